@@ -1,0 +1,48 @@
+/**
+ * What an incoming message says about mail we sent. `hard` and `complaint` silence a person, so every doubt in this folder
+ * is settled towards `soft`.
+ */
+export type ReturnedKind = 'hard' | 'soft' | 'complaint' | 'opt_out' | 'auto_reply' | 'other';
+
+/** One recipient of our original message and what became of it. */
+export interface Returned {
+  kind: ReturnedKind;
+  address: string;
+  /** The name of the cause, one of those in config/bounce-rules.yaml, or `feedback`, `vacation`. */
+  reason: string;
+  /** Enhanced status code, RFC 3463. */
+  status?: string;
+  /** RFC 3464 §2.3.3 action. */
+  action?: string;
+  /** RFC 5965 §3.1 feedback type. */
+  feedbackType?: string;
+  /** What the other server said; at most 1,000 characters. */
+  diagnostic?: string;
+}
+
+/** Headers of our own message as the report gives them back: where a token or a VERP address may prove that we sent it. */
+export interface OriginalMessage {
+  messageId?: string;
+  listUnsubscribe?: string;
+  returnPath?: string;
+  to?: string;
+  /** First value of every header, names in lower case, values unfolded. */
+  headers: ReadonlyMap<string, string>;
+}
+
+export interface ReturnedMail {
+  recipients: Returned[];
+  original?: OriginalMessage;
+  /** Addresses the outer message was sent to (Delivered-To, X-Original-To, To …), in lower case, without repeats. */
+  envelopeTo: string[];
+  from?: string;
+  subject?: string;
+  autoSubmitted: boolean;
+}
+
+/**
+ * Stands for the recipient of a complaint whose report hides every address (RFC 5965 §4 lets it). It can never be mailed
+ * (RFC 2606 `.invalid`); the complaint counts only through the token in `original`. sisimai writes the same placeholder, so
+ * reports from either tool read alike.
+ */
+export const UNDISCLOSED_RECIPIENT = 'undisclosed-recipient-in-headers@libsisimai.org.invalid';

@@ -1,0 +1,69 @@
+/** Transcripts of an SMTP session, as sendmail and Postfix put them into bounces. */
+import { findAddress } from './address.js';
+import type { NamedFailure } from './free-text.js';
+import { findStage, type Stage } from './status.js';
+
+/** Marks before what the client and the server said: `>>>` and `<<<`, or `In:` and `Out:`. */
+export interface TranscriptMarks {
+  client: string;
+  server: string;
+}
+
+interface Session {
+  failures: Map<string, { said: string[]; stage?: Stage | undefined }>;
+  stage: Stage | undefined;
+  /** Lines since the last recipient was named. */
+  loose: string[];
+}
+
+/**
+ * Recipients are those of RCPT commands and of lines such as `550 <jane@example.org>... User unknown`. What a server says
+ * after MAIL is about the sender, never a recipient.
+ */
+export function readTranscript(lines: readonly string[], marks: TranscriptMarks): NamedFailure[] {
+  const session: Session = { failures: new Map(), stage: undefined, loose: [] };
+  let last: string | undefined;
+  for (const line of joinContinuations(lines, marks)) {
+    const isClient = line.startsWith(marks.client);
+    if (isClient) {
+      session.stage = findStage(line.toUpperCase());
+      session.loose = [];
+    }
+    const address = isClient
+      ? /\bRCPT TO:\s{0,4}<([^>\s]{3,260})>/i.exec(line)?.[1]
+      : session.stage === 'MAIL' && line.startsWith(marks.server)
+        ? undefined
+        : /(?:^|\s)<([^>\s]{3,260})>\.\.\./.exec(line)?.[1];
+    const recipient = address === undefined ? undefined : findAddress(address);
+    if (recipient !== undefined) {
+      last = recipient;
+      const known = session.failures.get(recipient);
+      if (known !== undefined) known.said.push(line);
+      else session.failures.set(recipient, { said: [...session.loose, line], stage: session.stage });
+      session.loose = [];
+    } else if (isClient || last === undefined) {
+      session.loose.push(line);
+      const entry = last === undefined ? undefined : session.failures.get(last);
+      if (isClient && entry !== undefined && session.stage !== 'QUIT') entry.stage = session.stage;
+    } else if (line.trim() !== '') {
+      session.loose.push(line);
+      session.failures.get(last)?.said.push(line);
+    }
+  }
+  return [...session.failures].map(([address, { said, stage }]) => ({
+    address,
+    diagnostic: said.join(' ').replace(/\s+/g, ' ').trim().slice(0, 20_000),
+    stage,
+  }));
+}
+
+function joinContinuations(lines: readonly string[], marks: TranscriptMarks): string[] {
+  const joined: string[] = [];
+  for (const raw of lines) {
+    const line = raw.trimStart();
+    const isMarked = line.startsWith(marks.client) || line.startsWith(marks.server);
+    if (!isMarked && raw.startsWith('  ') && joined.length > 0) joined[joined.length - 1] += ` ${line}`;
+    else joined.push(isMarked ? line : raw);
+  }
+  return joined;
+}
