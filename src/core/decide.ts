@@ -1,0 +1,397 @@
+import { addMonths, insideHours, nextInsideHours } from './calendar.js';
+import type { Cadence, DenialType, Relationship } from './event.js';
+import type { CadenceAtom, DenialAtom, FactAtom, GrantAtom, State } from './fold.js';
+import { type ConsentRule, type ImpliedMonths, jurisdictionMatches, type Policy } from './policy.js';
+import { type Channel, covers, type Purpose, type Scope } from './scope.js';
+
+/** May brand B use channel H for purpose P (topic T) at time t (ms)? Without a topic, `*`. */
+export interface Question {
+  readonly brand: string;
+  readonly channel: Channel;
+  readonly purpose: Purpose;
+  readonly topic: string;
+  readonly at: number;
+}
+
+export type Reason =
+  | 'legal_notice'
+  | 'erased'
+  | 'restricted'
+  | 'undeliverable'
+  | 'service'
+  | 'minor'
+  | 'opted_out'
+  | 'objected'
+  | 'complained'
+  | 'gpc'
+  | 'paused'
+  | 'registry'
+  | 'indirect_source'
+  | 'consent_missing'
+  | 'consent_expired'
+  | 'quiet_hours'
+  | 'consented'
+  | 'not_objected';
+
+export interface Decision {
+  readonly allowed: boolean;
+  readonly reason: Reason;
+  /** Of the latest standing denial of that reason: its time (ms), scope and event id. */
+  readonly since?: number;
+  readonly scope?: Scope;
+  readonly event?: string;
+  readonly cadence?: Cadence;
+  readonly fallbackChannel?: 'mail';
+  /** First later instant (ms) when calling hours allow. */
+  readonly retryAfter?: number;
+}
+
+/** What is known of the contact besides its events. */
+export interface DecisionContext {
+  readonly policy: Policy;
+  /** Jurisdiction the address itself tells (country of a phone number or postal address). */
+  readonly country?: string;
+  /** Destinations are told lasting facts only: they leave the hour of the day out. */
+  readonly ignoreQuietHours?: boolean;
+}
+
+interface Facts {
+  relationship: Relationship;
+  jurisdiction: string | undefined;
+  timeZone: string | undefined;
+  minor: boolean;
+  purchaseAt: number | undefined;
+  inquiryAt: number | undefined;
+}
+
+/** The state as one question sees it: what is after it, and what an erasure forgot, is gone. */
+interface View {
+  readonly denials: readonly DenialAtom[];
+  readonly grants: readonly GrantAtom[];
+  readonly cadences: readonly CadenceAtom[];
+  readonly facts: Facts;
+  readonly erasedAt: number | undefined;
+  readonly customerSinceErasure: boolean;
+  readonly restrictedAt: number | undefined;
+  readonly unreachable: ReadonlySet<Channel>;
+  readonly listed: boolean;
+}
+
+/** Later of two facts of one field: by time, then as recorded. */
+function later(a: FactAtom, b: FactAtom | undefined): boolean {
+  return b === undefined || a.at > b.at || (a.at === b.at && a.recorded >= b.recorded);
+}
+
+function factsOf(atoms: readonly FactAtom[], erasedAt: number | undefined): Facts {
+  const known = atoms.filter((atom) => 'minor' in atom.fact || erasedAt === undefined || atom.at > erasedAt);
+  const latest = new Map<string, FactAtom>();
+  for (const atom of known) {
+    const [name, value] = Object.entries(atom.fact)[0] ?? ['', ''];
+    const key = name === 'relationship' || name === 'implied' ? `${name}:${value}` : name;
+    if (later(atom, latest.get(key))) latest.set(key, atom);
+    if (name === 'relationship' && later(atom, latest.get('relationship'))) latest.set('relationship', atom);
+  }
+  const customer = latest.get('relationship:customer');
+  const recipient = latest.get('relationship:recipient');
+  const last = latest.get('relationship')?.fact;
+  let relationship: Relationship = last && 'relationship' in last ? last.relationship : 'prospect';
+  // Once a package recipient, only becoming a customer changes that: the data came from somebody else.
+  if (recipient && later(recipient, customer)) relationship = 'recipient';
+  const jurisdiction = latest.get('jurisdiction')?.fact;
+  const timeZone = latest.get('timeZone')?.fact;
+  const minor = latest.get('minor')?.fact;
+  return {
+    relationship,
+    jurisdiction: jurisdiction && 'jurisdiction' in jurisdiction ? jurisdiction.jurisdiction : undefined,
+    timeZone: timeZone && 'timeZone' in timeZone ? timeZone.timeZone : undefined,
+    minor: minor !== undefined && 'minor' in minor && minor.minor,
+    purchaseAt: latest.get('implied:purchase')?.at,
+    inquiryAt: latest.get('implied:inquiry')?.at,
+  };
+}
+
+function viewAt(state: State, at: number): View {
+  const denials: DenialAtom[] = [];
+  const grants: GrantAtom[] = [];
+  const cadences: CadenceAtom[] = [];
+  const facts: FactAtom[] = [];
+  const reach = new Map<Channel, { up: number; down: number }>();
+  const registries = new Map<string, { on: number; off: number }>();
+  let erasedAt: number | undefined;
+  let restrictedAt = Number.NEGATIVE_INFINITY;
+  let unrestrictedAt = Number.NEGATIVE_INFINITY;
+  for (const atom of state.atoms) {
+    if (atom.at > at) continue;
+    switch (atom.t) {
+      case 'denial':
+        // From its end on a pause is as if it never was.
+        if (atom.until === undefined || at < atom.until) denials.push(atom);
+        break;
+      case 'grant':
+        grants.push(atom);
+        break;
+      case 'fact':
+        facts.push(atom);
+        break;
+      case 'cadence':
+        cadences.push(atom);
+        break;
+      case 'erased':
+        erasedAt = Math.max(erasedAt ?? atom.at, atom.at);
+        break;
+      case 'restricted':
+        restrictedAt = Math.max(restrictedAt, atom.at);
+        break;
+      case 'unrestricted':
+        unrestrictedAt = Math.max(unrestrictedAt, atom.at);
+        break;
+      case 'reach': {
+        const known = reach.get(atom.channel) ?? { up: Number.NEGATIVE_INFINITY, down: Number.NEGATIVE_INFINITY };
+        if (atom.reachable) known.up = Math.max(known.up, atom.at);
+        else known.down = Math.max(known.down, atom.at);
+        reach.set(atom.channel, known);
+        break;
+      }
+      case 'registry': {
+        const known = registries.get(atom.registry) ?? { on: Number.NEGATIVE_INFINITY, off: Number.NEGATIVE_INFINITY };
+        if (atom.listed) known.on = Math.max(known.on, atom.at);
+        else known.off = Math.max(known.off, atom.at);
+        registries.set(atom.registry, known);
+        break;
+      }
+    }
+  }
+  const end = erasedAt;
+  return {
+    denials,
+    grants: end === undefined ? grants : grants.filter((grant) => grant.at > end),
+    cadences: end === undefined ? cadences : cadences.filter((cadence) => cadence.at > end),
+    facts: factsOf(facts, end),
+    erasedAt: end,
+    customerSinceErasure:
+      end !== undefined &&
+      facts.some((f) => 'relationship' in f.fact && f.fact.relationship === 'customer' && f.at > end),
+    // At the same instant what closes wins.
+    restrictedAt: restrictedAt > Number.NEGATIVE_INFINITY && restrictedAt >= unrestrictedAt ? restrictedAt : undefined,
+    unreachable: new Set([...reach].filter(([, r]) => r.down > Number.NEGATIVE_INFINITY && r.down >= r.up).map(([c]) => c)),
+    listed: [...registries.values()].some((r) => r.on > Number.NEGATIVE_INFINITY && r.on >= r.off),
+  };
+}
+
+function asScope(question: Question): Scope {
+  return { brand: question.brand, channel: question.channel, purpose: question.purpose, topic: question.topic };
+}
+
+/** True when a denial other than a pause, even one since lifted, ended the grant for this question. */
+function ended(grant: GrantAtom, covering: readonly DenialAtom[]): boolean {
+  return covering.some((denial) => denial.type !== 'paused' && denial.at >= grant.at);
+}
+
+function expired(grant: GrantAtom, at: number): boolean {
+  return grant.until !== undefined && at >= grant.until;
+}
+
+function mayLift(grant: GrantAtom, denial: DenialAtom): boolean {
+  if (grant.lifts === 'any') return true;
+  return (
+    grant.lifts === 'same_source' && grant.destination !== undefined && grant.destination === denial.destination
+  );
+}
+
+const DENIAL_REASONS: readonly { readonly types: readonly DenialType[]; readonly reason: Reason }[] = [
+  { types: ['opted_out', 'consent_withdrawn'], reason: 'opted_out' },
+  { types: ['objected'], reason: 'objected' },
+  { types: ['complained'], reason: 'complained' },
+  { types: ['gpc_received'], reason: 'gpc' },
+  { types: ['paused'], reason: 'paused' },
+];
+
+function impliedAlive(facts: Facts, months: ImpliedMonths, at: number): boolean {
+  return (
+    (facts.purchaseAt !== undefined && at < addMonths(facts.purchaseAt, months.purchase)) ||
+    (facts.inquiryAt !== undefined && at < addMonths(facts.inquiryAt, months.inquiry))
+  );
+}
+
+function applies(rule: ConsentRule, question: Question, jurisdiction: string): boolean {
+  return (
+    jurisdictionMatches(rule.jurisdictions, jurisdiction) &&
+    (rule.channels.includes('*') || rule.channels.includes(question.channel)) &&
+    rule.purposes.some((purpose) => covers({ brand: '*', channel: '*', purpose, topic: '*' }, asScope(question)))
+  );
+}
+
+function callingHours(policy: Policy, jurisdiction: string, timeZone: string | undefined) {
+  const hours = policy.callingHours.find((rule) => jurisdictionMatches(rule.jurisdictions, jurisdiction));
+  const zones = timeZone
+    ? [timeZone]
+    : (policy.unknownZones.find((rule) => jurisdictionMatches(rule.jurisdictions, jurisdiction))?.zones ?? ['UTC']);
+  return hours === undefined ? undefined : { hours, zones };
+}
+
+/** The latest cadence the person chose for something that covers the question. */
+function cadenceFor(view: View, asked: Scope): { cadence?: Cadence } {
+  let chosen: CadenceAtom | undefined;
+  for (const atom of view.cadences) {
+    if (!covers(atom.scope, asked)) continue;
+    if (!chosen || atom.at > chosen.at || (atom.at === chosen.at && atom.recorded >= chosen.recorded)) chosen = atom;
+  }
+  return chosen && chosen.cadence !== 'every' ? { cadence: chosen.cadence } : {};
+}
+
+/**
+ * The decision: twelve rules in order, the first that decides gives the reason. `policy.md` §3.
+ *
+ * The state must know everything up to the question's time: for a question before `state.horizon` fold the ledger.
+ */
+export function decide(state: State, question: Question, context: DecisionContext): Decision {
+  const { policy } = context;
+  const view = viewAt(state, question.at);
+  const asked = asScope(question);
+
+  // 1
+  if (question.purpose === 'legal') return { allowed: true, reason: 'legal_notice' };
+
+  const allCovering = view.denials.filter((denial) => covers(denial.scope, asked));
+  // Pauses that are over are gone from the view; every other denial counts for ever, lifted or not.
+  const alive = view.grants.filter(
+    (grant) =>
+      covers(grant.scope, asked) &&
+      (grant.type === 'opted_in' || (!expired(grant, question.at) && !ended(grant, allCovering))),
+  );
+  const activeConsents = alive.filter((grant) => grant.type === 'consent_granted');
+
+  // 2
+  const { erasedAt, restrictedAt } = view;
+  if (erasedAt !== undefined) {
+    const welcomeBack = alive.some((grant) => grant.lifts === 'any' && grant.at > erasedAt);
+    const serviceAgain = question.purpose === 'service' && view.customerSinceErasure;
+    if (!welcomeBack && !serviceAgain) return { allowed: false, reason: 'erased' };
+  }
+
+  // 3
+  if (restrictedAt !== undefined && !activeConsents.some((grant) => grant.at > restrictedAt)) {
+    return { allowed: false, reason: 'restricted' };
+  }
+
+  // 4
+  if (view.unreachable.has(question.channel)) {
+    return question.channel === 'mail' || view.unreachable.has('mail')
+      ? { allowed: false, reason: 'undeliverable' }
+      : { allowed: false, reason: 'undeliverable', fallbackChannel: 'mail' };
+  }
+
+  const standing = allCovering.filter(
+    (denial) =>
+      !alive.some((grant) => grant.at > denial.at && covers(denial.scope, grant.scope) && mayLift(grant, denial)),
+  );
+  const denied = (reason: Reason, denials: readonly DenialAtom[]): Decision => {
+    const latest = denials.reduce((a, b) => (b.at > a.at || (b.at === a.at && b.recorded > a.recorded) ? b : a));
+    return { allowed: false, reason, since: latest.at, scope: latest.scope, event: latest.id };
+  };
+
+  // 5: STOP by text is about every text, service included. 47 CFR 64.1200(a)(10), (12)
+  if (question.purpose === 'service') {
+    const stops = standing.filter(
+      (denial) => (denial.type === 'opted_out' || denial.type === 'consent_withdrawn') && denial.scope.purpose === '*',
+    );
+    if (question.channel === 'sms' && stops.length > 0) return denied('opted_out', stops);
+    return { allowed: true, reason: 'service', ...cadenceFor(view, asked) };
+  }
+
+  // 6
+  if (view.facts.minor) return { allowed: false, reason: 'minor' };
+
+  // 7
+  for (const { types, reason } of DENIAL_REASONS) {
+    const found = standing.filter((denial) => types.includes(denial.type));
+    if (found.length > 0) return denied(reason, found);
+  }
+
+  // 8
+  const byPhone = question.channel === 'voice' || question.channel === 'sms';
+  if (
+    byPhone &&
+    view.listed &&
+    activeConsents.length === 0 &&
+    view.facts.relationship !== 'customer' &&
+    !impliedAlive(view.facts, policy.registryRelationship, question.at)
+  ) {
+    return { allowed: false, reason: 'registry' };
+  }
+
+  // 9
+  if (view.facts.relationship === 'recipient' && activeConsents.length === 0) {
+    return { allowed: false, reason: 'indirect_source' };
+  }
+
+  // 10
+  const jurisdiction = view.facts.jurisdiction ?? context.country ?? policy.defaultJurisdiction;
+  if (activeConsents.length === 0) {
+    const unmet = policy.consent.filter(
+      (rule) =>
+        applies(rule, question, jurisdiction) &&
+        !(rule.implied && impliedAlive(view.facts, rule.implied, question.at)) &&
+        !(rule.optInSuffices && alive.length > 0),
+    );
+    if (unmet.length > 0) {
+      const lapsed = view.grants.some(
+        (grant) =>
+          grant.type === 'consent_granted' &&
+          covers(grant.scope, asked) &&
+          expired(grant, question.at) &&
+          !ended(grant, allCovering),
+      );
+      const impliedOnce = view.facts.purchaseAt !== undefined || view.facts.inquiryAt !== undefined;
+      const impliedLapsed = impliedOnce && unmet.every((rule) => rule.implied !== undefined);
+      return { allowed: false, reason: lapsed || impliedLapsed ? 'consent_expired' : 'consent_missing' };
+    }
+  }
+
+  // 11
+  if (byPhone && !context.ignoreQuietHours) {
+    const window = callingHours(policy, jurisdiction, view.facts.timeZone);
+    if (window && !insideHours(question.at, window.zones, window.hours)) {
+      const retryAfter = nextInsideHours(question.at, window.zones, window.hours);
+      return retryAfter === undefined
+        ? { allowed: false, reason: 'quiet_hours' }
+        : { allowed: false, reason: 'quiet_hours', retryAfter };
+    }
+  }
+
+  // 12
+  return {
+    allowed: true,
+    reason: activeConsents.length > 0 ? 'consented' : 'not_objected',
+    ...cadenceFor(view, asked),
+  };
+}
+
+/** Topics (of those given) that are denied although the question without a topic is allowed. */
+export function exceptTopics(
+  state: State,
+  question: Question,
+  topics: readonly string[],
+  context: DecisionContext,
+): string[] {
+  return topics.filter((topic) => !decide(state, { ...question, topic }, context).allowed);
+}
+
+/**
+ * The next time (ms) after `at` when a decision can change by itself: a pause or consent ends, an implied consent
+ * lapses. Undefined when nothing is waiting.
+ */
+export function nextChange(state: State, at: number, policy: Policy): number | undefined {
+  const times: number[] = [];
+  for (const atom of state.atoms) {
+    times.push(atom.at);
+    if ((atom.t === 'denial' || atom.t === 'grant') && atom.until !== undefined) times.push(atom.until);
+    if (atom.t === 'fact' && 'implied' in atom.fact) {
+      const { implied } = atom.fact;
+      const rules = [policy.registryRelationship, ...policy.consent.flatMap((rule) => rule.implied ?? [])];
+      times.push(...rules.map((rule) => addMonths(atom.at, rule[implied])));
+    }
+  }
+  const future = times.filter((time) => time > at);
+  return future.length === 0 ? undefined : Math.min(...future);
+}

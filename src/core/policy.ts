@@ -1,0 +1,53 @@
+import type { Hours } from './calendar.js';
+import type { Channel, Purpose } from './scope.js';
+
+/** How long an implied consent lasts, in calendar months from its event. */
+export interface ImpliedMonths {
+  readonly purchase: number;
+  readonly inquiry: number;
+}
+
+/** Where consent is needed before anything is sent. */
+export interface ConsentRule {
+  /** ISO 3166 codes; a country matches its subdivisions; `*` matches all. */
+  readonly jurisdictions: readonly string[];
+  readonly channels: readonly (Channel | '*')[];
+  readonly purposes: readonly (Purpose | 'marketing')[];
+  /** Present where a purchase or inquiry stands in for consent for a while (CASL). */
+  readonly implied?: ImpliedMonths;
+  /** True where an opt-in without proof of a notice is enough. */
+  readonly optInSuffices?: boolean;
+}
+
+export interface CallingHours extends Hours {
+  readonly jurisdictions: readonly string[];
+}
+
+/** How long a request of a kind may take. */
+export interface RequestClock {
+  readonly jurisdictions: readonly string[];
+  readonly answer: { readonly days?: number; readonly months?: number };
+  readonly extension: { readonly days?: number; readonly months?: number };
+  readonly acknowledgeBusinessDays: number;
+}
+
+/** The rules of law as data, from `config/policy.yaml`. */
+export interface Policy {
+  readonly defaultJurisdiction: string;
+  readonly consent: readonly ConsentRule[];
+  /** First match wins. */
+  readonly callingHours: readonly CallingHours[];
+  /** Zones that all count where a contact's own is unknown; first match wins. */
+  readonly unknownZones: readonly { readonly jurisdictions: readonly string[]; readonly zones: readonly string[] }[];
+  /** What opens a do-not-call registry listing besides consent: a business relationship (47 CFR 64.1200(f)(5)). */
+  readonly registryRelationship: ImpliedMonths;
+  /** Soft bounces turn hard after so many within so many days. */
+  readonly softBounces: { readonly count: number; readonly days: number };
+  readonly requests: readonly RequestClock[];
+}
+
+/** `CA` matches `CA` and `CA-ON`; `US-CA` matches only itself; `*` matches all. */
+export function jurisdictionMatches(patterns: readonly string[], jurisdiction: string): boolean {
+  const country = jurisdiction.split('-')[0] ?? jurisdiction;
+  return patterns.some((pattern) => pattern === '*' || pattern === jurisdiction || pattern === country);
+}

@@ -1,0 +1,33 @@
+import { describe, expect, test } from '@jest/globals';
+import { decide } from '../../src/core/decide.js';
+import { EMPTY_STATE, fold, foldAsOf } from '../../src/core/fold.js';
+import { goldenCases, goldenEvents, policy } from '../support/golden.js';
+
+describe('decide agrees with the golden cases', () => {
+  test.each(goldenCases.map((c) => [c.id, c.name, c] as const))('%s %s', (_id, _name, c) => {
+    const question = { ...c.ask, at: Date.parse(c.ask.at) };
+    const events = goldenEvents(c.given);
+    expect(decide(fold(EMPTY_STATE, events), question, { policy })).toMatchObject(c.expect);
+    expect(decide(fold(EMPTY_STATE, [...events].reverse()), question, { policy })).toMatchObject(c.expect);
+    expect(decide(foldAsOf(events, question.at), question, { policy })).toMatchObject(c.expect);
+  });
+});
+
+describe('calling hours', () => {
+  const ask = (at: string) =>
+    decide(EMPTY_STATE, { brand: 'jmf', channel: 'voice', purpose: 'promotion', topic: '*', at: Date.parse(at) }, { policy });
+
+  test('with an unknown zone the first instant is when Honolulu opens', () => {
+    const decision = ask('2026-06-15T15:00:00Z');
+    expect(decision.reason).toBe('quiet_hours');
+    expect(new Date(decision.retryAfter ?? 0).toISOString()).toBe('2026-06-15T18:00:00.000Z');
+  });
+  test('over the change to winter time', () => {
+    // 1 November 2026, 21:30 in New York; Honolulu opens at 08:00 HST = 18:00 UTC the next day.
+    expect(new Date(ask('2026-11-02T02:30:00Z').retryAfter ?? 0).toISOString()).toBe('2026-11-02T18:00:00.000Z');
+  });
+  test('a destination is told lasting facts only', () => {
+    const question = { brand: 'jmf', channel: 'voice', purpose: 'promotion', topic: '*', at: Date.parse('2026-06-15T15:00:00Z') } as const;
+    expect(decide(EMPTY_STATE, question, { policy, ignoreQuietHours: true }).allowed).toBe(true);
+  });
+});
