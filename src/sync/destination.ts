@@ -1,0 +1,150 @@
+import type { z } from 'zod';
+import type { ContactType } from '../core/contact-point.js';
+import type { EventType, SourceKind } from '../core/event.js';
+import type { Scope } from '../core/scope.js';
+import type { HttpClient } from './http.js';
+
+/** A scope tied to a list at a destination: what is denied there is suppressed here. */
+export interface Binding<Target = Readonly<Record<string, unknown>>> {
+  /** Unique within its destination; part of the told state, so never renamed. */
+  readonly name: string;
+  /** A concrete question: brand, channel, purpose, and a topic or `*`. */
+  readonly scope: Scope;
+  /** Where at the provider: a group id, a list id, an audience. Checked by the adapter's own schema. */
+  readonly target: Target;
+}
+
+export type Action = 'suppress' | 'lift';
+
+/** One contact to suppress or lift. `address` is as first given; adapters with `form: 'hashed'` hash it themselves. */
+export interface Entry {
+  /** Opaque; comes back in `parked`. Never sent to the provider. */
+  readonly ref: string;
+  readonly type: ContactType;
+  readonly address: string;
+  /** Of the decision: `opted_out`, `complained`, `undeliverable`, … or `not_objected`, `consented` for a lift. */
+  readonly reason: string;
+  /** When the denial took effect (ms), where known. */
+  readonly since?: number;
+  /** Receipt of the event behind it, where there is one. */
+  readonly receipt?: string;
+}
+
+/** What became of a batch. `accepted`: the provider has it but works on; `in_force`: it counts there now. */
+export interface Sent {
+  readonly status: 'accepted' | 'in_force';
+  /** To be polled until done when `accepted`. */
+  readonly job?: string;
+  /** Addresses the provider named as unacceptable in an otherwise successful call. */
+  readonly parked?: readonly { readonly ref: string; readonly why: string }[];
+}
+
+export interface ReadBackEntry {
+  /** As the provider has it. */
+  readonly address: string;
+  /** The provider's own time (ms), where it tells. */
+  readonly at?: number;
+  /** What the list entry means there. */
+  readonly kind: 'unsubscribed' | 'bounced' | 'complained' | 'blocked';
+}
+
+export interface ReadBackPage {
+  readonly entries: readonly ReadBackEntry[];
+  /** Opaque; absent on the last page. */
+  readonly next?: string;
+}
+
+/** A request a provider sent us, body as the raw bytes. */
+export interface InboundRequest {
+  readonly method: string;
+  /** Our public URL of it, with query. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Buffer;
+  /** Address it came from. */
+  readonly ip: string;
+}
+
+/** What a provider reports about one address. */
+export interface Report {
+  readonly address: { readonly type: ContactType; readonly value: string };
+  readonly type: EventType;
+  /** Absent: all marketing by email. */
+  readonly scope?: Partial<Scope>;
+  readonly kind?: 'hard' | 'soft';
+  /** The provider's own time (ms). */
+  readonly at: number;
+  /** The provider's own id of it, for deduplication. */
+  readonly id: string;
+  /** Short facts kept as evidence (at most 1 kB as JSON). */
+  readonly evidence?: Readonly<Record<string, string>>;
+}
+
+export interface Received {
+  readonly reports: readonly Report[];
+  /** Kinds we do not know, counted by name. */
+  readonly unknown: readonly string[];
+  /** Remembered for the clock window, so that a replayed request is refused. */
+  readonly replayKey?: string;
+  /** Answer other than an empty 200 (subscription handshakes, TwiML). */
+  readonly answer?: { readonly status: number; readonly type: string; readonly body: string };
+}
+
+/** An outside system. All methods may throw ProviderError; anything else is a bug and parks nothing. */
+export interface Destination {
+  /** Types of contact it knows. Others are never sent to it. */
+  readonly accepts: readonly ContactType[];
+  /** Whether readable addresses leave, or hashes only. A `third_party` may only ever get hashes. */
+  readonly form: 'readable' | 'hashed';
+  /** Entries a call, from the provider's documentation. */
+  readonly limits: Readonly<Record<Action, number>>;
+  /** Must be safe to repeat: the outcome of a call that timed out is unknown. Resolves only when all were taken. */
+  send(binding: Binding, action: Action, entries: readonly Entry[], signal: AbortSignal): Promise<Sent>;
+  /** Asks how an accepted job went; `failed` sends the batch again. */
+  poll?(job: string, signal: AbortSignal): Promise<'working' | 'done' | 'failed'>;
+  /** One page of what the provider holds for a binding. */
+  readBack?(binding: Binding, cursor: string | undefined, signal: AbortSignal): Promise<ReadBackPage>;
+  /** Which of these addresses the provider holds as suppressed for the binding; asked before a lift. */
+  lookup?(binding: Binding, addresses: readonly string[], signal: AbortSignal): Promise<readonly ReadBackEntry[]>;
+  /** Checks a webhook's signature over the raw body and reads it. Throws HushError `unauthorized` when it is not genuine. */
+  receive?(request: InboundRequest, now: number): Promise<Received>;
+  close?(): Promise<void>;
+}
+
+/** What an adapter may use. */
+export interface AdapterParts {
+  readonly http: HttpClient;
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** Name of the destination in the catalog. */
+  readonly name: string;
+  readonly dataDir: string;
+}
+
+/** An adapter: schemas for what the catalog says, and a constructor. */
+export interface Adapter<Settings = unknown, Target = unknown> {
+  readonly settings: z.ZodType<Settings>;
+  readonly target: z.ZodType<Target>;
+  /** Source kind of what it reports. */
+  readonly reportsAs?: SourceKind;
+  create(settings: Settings, parts: AdapterParts, bindings: readonly Binding[]): Destination;
+}
+
+/**
+ * `credentials`: 401/403 — stop, alert, keep what waits. `rate_limited`: 429 — wait, not a failure. `refused`: 4xx about
+ * an address in the batch — bisect, park. `unavailable`: 5xx, timeout, network — the outcome is unknown, try again.
+ */
+export type ProviderFault = 'credentials' | 'rate_limited' | 'refused' | 'unavailable';
+
+export class ProviderError extends Error {
+  constructor(
+    readonly fault: ProviderFault,
+    message: string,
+    /** Seconds. */
+    readonly retryAfter?: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'ProviderError';
+  }
+}
