@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { z } from 'zod';
+import { deriveKey, type Keyring, keyringFromSecret } from '../core/keys.js';
+import { ConfigError } from './yaml-file.js';
+
+export type Role = 'all' | 'web' | 'worker';
+
+export interface Environment {
+  readonly production: boolean;
+  readonly port: number;
+  /** Without a trailing slash. Empty until the port is known, when it was left to us. */
+  readonly publicUrl: string | undefined;
+  readonly mongoUri: string | undefined;
+  readonly redisUrl: string | undefined;
+  readonly smtpUrl: string | undefined;
+  readonly keyring: Keyring;
+  readonly apiKey: string | undefined;
+  readonly dataDir: string;
+  readonly configDir: string;
+  readonly role: Role;
+  readonly journalDir: string | undefined;
+  readonly inboundSmtpPort: number | undefined;
+  readonly trustProxy: string | undefined;
+  readonly logLevel: string;
+  /** Prefix of Redis keys and name of the database where the URI has none: lets tests share servers. */
+  readonly namespace: string;
+  /** Defaults that development got, to be printed. */
+  readonly defaulted: readonly string[];
+}
+
+const keyFile = z.strictObject({
+  lookup: z.string().min(16),
+  current: z.number().int().min(1).max(255),
+  roots: z.record(z.string().regex(/^\d{1,3}$/), z.string().min(16)),
+});
+
+function keyringFromFile(file: string): Keyring {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    throw new ConfigError(`HUSH_SECRETS_FILE=${file} cannot be read. Give the file to the user that runs Hush.`);
+  }
+  const parsed = keyFile.safeParse(JSON.parse(text));
+  if (!parsed.success || !(String(parsed.data.current) in parsed.data.roots)) {
+    throw new ConfigError(
+      `HUSH_SECRETS_FILE must hold {"lookup": "…", "current": 1, "roots": {"1": "…"}} with random texts of at least 16 characters.`,
+    );
+  }
+  const { lookup, current, roots } = parsed.data;
+  return {
+    lookup: deriveKey(Buffer.from(lookup), 'lookup'),
+    current,
+    roots: new Map(Object.entries(roots).map(([kid, secret]) => [Number(kid), deriveKey(Buffer.from(secret), 'root')])),
+  };
+}
+
+const DEVELOPMENT_SECRET = 'development only: never use this secret for real people';
+
+function numberFrom(env: NodeJS.ProcessEnv, name: string): number | undefined {
+  const text = env[name];
+  if (text === undefined || text === '') return undefined;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65535) {
+    throw new ConfigError(`${name}=${text} is not a port. Write a number from 0 to 65535.`);
+  }
+  return value;
+}
+
+/** Reads the environment. Throws ConfigError with one line that says what to set. */
+export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environment {
+  const production = env.NODE_ENV === 'production';
+  const defaulted: string[] = [];
+  const given = (name: string) => (env[name] === undefined || env[name] === '' ? undefined : env[name]);
+  const needed = (name: string, why: string) => {
+    const value = given(name);
+    if (value === undefined && production) throw new ConfigError(`Set ${name}: ${why}.`);
+    return value;
+  };
+  const secretsFile = given('HUSH_SECRETS_FILE');
+  let secret = given('HUSH_SECRET');
+  if (!secretsFile && !secret) {
+    needed('HUSH_SECRETS_FILE', 'a file with the root secrets (or HUSH_SECRET with one long random text)');
+    secret = DEVELOPMENT_SECRET;
+    defaulted.push('HUSH_SECRET: a fixed secret for development');
+  }
+  if (secret !== undefined && production && secret.length < 32) {
+    throw new ConfigError('HUSH_SECRET is too short. Use at least 32 random characters, for example from `openssl rand -base64 48`.');
+  }
+  const mongoUri = needed('MONGODB_URI', 'a replica set such as mongodb://host/hush?replicaSet=rs0');
+  const redisUrl = needed('REDIS_URL', 'such as redis://host:6379');
+  const publicUrl = needed('PUBLIC_URL', 'the address in links, such as https://preferences.example.com');
+  const smtpUrl = needed('SMTP_URL', 'such as smtps://user:password@host:465');
+  if (!mongoUri) defaulted.push('MONGODB_URI: an embedded MongoDB');
+  if (!redisUrl) defaulted.push('REDIS_URL: an embedded Redis');
+  if (!smtpUrl) defaulted.push('SMTP_URL: mail is kept in a mailbox page, not sent');
+  if (publicUrl !== undefined && !/^https?:\/\/[^/]+$/.test(publicUrl.replace(/\/$/, ''))) {
+    throw new ConfigError(`PUBLIC_URL=${publicUrl} is not an origin. Write it as https://host, without a path.`);
+  }
+  const role = given('HUSH_ROLE') ?? 'all';
+  if (role !== 'all' && role !== 'web' && role !== 'worker') {
+    throw new ConfigError(`HUSH_ROLE=${role} is unknown. Write all, web or worker.`);
+  }
+  return {
+    production,
+    port: numberFrom(env, 'PORT') ?? 3000,
+    publicUrl: publicUrl?.replace(/\/$/, ''),
+    mongoUri,
+    redisUrl,
+    smtpUrl,
+    keyring: secretsFile ? keyringFromFile(secretsFile) : keyringFromSecret(secret ?? ''),
+    apiKey: given('HUSH_API_KEY'),
+    dataDir: path.resolve(given('HUSH_DATA_DIR') ?? (production ? path.join(homedir(), '.hush') : 'data')),
+    configDir: path.resolve(given('HUSH_CONFIG_DIR') ?? 'config'),
+    role,
+    journalDir: given('HUSH_JOURNAL_DIR'),
+    inboundSmtpPort: numberFrom(env, 'INBOUND_SMTP_PORT'),
+    trustProxy: given('HUSH_TRUST_PROXY'),
+    logLevel: given('LOG_LEVEL') ?? 'info',
+    namespace: given('HUSH_NAMESPACE') ?? 'hush',
+    defaulted,
+  };
+}

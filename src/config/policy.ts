@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { isTimeZone } from '../core/calendar.js';
+import type { Policy } from '../core/policy.js';
+import { CHANNELS, PURPOSES } from '../core/scope.js';
+import { readYamlFile } from './yaml-file.js';
+
+const jurisdiction = z
+  .string()
+  .regex(/^(\*|[A-Z]{2}(-[A-Z0-9]{1,3})?)$/, "write a code such as US, US-CA or '*' (quote 'NO': YAML reads it as false)");
+const jurisdictions = z.array(jurisdiction).min(1);
+const months = z.strictObject({ purchase: z.number().int().min(0), inquiry: z.number().int().min(0) });
+const span = z.strictObject({ days: z.number().int().positive().optional(), months: z.number().int().positive().optional() });
+const hour = z.number().int().min(0).max(24);
+
+const policySchema = z.strictObject({
+  defaultJurisdiction: jurisdiction,
+  consent: z.array(
+    z.strictObject({
+      jurisdictions,
+      channels: z.array(z.enum([...CHANNELS, '*'])).min(1),
+      purposes: z.array(z.enum([...PURPOSES, 'marketing'])).min(1),
+      implied: months.optional(),
+      optInSuffices: z.boolean().optional(),
+    }),
+  ),
+  callingHours: z.array(z.strictObject({ jurisdictions, from: hour, to: hour })),
+  unknownZones: z.array(
+    z.strictObject({
+      jurisdictions,
+      zones: z.array(z.string().refine(isTimeZone, 'write an IANA time zone such as America/Chicago')).min(1),
+    }),
+  ),
+  registryRelationship: months,
+  softBounces: z.strictObject({ count: z.number().int().min(1), days: z.number().int().min(1) }),
+  requests: z.array(
+    z.strictObject({ jurisdictions, answer: span, extension: span, acknowledgeBusinessDays: z.number().int().min(0) }),
+  ),
+});
+
+/** Drops keys that are present but undefined, which the exact optional types of core do not allow. */
+function exact<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
+}
+
+/** Reads `policy.yaml`. Throws ConfigError with file, line and remedy. */
+export function readPolicy(file: string): Policy {
+  return exact(readYamlFile(file, policySchema)) as Policy;
+}
