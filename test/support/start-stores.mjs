@@ -1,0 +1,54 @@
+/** One MongoDB and one Redis for the whole run: those of the environment, else embedded ones in a temporary directory. */
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { tsImport } from 'tsx/esm/api';
+
+const PREFIX = 'hush-test-stores-';
+const stores = [];
+let dataDir;
+
+export default async function startStores() {
+  const wanted = ['MONGODB_URI', 'REDIS_URL'].filter((name) => !process.env[name]);
+  if (wanted.length === 0) return;
+  await removeAbandoned();
+  dataDir = join(tmpdir(), `${PREFIX}${process.pid}`);
+  await mkdir(dataDir, { recursive: true });
+  const { startMongo, startRedis } = await tsImport('../../src/embedded/index.ts', import.meta.url);
+  const starters = { MONGODB_URI: startMongo, REDIS_URL: startRedis };
+  const started = await Promise.allSettled(
+    wanted.map(async (name) => {
+      const store = await starters[name]({ dataDir, say: (line) => process.stderr.write(`${line}\n`) });
+      stores.push(store);
+      process.env[name] = store.url;
+    }),
+  );
+  const failed = started.find(({ status }) => status === 'rejected');
+  if (failed) {
+    await stopStores();
+    throw failed.reason;
+  }
+}
+
+export async function stopStores() {
+  await Promise.all(stores.map((store) => store.stop()));
+  if (dataDir) await rm(dataDir, { recursive: true, force: true });
+}
+
+/** Directories of runs that were killed: their process is gone, and their servers with it. */
+async function removeAbandoned() {
+  for (const name of await readdir(tmpdir())) {
+    const pid = Number(name.startsWith(PREFIX) && name.slice(PREFIX.length));
+    if (pid > 0 && !isAlive(pid)) await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Somebody else's process is alive too.
+    return error.code === 'EPERM';
+  }
+}
