@@ -1,0 +1,278 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import type { Clock } from '../core/clock.js';
+import type { ContactPoint, ContactType } from '../core/contact-point.js';
+import { HushError } from '../core/errors.js';
+import type { ContactEvent } from '../core/event.js';
+import { contactKeyBytes, contactKeyText, type ContactKey, type EventId, eventId, type Keyring } from '../core/keys.js';
+import { unavailable } from '../store/connect.js';
+import type { Append, AppendResult, Contacts, StoredEvent } from '../store/contacts.js';
+import type { Persons } from '../store/persons.js';
+import type { WriterIds } from '../store/writer-ids.js';
+import { createGroupCommit } from './group-commit.js';
+import { EVIDENCE_LIMIT, type PrivatePart, type PrivateParts } from './private-part.js';
+
+/** Whom an event is about: an address, or a contact known by its key only. */
+export type Subject =
+  | { readonly point: ContactPoint }
+  | { readonly key: Buffer; readonly type: ContactType };
+
+/** An event on its way in: what we add ourselves is not there yet. */
+export interface Draft extends Omit<ContactEvent, 'id' | 'recorded' | 'at'> {
+  readonly subject: Subject;
+  /** ms; now, when absent. */
+  readonly at?: number | undefined;
+  /** The writer's own id, for its retries. */
+  readonly writer?: { readonly name: string; readonly id: string };
+  readonly reach?: 'person';
+  readonly link?: { readonly brand: string; readonly campaign?: string };
+  readonly notice?: { readonly id: string; readonly version: string };
+  readonly actor?: string;
+  readonly evidence?: Readonly<Record<string, unknown>>;
+}
+
+export interface Accepted {
+  readonly id: EventId;
+  readonly contact: ContactKey;
+  readonly at: number;
+}
+
+/** A denial's clock may be ahead of ours by so much (ms). */
+const AHEAD = 5 * 60_000;
+
+export function subjectKey(keyring: Keyring, subject: Subject): Buffer {
+  return 'point' in subject ? contactKeyBytes(keyring, subject.point) : subject.key;
+}
+
+/**
+ * The write path: an event becomes one durable append to its contact and is then acknowledged. Nothing is read and
+ * nothing but MongoDB is waited for, unless the writer gave an id of its own or the event reaches a whole person.
+ */
+export function createAccept(parts: {
+  readonly contacts: Contacts;
+  readonly persons: Persons;
+  readonly writerIds: WriterIds;
+  readonly keyring: Keyring;
+  readonly privateParts: PrivateParts;
+  readonly clock: Clock;
+  /** Told of every contact that has something to project. */
+  readonly onAppended: (key: Buffer) => void;
+}) {
+  const { contacts, persons, writerIds, keyring, privateParts, clock } = parts;
+
+  const commit = createGroupCommit<Append, AppendResult>((appends) => contacts.append(appends));
+
+  const overflowCommit = createGroupCommit<Append, undefined>(async (items) => {
+    await contacts.appendOverflow(items);
+    return items.map(() => undefined);
+  });
+
+  /**
+   * Appends durably. `busy` is a full array, an id that is pending already, or two processes creating one contact: for
+   * all three a document of its own is right, because ids are compared again when events are folded and numbered.
+   */
+  async function append(item: Append): Promise<void> {
+    const result = await commit(item);
+    if (result === 'busy') await overflowCommit(item);
+    else if (result !== 'appended') throw result;
+    parts.onAppended(item.key);
+  }
+
+  function timeOf(draft: Draft, now: number): number {
+    const at = draft.at ?? now;
+    if (draft.type === 'opted_in' || draft.type === 'consent_granted') return Math.min(at, now);
+    if (at > now + AHEAD) {
+      throw new HushError('invalid', 'at lies more than 5 minutes in the future', {
+        field: 'at',
+        remedy: 'send the time at which it happened; check the sending machine’s clock',
+      });
+    }
+    return at;
+  }
+
+  function store(draft: Draft, key: Buffer, id: EventId, at: number, withAddress: boolean): StoredEvent {
+    const { subject, writer, actor, evidence, at: _at, ...fields } = draft;
+    const part: PrivatePart = {
+      ...(withAddress && 'point' in subject ? { address: { type: subject.point.type, given: subject.point.given } } : {}),
+      ...(actor === undefined ? {} : { actor }),
+      ...(evidence === undefined ? {} : { evidence }),
+    };
+    if (evidence !== undefined && Buffer.byteLength(JSON.stringify(evidence)) > EVIDENCE_LIMIT) {
+      throw new HushError('invalid', 'evidence is larger than 1 kB', {
+        field: 'source.evidence',
+        remedy: 'keep the document elsewhere and give its reference',
+      });
+    }
+    return {
+      ...fields,
+      id,
+      at,
+      recorded: clock.recorded(),
+      ...(writer ? { writerId: writer.id } : {}),
+      ...(Object.keys(part).length > 0 ? { sealed: privateParts.sealPending(key, part) } : {}),
+    };
+  }
+
+  function appendFor(subject: Subject, key: Buffer, event: StoredEvent): Append {
+    return 'point' in subject
+      ? { key, type: subject.point.type, event, ...(subject.point.country ? { country: subject.point.country } : {}) }
+      : { key, type: subject.type, event };
+  }
+
+  /** Copies a person's event to one of its contacts, under an id that a repeat has again. */
+  async function copyTo(person: string, member: { key: Buffer; type: string }, event: StoredEvent): Promise<void> {
+    const { sealed: _sealed, writerId: _writerId, ...rest } = event;
+    const id = eventId(keyring, member.key, { name: `person:${person}`, id: event.id });
+    await append({ key: member.key, type: member.type as ContactType, event: { ...rest, id, recorded: clock.recorded() } });
+  }
+
+  /** Brings a person's event to all contacts but the one it began with. */
+  async function spread(person: string, event: StoredEvent, except?: Buffer): Promise<void> {
+    let current = await persons.get(person);
+    while (current?.mergedInto) current = await persons.get(current.mergedInto);
+    const others = (current?.members ?? []).filter((member) => !except || !member.key.equals(except));
+    await Promise.all(others.map((member) => copyTo(person, member, event)));
+  }
+
+  async function personOf(subject: Subject, key: Buffer): Promise<string> {
+    const contact = (await contacts.find([key], { person: 1 })).get(key.toString('hex'));
+    if (contact?.person) return contact.person;
+    const person = `p_${randomBytes(12).toString('hex')}`;
+    const type = 'point' in subject ? subject.point.type : subject.type;
+    await persons.addMembers(person, [{ key, type }]);
+    await contacts.setPerson({ key, type, ...('point' in subject && subject.point.country ? { country: subject.point.country } : {}) }, person);
+    return person;
+  }
+
+  async function acceptOne(draft: Draft): Promise<Accepted> {
+    const key = subjectKey(keyring, draft.subject);
+    const id = eventId(keyring, key, draft.writer);
+    const at = timeOf(draft, clock.now());
+    const event = store(draft, key, id, at, true);
+    const accepted = { id, contact: contactKeyText(key), at };
+    if (draft.reach !== 'person') {
+      await append(appendFor(draft.subject, key, event));
+      return accepted;
+    }
+    const person = await personOf(draft.subject, key);
+    const { sealed: _sealed, ...open } = event;
+    const after = await persons.append(person, open);
+    const target = after.mergedInto ?? person;
+    if (target !== person) await persons.append(target, open);
+    await append(appendFor(draft.subject, key, event));
+    await spread(target, event, key);
+    await persons.close(person, event.id);
+    if (target !== person) await persons.close(target, event.id);
+    return accepted;
+  }
+
+  /** Same content, same text: what a retry is compared by. Keyed, so that the store tells nothing of the content. */
+  function contentOf(draft: Draft): string {
+    const { subject, writer: _writer, ...rest } = draft;
+    const key = subjectKey(keyring, subject).toString('hex');
+    const canonical = JSON.stringify([key, sortKeys(rest)]);
+    return createHmac('sha256', keyring.lookup).update(canonical).digest('base64url').slice(0, 22);
+  }
+
+  function writerKey(writer: { name: string; id: string }): string {
+    return createHmac('sha256', keyring.lookup).update(`writer:${writer.name.length}:${writer.name}:${writer.id}`).digest('base64url').slice(0, 22);
+  }
+
+  return {
+    /** Accepts events; each is durable or has an error of its own when this resolves, in order. */
+    async acceptAll(drafts: readonly Draft[]): Promise<(Accepted | Error)[]> {
+      const named = drafts.flatMap((draft) => (draft.writer ? [{ id: writerKey(draft.writer), content: contentOf(draft) }] : []));
+      let reused = new Set<string>();
+      try {
+        reused = await writerIds.claim(named);
+      } catch (error) {
+        throw unavailable(error);
+      }
+      const first = new Map<string, string>();
+      return Promise.all(
+        drafts.map(async (draft) => {
+          try {
+            if (draft.writer) {
+              const id = writerKey(draft.writer);
+              const content = contentOf(draft);
+              const earlier = first.get(id);
+              first.set(id, earlier ?? content);
+              if (reused.has(id) || (earlier !== undefined && earlier !== content)) {
+                throw new HushError('id_reused', 'this id was used before with other content', {
+                  field: 'id',
+                  remedy: 'give every event an id of its own; repeat an event unchanged',
+                });
+              }
+            }
+            return await acceptOne(draft);
+          } catch (error) {
+            const told = unavailable(error);
+            return told instanceof Error ? told : new Error(String(told));
+          }
+        }),
+      );
+    },
+
+    /** Accepts one event. Throws HushError; durable when it resolves. */
+    async accept(draft: Draft): Promise<Accepted> {
+      const [result] = await this.acceptAll([draft]);
+      if (result instanceof Error) throw result;
+      if (!result) throw new Error('nothing was accepted');
+      return result;
+    },
+
+    /**
+     * Joins contacts to one person. The person knows them first; then what already reaches the whole person is copied to
+     * them, so that an event on its way in is missed in neither order.
+     */
+    async link(subjects: readonly Subject[]): Promise<{ person: string; contacts: ContactKey[] }> {
+      const members = subjects.map((subject) => ({
+        subject,
+        key: subjectKey(keyring, subject),
+        type: 'point' in subject ? subject.point.type : subject.type,
+      }));
+      const known = await contacts.find(members.map(({ key }) => key), { person: 1 });
+      const old = [...new Set([...known.values()].flatMap((contact) => contact.person ?? []))].sort();
+      const person = old[0] ?? `p_${randomBytes(12).toString('hex')}`;
+      let joined = await persons.addMembers(person, members.map(({ key, type }) => ({ key, type })));
+      for (const other of old.slice(1)) {
+        const merged = await persons.merge(other, person);
+        if (!merged) continue;
+        joined = await persons.addMembers(person, merged.members);
+        for (const event of merged.events) await persons.append(person, event);
+      }
+      for (const member of joined.members) {
+        await contacts.setPerson({ key: member.key, type: member.type as ContactType }, person);
+      }
+      const whole = (await persons.get(person)) ?? joined;
+      for (const event of whole.events) await spread(person, event);
+      for (const event of whole.events) await persons.close(person, event.id);
+      return { person, contacts: whole.members.map(({ key }) => contactKeyText(key)) };
+    },
+
+    /** Finishes what a crash between a person and its contacts left. Returns how many events were brought home. */
+    async finishPersons(): Promise<number> {
+      let finished = 0;
+      for (const person of await persons.unfinished(new Date(Date.now() - 5000), 100)) {
+        for (const event of person.events.filter(({ id }) => person.open.includes(id))) {
+          await spread(person.id, event);
+          await persons.close(person.id, event.id);
+          finished++;
+        }
+      }
+      return finished;
+    },
+  };
+}
+
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, item]) => item !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, item]) => [key, sortKeys(item)]),
+  );
+}
+
+export type Accept = ReturnType<typeof createAccept>;

@@ -1,0 +1,36 @@
+import type { ContactType } from '../core/contact-point.js';
+import { createSealer, openWith, sealWith } from '../core/seal.js';
+import type { Keyring } from '../core/keys.js';
+
+/** What of an event must not be readable for ever. */
+export interface PrivatePart {
+  /** As given, so that the contact can be written to. */
+  readonly address?: { readonly type: ContactType; readonly given: string };
+  /** Who acted, where a person did. */
+  readonly actor?: string;
+  /** At most 1 kB as JSON. */
+  readonly evidence?: Readonly<Record<string, unknown>>;
+}
+
+export const EVIDENCE_LIMIT = 1024;
+
+/**
+ * Seals private parts. While an event is pending its part is under the installation's ingest key; the projector moves it
+ * under the contact's own data key, whose destruction is the erasure. (A random key beside each pending event, the
+ * first idea, would protect it from nobody who can read the pending event.)
+ */
+export function createPrivateParts(keyring: Keyring) {
+  const ingest = createSealer(keyring, 'ingest');
+  const wrap = createSealer(keyring, 'data-key');
+  const parse = (bytes: Buffer | undefined): PrivatePart | undefined => bytes && (JSON.parse(bytes.toString('utf8')) as PrivatePart);
+  return {
+    sealPending: (contact: Buffer, part: PrivatePart): Buffer => ingest.seal(Buffer.from(JSON.stringify(part)), contact),
+    openPending: (contact: Buffer, sealed: Buffer): PrivatePart | undefined => parse(ingest.open(sealed, contact)),
+    wrapKey: (contact: Buffer, key: Buffer): Buffer => wrap.seal(key, contact),
+    unwrapKey: (contact: Buffer, wrapped: Buffer): Buffer | undefined => wrap.open(wrapped, contact),
+    seal: (dataKey: Buffer, contact: Buffer, part: PrivatePart): Buffer => sealWith(dataKey, Buffer.from(JSON.stringify(part)), contact),
+    open: (dataKey: Buffer, contact: Buffer, sealed: Buffer): PrivatePart | undefined => parse(openWith(dataKey, sealed, contact)),
+  };
+}
+
+export type PrivateParts = ReturnType<typeof createPrivateParts>;

@@ -1,0 +1,92 @@
+import type { Logger } from 'pino';
+import type { Contacts } from '../store/contacts.js';
+import type { Projector } from './projector.js';
+
+/** Contacts a projection round takes. */
+const ROUND = 200;
+
+/**
+ * Runs the projector: at once for contacts this process appended to, and every two seconds for any that somebody left
+ * (another process, a crash, a lost race).
+ */
+export function createProjectionLoop(parts: {
+  readonly projector: Projector;
+  readonly contacts: Contacts;
+  readonly log: Logger;
+  readonly sweepMs?: number;
+}) {
+  const { projector, contacts, log } = parts;
+  const waiting = new Map<string, Buffer>();
+  let running: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+
+  async function drain(): Promise<void> {
+    while (waiting.size > 0) {
+      const round = [...waiting.entries()].slice(0, ROUND);
+      for (const [id] of round) waiting.delete(id);
+      try {
+        await projector.project(round.map(([, key]) => key));
+      } catch (error) {
+        // What failed is still dirty in the store; the sweep takes it up again.
+        log.warn({ err: error }, 'projection round failed');
+        return;
+      }
+    }
+  }
+
+  function wake(): void {
+    if (running || stopped) return;
+    running = drain().finally(() => {
+      running = undefined;
+      if (waiting.size > 0 && !stopped) setImmediate(wake);
+    });
+  }
+
+  async function sweep(): Promise<void> {
+    try {
+      for (;;) {
+        const keys = await contacts.dirtyKeys(ROUND, new Date(Date.now() - 500));
+        if (keys.length === 0 || stopped) break;
+        await projector.project(keys);
+        if (keys.length < ROUND) break;
+      }
+    } catch (error) {
+      log.warn({ err: error }, 'projection sweep failed');
+    }
+  }
+
+  return {
+    /** Something was appended to a contact. */
+    poke(key: Buffer): void {
+      if (stopped) return;
+      waiting.set(key.toString('hex'), key);
+      wake();
+    },
+    start(): void {
+      const again = () => {
+        timer = setTimeout(async () => {
+          await sweep();
+          if (!stopped) again();
+        }, parts.sweepMs ?? 2000);
+      };
+      void sweep();
+      again();
+    },
+    sweep,
+    /** Resolves when what this process appended so far is projected. */
+    async settle(): Promise<void> {
+      while (running || waiting.size > 0) {
+        wake();
+        await running;
+      }
+    },
+    async stop(): Promise<void> {
+      stopped = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
+
+export type ProjectionLoop = ReturnType<typeof createProjectionLoop>;

@@ -1,0 +1,152 @@
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../core/clock.js';
+import { nextChange } from '../core/decide.js';
+import { compareEvents } from '../core/event.js';
+import { fold, type State } from '../core/fold.js';
+import type { Policy } from '../core/policy.js';
+import type { Contact, Contacts, NewMark, Projection, StoredEvent } from '../store/contacts.js';
+import type { Ledger, LedgerEntry } from '../store/ledger.js';
+import type { PrivateParts } from './private-part.js';
+
+/** Which marks a contact has to carry when its state is `state` at `now`. Given by the sync part. */
+export type Marking = (
+  contact: Contact,
+  state: State,
+  version: number,
+  now: number,
+  since: number,
+  addressable: boolean,
+) => readonly NewMark[];
+
+interface Work {
+  readonly contact: Contact;
+  readonly entries: LedgerEntry[];
+  readonly fresh: LedgerEntry[];
+  readonly projection: Projection;
+}
+
+/**
+ * The projector: moves pending events into the ledger and folds them into the snapshot. It may crash anywhere and run
+ * twice: (1) read, (2) number and insert into the ledger, (3) one update conditional on the revision read.
+ */
+export function createProjector(parts: {
+  readonly contacts: Contacts;
+  readonly ledger: Ledger;
+  readonly privateParts: PrivateParts;
+  readonly policy: Policy;
+  readonly configuration: string;
+  readonly clock: Clock;
+  readonly marking: Marking;
+  /** Told of destinations that have new marks, and of entries that are new in the ledger. */
+  readonly onMarked: (destinations: ReadonlySet<string>) => void;
+  readonly onProjected?: (contacts: number, lagMs: number) => void;
+}) {
+  const { contacts, ledger, privateParts, policy, configuration, clock, marking } = parts;
+
+  /** Re-seals an event's private part under the contact's data key and picks up the address. */
+  function reseal(contact: Contact, dataKey: Buffer, event: StoredEvent): { event: StoredEvent; address?: Buffer } {
+    if (!event.sealed) return { event };
+    const part = privateParts.openPending(contact.key, event.sealed);
+    if (!part) return { event };
+    const { address, ...rest } = part;
+    const { sealed: _sealed, ...open } = event;
+    return {
+      event: Object.keys(rest).length > 0 ? { ...open, sealed: privateParts.seal(dataKey, contact.key, rest) } : open,
+      ...(address ? { address: privateParts.seal(dataKey, contact.key, { address }) } : {}),
+    };
+  }
+
+  /** True for an event that ends the erasure of a contact: only such a one stores an address again. */
+  function welcomesBack(event: StoredEvent, erasedAt: number): boolean {
+    if (event.at <= erasedAt) return false;
+    if (event.type === 'profile') return event.relationship === 'customer';
+    return (event.type === 'opted_in' || event.type === 'consent_granted') && (event.lifts ?? 'any') === 'any';
+  }
+
+  function plan(contact: Contact, known: ReadonlyMap<string, number> | undefined): Work {
+    const unique = new Map(contact.pending.map((event) => [event.id, event]));
+    const events = [...unique.values()].sort((a, b) => a.recorded - b.recorded || compareEvents(a, b));
+    const state = fold(contact.state, events);
+    const erasedAt = state.atoms.reduce((at, atom) => (atom.t === 'erased' ? Math.max(at, atom.at) : at), Number.NEGATIVE_INFINITY);
+    const erasedNow = events.some((event) => event.type === 'erased');
+    const closed = erasedAt > Number.NEGATIVE_INFINITY && (contact.keyedOnly || contact.erasing || erasedNow);
+    let unwrapped = contact.dataKey && privateParts.unwrapKey(contact.key, contact.dataKey);
+    let wrapped: Buffer | undefined;
+    let address: Buffer | undefined;
+    let reopened = false;
+    let number = Math.max(contact.entries, ...(known?.values() ?? []));
+    const entries: LedgerEntry[] = [];
+    const fresh: LedgerEntry[] = [];
+    for (const event of events) {
+      const back = closed && welcomesBack(event, erasedAt);
+      reopened ||= back;
+      let kept: StoredEvent = event;
+      if (event.sealed && (!closed || back || reopened)) {
+        if (!unwrapped) {
+          unwrapped = randomBytes(32);
+          wrapped = privateParts.wrapKey(contact.key, unwrapped);
+        }
+        const sealed = reseal(contact, unwrapped, event);
+        kept = sealed.event;
+        if (sealed.address && !contact.address) address ??= sealed.address;
+      } else if (event.sealed) {
+        // Of an erased contact no address and no evidence is taken in; the opt-out itself counts.
+        const { sealed: _sealed, ...open } = event;
+        kept = open;
+      }
+      const at = known?.get(event.id);
+      const entry = { key: contact.key, number: at ?? ++number, event: kept };
+      entries.push(entry);
+      if (at === undefined) fresh.push(entry);
+    }
+    const now = clock.now();
+    const hasAddress = address !== undefined || contact.address !== undefined;
+    const since = Math.min(now, ...events.map((event) => event.recorded / 1024));
+    const marks = marking(contact, state, contact.rev + 1, now, since, hasAddress);
+    const wakeAt = nextChange(state, now, policy);
+    return {
+      contact,
+      entries,
+      fresh,
+      projection: {
+        key: contact.key,
+        rev: contact.rev,
+        state,
+        entries: number,
+        movedIds: events.map(({ id }) => id),
+        overflow: contact.overflow,
+        marks,
+        keyedOnly: !hasAddress,
+        erasing: closed && !reopened && contact.dataKey !== undefined,
+        configuration,
+        ...(wakeAt === undefined ? {} : { wakeAt }),
+        ...(wrapped ? { dataKey: wrapped } : {}),
+        ...(address ? { address } : {}),
+      },
+    };
+  }
+
+  return {
+    /** Projects the given contacts. Those that somebody else changed meanwhile stay dirty and come again. */
+    async project(keys: readonly Buffer[]): Promise<number> {
+      const found = [...(await contacts.find(keys)).values()];
+      if (found.length === 0) return 0;
+      const pairs = found.filter((c) => c.pending.length > 0).map((c) => ({ key: c.key, ids: c.pending.map(({ id }) => id) }));
+      const known = await ledger.findIds(pairs);
+      const work = found.map((contact) => plan(contact, known.get(contact.key.toString('hex'))));
+      const raced = await ledger.insert(work.flatMap(({ fresh }) => fresh));
+      const done = work.filter(({ contact }) => !raced.has(contact.key.toString('hex')));
+      if (done.length > 0) await contacts.project(done.map(({ projection }) => projection));
+      const oldest = Math.min(...done.flatMap(({ entries }) => entries.map(({ event }) => event.recorded / 1024)));
+      if (Number.isFinite(oldest)) parts.onProjected?.(done.length, Math.max(0, clock.now() - oldest));
+      for (const { contact, projection } of done) {
+        if (contact.overflow > 0) await contacts.dropOverflow(contact.key, projection.movedIds);
+      }
+      const marked = new Set(done.flatMap(({ projection }) => projection.marks.map(({ destination }) => destination)));
+      if (marked.size > 0) parts.onMarked(marked);
+      return done.length;
+    },
+  };
+}
+
+export type Projector = ReturnType<typeof createProjector>;

@@ -1,0 +1,41 @@
+import mongoose, { type Connection } from 'mongoose';
+import { HushError } from '../core/errors.js';
+
+/** An acknowledged write has reached the journal of a majority; after 1.5 s without that it has not happened. */
+export const DURABLE = { w: 'majority', j: true, wtimeout: 1500 } as const;
+
+/**
+ * Connects with limits short enough that an opt-out link can still answer honestly within 2 s when MongoDB is away.
+ */
+export async function connectStore(uri: string, namespace: string): Promise<Connection> {
+  const connection = mongoose.createConnection(uri, {
+    serverSelectionTimeoutMS: 1500,
+    connectTimeoutMS: 1500,
+    socketTimeoutMS: 20_000,
+    bufferCommands: false,
+    autoIndex: false,
+    maxPoolSize: 50,
+    retryWrites: true,
+    readPreference: 'primary',
+    ...(new URL(uri.replace(/^mongodb(\+srv)?:/, 'http:').replace(/,[^/]*/, '')).pathname.length > 1 ? {} : { dbName: namespace }),
+  });
+  await connection.asPromise();
+  return connection;
+}
+
+const AWAY = /MongoServerSelection|MongoNetwork|PoolCleared|WriteConcern|NotPrimary|MongoTopologyClosed|MongoNotConnected|MongooseError|MongoPoolCleared|MongoWaitQueueTimeout|MongoExpiredSession|MongoTimeout|MongoOperationTimeout/;
+
+/** True for an error that says the database could not be reached or did not confirm in time. */
+export function isAway(error: unknown): boolean {
+  return error instanceof Error && (AWAY.test(error.name) || ('code' in error && [64, 91, 189, 10107, 11600, 11602, 13435, 13436].includes(Number(error.code))));
+}
+
+/** Turns "database away" into the honest answer; passes everything else on. */
+export function unavailable(error: unknown): unknown {
+  if (!isAway(error)) return error;
+  return new HushError('unavailable', 'The record cannot be reached right now, so nothing was changed.', { retryAfter: 5, remedy: 'try again in a few seconds' }, { cause: error });
+}
+
+export function isDuplicate(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 11000;
+}

@@ -1,0 +1,78 @@
+import { type Connection, Schema } from 'mongoose';
+import { binary, bytesOf } from './binary.js';
+
+export interface DestinationState {
+  readonly paused: boolean;
+  /** ms; nothing is sent before. */
+  readonly waitUntil?: number;
+  /** ms */
+  readonly lastToldAt?: number;
+  readonly lastError?: { readonly kind: string; readonly message: string; readonly at: number };
+  readonly reconciliation?: Readonly<Record<string, unknown>>;
+}
+
+const stateSchema = new Schema(
+  {
+    _id: String,
+    paused: Boolean,
+    waitUntil: Number,
+    lastToldAt: Number,
+    lastError: Schema.Types.Mixed,
+    reconciliation: Schema.Types.Mixed,
+  },
+  { collection: 'destination_states', versionKey: false },
+);
+
+const jobSchema = new Schema(
+  { destination: String, job: String, binding: String, contacts: [Buffer], at: Number, due: Number },
+  { collection: 'provider_jobs', versionKey: false },
+);
+jobSchema.index({ destination: 1, due: 1 });
+
+/** What is known of each destination as a whole, and of the jobs it works on. */
+export function createDestinationStates(connection: Connection) {
+  const model = connection.model('DestinationState', stateSchema);
+  const jobs = connection.model('ProviderJob', jobSchema);
+  const id = (name: string) => ({ _id: name }) as never;
+  const set = async (name: string, fields: Record<string, unknown>) => {
+    await model.collection.updateOne(id(name), { $set: fields }, { upsert: true });
+  };
+  return {
+    models: [model, jobs] as const,
+
+    async get(name: string): Promise<DestinationState> {
+      const row = await model.collection.findOne(id(name));
+      return { paused: row?.paused === true, ...(row ?? {}) } as DestinationState;
+    },
+    waitUntil: (name: string, until: number) => set(name, { waitUntil: until }),
+    pause: (name: string, paused: boolean) => set(name, { paused }),
+    fault: (name: string, kind: string, message: string, at: number) => set(name, { lastError: { kind, message, at } }),
+    /** Something was told: an error of credentials is over. */
+    async told(name: string, at: number): Promise<void> {
+      await model.collection.updateOne(id(name), { $set: { lastToldAt: at }, $unset: { lastError: '' } }, { upsert: true });
+    },
+    reconciliation: (name: string, progress: Readonly<Record<string, unknown>>) => set(name, { reconciliation: progress }),
+
+    async rememberJob(destination: string, job: string, binding: string, contacts: readonly Buffer[], at: number): Promise<void> {
+      await jobs.collection.insertOne({ destination, job, binding, contacts: contacts.map(binary), at, due: at + 1000 });
+    },
+    async dueJobs(destination: string, now: number) {
+      const rows = await jobs.collection.find({ destination, due: { $lte: now } }, { limit: 100, promoteBuffers: true }).toArray();
+      return rows.map((row) => ({
+        id: row._id,
+        job: String(row.job),
+        binding: String(row.binding),
+        at: Number(row.at),
+        contacts: (row.contacts as unknown[]).map(bytesOf),
+      }));
+    },
+    async postponeJob(jobId: unknown, due: number): Promise<void> {
+      await jobs.collection.updateOne({ _id: jobId } as never, { $set: { due } });
+    },
+    async dropJob(jobId: unknown): Promise<void> {
+      await jobs.collection.deleteOne({ _id: jobId } as never);
+    },
+  };
+}
+
+export type DestinationStates = ReturnType<typeof createDestinationStates>;

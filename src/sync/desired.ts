@@ -1,0 +1,84 @@
+import type { ContactType } from '../core/contact-point.js';
+import { type Decision, decide } from '../core/decide.js';
+import type { State } from '../core/fold.js';
+import type { Policy } from '../core/policy.js';
+import type { Contact, NewMark, Told } from '../store/contacts.js';
+import type { Binding, Destination } from './destination.js';
+
+/** A destination of the catalog with its adapter made. */
+export interface BoundDestination {
+  readonly name: string;
+  readonly adapter: string;
+  readonly role: 'processor' | 'third_party';
+  readonly bindings: readonly Binding[];
+  readonly destination: Destination;
+  readonly reconcileHours?: number | undefined;
+  readonly callsPerSecond?: number | undefined;
+}
+
+export type Desired = ReadonlyMap<string, Decision>;
+
+/** What the decision function says for each binding, leaving the hour of the day out. */
+export function desiredState(
+  state: State,
+  bindings: readonly Binding[],
+  context: { readonly policy: Policy; readonly country?: string | undefined; readonly now: number },
+): Desired {
+  const { policy, country, now } = context;
+  return new Map(
+    bindings.map(({ name, scope }) => [
+      name,
+      decide(
+        state,
+        { brand: scope.brand, channel: scope.channel as never, purpose: scope.purpose as never, topic: scope.topic, at: now },
+        { policy, ignoreQuietHours: true, ...(country ? { country } : {}) },
+      ),
+    ]),
+  );
+}
+
+/** One text per desired state, to compare and to remember what was parked. */
+export function desiredText(desired: Desired): string {
+  return [...desired].map(([name, decision]) => `${name}=${decision.allowed ? 0 : 1}`).join(',');
+}
+
+export function toldSuppressed(told: Told | undefined, binding: string): boolean {
+  return told?.bindings[binding]?.suppressed ?? false;
+}
+
+/** True when the destination was not told what is desired. */
+export function differs(desired: Desired, told: Told | undefined): boolean {
+  return [...desired].some(([name, decision]) => toldSuppressed(told, name) === decision.allowed);
+}
+
+export function knows(accepts: readonly ContactType[], type: ContactType): boolean {
+  return accepts.includes(type);
+}
+
+/**
+ * Marks of a contact at a new version: a destination that is marked stays so, at the new version, and one whose desired
+ * state is not what it was told is marked. The worker clears a mark only for the version it sent.
+ */
+export function createMarking(parts: { readonly destinations: readonly BoundDestination[]; readonly policy: Policy }) {
+  return (contact: Contact, state: State, version: number, now: number, since: number, addressable: boolean): readonly NewMark[] => {
+    const standing = new Map(contact.marks.map((mark) => [mark.destination, mark]));
+    const marks: NewMark[] = [];
+    for (const { name, bindings, destination } of parts.destinations) {
+      if (!knows(destination.accepts, contact.type)) continue;
+      const old = standing.get(name);
+      if (old) {
+        marks.push({ destination: name, version, due: now, since: old.since });
+        continue;
+      }
+      if (!addressable) continue;
+      const desired = desiredState(state, bindings, { policy: parts.policy, country: contact.country, now });
+      const told = contact.told[name];
+      if (differs(desired, told) && told?.parked?.desired !== desiredText(desired)) {
+        marks.push({ destination: name, version, due: now, since });
+      }
+    }
+    return marks;
+  };
+}
+
+export type Marking = ReturnType<typeof createMarking>;

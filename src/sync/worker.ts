@@ -1,0 +1,362 @@
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Clock } from '../core/clock.js';
+import { fold } from '../core/fold.js';
+import type { Policy } from '../core/policy.js';
+import type { PrivateParts } from '../preferences/private-part.js';
+import type { Contact, Contacts, Mark, Settlement, Told, ToldBinding } from '../store/contacts.js';
+import type { DestinationStates } from '../store/destination-states.js';
+import { type BoundDestination, type Desired, desiredState, desiredText, differs, toldSuppressed } from './desired.js';
+import { type Action, type Binding, type Entry, ProviderError, type Sent } from './destination.js';
+
+/** Times of the worker in ms. A call's deadline is shorter than what remains of its lease, or no call is made. */
+export interface WorkerTimes {
+  readonly lease: number;
+  readonly deadline: number;
+  /** After a lift, a denial is asserted once more when this has passed: a stalled lift may land late. */
+  readonly assertAgainAfter: number;
+  readonly firstRetry: number;
+  readonly longestRetry: number;
+  /** How long a destination with bad credentials is left alone. */
+  readonly credentialPause: number;
+}
+
+export const WORKER_TIMES: WorkerTimes = {
+  lease: 60_000,
+  deadline: 20_000,
+  assertAgainAfter: 30_000,
+  firstRetry: 1_000,
+  longestRetry: 5 * 60_000,
+  credentialPause: 60_000,
+};
+
+const HOUR = 3_600_000;
+
+interface Task {
+  readonly contact: Contact;
+  readonly mark: Mark;
+  readonly address: string;
+  readonly desired: Desired;
+  readonly told: Map<string, ToldBinding>;
+  liftedAt: number | undefined;
+  outcome: 'told' | 'unknown' | 'held' | 'parked';
+  why?: string;
+  /** ms from now; set by a rate limit. */
+  wait?: number;
+}
+
+export interface WorkerEvents {
+  readonly onTold: (destination: string, contacts: number, secondsSince: readonly number[]) => void;
+  readonly onFault: (destination: string, fault: string) => void;
+  /** An entry at the provider that we did not make, found before a lift. */
+  readonly onForeign: (destination: string, binding: Binding, contact: Contact, entry: { at?: number; kind: string }) => Promise<void>;
+}
+
+/**
+ * Tells one destination the latest truth: takes marked contacts under a lease, reads their state now, sends what it was
+ * not told, and clears each mark only for the version it sent. Never replays events.
+ */
+export function createSyncWorker(parts: {
+  readonly contacts: Contacts;
+  readonly states: DestinationStates;
+  readonly privateParts: PrivateParts;
+  readonly policy: Policy;
+  readonly configuration: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly events: WorkerEvents;
+  readonly times?: Partial<WorkerTimes>;
+}) {
+  const { contacts, states, privateParts, policy, configuration, clock, log, events } = parts;
+  const times = { ...WORKER_TIMES, ...parts.times };
+  const running = new Map<string, Promise<void>>();
+  const stopping = new AbortController();
+
+  function addressOf(contact: Contact): string | undefined {
+    const key = contact.dataKey && privateParts.unwrapKey(contact.key, contact.dataKey);
+    return key && contact.address && privateParts.open(key, contact.key, contact.address)?.address?.given;
+  }
+
+  function backoff(failures: number): number {
+    const base = Math.min(times.firstRetry * 2 ** Math.min(failures, 20), times.longestRetry);
+    return base / 2 + (base / 2) * Math.random();
+  }
+
+  function prepare(name: string, bindings: readonly Binding[], contact: Contact): Task | undefined {
+    const mark = contact.marks.find((item) => item.destination === name);
+    const address = addressOf(contact);
+    if (!mark || address === undefined) return undefined;
+    const state = fold(contact.state, contact.pending);
+    const desired = desiredState(state, bindings, { policy, country: contact.country, now: clock.now() });
+    const told = contact.told[name];
+    return { contact, mark, address, desired, told: new Map(Object.entries(told?.bindings ?? {})), liftedAt: told?.liftedAt, outcome: 'told' };
+  }
+
+  /** Which tasks need a call for a binding: not told yet, or perhaps told something else by a call that was lost. */
+  function needs(task: Task, binding: Binding, action: Action): boolean {
+    const decision = task.desired.get(binding.name);
+    if (!decision || decision.allowed !== (action === 'lift')) return false;
+    const told = task.told.get(binding.name);
+    if (task.mark.tried || task.mark.again) return action === 'suppress' || told !== undefined || task.mark.tried === true;
+    return (told?.suppressed ?? false) === decision.allowed;
+  }
+
+  function entryOf(task: Task, binding: Binding): Entry {
+    const decision = task.desired.get(binding.name);
+    return {
+      ref: task.contact.key.toString('hex'),
+      type: task.contact.type,
+      address: task.address,
+      reason: decision?.reason ?? 'not_objected',
+      ...(decision?.since === undefined ? {} : { since: decision.since }),
+      ...(decision?.event === undefined ? {} : { receipt: `r_${decision.event}` }),
+    };
+  }
+
+  /** Sends entries; halves a refused batch until the refused address stands alone and is parked. */
+  async function sendAll(
+    bound: BoundDestination,
+    binding: Binding,
+    action: Action,
+    tasks: readonly Task[],
+    leaseEnd: number,
+  ): Promise<void> {
+    const remaining = leaseEnd - clock.now();
+    if (remaining < times.deadline + 1000 || stopping.signal.aborted) {
+      for (const task of tasks) task.outcome = 'held';
+      return;
+    }
+    const deadline = AbortSignal.any([AbortSignal.timeout(times.deadline), stopping.signal]);
+    let sent: Sent;
+    try {
+      sent = await bound.destination.send(binding, action, tasks.map((task) => entryOf(task, binding)), deadline);
+    } catch (error) {
+      await failed(bound, binding, action, tasks, leaseEnd, error);
+      return;
+    }
+    const at = clock.now();
+    const parked = new Map(sent.parked?.map(({ ref, why }) => [ref, why]));
+    for (const task of tasks) {
+      const why = parked.get(task.contact.key.toString('hex'));
+      if (why !== undefined) {
+        task.outcome = 'parked';
+        task.why = why;
+        continue;
+      }
+      const event = task.desired.get(binding.name)?.event;
+      task.told.set(binding.name, { suppressed: action === 'suppress', at, status: sent.status, ...(event ? { event } : {}) });
+    }
+    if (sent.job) await states.rememberJob(bound.name, sent.job, binding.name, tasks.map(({ contact }) => contact.key), at);
+  }
+
+  async function failed(
+    bound: BoundDestination,
+    binding: Binding,
+    action: Action,
+    tasks: readonly Task[],
+    leaseEnd: number,
+    error: unknown,
+  ): Promise<void> {
+    if (!(error instanceof ProviderError)) {
+      log.error({ err: error, destination: bound.name }, 'adapter failed unexpectedly');
+      for (const task of tasks) task.outcome = 'unknown';
+      await states.fault(bound.name, 'bug', 'the adapter failed; see the log', clock.now());
+      return;
+    }
+    events.onFault(bound.name, error.fault);
+    switch (error.fault) {
+      case 'refused': {
+        const [only] = tasks;
+        if (tasks.length === 1 && only) {
+          only.outcome = 'parked';
+          only.why = error.message;
+          return;
+        }
+        const half = Math.ceil(tasks.length / 2);
+        await sendAll(bound, binding, action, tasks.slice(0, half), leaseEnd);
+        await sendAll(bound, binding, action, tasks.slice(half), leaseEnd);
+        return;
+      }
+      case 'rate_limited': {
+        const wait = (error.retryAfter ?? 1) * 1000;
+        await states.waitUntil(bound.name, clock.now() + wait);
+        for (const task of tasks) {
+          task.outcome = 'held';
+          task.wait = wait;
+        }
+        return;
+      }
+      case 'credentials':
+        await states.fault(bound.name, 'credentials', error.message, clock.now());
+        await states.waitUntil(bound.name, clock.now() + times.credentialPause);
+        log.error({ destination: bound.name }, 'the destination refuses our credentials; what is to be told waits');
+        for (const task of tasks) {
+          task.outcome = 'held';
+          task.wait = times.credentialPause;
+        }
+        return;
+      case 'unavailable':
+        await states.fault(bound.name, 'unavailable', error.message, clock.now());
+        for (const task of tasks) {
+          task.outcome = 'unknown';
+          if (error.retryAfter !== undefined) task.wait = error.retryAfter * 1000;
+        }
+    }
+  }
+
+  /** Before a lift: what the provider has that we did not put there is an opt-out of its own, and stays. */
+  async function spareForeign(bound: BoundDestination, binding: Binding, tasks: readonly Task[]): Promise<Task[]> {
+    const { lookup } = bound.destination;
+    if (!lookup || tasks.length === 0) return [...tasks];
+    const found = await lookup.call(
+      bound.destination,
+      binding,
+      tasks.map(({ address }) => address),
+      AbortSignal.any([AbortSignal.timeout(times.deadline), stopping.signal]),
+    );
+    const byAddress = new Map(found.map((entry) => [entry.address.toLowerCase(), entry]));
+    const free: Task[] = [];
+    for (const task of tasks) {
+      const entry = byAddress.get(task.address.toLowerCase());
+      const told = task.told.get(binding.name);
+      const ours = !entry || ((entry.kind === 'unsubscribed' || entry.kind === 'blocked') && told?.suppressed === true) || task.mark.tried;
+      if (ours) {
+        free.push(task);
+        continue;
+      }
+      await events.onForeign(bound.name, binding, task.contact, entry);
+      task.outcome = 'held';
+    }
+    return free;
+  }
+
+  function settlementOf(name: string, task: Task): Settlement {
+    const now = clock.now();
+    const { contact, mark, outcome } = task;
+    const told: Told = {
+      bindings: Object.fromEntries(task.told),
+      version: mark.version,
+      configuration,
+      ...(task.liftedAt === undefined ? {} : { liftedAt: task.liftedAt }),
+      ...(outcome === 'parked'
+        ? { parked: { desired: desiredText(task.desired), why: task.why ?? 'refused', at: now } }
+        : {}),
+    };
+    const failures = mark.failures ?? 0;
+    switch (outcome) {
+      case 'parked':
+        return { key: contact.key, told, clearVersion: mark.version, mark: { due: now, release: true, tried: false } };
+      case 'held':
+        return { key: contact.key, told, mark: { due: now + (task.wait ?? 200), release: true, tried: mark.tried ?? false } };
+      case 'unknown':
+        return {
+          key: contact.key,
+          told,
+          mark: { due: now + (task.wait ?? backoff(failures)), release: true, tried: true, failures: failures + 1 },
+        };
+      case 'told': {
+        const denied = [...task.desired.values()].some((decision) => !decision.allowed);
+        const recentLift = task.liftedAt !== undefined && now - task.liftedAt < HOUR;
+        const landed = task.liftedAt !== undefined && now - task.liftedAt > times.assertAgainAfter;
+        // A provider cannot be fenced: a lift that stalled may land after this denial, so it is asserted once more.
+        if (denied && recentLift && !(mark.again && landed)) {
+          const due = Math.max((task.liftedAt ?? now) + times.assertAgainAfter + 1, now + 1);
+          return { key: contact.key, told, mark: { due, release: true, tried: false, again: true, failures: 0 } };
+        }
+        return { key: contact.key, told, clearVersion: mark.version, mark: { due: now, release: true, tried: false, again: false, failures: 0 } };
+      }
+    }
+  }
+
+  /** One lease's worth. Returns how many contacts were taken. */
+  async function round(bound: BoundDestination): Promise<number> {
+    const { name, bindings, destination } = bound;
+    const by = randomUUID();
+    const now = clock.now();
+    const leaseEnd = now + times.lease;
+    const leased = await contacts.lease(name, by, now, leaseEnd, Math.max(1, Math.min(destination.limits.suppress, 1000)));
+    if (leased.length === 0) return 0;
+    const tasks: Task[] = [];
+    const gone: Settlement[] = [];
+    for (const contact of leased) {
+      const task = prepare(name, bindings, contact);
+      if (task) tasks.push(task);
+      // Without an address there is nothing to tell: the contact is keyed only.
+      else gone.push({ key: contact.key, clearVersion: contact.marks.find((m) => m.destination === name)?.version ?? 0, mark: { release: true, due: now + 1000 } });
+    }
+    // From here on a call may have reached the provider even if this process is killed: written before the first call.
+    await contacts.settle(
+      name,
+      by,
+      tasks.map((task) => {
+        const lifts = bindings.some((binding) => needs(task, binding, 'lift'));
+        if (lifts) task.liftedAt = now;
+        return {
+          key: task.contact.key,
+          mark: { release: false, tried: true },
+          ...(lifts
+            ? { told: { ...(task.contact.told[name] ?? { version: 0, configuration, bindings: {} }), liftedAt: now } }
+            : {}),
+        };
+      }),
+    );
+    for (const action of ['suppress', 'lift'] as const) {
+      for (const binding of bindings) {
+        let group = tasks.filter((task) => task.outcome === 'told' && needs(task, binding, action));
+        try {
+          if (action === 'lift') group = await spareForeign(bound, binding, group);
+        } catch (error) {
+          await failed(bound, binding, action, group, leaseEnd, error);
+          continue;
+        }
+        const limit = Math.max(1, destination.limits[action]);
+        for (let at = 0; at < group.length; at += limit) {
+          const chunk = group.slice(at, at + limit).filter((task) => task.outcome === 'told');
+          if (chunk.length === 0) continue;
+          await sendAll(bound, binding, action, chunk, leaseEnd);
+          if (bound.callsPerSecond) await new Promise((resolve) => setTimeout(resolve, 1000 / (bound.callsPerSecond ?? 1)));
+        }
+      }
+    }
+    await contacts.settle(name, by, [...gone, ...tasks.map((task) => settlementOf(name, task))]);
+    const told = tasks.filter(({ outcome }) => outcome === 'told');
+    if (told.length > 0) {
+      await states.told(name, clock.now());
+      events.onTold(name, told.length, told.filter(({ mark }) => !mark.again).map(({ mark }) => (clock.now() - mark.since) / 1000));
+    }
+    return leased.length;
+  }
+
+  async function run(bound: BoundDestination): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const state = await states.get(bound.name);
+      if (state.paused || (state.waitUntil ?? 0) > clock.now()) return;
+      if ((await round(bound)) === 0) return;
+    }
+  }
+
+  return {
+    /** Works on a destination until nothing is due. One run a destination and process at a time. */
+    work(bound: BoundDestination): Promise<void> {
+      const current = running.get(bound.name);
+      if (current) return current;
+      const started = run(bound)
+        .catch((error: unknown) => log.warn({ err: error, destination: bound.name }, 'sync round failed; it is taken up again'))
+        .finally(() => running.delete(bound.name));
+      running.set(bound.name, started);
+      return started;
+    },
+    /** Aborts calls in flight; their outcome is unknown and the marks say so. */
+    async stop(): Promise<void> {
+      stopping.abort();
+      await Promise.all(running.values());
+    },
+    differs: (contact: Contact, bound: BoundDestination): boolean => {
+      const desired = desiredState(fold(contact.state, contact.pending), bound.bindings, { policy, country: contact.country, now: clock.now() });
+      return differs(desired, contact.told[bound.name]);
+    },
+    toldSuppressed,
+  };
+}
+
+export type SyncWorker = ReturnType<typeof createSyncWorker>;
