@@ -1,4 +1,5 @@
 import { ProviderError } from './destination.js';
+import { publicFetch } from './public-fetch.js';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -11,6 +12,10 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
   /** Statuses that are a success besides 2xx, such as 404 for "not found, so not suppressed". */
   readonly also?: readonly number[];
+  /** Refuses hosts that are not on the public internet, for URLs that somebody else may have written. */
+  readonly publicOnly?: boolean;
+  /** Taken out of error messages, besides the values of `headers`. */
+  readonly secrets?: readonly string[];
 }
 
 export interface HttpResponse {
@@ -42,13 +47,30 @@ export function retryAfterSeconds(headers: Headers, now: number): number | undef
   return Math.min(Math.max(value > 1e9 ? value - now / 1000 : value, 0), 3600);
 }
 
-/** A provider's message with whatever looks like an address or a long secret taken out. */
-export function redact(text: string): string {
-  return text
-    .replace(/[^\s"'<>,;:()[\]{}]{1,320}@[^\s"'<>,;()[\]{}]{1,255}/gu, '[address]')
+/**
+ * A provider's message with whatever looks like an address, a number or a long secret taken out, and `secrets` themselves.
+ */
+export function redact(text: string, secrets: readonly string[] = []): string {
+  let shown = text.slice(0, 2000);
+  for (const secret of secrets) shown = shown.replaceAll(secret, '[secret]');
+  return shown
+    .replace(/"[^"]{0,128}"(?:@|%40)[^\s"'<>,;()[\]{}]{1,255}/gu, '[address]')
+    .replace(/[^\s"<>,;:()[\]{}]{1,320}(?:@|%40)[^\s"'<>,;()[\]{}]{1,255}/gu, '[address]')
     .replace(/\+?\d[\d\s().-]{6,}\d/g, '[number]')
     .replace(/[A-Za-z0-9_-]{32,}/g, '[secret]')
     .slice(0, 300);
+}
+
+const OPEN_HEADERS = new Set(['accept', 'content-type', 'user-agent']);
+
+/** What a request proves itself with: its headers, their last words, and the parts of basic credentials. */
+function secretsOf(request: HttpRequest): string[] {
+  const values = Object.entries(request.headers ?? {}).flatMap(([name, value]) => {
+    if (OPEN_HEADERS.has(name.toLowerCase())) return [];
+    const last = value.split(' ').at(-1) ?? '';
+    return [value, last, ...(/^basic /i.test(value) ? Buffer.from(last, 'base64').toString('utf8').split(':') : [])];
+  });
+  return [...values, ...(request.secrets ?? [])].filter((value) => value.length >= 6);
 }
 
 function faultOf(status: number): ProviderError['fault'] {
@@ -68,7 +90,7 @@ export function createHttp(options: { readonly now: () => number; readonly fetch
       let response: Response;
       let text: string;
       try {
-        response = await send(request.url, {
+        response = await (request.publicOnly ? publicFetch : send)(request.url, {
           method: request.method,
           headers,
           redirect: 'manual',
@@ -90,7 +112,7 @@ export function createHttp(options: { readonly now: () => number; readonly fetch
       }
       throw new ProviderError(
         faultOf(response.status),
-        `${response.status} ${redact(text)}`.trim(),
+        `${response.status} ${redact(text, secretsOf(request))}`.trim(),
         retryAfterSeconds(response.headers, options.now()),
       );
     },

@@ -1,0 +1,226 @@
+import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { RecordFormat, Row } from './records.js';
+
+/** One change: a row to keep, or the key of a row to leave out. */
+export interface Change {
+  readonly action: 'suppress' | 'lift';
+  readonly row: Row;
+}
+
+export interface SuppressionFolder {
+  /** Writes the next delta file. On the disk when it resolves. */
+  append(changes: readonly Change[], signal: AbortSignal): Promise<void>;
+  /** Brings the full file up to the last delta, if it is behind. */
+  rebuild(): Promise<void>;
+  /** Every row as of the last delta. */
+  rows(): AsyncIterable<Row>;
+}
+
+/** A hidden file this old was left behind by a crash. */
+const LEFTOVER_MS = 60 * 60_000;
+
+/**
+ * The files of one list in a folder:
+ *
+ * - `NAME.delta.00000001.csv`, one a batch, never changed once there;
+ * - `NAME.full.00000012.csv`, all that holds after delta 12: the base of the next one;
+ * - `NAME.full.csv`, the same under a name that stays.
+ *
+ * A file appears whole or not at all: written under a hidden name, fsynced, then given its name, and the folder fsynced.
+ * Applying a delta twice changes nothing, so a crash anywhere is repaired by building the full file again.
+ */
+export function openFolder(
+  folder: string,
+  name: string,
+  full: RecordFormat,
+  delta: RecordFormat,
+  keyOf: (row: Row) => string,
+): SuppressionFolder {
+  const { extension } = full;
+  const numbered = (kind: 'full' | 'delta', n: number) => `${name}.${kind}.${String(n).padStart(8, '0')}.${extension}`;
+
+  async function present(kind: 'full' | 'delta'): Promise<number[]> {
+    const start = `${name}.${kind}.`;
+    const found = (await readdir(folder)).flatMap((file) => {
+      const digits =
+        file.startsWith(start) && file.endsWith(`.${extension}`) ? file.slice(start.length, -extension.length - 1) : '';
+      return /^\d{8,}$/.test(digits) ? [Number(digits)] : [];
+    });
+    return found.sort((a, b) => a - b);
+  }
+
+  async function* read(file: string, format: RecordFormat): AsyncIterable<Row> {
+    const lines = createInterface({
+      input: createReadStream(join(folder, file), 'utf8'),
+      crlfDelay: Number.POSITIVE_INFINITY,
+    });
+    for await (const line of lines) {
+      const row = format.read(line);
+      if (row) yield row;
+    }
+  }
+
+  async function merged(): Promise<{ last: number; base: number; rows: AsyncIterable<Row> }> {
+    const base = (await present('full')).at(-1) ?? 0;
+    const pending = (await present('delta')).filter((n) => n > base);
+    const latest = new Map<string, Change>();
+    for (const n of pending) {
+      for await (const row of read(numbered('delta', n), delta)) {
+        latest.set(keyOf(row), { action: row.action === 'lift' ? 'lift' : 'suppress', row });
+      }
+    }
+    async function* rows() {
+      if (base > 0) {
+        for await (const row of read(numbered('full', base), full)) if (!latest.has(keyOf(row))) yield row;
+      }
+      for (const change of latest.values()) if (change.action === 'suppress') yield change.row;
+    }
+    return { last: pending.at(-1) ?? base, base, rows: rows() };
+  }
+
+  return {
+    async append(changes, signal) {
+      await mkdir(folder, { recursive: true });
+      const hidden = await writeHidden(
+        folder,
+        name,
+        delta,
+        changes.map((change) => ({ ...change.row, action: change.action })),
+      );
+      try {
+        let next = Math.max((await present('delta')).at(-1) ?? 0, (await present('full')).at(-1) ?? 0) + 1;
+        // Another process may have taken the number in between; past the deadline nothing may appear any more.
+        for (;;) {
+          signal.throwIfAborted();
+          if (await takeName(hidden, join(folder, numbered('delta', next)))) break;
+          next++;
+        }
+        await syncFolder(folder);
+      } finally {
+        await rm(hidden, { force: true });
+      }
+    },
+
+    async rebuild() {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await build();
+        } catch (error) {
+          // Another process cleaned up under our feet: start from what it left.
+          if (codeOf(error) !== 'ENOENT' || attempt === 5) throw error;
+        }
+      }
+    },
+
+    async *rows() {
+      await mkdir(folder, { recursive: true });
+      yield* (await merged()).rows;
+    },
+  };
+
+  async function build(): Promise<void> {
+    await mkdir(folder, { recursive: true });
+    const { last, base, rows } = await merged();
+    if (last > base) {
+      const hidden = await writeHidden(folder, name, full, rows);
+      await rename(hidden, join(folder, numbered('full', last)));
+      await syncFolder(folder);
+    }
+    const newest = (await present('full')).at(-1);
+    if (newest === undefined) return;
+    const copy = join(folder, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
+    await link(join(folder, numbered('full', newest)), copy).catch(() =>
+      copyFile(join(folder, numbered('full', newest)), copy),
+    );
+    await rename(copy, join(folder, `${name}.full.${extension}`));
+    // Renaming one name of a file onto another of the same file does nothing, and leaves the first.
+    await rm(copy, { force: true });
+    await syncFolder(folder);
+    for (const hidden of await readdir(folder)) {
+      if (!hidden.startsWith(`.${name}.`) || !hidden.endsWith('.tmp')) continue;
+      const found = await stat(join(folder, hidden)).catch(() => undefined);
+      if (found && Date.now() - found.mtimeMs > LEFTOVER_MS) await rm(join(folder, hidden), { force: true });
+    }
+    for (const old of await present('full'))
+      if (old < newest) await rm(join(folder, numbered('full', old)), { force: true });
+  }
+}
+
+async function writeHidden(
+  folder: string,
+  name: string,
+  format: RecordFormat,
+  rows: Iterable<Row> | AsyncIterable<Row>,
+): Promise<string> {
+  const path = join(folder, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
+  const file = await open(path, 'wx', 0o640);
+  try {
+    await writeLines(file, format, rows);
+    await file.sync();
+  } catch (error) {
+    await file.close();
+    await rm(path, { force: true });
+    throw error;
+  }
+  await file.close();
+  return path;
+}
+
+async function writeLines(
+  file: FileHandle,
+  format: RecordFormat,
+  rows: Iterable<Row> | AsyncIterable<Row>,
+): Promise<void> {
+  let text = format.head === undefined ? '' : `${format.head}\r\n`;
+  const end = format.extension === 'csv' ? '\r\n' : '\n';
+  for await (const row of rows) {
+    text += format.write(row) + end;
+    if (text.length < 1 << 16) continue;
+    await file.writeFile(text);
+    text = '';
+  }
+  await file.writeFile(text);
+}
+
+/** The system's code of a failed file operation. */
+export function codeOf(error: unknown): string | undefined {
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined;
+}
+
+/** Gives a finished file its name; false when the name is taken. */
+async function takeName(hidden: string, path: string): Promise<boolean> {
+  try {
+    await link(hidden, path);
+    return true;
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EEXIST') return false;
+    // Shares without hard links (SFTP, object stores): reserve the name, then rename over it.
+    if (!['EPERM', 'ENOTSUP', 'ENOSYS', 'EOPNOTSUPP'].includes(code ?? '')) throw error;
+  }
+  try {
+    await (await open(path, 'wx')).close();
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+  await rename(hidden, path);
+  return true;
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } catch {
+    // Some network shares cannot sync a folder; the file itself is synced.
+  } finally {
+    await handle.close();
+  }
+}
