@@ -1,6 +1,6 @@
 /** Finding a mail address in a header, a status field or a line of prose. */
 
-const LOCAL = "[^\\s@<>()\\[\\],;:\"\\\\]{1,64}";
+const LOCAL = '[^\\s@<>()\\[\\],;:"\\\\]{1,64}';
 const DOMAIN = '(?:[\\p{L}\\p{N}_](?:[\\p{L}\\p{N}_-]{0,62})(?:\\.[\\p{L}\\p{N}_](?:[\\p{L}\\p{N}_-]{0,62})){1,20})';
 const BARE = new RegExp(`^${LOCAL}@${DOMAIN}$`, 'u');
 const QUOTED = new RegExp(`^"[^"\\x00-\\x1f]{1,62}"@${DOMAIN}$`, 'u');
@@ -13,7 +13,7 @@ export function isAddress(text: string): boolean {
   if (text.length > MAX_ADDRESS || text.length < 5) return false;
   if (LITERAL.test(text)) return true;
   if (!BARE.test(text) && !QUOTED.test(text)) return false;
-  return /\.[\p{L}][\p{L}\p{N}-]{1,62}$/u.test(text) && !text.includes('..');
+  return /\.[\p{L}][\p{L}\p{N}-]{1,62}$/u.test(text);
 }
 
 /** The first address in the text: in angle brackets if there is one, else the first word that is an address. */
@@ -71,7 +71,9 @@ export function recipientAddress(field: string): string | undefined {
 function decodeUnitext(text: string): string {
   return text.replace(/\\x\{([0-9A-Fa-f]{2,6})\}/g, (whole, hex: string) => {
     const point = Number.parseInt(hex, 16);
-    return point > 0x20 && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff) ? String.fromCodePoint(point) : whole;
+    return point > 0x20 && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff)
+      ? String.fromCodePoint(point)
+      : whole;
   });
 }
 

@@ -3,14 +3,15 @@ import { findAddress, findAddresses } from './address.js';
 import { type Headers, header } from './headers.js';
 import { type Returned, type ReturnedKind, UNDISCLOSED_RECIPIENT } from './returned.js';
 
-const MAX_RECIPIENTS = 500;
+/** RFC 5321 §4.5.3.1.8: a server need not take more recipients at once. */
+const MAX_RECIPIENTS = 100;
 
 /** Types that say nothing about the recipient's wishes: authentication failures and reports of good mail. */
 const SILENT_TYPES = new Set(['auth-failure', 'dmarc', 'not-spam', 'virus']);
 const OPT_OUT_TYPES = new Set(['opt-out', 'opt-out-list', 'unsubscribe']);
 
 /** RFC 5965 §3.1: abuse, fraud and other are a person's act. An unknown type is treated as abuse, never lost. */
-export function feedbackKind(type: string): ReturnedKind {
+function feedbackKind(type: string): ReturnedKind {
   const lower = type.trim().toLowerCase();
   if (OPT_OUT_TYPES.has(lower)) return 'opt_out';
   return SILENT_TYPES.has(lower) ? 'other' : 'complaint';

@@ -15,7 +15,7 @@ export interface Failure {
   diagnosticType?: string | undefined;
   /** What the format of the report already says; a vague hint gives way to the words. */
   hint?: string | undefined;
-  /** Remote-MTA, then Reporting-MTA. */
+  /** Remote-MTA (empty if unknown), then Reporting-MTA. */
   hosts?: readonly string[];
 }
 
@@ -40,12 +40,14 @@ export function classify(failure: Failure, rules: BounceRules): Verdict {
     reply,
     stage: failure.stage ?? findStage(text),
     statusMeans: rules.statusReason(status),
-    hint: failure.hint,
+    hint: hintBeside(status, failure.hint, rules),
     isSmtp: failure.diagnosticType === undefined || failure.diagnosticType === 'smtp',
   };
-  const reason = reasonOf(failure, facts, rules);
+  const reason = reasonOf({ ...failure, hint: facts.hint }, facts, rules);
   const temporary = isTemporary(facts);
-  const hard = rules.hard.has(reason) || (rules.hardUnlessTemporary.has(reason) && !temporary);
+  const permanent = rules.hard.has(reason) || (rules.hardUnlessTemporary.has(reason) && !temporary);
+  // RFC 3464 §2.3.3: a delayed message is still being tried.
+  const hard = permanent && failure.action !== 'delayed';
   return { kind: hard ? 'hard' : 'soft', reason, status };
 }
 
@@ -57,6 +59,14 @@ interface Facts {
   statusMeans: string | undefined;
   hint: string | undefined;
   isSmtp: boolean;
+}
+
+/** A hint that would silence somebody gives way to a precise status code that says otherwise. */
+function hintBeside(status: string | undefined, hint: string | undefined, rules: BounceRules): string | undefined {
+  const silences = hint !== undefined && (rules.hard.has(hint) || rules.hardUnlessTemporary.has(hint));
+  const means = rules.statusReason(status);
+  if (!silences || means === undefined || status?.includes('.0')) return hint;
+  return rules.hard.has(means) || rules.hardUnlessTemporary.has(means) ? hint : means;
 }
 
 /** Whether a reason says more than that something failed. */
@@ -82,11 +92,14 @@ function ofAgent(facts: Facts, rules: BounceRules): string | undefined {
 
 function ofHost(failure: Failure, facts: Facts, rules: BounceRules): string | undefined {
   const domain = failure.address.slice(failure.address.lastIndexOf('@') + 1).toLowerCase();
-  const names = [domain, ...(failure.hosts ?? []), ...findHosts(facts.lower)];
+  const [remote, ...others] = failure.hosts ?? [];
+  const names = [domain, remote ?? '', ...findHosts(facts.lower), ...others];
   for (const name of names) {
-    const host = rules.hosts.find((h) => h.suffixes.some((s) => name.endsWith(s) || (name === domain && s.endsWith(`.${name}`))));
+    const host = rules.hosts.find((h) =>
+      h.suffixes.some((s) => name.endsWith(s) || (name === domain && s.endsWith(`.${name}`))),
+    );
     if (host === undefined) continue;
-    return host.phrases.find((p) => p.applies(facts.status, facts.reply) && p.phrase.in(facts.lower))?.reason;
+    return host.phrases.find((p) => p.applies(facts) && p.phrase.in(facts.lower))?.reason;
   }
   return undefined;
 }

@@ -16,7 +16,8 @@ export interface StatusGroup {
 
 const KNOWN =
   /^(action|arrival-date|diagnostic-code|final-recipient|last-attempt-date|original-recipient|received-from-mta|remote-mta|reporting-mta|status|x-actual-recipient|x-powermta-bouncecategory|[a-z][a-z0-9-]{1,60}):/i;
-const MAX_RECIPIENTS = 500;
+/** RFC 5321 §4.5.3.1.8: a server need not take more recipients at once. */
+const MAX_RECIPIENTS = 100;
 
 /** Whether the text has the one field no DSN lacks. */
 export function hasStatusFields(text: string): boolean {
@@ -93,23 +94,27 @@ function statusOf(field: string): { code?: string; comment: string } {
 }
 
 /** RFC 3464 §2.3.3 has five actions; some servers invent others. */
+const ACTIONS = new Map([
+  ['failed', 'failed'],
+  ['failure', 'failed'],
+  ['delayed', 'delayed'],
+  ['expired', 'delayed'],
+  ['delivered', 'delivered'],
+  ['deliverable', 'delivered'],
+  ['relayed', 'relayed'],
+  ['expanded', 'expanded'],
+]);
+
 function actionOf(field: string): string | undefined {
-  const word = /^\s*([a-z]+)/i.exec(field)?.[1]?.toLowerCase();
-  const known: Record<string, string> = {
-    failed: 'failed',
-    failure: 'failed',
-    delayed: 'delayed',
-    expired: 'delayed',
-    delivered: 'delivered',
-    deliverable: 'delivered',
-    relayed: 'relayed',
-    expanded: 'expanded',
-  };
-  return word === undefined ? undefined : known[word];
+  return ACTIONS.get(/^\s*([a-z]+)/i.exec(field)?.[1]?.toLowerCase() ?? '');
 }
 
 function hostOf(field: string | undefined): string | undefined {
   if (field === undefined) return undefined;
-  const name = field.slice(field.indexOf(';') + 1).trim().split(/[\s(]/, 1)[0]!.toLowerCase();
+  const name = field
+    .slice(field.indexOf(';') + 1)
+    .trim()
+    .split(/[\s(]/, 1)[0]!
+    .toLowerCase();
   return name === '' ? undefined : name;
 }

@@ -24,13 +24,17 @@ export interface NamedFailure {
 }
 
 const MAX_LINES = 4000;
-const MAX_RECIPIENTS = 500;
+/** RFC 5321 §4.5.3.1.8: a server need not take more recipients at once. */
+const MAX_RECIPIENTS = 100;
+/** Words before the first recipient that are looked at again for each. */
+const MAX_SHARED = 600;
 
 /** The formats whose signs are there, in the order of the file. */
 export function knownFormats(message: FreeText, rules: BounceRules): CompiledFormat[] {
   return rules.formats.filter(
     ({ rule }) =>
-      rule.signs.filter((sign) => shows(sign, message)).length >= rule.least && !rule.not.some((s) => shows(s, message)),
+      rule.signs.filter((sign) => shows(sign, message)).length >= rule.least &&
+      !rule.not.some((s) => shows(s, message)),
   );
 }
 
@@ -63,7 +67,8 @@ export function splitAtOriginal(text: string, format: CompiledFormat): { report:
 export function readFreeText(message: FreeText, format: CompiledFormat): NamedFailure[] {
   const { rule } = format;
   const lines = message.text.split('\n', MAX_LINES);
-  const first = rule.start === undefined ? 0 : lines.findIndex((line) => rule.start!.some((mark) => line.includes(mark)));
+  const first =
+    rule.start === undefined ? 0 : lines.findIndex((line) => rule.start!.some((mark) => line.includes(mark)));
   if (first < 0) return [];
   const body = lines.slice(first);
   const named =
@@ -87,12 +92,14 @@ function readLines(lines: readonly string[], templates: readonly LineTemplate[],
     } else if (current !== undefined) current.said.push(line);
     else preface.push(line);
   }
-  const shared = all ? preface.join(' ') : '';
-  return mergeRepeats(failures.map((f) => ({ address: f.address, diagnostic: squeeze(`${shared} ${f.said.join(' ')}`) })));
+  const shared = all ? squeeze(preface.join(' ')).slice(0, MAX_SHARED) : '';
+  return mergeRepeats(
+    failures.map((f) => ({ address: f.address, diagnostic: squeeze(`${shared} ${f.said.join(' ')}`) })),
+  );
 }
 
 /** A recipient who is named twice is one recipient. */
-export function mergeRepeats(failures: readonly NamedFailure[]): NamedFailure[] {
+function mergeRepeats(failures: readonly NamedFailure[]): NamedFailure[] {
   const merged = new Map<string, NamedFailure>();
   for (const failure of failures) {
     const known = merged.get(failure.address);
@@ -114,6 +121,11 @@ function fallback(message: FreeText, format: CompiledFormat, report: string): Na
     if (found.length > 0) return found.map((address) => ({ address, diagnostic: report }));
   }
   return [];
+}
+
+/** The reason a header of the report gives. */
+export function headerReason(headers: Headers, format: CompiledFormat): string | undefined {
+  return format.rule.headerReasons.find((rule) => header(headers, rule.header) === rule.is)?.reason;
 }
 
 /** The reason a format's own wording gives. */

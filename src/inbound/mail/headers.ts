@@ -58,7 +58,7 @@ export function decodeQuotedPrintable(text: string): Buffer {
 
 const ENCODED_WORD = /=\?([A-Za-z0-9_-]{1,40})(?:\*[A-Za-z-]{1,20})?\?([BbQq])\?([!->@-~]{0,2000})\?=/g;
 
-/** RFC 2047 §6. White space between two encoded words goes. */
+/** RFC 2047 §6. White space between two encoded words goes; what decodes to a control character is a blank. */
 export function decodeWords(value: string): string {
   return value
     .slice(0, MAX_VALUE)
@@ -68,5 +68,6 @@ export function decodeWords(value: string): string {
         encoding.toUpperCase() === 'B' ? Buffer.from(text, 'base64') : decodeQuotedPrintable(text.replaceAll('_', ' ')),
         charset,
       ),
-    );
+    )
+    .replace(/\p{Cc}+/gu, ' ');
 }

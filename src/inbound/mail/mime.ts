@@ -5,7 +5,7 @@
 import { decodeBytes, decodeQuotedPrintable, type Headers, header, parseHeaders } from './headers.js';
 
 /** Larger messages are cut here before anything is read. */
-export const MAX_MESSAGE_BYTES = 10 * 1024 * 1024;
+const MAX_MESSAGE_BYTES = 10 * 1024 * 1024;
 /** A report, its status fields and the headers of the original come first; what follows is our own attachment. */
 const MAX_READ_BYTES = 1024 * 1024;
 const MAX_DEPTH = 12;
@@ -48,7 +48,7 @@ export function readEmbedded(text: string): Entity {
 }
 
 function readEntity(lines: string[]): Entity {
-  const blank = lines.findIndex((line) => line === '');
+  const blank = lines.indexOf('');
   const head = blank < 0 ? lines : lines.slice(0, blank);
   const body = blank < 0 ? [] : lines.slice(blank + 1);
   const headers = parseHeaders(head);
@@ -167,7 +167,7 @@ export function htmlToText(html: string): string {
       continue;
     }
     const close = tag === 'style' || tag === 'script' ? html.indexOf('</', open + 1) : open;
-    const end = html.indexOf('>', Math.max(close, open));
+    const end = close < 0 ? -1 : html.indexOf('>', close);
     if (end < 0) return decodeEntities(out);
     if (['br', 'p', 'div', 'tr', 'li', 'h1', 'h2', 'h3', 'table', 'pre'].includes(tag)) out += '\n';
     at = end + 1;
@@ -175,9 +175,17 @@ export function htmlToText(html: string): string {
   return decodeEntities(out);
 }
 
+const ENTITIES = new Map([
+  ['lt', '<'],
+  ['gt', '>'],
+  ['amp', '&'],
+  ['quot', '"'],
+  ['apos', "'"],
+  ['nbsp', ' '],
+]);
+
 function decodeEntities(text: string): string {
-  const named: Record<string, string> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'", nbsp: ' ' };
   return text.replace(/&(?:([a-z]{2,4})|#(\d{1,6}));/g, (whole, name?: string, code?: string) =>
-    name !== undefined ? (named[name] ?? whole) : String.fromCodePoint(Math.min(Number(code), 0x10ffff)),
+    name !== undefined ? (ENTITIES.get(name) ?? whole) : String.fromCodePoint(Math.min(Number(code), 0x10ffff)),
   );
 }

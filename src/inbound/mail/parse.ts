@@ -4,7 +4,15 @@ import { readAppleUnsubscribe, readFeedback } from './arf.js';
 import { isAutoSubmitted, readAutoReply } from './auto-reply.js';
 import { classify, isDefinite } from './classify.js';
 import { hasStatusFields, readStatusGroups, type StatusGroup } from './dsn.js';
-import { type FreeText, hintOf, knownFormats, readFreeText, splitAtOriginal, squeeze } from './free-text.js';
+import {
+  type FreeText,
+  headerReason,
+  hintOf,
+  knownFormats,
+  readFreeText,
+  splitAtOriginal,
+  squeeze,
+} from './free-text.js';
 import { decodeWords, type Headers, header, headerAll, parseHeaders } from './headers.js';
 import { type Entity, readEmbedded, readMessage } from './mime.js';
 import { type Report, toReport } from './report.js';
@@ -14,6 +22,8 @@ import { readSesNotification } from './ses.js';
 import { findStage } from './status.js';
 
 const MAX_DIAGNOSTIC = 1000;
+/** Words that are looked at again for each of many recipients. */
+const MAX_SHARED = 600;
 /** A bounce may come forwarded inside another message; deeper is somebody playing. */
 const MAX_FORWARDS = 2;
 
@@ -47,7 +57,7 @@ interface Found {
 
 function recognise(entity: Entity, rules: BounceRules, forwards: number): Found {
   const report = toReport(entity);
-  const found = readComplaint(entity, report) ?? readBounce(entity, report, rules);
+  const found = readComplaint(entity, report, rules) ?? readBounce(entity, report, rules);
   if (found.recipients.length > 0) return found;
   if (report.original !== '' && forwards < MAX_FORWARDS) {
     const inner = recognise(readEmbedded(report.original), rules, forwards + 1);
@@ -56,39 +66,41 @@ function recognise(entity: Entity, rules: BounceRules, forwards: number): Found 
   return { ...found, recipients: readAutoReply(entity.headers, rules) };
 }
 
-/** Subjects and senders of the feedback loops that send no RFC 5965 report, only the message. */
-const BARE_LOOPS = ['staff@hotmail.com', 'complaints@email-abuse.amazonses.com'];
-
-function readComplaint(entity: Entity, report: Report): Found | undefined {
+function readComplaint(entity: Entity, report: Report, rules: BounceRules): Found | undefined {
   const original = originalOf(report.original);
-  const to = originalRecipient(original);
   const withOriginal = (recipients: Returned[]): Found =>
     original === undefined ? { recipients } : { recipients, original };
   if (report.feedback !== '') {
-    return withOriginal(readFeedback(parseHeaders(report.feedback.split('\n')), to));
+    return withOriginal(readFeedback(parseHeaders(report.feedback.split('\n')), original?.to ?? ''));
   }
   const apple = readAppleUnsubscribe(entity.headers);
   if (apple.length > 0) return withOriginal(apple);
   const from = header(entity.headers, 'from').toLowerCase();
   const subject = header(entity.headers, 'subject').toLowerCase();
-  if (subject.includes('complaint about message from') && BARE_LOOPS.some((sender) => from.includes(sender))) {
-    return withOriginal(readFeedback(parseHeaders([]), to));
+  const { bareLoops } = rules;
+  if (bareLoops.subject.some((s) => subject.includes(s)) && bareLoops.from.some((s) => from.includes(s))) {
+    const named = bareLoops.recipientHeaders.map((name) => original?.headers.get(name)).find((v) => v !== undefined);
+    return withOriginal(readFeedback(parseHeaders([]), named ?? ''));
   }
   return undefined;
 }
 
-function readBounce(entity: Entity, report: Report, rules: BounceRules): Found {
+function readBounce(entity: Entity, received: Report, rules: BounceRules): Found {
+  let report = received;
   const ses = readSesNotification(report.text);
   if (ses !== undefined) {
     const original = toOriginal(ses.originalHeaders);
     if (ses.type === 'Delivery') return { recipients: [], original };
-    const recipients = ses.recipients.map((r): Returned =>
-      ses.type === 'Complaint'
-        ? { ...readFeedback(parseHeaders([`Feedback-Type: ${ses.feedbackType}`]), '')[0]!, address: r.address }
-        : toReturned({ ...r, action: r.action }, classify({ ...r }, rules)),
+    const recipients = ses.recipients.map(
+      (r): Returned =>
+        ses.type === 'Complaint'
+          ? { ...readFeedback(parseHeaders([`Feedback-Type: ${ses.feedbackType}`]), '')[0]!, address: r.address }
+          : toReturned({ ...r, action: r.action }, classify({ ...r }, rules)),
     );
     return { recipients, original };
   }
+  const isForward = /^(?:fwd?|wg|tr):/i.test(decodeWords(header(entity.headers, 'subject')));
+  if (isForward) report = { ...report, text: unquote(report.text) };
   const message: FreeText = { headers: entity.headers, text: report.text, originalTo: '' };
   const formats = knownFormats(message, rules);
   const isAutomatic = report.isReport || formats.length > 0 || looksAutomatic(entity.headers, rules);
@@ -101,7 +113,7 @@ function readBounce(entity: Entity, report: Report, rules: BounceRules): Found {
   for (const format of formats) {
     const { report: text, original: rest } = splitAtOriginal(report.text, format);
     const original = originalOf(report.original) ?? originalOf(rest);
-    const recipients = fromText({ ...message, text, originalTo: originalRecipient(original) }, format, rules);
+    const recipients = fromText({ ...message, text, originalTo: original?.to ?? '' }, format, rules);
     if (recipients.length > 0) return original === undefined ? { recipients } : { recipients, original };
   }
   const original = originalOf(report.original);
@@ -120,11 +132,12 @@ function fromFields(
   const session = report.text.split('\n').filter((line) => line.startsWith('>>> ') || line.startsWith('<<< '));
   for (const group of groups) {
     if (isSuccess(group)) continue;
-    const words = groups.length === 1 ? squeeze(report.text) : paragraphAbout(report.text, group.address);
+    const words =
+      groups.length === 1 ? squeeze(report.text) : paragraphAbout(report.text, group.address).slice(0, MAX_SHARED);
     const replies = groups.length === 1 ? session.filter((line) => line.startsWith('<<< ')).map((l) => l.slice(4)) : [];
     const diagnostic = squeeze(`${replies.join(' ')} ${group.diagnostic}`);
     const stage =
-      findStage(diagnostic) ?? findStage(session.find((line) => line.startsWith('>>> ')) ?? '') ?? findStage(words);
+      findStage(session.find((line) => line.startsWith('>>> ')) ?? '') ?? findStage(diagnostic) ?? findStage(words);
     const hint =
       (group.category === undefined ? undefined : rules.categories.get(group.category)) ??
       formats.map((format) => hintOf(format.reasons, `${diagnostic} ${words}`)).find(isDefinite);
@@ -136,7 +149,7 @@ function fromFields(
       stage,
       diagnosticType: group.diagnosticType,
       hint,
-      hosts: [group.remoteMta, group.reportingMta].filter((host) => host !== undefined),
+      hosts: [group.remoteMta ?? '', group.reportingMta ?? ''],
     };
     const first = classify(failure, rules);
     const verdict = isDefinite(first.reason)
@@ -154,8 +167,8 @@ function fromText(message: FreeText, format: CompiledFormat, rules: BounceRules)
     const verdict = classify(
       {
         ...failure,
-        stage: findStage(failure.diagnostic) ?? failure.stage,
-        hint: hintOf(format.reasons, failure.diagnostic),
+        stage: failure.stage ?? findStage(failure.diagnostic),
+        hint: headerReason(message.headers, format) ?? hintOf(format.reasons, failure.diagnostic),
         hosts: [],
       },
       rules,
@@ -190,6 +203,11 @@ function paragraphAbout(text: string, address: string): string {
   return squeeze(text.slice(Math.max(start, 0), end < 0 ? at + 2000 : end));
 }
 
+/** A bounce that somebody passed on, with our mail in its headers still to be proven. */
+function unquote(text: string): string {
+  return text.replace(/^>[ \t]?/gm, '');
+}
+
 function looksAutomatic(headers: Headers, rules: BounceRules): boolean {
   const from = header(headers, 'from').toLowerCase();
   const subject = decodeWords(header(headers, 'subject')).toLowerCase();
@@ -206,7 +224,10 @@ function splitByFormats(text: string, formats: readonly CompiledFormat[]): strin
 
 function originalOf(text: string): OriginalMessage | undefined {
   if (text === '') return undefined;
-  const lines = text.slice(0, 200_000).replace(/^\s{1,200}/, '').split('\n', 2000);
+  const lines = text
+    .slice(0, 200_000)
+    .replace(/^\s{1,200}/, '')
+    .split('\n', 2000);
   const blank = lines.indexOf('');
   const headers = parseHeaders(blank < 0 ? lines : lines.slice(0, blank));
   return headers.fields.length === 0 ? undefined : toOriginal(headers);
@@ -225,10 +246,6 @@ function toOriginal(headers: Headers): OriginalMessage {
   if (returnPath !== undefined) original.returnPath = returnPath;
   if (to !== undefined) original.to = to;
   return original;
-}
-
-function originalRecipient(original: OriginalMessage | undefined): string {
-  return original?.headers.get('x-hmxmroriginalrecipient') ?? original?.to ?? '';
 }
 
 const ENVELOPE_HEADERS = ['delivered-to', 'x-original-to', 'envelope-to', 'x-envelope-to', 'to', 'cc'];

@@ -1,6 +1,6 @@
 /** Sorts the parts of a message into those of a report: words, fields, feedback, and our own message. */
 import { header } from './headers.js';
-import { type Entity, htmlToText, mediaType, type Part } from './mime.js';
+import { type Entity, htmlToText, mediaType, type Part, parameter } from './mime.js';
 
 export interface Report {
   /** The words for people, before our own message. */
@@ -46,6 +46,8 @@ export function toReport(entity: Entity): Report {
     original: parts[firstOriginal]?.text ?? '',
     isReport: mediaType(header(entity.headers, 'content-type')) === 'multipart/report',
   };
+  const declared = parameter(header(entity.headers, 'content-type'), 'report-type').toLowerCase();
+  if (report.feedback === '' && declared === 'feedback-report') report.feedback = text;
   return report.status === '' && report.original === '' ? repair(report, entity) : report;
 }
 

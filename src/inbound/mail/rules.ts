@@ -11,11 +11,11 @@ import { compileTemplate, type LineTemplate } from './template.js';
  * A phrase servers emit, in lower case; `…` stands for anything. Matching is by substring search, so no rule can be slow.
  * @example phrase("user …does not exist").in('no: user jane does not exist') // true
  */
-export interface Phrase {
+interface Phrase {
   in(lowerText: string): boolean;
 }
 
-export function phrase(pattern: string): Phrase {
+function phrase(pattern: string): Phrase {
   const pieces = pattern.toLowerCase().split('…');
   return {
     in(text) {
@@ -86,10 +86,12 @@ const formatSchema = z.strictObject({
   transcript: z.strictObject({ client: z.string(), server: z.string() }).optional(),
   /** Where else the recipient may be named. */
   fallback: z.array(z.enum(['generated-from', 'failed-recipients', 'original-to'])).default([]),
+  /** A header of the report that names the reason before any words do. */
+  headerReasons: z.array(z.strictObject({ header: z.string(), is: z.string(), reason: z.string() })).default([]),
   /** The format's own wording; also counts for its reports with fields of RFC 3464. */
   reasons: reasonWords.default({}),
 });
-export type FormatRule = z.infer<typeof formatSchema>;
+type FormatRule = z.infer<typeof formatSchema>;
 
 const fileSchema = z.strictObject({
   kinds: z.strictObject({ hard: words, hardUnlessTemporary: words }),
@@ -107,14 +109,25 @@ const fileSchema = z.strictObject({
     notSubject: words,
     headers: reasonWords,
   }),
+  bareLoops: z.strictObject({ from: words, subject: words, recipientHeaders: z.array(z.string()) }),
   automatic: z.strictObject({ from: words, subject: words }),
   formats: z.array(formatSchema),
 });
 
-/** A host's own wording; the condition before ` | ` is a status (`5.7.1`, `x.7.1`, `5.7.606-649`) or a reply code. */
-export interface HostPhrase {
+/** The codes beside a host's words. */
+interface SaidWith {
+  status: string | undefined;
+  reply: string | undefined;
+  stage: string | undefined;
+}
+
+/**
+ * A host's own wording. Before ` | ` stand conditions: a status (`5.7.1`, `x.7.1`, `5.7.606-649`), a class (`4`), a reply code
+ * (`550`), a stage of the session (`RCPT`).
+ */
+interface HostPhrase {
   reason: string;
-  applies(status: string | undefined, reply: string | undefined): boolean;
+  applies(said: SaidWith): boolean;
   phrase: Phrase;
 }
 
@@ -131,6 +144,7 @@ export interface BounceRules {
   hosts: readonly { suffixes: string[]; phrases: HostPhrase[] }[];
   categories: ReadonlyMap<string, string>;
   autoReply: z.infer<typeof fileSchema>['autoReply'];
+  bareLoops: z.infer<typeof fileSchema>['bareLoops'];
   automatic: z.infer<typeof fileSchema>['automatic'];
   formats: readonly CompiledFormat[];
 }
@@ -172,6 +186,7 @@ export function compileBounceRules(yaml: string): BounceRules {
     })),
     categories: new Map(Object.entries(file.categories)),
     autoReply: file.autoReply,
+    bareLoops: file.bareLoops,
     automatic: file.automatic,
     formats: file.formats.map((rule) => ({
       rule,
@@ -188,17 +203,23 @@ function compile(reasons: Record<string, string[]>): ReasonPhrases[] {
 function hostPhrase(reason: string, text: string): HostPhrase {
   const bar = text.indexOf(' | ');
   if (bar < 0) return { reason, applies: () => true, phrase: phrase(text) };
-  const condition = text.slice(0, bar);
-  return { reason, applies: condition.includes('.') ? ofStatus(condition) : (_, reply) => reply === condition, phrase: phrase(text.slice(bar + 3)) };
+  const conditions = text.slice(0, bar).split(' ').map(condition);
+  return { reason, applies: (said) => conditions.every((holds) => holds(said)), phrase: phrase(text.slice(bar + 3)) };
 }
 
-function ofStatus(condition: string): (status: string | undefined) => boolean {
-  const [subjectClass = '', subject = '', detail = ''] = condition.split('.');
+function condition(token: string): HostPhrase['applies'] {
+  if (/^[A-Z]+$/.test(token)) return ({ stage }) => stage === token;
+  if (token.includes('.')) return ofStatus(token);
+  if (token.length === 1) return ({ status, reply }) => (status ?? reply ?? '').startsWith(token);
+  return ({ reply }) => reply === token;
+}
+
+function ofStatus(token: string): HostPhrase['applies'] {
+  const [subjectClass = '', subject = '', detail = ''] = token.split('.');
   const [low = detail, high = low] = detail.split('-');
-  return (status) => {
+  return ({ status }) => {
     const [c, s, d] = (status ?? '').split('.');
-    return (
-      (subjectClass === 'x' || c === subjectClass) && s === subject && Number(d) >= Number(low) && Number(d) <= Number(high)
-    );
+    const inClass = subjectClass === 'x' || c === subjectClass;
+    return inClass && s === subject && Number(d) >= Number(low) && Number(d) <= Number(high);
   };
 }

@@ -4,9 +4,10 @@
  */
 import { z } from 'zod';
 import { isAddress } from './address.js';
-import { parseHeaders, type Headers } from './headers.js';
+import { type Headers, parseHeaders } from './headers.js';
 
-const MAX_RECIPIENTS = 500;
+/** RFC 5321 §4.5.3.1.8: a server need not take more recipients at once. */
+const MAX_RECIPIENTS = 100;
 
 const notification = z.object({
   notificationType: z.enum(['Bounce', 'Complaint', 'Delivery']),

@@ -45,13 +45,13 @@ export function preferStatus(field: string | undefined, spoken: string, reply?: 
 }
 
 const STAGES: readonly (readonly [Stage, RegExp])[] = [
-  ['QUIT', /\bQUIT\b/],
-  ['DATA', /\bDATA\b/],
-  ['RCPT', /\bRCPT\b/],
-  ['MAIL', /\bMAIL F/],
-  ['AUTH', /\bAUTH (?:PLAIN|LOGIN|CRAM-|DIGEST-)/],
-  ['STARTTLS', /\bSTARTTLS\b/],
-  ['EHLO', /\b(?:EHLO|HELO)\b/],
+  ['QUIT', /(?<![A-Za-z0-9])QUIT(?![A-Za-z0-9])/],
+  ['DATA', /(?<![A-Za-z0-9])DATA(?![A-Za-z0-9])/],
+  ['RCPT', /(?<![A-Za-z0-9])RCPT(?![A-Za-z0-9])/],
+  ['MAIL', /(?<![A-Za-z0-9])MAIL F/],
+  ['AUTH', /(?<![A-Za-z0-9])AUTH (?:PLAIN|LOGIN|CRAM-|DIGEST-)/],
+  ['STARTTLS', /(?<![A-Za-z0-9])STARTTLS(?![A-Za-z0-9])/],
+  ['EHLO', /(?<![A-Za-z0-9])(?:EHLO|HELO)(?![A-Za-z0-9])/],
 ];
 
 /** The latest SMTP command the text names; servers write them in capitals. */
@@ -63,7 +63,9 @@ export function findStage(text: string): Stage | undefined {
 /** Names of hosts in the text, in lower case: dotted, with a letter in the last label. */
 export function findHosts(text: string): string[] {
   const found = new Set<string>();
-  for (const match of text.slice(0, 8000).matchAll(/(?<![@\w.-])[A-Za-z0-9][A-Za-z0-9.-]{3,120}\.[A-Za-z]{2,24}(?![\w-])/g)) {
+  for (const match of text
+    .slice(0, 8000)
+    .matchAll(/(?<![@\w.-])[A-Za-z0-9][A-Za-z0-9.-]{3,120}\.[A-Za-z]{2,24}(?![\w-])/g)) {
     found.add(match[0].toLowerCase());
   }
   return [...found];

@@ -6,8 +6,9 @@
  */
 import { findAddress, isAddress } from './address.js';
 
-export interface NamedRecipient {
+interface NamedRecipient {
   address: string;
+  /** What the line says of the recipient: what follows, or all of it when words come first. */
   rest: string;
 }
 
@@ -28,10 +29,10 @@ export function compileTemplate(template: string): LineTemplate {
     const rest = line.slice(at + prefix.length);
     const end = suffix === '' ? addressEnd(rest) : rest.indexOf(suffix);
     if (end <= 0) return undefined;
-    const address = exactAddress(rest.slice(0, end));
+    const address = exactAddress(rest.slice(0, end), prefix.trim() !== '');
     const remainder = rest.slice(end + suffix.length);
     if (address === undefined || (!keepsRest && remainder.trim() !== '')) return undefined;
-    return { address, rest: keepsRest ? remainder : '' };
+    return { address, rest: /[A-Za-z]{3}/.test(prefix) ? line : keepsRest ? remainder : '' };
   };
 }
 
@@ -40,9 +41,13 @@ function addressEnd(text: string): number {
   return found < 0 ? text.length : found;
 }
 
-/** The text must be an address, perhaps in brackets or with a name before them; prose with an address in it is not. */
-function exactAddress(text: string): string | undefined {
+/**
+ * The text must be an address; after words it may stand in brackets, with a name before them. Prose with an address in it is
+ * none.
+ */
+function exactAddress(text: string, afterWords: boolean): string | undefined {
   if (isAddress(text)) return text;
+  if (text.startsWith('<') && !afterWords) return undefined;
   const trimmed = text.trim().replace(/^<|>$/g, '').replace(/[.:]$/, '');
   if (isAddress(trimmed)) return trimmed;
   return text.includes('<') && text.trimEnd().endsWith('>') ? findAddress(text) : undefined;

@@ -9,6 +9,8 @@ export interface TranscriptMarks {
   server: string;
 }
 
+const MAX_LINE = 2000;
+
 interface Session {
   failures: Map<string, { said: string[]; stage?: Stage | undefined }>;
   stage: Stage | undefined;
@@ -22,33 +24,30 @@ interface Session {
  */
 export function readTranscript(lines: readonly string[], marks: TranscriptMarks): NamedFailure[] {
   const session: Session = { failures: new Map(), stage: undefined, loose: [] };
-  let last: string | undefined;
+  let open: string | undefined;
   for (const line of joinContinuations(lines, marks)) {
     const isClient = line.startsWith(marks.client);
     if (isClient) {
       session.stage = findStage(line.toUpperCase());
-      session.loose = [];
     }
     const address = isClient
       ? /\bRCPT TO:\s{0,4}<([^>\s]{3,260})>/i.exec(line)?.[1]
       : session.stage === 'MAIL' && line.startsWith(marks.server)
         ? undefined
-        : /(?:^|\s)<([^>\s]{3,260})>\.\.\./.exec(line)?.[1];
+        : /(?:^|\s)<?([^<>\s]{3,260})>?\.\.\.(?:\s|$)/.exec(line)?.[1];
     const recipient = address === undefined ? undefined : findAddress(address);
     if (recipient !== undefined) {
-      last = recipient;
       const known = session.failures.get(recipient);
-      if (known !== undefined) known.said.push(line);
+      if (known !== undefined) known.said.push(...session.loose, line);
       else session.failures.set(recipient, { said: [...session.loose, line], stage: session.stage });
       session.loose = [];
-    } else if (isClient || last === undefined) {
-      session.loose.push(line);
-      const entry = last === undefined ? undefined : session.failures.get(last);
+      // "550 <jane@…>... text" ends what there is to say of her; after RCPT the server's answer is still to come.
+      open = isClient ? recipient : undefined;
+    } else if (open !== undefined && line.trim() !== '') {
+      const entry = session.failures.get(open);
       if (isClient && entry !== undefined && session.stage !== 'QUIT') entry.stage = session.stage;
-    } else if (line.trim() !== '') {
-      session.loose.push(line);
-      session.failures.get(last)?.said.push(line);
-    }
+      if (!isClient) entry?.said.push(line);
+    } else if (line.trim() !== '') session.loose.push(line);
   }
   return [...session.failures].map(([address, { said, stage }]) => ({
     address,
@@ -60,10 +59,10 @@ export function readTranscript(lines: readonly string[], marks: TranscriptMarks)
 function joinContinuations(lines: readonly string[], marks: TranscriptMarks): string[] {
   const joined: string[] = [];
   for (const raw of lines) {
-    const line = raw.trimStart();
+    const line = raw.slice(0, MAX_LINE).trimStart();
     const isMarked = line.startsWith(marks.client) || line.startsWith(marks.server);
     if (!isMarked && raw.startsWith('  ') && joined.length > 0) joined[joined.length - 1] += ` ${line}`;
-    else joined.push(isMarked ? line : raw);
+    else joined.push(isMarked ? line : raw.slice(0, MAX_LINE));
   }
   return joined;
 }
