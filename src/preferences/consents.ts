@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto';
+import { encodeBase32 } from '../core/base32.js';
+import { brandById, type Catalog } from '../core/catalog.js';
+import type { Clock } from '../core/clock.js';
+import type { ContactPoint } from '../core/contact-point.js';
+import { HushError } from '../core/errors.js';
+import { contactKeyBytes, type Keyring } from '../core/keys.js';
+import type { Scope } from '../core/scope.js';
+import type { Tickets } from '../store/tickets.js';
+import type { Accept, Accepted } from './accept.js';
+import type { Link, Links } from './links.js';
+import type { Post } from './post.js';
+import type { PrivateParts } from './private-part.js';
+
+/** A sign-up that is not confirmed within this time (ms) never was. */
+export const CONFIRM_WITHIN = 7 * 86_400_000;
+
+export interface SignUp {
+  readonly point: ContactPoint;
+  readonly scope: Scope;
+  readonly notice: { readonly id: string; readonly version: string; readonly language?: string | undefined };
+  readonly until?: number | undefined;
+  readonly language: string;
+  readonly evidence: Readonly<Record<string, string>>;
+}
+
+/** Double opt-in: nothing counts until the person presses the button in the mail. */
+export function createConsents(parts: {
+  readonly accept: Accept;
+  readonly tickets: Tickets;
+  readonly links: Links;
+  readonly privateParts: PrivateParts;
+  readonly keyring: Keyring;
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  readonly post: Post;
+  readonly publicUrl: () => string;
+}) {
+  const { accept, tickets, links, privateParts, keyring, catalog, clock, post } = parts;
+
+  function wording(notice: SignUp['notice'], language: string): string {
+    const versions = catalog.notices.filter(({ id, version }) => id === notice.id && version === notice.version);
+    const found = versions.find((item) => item.language === (notice.language ?? language)) ?? versions[0];
+    if (!found) {
+      throw new HushError('invalid', `there is no notice ${notice.id} in version ${notice.version}`, {
+        field: 'notice',
+        remedy: 'add it to config/catalog.yaml under notices, or name one that is there',
+      });
+    }
+    return found.text;
+  }
+
+  return {
+    wording,
+
+    /** Sends the mail with the button. Always the same answer, whether or not the address is known or was mailed today. */
+    async begin(signUp: SignUp): Promise<{ expires: number }> {
+      const { point, scope, notice, language } = signUp;
+      if (point.type !== 'email') {
+        throw new HushError('invalid', 'double opt-in is by email', { field: 'contact', remedy: 'give an email address, or record a consent with its evidence' });
+      }
+      const text = wording(notice, language);
+      const key = contactKeyBytes(keyring, point);
+      const id = encodeBase32(randomBytes(10));
+      const expires = clock.now() + CONFIRM_WITHIN;
+      const details = { scope, notice: { id: notice.id, version: notice.version }, ...(signUp.until === undefined ? {} : { until: signUp.until }) };
+      const sealed = privateParts.sealPending(key, { evidence: { ...signUp.evidence, wording: text.slice(0, 600) } });
+      await tickets.keepConfirmation({ id, contact: key, details, sealed }, expires);
+      const brand = brandById(catalog, scope.brand);
+      await post({
+        id: `confirm:${id}`,
+        template: 'confirm',
+        language,
+        brand: scope.brand,
+        to: point.given,
+        values: {
+          confirmUrl: `${parts.publicUrl()}/confirm/${links.confirm(point, scope, id, expires)}?lang=${language}`,
+          notice: text,
+          brandName: brand?.name ?? scope.brand,
+        },
+        quota: { key: `confirm:${key.toString('base64url')}`, perDay: 1 },
+      });
+      return { expires };
+    },
+
+    /** The button was pressed. The same again gives the same receipt. */
+    async confirm(link: Link, evidence: Readonly<Record<string, string>>): Promise<Accepted | undefined> {
+      const kept = await tickets.confirmation(link.reference);
+      if (link.kind !== 'confirm' || !kept || !kept.contact.equals(link.key)) return undefined;
+      const asked = kept.sealed && privateParts.openPending(link.key, kept.sealed)?.evidence;
+      const { notice, until } = kept.details as { notice: { id: string; version: string }; until?: number };
+      return accept.accept({
+        subject: { point: link.point },
+        type: 'consent_granted',
+        scope: link.scope,
+        source: { kind: 'form' },
+        lifts: 'any',
+        notice,
+        writer: { name: 'double-opt-in', id: kept.id },
+        evidence: { ...asked, ...evidence },
+        ...(until === undefined ? {} : { until }),
+      });
+    },
+  };
+}
+
+export type Consents = ReturnType<typeof createConsents>;

@@ -1,0 +1,149 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { encodeBase32 } from '../core/base32.js';
+import { type Brand, brandByCode, brandById, type Catalog, type Topic, topicByCode, topicById } from '../core/catalog.js';
+import { type ContactInput, type ContactPoint, type ContactType, normaliseContact } from '../core/contact-point.js';
+import { HushError } from '../core/errors.js';
+import { contactKeyBytes, type Keyring } from '../core/keys.js';
+import type { Channel, Purpose, Scope, ScopePurpose } from '../core/scope.js';
+import { type LinkContent, type LinkKind, openLink, sealLink, sealShort } from '../core/token.js';
+
+/** A fresh link lives for so long (ms). */
+export const FRESH_FOR = 30 * 60_000;
+/** An undo link in a mail lives for so long (ms): long enough for a holiday. */
+export const UNDO_FOR = 30 * 86_400_000;
+
+export interface LinkRequest {
+  readonly point: ContactPoint;
+  readonly brand: string;
+  readonly channel: Channel;
+  readonly purpose: Purpose;
+  readonly topic: string;
+  readonly campaign: string;
+}
+
+export interface MailLinks {
+  readonly oneClickUrl: string;
+  readonly preferencesUrl: string;
+  readonly headers: { readonly 'List-Unsubscribe': string; readonly 'List-Unsubscribe-Post': string };
+}
+
+/** A link somebody followed, understood. */
+export interface Link {
+  readonly token: string;
+  readonly kind: LinkKind;
+  readonly brand: Brand;
+  readonly topic: Topic | undefined;
+  readonly point: ContactPoint;
+  readonly key: Buffer;
+  /** What the link is about: what one-click denies. */
+  readonly scope: Scope;
+  readonly reference: string;
+  readonly expires?: number;
+  /** Names the link as the source of what is done through it, so that it can undo that and nothing else. */
+  readonly tag: string;
+}
+
+function inputOf(type: ContactType, address: string): ContactInput {
+  switch (type) {
+    case 'email':
+      return { email: address };
+    case 'phone':
+      return { phone: address };
+    case 'id':
+      return { id: address };
+    case 'postal':
+      return { postal: JSON.parse(address) };
+  }
+}
+
+/** Makes and reads the links in mail. They need no store: the address is inside, so a contact need not exist yet. */
+export function createLinks(parts: { readonly keyring: Keyring; readonly catalog: Catalog; readonly publicUrl: () => string }) {
+  const { keyring, catalog, publicUrl } = parts;
+
+  function codes(brand: string, topic: string): { brandCode: number; topicCode: number } {
+    const found = brandById(catalog, brand);
+    if (!found) throw new HushError('invalid', `there is no brand ${brand}`, { field: 'brand', remedy: 'use a brand of the catalog' });
+    if (topic === '*') return { brandCode: found.code, topicCode: 0 };
+    const about = topicById(catalog, topic);
+    if (!about) throw new HushError('invalid', `there is no topic ${topic}`, { field: 'topic', remedy: 'use a topic of the catalog' });
+    return { brandCode: found.code, topicCode: about.code };
+  }
+
+  function seal(kind: LinkKind, point: ContactPoint, scope: Scope, reference: string, expires?: number): string {
+    return sealLink(keyring, {
+      kind,
+      ...codes(scope.brand, scope.topic),
+      channel: scope.channel,
+      purpose: scope.purpose,
+      contactType: point.type,
+      address: point.given,
+      reference,
+      ...(expires === undefined ? {} : { expires }),
+    });
+  }
+
+  return {
+    seal,
+
+    /** The links and headers of one message. */
+    forMail({ point, brand, channel, purpose, topic, campaign }: LinkRequest): MailLinks {
+      // A message about the account cannot be refused one by one; who presses its button wants less marketing.
+      const about: ScopePurpose = purpose === 'service' || purpose === 'legal' ? 'marketing' : purpose;
+      const scope: Scope = { brand, channel, purpose: about, topic };
+      const token = seal('mailed', point, scope, campaign);
+      const short = sealShort(keyring, { contact: contactKeyBytes(keyring, point), ...codes(brand, topic), channel, purpose: about });
+      const oneClickUrl = `${publicUrl()}/u/${token}`;
+      return {
+        oneClickUrl,
+        preferencesUrl: `${publicUrl()}/p/${token}`,
+        headers: {
+          'List-Unsubscribe': `<${oneClickUrl}>, <mailto:unsubscribe+${short}@${catalog.group.inboundDomain}?subject=unsubscribe>`,
+          'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click',
+        },
+      };
+    },
+
+    /** Undefined for a token that is forged, damaged or from another installation, and for one whose time is over. */
+    read(token: string, now: number): Link | undefined {
+      const content: LinkContent | undefined = openLink(keyring, token);
+      const brand = content && brandByCode(catalog, content.brandCode);
+      if (!content || !brand || (content.expires !== undefined && content.expires <= now)) return undefined;
+      const topic = content.topicCode === 0 ? undefined : topicByCode(catalog, content.topicCode);
+      if (content.topicCode !== 0 && !topic) return undefined;
+      const point = normaliseContact(inputOf(content.contactType, content.address), catalog.group.defaultCountry);
+      return {
+        token,
+        kind: content.kind,
+        brand,
+        topic,
+        point,
+        key: contactKeyBytes(keyring, point),
+        scope: { brand: brand.id, channel: content.channel, purpose: content.purpose, topic: topic?.id ?? '*' },
+        reference: content.reference,
+        tag: `link-${encodeBase32(createHmac('sha256', keyring.lookup).update(`tag:${token}`).digest().subarray(0, 5)).toLowerCase()}`,
+        ...(content.expires === undefined ? {} : { expires: content.expires }),
+      };
+    },
+
+    /** A token for a page that may lift denials and show data, for half an hour. */
+    fresh(point: ContactPoint, brand: string, now: number): string {
+      return seal('fresh', point, { brand, channel: '*', purpose: '*', topic: '*' }, encodeBase32(randomBytes(10)), now + FRESH_FOR);
+    },
+
+    /** What a fresh link turns into once it is used: the same powers until the link's own end. */
+    session(link: Link, until: number): string {
+      return seal('session', link.point, { brand: link.brand.id, channel: '*', purpose: '*', topic: '*' }, link.reference, until);
+    },
+
+    /** A token that undoes one event of one contact. */
+    undo(point: ContactPoint, brand: string, event: string, now: number): string {
+      return seal('undo', point, { brand, channel: '*', purpose: '*', topic: '*' }, event, now + UNDO_FOR);
+    },
+
+    confirm(point: ContactPoint, scope: Scope, id: string, expires: number): string {
+      return seal('confirm', point, scope, id, expires);
+    },
+  };
+}
+
+export type Links = ReturnType<typeof createLinks>;

@@ -1,0 +1,89 @@
+import { type Catalog, topicsOf } from '../core/catalog.js';
+import type { Clock } from '../core/clock.js';
+import type { ContactPoint } from '../core/contact-point.js';
+import { type Decision, decide, exceptTopics, type Question } from '../core/decide.js';
+import { EMPTY_STATE, fold, foldAsOf, type State } from '../core/fold.js';
+import type { Policy } from '../core/policy.js';
+import { unavailable } from '../store/connect.js';
+import type { Contact, Contacts } from '../store/contacts.js';
+import type { Ledger } from '../store/ledger.js';
+
+/** A contact in question: its key, and the address where it was given. */
+export interface Asked {
+  readonly key: Buffer;
+  readonly point?: ContactPoint;
+}
+
+export interface Answer extends Decision {
+  readonly exceptTopics?: readonly string[];
+}
+
+const DECIDING = { state: 1, pending: 1, overflow: 1, country: 1, type: 1 } as const;
+
+/** Answers questions from the store: what is pending is folded over the snapshot, so an acknowledged event counts at once. */
+export function createQuestions(parts: {
+  readonly contacts: Contacts;
+  readonly ledger: Ledger;
+  readonly catalog: Catalog;
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly onDecision?: (decision: Decision) => void;
+}) {
+  const { contacts, ledger, catalog, policy } = parts;
+
+  /** The state a question at `at` (ms) needs: the present one, or the ledger folded up to then. */
+  async function stateFor(contact: Contact | undefined, at: number): Promise<State> {
+    if (!contact) return EMPTY_STATE;
+    const present = fold(contact.state, contact.pending);
+    if (at >= present.horizon) return present;
+    const history = (await ledger.ofContact(contact.key)).map(({ event }) => event);
+    return foldAsOf([...history, ...contact.pending], at);
+  }
+
+  function answerFrom(state: State, question: Question, country: string | undefined): Answer {
+    const context = { policy, ...(country ? { country } : {}) };
+    const decision = decide(state, question, context);
+    parts.onDecision?.(decision);
+    if (!decision.allowed || question.topic !== '*' || state.atoms.length === 0) return decision;
+    const topics = topicsOf(catalog, question.brand).map(({ id }) => id);
+    const denied = exceptTopics(state, question, topics, context);
+    return denied.length > 0 ? { ...decision, exceptTopics: denied } : decision;
+  }
+
+  /** Answers in the order asked. Throws HushError `unavailable`: never "unknown, so allowed". */
+  async function answers(asked: readonly Asked[], question: Question): Promise<Answer[]> {
+    let found: Map<string, Contact>;
+    try {
+      found = await contacts.find(asked.map(({ key }) => key), DECIDING);
+      return await Promise.all(
+        asked.map(async ({ key, point }) => {
+          const contact = found.get(key.toString('hex'));
+          return answerFrom(await stateFor(contact, question.at), question, contact?.country ?? point?.country);
+        }),
+      );
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  return {
+    answers,
+    async answer(asked: Asked, question: Question): Promise<Answer> {
+      const [answer] = await answers([asked], question);
+      if (!answer) throw new Error('no answer');
+      return answer;
+    },
+    stateFor,
+    /** A contact with its present state, or undefined when nobody has heard of it. */
+    async present(key: Buffer): Promise<{ contact: Contact; state: State } | undefined> {
+      try {
+        const contact = await contacts.get(key);
+        return contact && { contact, state: fold(contact.state, contact.pending) };
+      } catch (error) {
+        throw unavailable(error);
+      }
+    },
+  };
+}
+
+export type Questions = ReturnType<typeof createQuestions>;

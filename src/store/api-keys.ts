@@ -1,0 +1,111 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { type Connection, Schema } from 'mongoose';
+import { DURABLE } from './connect.js';
+
+export const KEY_SCOPES = [
+  'events',
+  'decisions',
+  'links',
+  'contacts',
+  'consents',
+  'receipts',
+  'suppressions',
+  'export',
+  'lift',
+  'imports',
+  'changes',
+  'destinations',
+  'webhooks',
+  'inbound',
+] as const;
+export type KeyScope = (typeof KEY_SCOPES)[number];
+
+export interface ApiKey {
+  /** First letters of the key: enough to name it, not to use it. */
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly KeyScope[];
+  readonly createdAt: Date;
+  readonly revokedAt?: Date;
+}
+
+const keySchema = new Schema(
+  { _id: String, hash: String, name: String, scopes: [String], createdAt: Date, revokedAt: Date },
+  { collection: 'api_keys', versionKey: false },
+);
+keySchema.index({ hash: 1 }, { unique: true });
+
+/** SHA-256 is enough: keys are 32 random bytes, not passwords. */
+const hashOf = (key: string): string => createHash('sha256').update(key).digest('hex');
+/** How long (ms) a known key is believed without asking the store: the longest a revocation takes. */
+const BELIEVED = 2000;
+
+/** API keys: only their hashes are kept. */
+export function createApiKeys(connection: Connection) {
+  const model = connection.model('ApiKey', keySchema);
+  const believed = new Map<string, { key: ApiKey | undefined; until: number }>();
+
+  async function find(hash: string): Promise<ApiKey | undefined> {
+    const row = await model.collection.findOne({ hash, revokedAt: { $exists: false } });
+    return row
+      ? { id: String(row._id), name: String(row.name), scopes: row.scopes as KeyScope[], createdAt: row.createdAt as Date }
+      : undefined;
+  }
+
+  async function put(key: string, name: string, scopes: readonly KeyScope[]): Promise<string> {
+    const hash = hashOf(key);
+    const id = hash.slice(0, 10);
+    await model.collection.updateOne(
+      { _id: id as never },
+      { $set: { hash, name, scopes: [...scopes] }, $setOnInsert: { createdAt: new Date() } },
+      { upsert: true, writeConcern: DURABLE },
+    );
+    return id;
+  }
+
+  return {
+    models: [model] as const,
+
+    /** Makes a key; its text is returned once and never stored. */
+    async create(name: string, scopes: readonly KeyScope[]): Promise<{ id: string; key: string }> {
+      const key = `hk_${randomBytes(32).toString('base64url')}`;
+      return { id: await put(key, name, scopes), key };
+    },
+
+    /** Makes a key whose text the operator chose (`HUSH_API_KEY`), with every scope. */
+    ensure: (key: string) => put(key, 'HUSH_API_KEY', KEY_SCOPES),
+
+    async revoke(id: string): Promise<boolean> {
+      const result = await model.collection.updateOne(
+        { _id: id as never, revokedAt: { $exists: false } },
+        { $set: { revokedAt: new Date() } },
+        { writeConcern: DURABLE },
+      );
+      return result.modifiedCount === 1;
+    },
+
+    async list(): Promise<ApiKey[]> {
+      const rows = await model.collection.find({}, { sort: { createdAt: 1 } }).toArray();
+      return rows.map((row) => ({
+        id: String(row._id),
+        name: String(row.name),
+        scopes: row.scopes as KeyScope[],
+        createdAt: row.createdAt as Date,
+        ...(row.revokedAt instanceof Date ? { revokedAt: row.revokedAt } : {}),
+      }));
+    },
+
+    async authenticate(key: string): Promise<ApiKey | undefined> {
+      const hash = hashOf(key);
+      const now = Date.now();
+      const known = believed.get(hash);
+      if (known && known.until > now) return known.key;
+      const found = await find(hash);
+      if (believed.size > 10_000) believed.clear();
+      believed.set(hash, { key: found, until: now + BELIEVED });
+      return found;
+    },
+  };
+}
+
+export type ApiKeys = ReturnType<typeof createApiKeys>;

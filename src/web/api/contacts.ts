@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { maskContact } from '../../core/contact-point.js';
+import type { Clock } from '../../core/clock.js';
+import { HushError } from '../../core/errors.js';
+import { contactKeyText } from '../../core/keys.js';
+import type { Accept, Subject } from '../../preferences/accept.js';
+import type { PrivateParts } from '../../preferences/private-part.js';
+import type { Questions } from '../../preferences/questions.js';
+import { iso, type RequestReader } from './requests.js';
+import type { ApiRoutes } from './route.js';
+import { contactSchema } from './schemas.js';
+
+const stateSchema = z.object({
+  contact: z.string(),
+  known: z.boolean(),
+  type: z.string().optional(),
+  masked: z.string().optional(),
+  person: z.string().optional(),
+  denials: z.array(z.object({}).loose()),
+  grants: z.array(z.object({}).loose()),
+  facts: z.record(z.string(), z.unknown()),
+  destinations: z.array(z.object({}).loose()),
+});
+
+export function contactRoutes(
+  routes: ApiRoutes,
+  parts: {
+    readonly questions: Questions;
+    readonly reader: RequestReader;
+    readonly accept: Accept;
+    readonly privateParts: PrivateParts;
+    readonly clock: Clock;
+    readonly subjectByKey: (key: Buffer) => Promise<Subject | undefined>;
+  },
+): void {
+  const { questions, reader, accept, privateParts } = parts;
+
+  routes.add({
+    method: 'post',
+    path: '/contacts/lookup',
+    summary: 'What is known of a contact',
+    description: 'The present state: denials and grants with their receipts, facts, and what each destination was told. The address is masked.',
+    scope: 'contacts',
+    body: z.strictObject({ contact: contactSchema }),
+    answer: stateSchema,
+    async handle({ body }) {
+      const { key } = reader.asked(body.contact);
+      const present = await questions.present(key);
+      const text = contactKeyText(key);
+      if (!present) return { contact: text, known: false, denials: [], grants: [], facts: {}, destinations: [] };
+      const { contact, state } = present;
+      const dataKey = contact.dataKey && privateParts.unwrapKey(key, contact.dataKey);
+      const address = dataKey && contact.address && privateParts.open(dataKey, key, contact.address)?.address;
+      const facts: Record<string, unknown> = {};
+      for (const atom of state.atoms) if (atom.t === 'fact') Object.assign(facts, atom.fact);
+      const base = (atom: { at: number; id: string }) => ({ at: iso(atom.at), receipt: `r_${atom.id}` });
+      return {
+        contact: text,
+        known: true,
+        type: contact.type,
+        ...(address ? { masked: maskContact(address) } : {}),
+        ...(contact.person ? { person: contact.person } : {}),
+        denials: state.atoms.flatMap((atom) =>
+          atom.t === 'denial' ? [{ type: atom.type, scope: atom.scope, ...base(atom), ...(atom.until === undefined ? {} : { until: iso(atom.until) }) }] : [],
+        ),
+        grants: state.atoms.flatMap((atom) =>
+          atom.t === 'grant' ? [{ type: atom.type, scope: atom.scope, lifts: atom.lifts, ...base(atom), ...(atom.until === undefined ? {} : { until: iso(atom.until) }) }] : [],
+        ),
+        facts,
+        destinations: Object.entries(contact.told).map(([destination, told]) => ({
+          destination,
+          waiting: contact.marks.some((mark) => mark.destination === destination),
+          bindings: Object.entries(told.bindings).map(([binding, { suppressed, at, status }]) => ({ binding, suppressed, status, at: iso(at) })),
+        })),
+      };
+    },
+  });
+
+  routes.add({
+    method: 'post',
+    path: '/contacts/link',
+    summary: 'Join contacts to one person',
+    description: 'An event with reach `person` given for one of them then counts for all, those of the past included.',
+    scope: 'contacts',
+    body: z.strictObject({ contacts: z.array(contactSchema).min(2, 'give at least two contacts').max(50, 'at most 50 contacts at once') }),
+    answer: z.object({ person: z.string(), contacts: z.array(z.string()) }),
+    async handle({ body }) {
+      const subjects = await Promise.all(body.contacts.map((contact) => reader.subject(contact, parts.subjectByKey)));
+      const linked = await accept.link(subjects);
+      if (linked.contacts.length < 2) {
+        throw new HushError('invalid', 'these are one and the same contact', { field: 'contacts', remedy: 'give two different ones' });
+      }
+      return linked;
+    },
+  });
+}

@@ -1,0 +1,126 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import type { Clock } from '../../core/clock.js';
+import { HushError } from '../../core/errors.js';
+import type { Question } from '../../core/decide.js';
+import type { Asked, Questions } from '../../preferences/questions.js';
+import { problemOf } from '../middleware/problem.js';
+import { decisionJson, type RequestReader } from './requests.js';
+import { type ApiRoutes, invalidFrom } from './route.js';
+import { contactSchema, decisionSchema, questionFields, questionSchema } from './schemas.js';
+
+const NDJSON = 'application/x-ndjson';
+/** Lines answered with one read of the store. */
+const CHUNK = 500;
+const LONGEST_LINE = 64 * 1024;
+
+const batchSchema = z.strictObject({ ...questionFields, contacts: z.array(contactSchema).max(10_000, 'at most 10,000 contacts; send application/x-ndjson for more') });
+
+export function decisionRoutes(routes: ApiRoutes, parts: { readonly questions: Questions; readonly reader: RequestReader; readonly clock: Clock }): void {
+  const { questions, reader, clock } = parts;
+
+  routes.add({
+    method: 'post',
+    path: '/decisions',
+    summary: 'May we?',
+    description: 'Whether a brand may use a channel for a purpose to reach a contact, and why. Ask right before sending; treat no answer as no.',
+    scope: 'decisions',
+    body: questionSchema,
+    answer: decisionSchema,
+    async handle({ body }) {
+      const { contact, ...question } = body;
+      return decisionJson(await questions.answer(reader.asked(contact), reader.question(question, clock.now())));
+    },
+  });
+
+  routes.add({
+    method: 'post',
+    path: '/decisions/batch',
+    summary: 'May we, for up to 10,000 contacts, or for any number as NDJSON',
+    description: 'As application/json: one question, many contacts; decisions in order. As application/x-ndjson: a whole question a line, an answer a line, in order, without limit; a line that is wrong is answered by a line {"problem": …}.',
+    scope: 'decisions',
+    body: batchSchema,
+    streams: NDJSON,
+    answer: z.object({ decisions: z.array(decisionSchema) }),
+    async handle({ body, request, response }) {
+      if (request.is(NDJSON)) {
+        response.status(200).type(NDJSON);
+        await stream(request, response);
+        return undefined;
+      }
+      const { contacts, ...fields } = body;
+      const question = reader.question(fields, clock.now());
+      const asked = contacts.map((contact, index) => {
+        try {
+          return reader.asked(contact);
+        } catch (error) {
+          if (!(error instanceof HushError)) throw error;
+          throw new HushError(error.kind, error.message, { ...error.detail, field: `contacts.${index}.${error.detail.field?.replace(/^contact\./, '') ?? ''}` });
+        }
+      });
+      return { decisions: (await questions.answers(asked, question)).map(decisionJson) };
+    },
+  });
+
+  type Line = { asked: Asked; question: Question } | { problem: HushError };
+
+  function readLine(line: string): Line {
+    try {
+      if (line.length > LONGEST_LINE) throw new HushError('invalid', 'the line is longer than 64 kB', { field: 'line' });
+      const parsed = questionSchema.safeParse(JSON.parse(line));
+      if (!parsed.success) throw invalidFrom(parsed.error);
+      const { contact, ...question } = parsed.data;
+      return { asked: reader.asked(contact), question: reader.question(question, clock.now()) };
+    } catch (error) {
+      if (error instanceof HushError) return { problem: error };
+      return { problem: new HushError('invalid', 'the line is not JSON', { field: 'line', remedy: 'send one JSON object a line' }) };
+    }
+  }
+
+  async function answerLines(lines: readonly Line[]): Promise<string> {
+    // Questions that are alike but for the contact are answered together.
+    const groups = new Map<string, { question: Question; members: { index: number; asked: Asked }[] }>();
+    lines.forEach((line, index) => {
+      if ('problem' in line) return;
+      const { brand, channel, purpose, topic, at } = line.question;
+      const key = `${brand}|${channel}|${purpose}|${topic}|${at}`;
+      const group = groups.get(key) ?? { question: line.question, members: [] };
+      group.members.push({ index, asked: line.asked });
+      groups.set(key, group);
+    });
+    const out: string[] = lines.map((line) => ('problem' in line ? JSON.stringify({ problem: problemOf(line.problem) }) : ''));
+    await Promise.all(
+      [...groups.values()].map(async ({ question, members }) => {
+        const answers = await questions.answers(members.map(({ asked }) => asked), question);
+        members.forEach(({ index }, at) => {
+          const answer = answers[at];
+          if (answer) out[index] = JSON.stringify(decisionJson(answer));
+        });
+      }),
+    );
+    return `${out.join('\n')}\n`;
+  }
+
+  async function stream(request: NodeJS.ReadableStream, response: NodeJS.WritableStream & { destroy(error?: Error): unknown }): Promise<void> {
+    let chunk: Line[] = [];
+    const flush = async () => {
+      if (chunk.length === 0) return;
+      const text = await answerLines(chunk);
+      chunk = [];
+      if (!response.write(text)) await once(response, 'drain');
+    };
+    try {
+      for await (const line of createInterface({ input: request, crlfDelay: Number.POSITIVE_INFINITY })) {
+        if (line.trim() === '') continue;
+        chunk.push(readLine(line));
+        if (chunk.length >= CHUNK) await flush();
+      }
+      await flush();
+      response.end();
+    } catch (error) {
+      // The status is sent: only a broken connection says that the answer is not whole.
+      response.destroy(error instanceof Error ? error : new Error('failed part-way'));
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import type { Catalog } from '../../core/catalog.js';
+import { brandById, topicById } from '../../core/catalog.js';
+import { type ContactInput, type ContactPoint, normaliseContact } from '../../core/contact-point.js';
+import type { Channel, Purpose, Scope } from '../../core/scope.js';
+import type { Question } from '../../core/decide.js';
+import { HushError } from '../../core/errors.js';
+import { contactKeyBytes, contactKeyFromText, type Keyring } from '../../core/keys.js';
+import type { Subject } from '../../preferences/accept.js';
+import type { Answer, Asked } from '../../preferences/questions.js';
+
+type PostalInput = Extract<ContactInput, { postal: unknown }>['postal'];
+export type ContactRequest =
+  | { readonly email: string }
+  | { readonly phone: string }
+  | { readonly postal: PostalInput }
+  | { readonly id: string }
+  | { readonly key: string };
+
+/** Turns what requests say into what the parts below understand; names the field that is wrong. */
+export function createRequestReader(parts: { readonly catalog: Catalog; readonly keyring: Keyring }) {
+  const { catalog, keyring } = parts;
+
+  function pointOf(contact: Exclude<ContactRequest, { key: string }>): ContactPoint {
+    return normaliseContact(contact, catalog.group.defaultCountry);
+  }
+
+  function checkScope(scope: Partial<Scope> | undefined, prefix = 'scope.'): void {
+    if (scope?.brand !== undefined && scope.brand !== '*' && !brandById(catalog, scope.brand)) {
+      throw new HushError('invalid', `there is no brand ${scope.brand}`, {
+        field: `${prefix}brand`,
+        remedy: `use one of ${catalog.brands.map(({ id }) => id).join(', ')}`,
+      });
+    }
+    if (scope?.topic !== undefined && scope.topic !== '*' && !topicById(catalog, scope.topic)) {
+      throw new HushError('invalid', `there is no topic ${scope.topic}`, {
+        field: `${prefix}topic`,
+        remedy: `use one of ${catalog.topics.map(({ id }) => id).join(', ')}`,
+      });
+    }
+  }
+
+  return {
+    pointOf,
+    checkScope,
+
+    asked(contact: ContactRequest): Asked {
+      if ('key' in contact) {
+        const key = contactKeyFromText(contact.key);
+        if (!key) throw new HushError('invalid', 'this is not a key of a contact', { field: 'contact.key', remedy: 'use a key that an answer gave' });
+        return { key };
+      }
+      const point = pointOf(contact);
+      return { key: contactKeyBytes(keyring, point), point };
+    },
+
+    /** Whom an event is about. A key that nobody knows is refused: it could be a slip, and the opt-out would be lost. */
+    async subject(contact: ContactRequest, typeOf: (key: Buffer) => Promise<Subject | undefined>): Promise<Subject> {
+      if (!('key' in contact)) return { point: pointOf(contact) };
+      const key = contactKeyFromText(contact.key);
+      const found = key && (await typeOf(key));
+      if (!found) throw new HushError('invalid', 'nobody is known under this key', { field: 'contact.key', remedy: 'give the address instead' });
+      return found;
+    },
+
+    question(input: { brand: string; channel: Channel; purpose: Purpose; topic?: string | undefined; at?: number | undefined }, now: number): Question {
+      checkScope({ brand: input.brand, ...(input.topic === undefined ? {} : { topic: input.topic }) }, '');
+      if (input.brand === '*') throw new HushError('invalid', 'a question is about one brand', { field: 'brand', remedy: 'name the brand that would write' });
+      return { brand: input.brand, channel: input.channel, purpose: input.purpose, topic: input.topic ?? '*', at: input.at ?? now };
+    },
+  };
+}
+
+export type RequestReader = ReturnType<typeof createRequestReader>;
+
+export const iso = (time: number): string => new Date(time).toISOString();
+
+/** A decision as the API gives it. */
+export function decisionJson(answer: Answer): Record<string, unknown> {
+  return {
+    allowed: answer.allowed,
+    reason: answer.reason,
+    ...(answer.since === undefined ? {} : { since: iso(answer.since) }),
+    ...(answer.scope === undefined ? {} : { scope: answer.scope }),
+    ...(answer.event === undefined ? {} : { receipt: `r_${answer.event}` }),
+    ...(answer.exceptTopics === undefined ? {} : { exceptTopics: answer.exceptTopics }),
+    ...(answer.cadence === undefined ? {} : { cadence: answer.cadence }),
+    ...(answer.fallbackChannel === undefined ? {} : { fallbackChannel: answer.fallbackChannel }),
+    ...(answer.retryAfter === undefined ? {} : { retryAfter: iso(answer.retryAfter) }),
+  };
+}

@@ -1,0 +1,162 @@
+import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi';
+import type { NextFunction, Request, RequestHandler, Response, Router } from 'express';
+import { z } from 'zod';
+import { HushError } from '../../core/errors.js';
+import type { ApiKey, KeyScope } from '../../store/api-keys.js';
+
+export interface ApiRequest<Body, Query> {
+  readonly body: Body;
+  readonly query: Query;
+  readonly params: Readonly<Record<string, string>>;
+  readonly key: ApiKey;
+  readonly request: Request;
+  readonly response: Response;
+}
+
+export interface RouteDefinition<Body, Query> {
+  readonly method: 'get' | 'post' | 'delete' | 'patch';
+  /** Express path under /v1, such as `/receipts/:id`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly scope: KeyScope;
+  readonly body?: z.ZodType<Body>;
+  readonly query?: z.ZodType<Query>;
+  readonly answer: z.ZodType | string;
+  /** Media type of a body that the handler reads itself as a stream. */
+  readonly streams?: string;
+  /** A value is sent as JSON; undefined means the handler answered by itself. */
+  readonly handle: (request: ApiRequest<Body, Query>) => Promise<unknown>;
+}
+
+/** The first fault in plain words, all of them in `errors`. */
+export function invalidFrom(error: z.ZodError, prefix = ''): HushError {
+  const errors = flatten(error.issues).map(({ path, message }) => ({ field: `${prefix}${path.join('.')}` || 'body', message }));
+  const [first] = errors;
+  return new HushError('invalid', first ? `${first.field}: ${first.message}` : 'the request is not valid', {
+    field: first?.field ?? 'body',
+    remedy: first?.message ?? 'see /docs',
+    errors: errors.slice(0, 20),
+  });
+}
+
+interface Fault {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** Unknown fields get a fault each, and a union's fault names the branch that was meant. */
+function flatten(issues: readonly z.core.$ZodIssue[], base: readonly (string | number)[] = []): Fault[] {
+  return issues.flatMap((issue): Fault[] => {
+    const path = [...base, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))];
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({ path: [...path, key], message: 'this field is unknown; remove it or check its spelling' }));
+    }
+    if (issue.code === 'invalid_union') {
+      const branches = issue.errors.map((branch) => flatten(branch, path));
+      const meant = branches.filter((branch) => branch.length > 0 && branch.every((fault) => fault.path.length > path.length + 1));
+      const [closest] = meant;
+      if (closest) return closest;
+      const nested = branches.find((branch) => branch.length === 1 && branch[0]?.message.startsWith('a key is'));
+      return nested ?? [{ path, message: issue.message }];
+    }
+    if (issue.code === 'invalid_value') return [{ path, message: `write one of ${issue.values.map(String).join(', ')}` }];
+    return [{ path, message: issue.message }];
+  });
+}
+
+/** Collects routes, so that the requests checked and the description served come from the same schemas. */
+export function createApiRoutes(router: Router, authenticate: (request: Request) => Promise<ApiKey>) {
+  const registry = new OpenAPIRegistry();
+  registry.registerComponent('securitySchemes', 'key', { type: 'http', scheme: 'bearer', description: 'An API key, hk_…' });
+  const problem = registry.register(
+    'Problem',
+    z.object({
+      type: z.string(),
+      title: z.string(),
+      status: z.number(),
+      detail: z.string(),
+      code: z.string(),
+      field: z.string().optional(),
+      remedy: z.string().optional(),
+      errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+    }),
+  );
+  const fault = (description: string) => ({ description, content: { 'application/problem+json': { schema: problem } } });
+
+  return {
+    add<Body = undefined, Query = undefined>(route: RouteDefinition<Body, Query>): void {
+      const handler: RequestHandler = async (request: Request, response: Response, next: NextFunction) => {
+        try {
+          const key = await authenticate(request);
+          if (!key.scopes.includes(route.scope)) {
+            throw new HushError('forbidden', `this key lacks the scope ${route.scope}`, {
+              remedy: `make a key with it: hush keys create --scopes ${route.scope}`,
+            });
+          }
+          const body = route.body && !(route.streams && request.is(route.streams)) ? route.body.safeParse(request.body ?? {}) : undefined;
+          if (body && !body.success) throw invalidFrom(body.error);
+          const query = route.query?.safeParse(request.query);
+          if (query && !query.success) throw invalidFrom(query.error);
+          const answer = await route.handle({
+            body: body?.data as Body,
+            query: query?.data as Query,
+            params: request.params as Record<string, string>,
+            key,
+            request,
+            response,
+          });
+          if (answer !== undefined && !response.headersSent) response.json(answer);
+        } catch (error) {
+          next(error);
+        }
+      };
+      router[route.method](route.path, handler);
+      const names = [...route.path.matchAll(/:(\w+)/g)].map((match) => match[1] ?? '');
+      registry.registerPath({
+        method: route.method,
+        path: `/v1${route.path.replace(/:(\w+)/g, '{$1}')}`,
+        summary: route.summary,
+        ...(route.description ? { description: route.description } : {}),
+        security: [{ key: [route.scope] }],
+        request: {
+          ...(route.query ? { query: route.query as never } : {}),
+          ...(names.length > 0 ? { params: z.object(Object.fromEntries(names.map((name) => [name, z.string()]))) } : {}),
+          ...(route.body
+            ? {
+                body: {
+                  required: true,
+                  content: {
+                    'application/json': { schema: route.body },
+                    ...(route.streams ? { [route.streams]: { schema: z.string() } } : {}),
+                  },
+                },
+              }
+            : {}),
+        },
+        responses: {
+          200: {
+            description: 'Done',
+            content:
+              typeof route.answer === 'string' ? { [route.answer]: { schema: z.string() } } : { 'application/json': { schema: route.answer } },
+          },
+          400: fault('A field is wrong; it is named, with the remedy'),
+          401: fault('No key, or one that is not known'),
+          403: fault('The key lacks a scope'),
+          503: fault('The record cannot be reached; nothing was changed'),
+        },
+      });
+    },
+
+    /** OpenAPI 3.1 of everything added so far. */
+    document(publicUrl: string): object {
+      return new OpenApiGeneratorV31(registry.definitions).generateDocument({
+        openapi: '3.1.0',
+        info: { title: 'Hush', version: '1', description: 'Marketing preferences and opt-outs. Errors are RFC 9457 problem documents. Times are RFC 3339, UTC.' },
+        servers: [{ url: publicUrl }],
+      });
+    },
+  };
+}
+
+export type ApiRoutes = ReturnType<typeof createApiRoutes>;

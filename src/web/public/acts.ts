@@ -1,0 +1,83 @@
+import type { Clock } from '../../core/clock.js';
+import { HushError } from '../../core/errors.js';
+import { type EventId, parseEventId } from '../../core/keys.js';
+import { ALL_MARKETING } from '../../core/scope.js';
+import { consentEndedBy, scopesOfDenial } from '../../core/undo.js';
+import type { Accept, Accepted, Draft } from '../../preferences/accept.js';
+import type { Link } from '../../preferences/links.js';
+import type { Questions } from '../../preferences/questions.js';
+
+/** What a person does through a link or a form, as events. */
+export function createActs(parts: { readonly accept: Accept; readonly questions: Questions; readonly clock: Clock }) {
+  const { accept, questions, clock } = parts;
+
+  async function isLinked(link: Link): Promise<boolean> {
+    return (await questions.present(link.key))?.contact.person !== undefined;
+  }
+
+  return {
+    isLinked,
+
+    /** One-click: the scope of the link, for this contact. */
+    optOut(link: Link, kind: 'one_click' | 'link', evidence: Readonly<Record<string, string>>): Promise<Accepted> {
+      return accept.accept({
+        subject: { point: link.point },
+        type: 'opted_out',
+        scope: link.scope,
+        source: { kind, destination: link.tag },
+        link: { brand: link.brand.id, ...(link.reference && link.kind === 'mailed' ? { campaign: link.reference } : {}) },
+        evidence,
+      });
+    },
+
+    /** All marketing, for all the person's contacts where we know them. */
+    async stopAll(link: Link, evidence: Readonly<Record<string, string>>): Promise<Accepted> {
+      return accept.accept({
+        subject: { point: link.point },
+        type: 'opted_out',
+        scope: ALL_MARKETING,
+        source: { kind: 'link', destination: link.tag },
+        ...((await isLinked(link)) ? { reach: 'person' as const } : {}),
+        evidence,
+      });
+    },
+
+    /**
+     * Takes back one denial that came through this very link: a grant of the same scope that may lift only what came
+     * through the same source, so that an older opt-out given elsewhere stays. Undefined when there is nothing to undo.
+     */
+    async undo(link: Link, event: EventId, tag: string, evidence: Readonly<Record<string, string>>): Promise<Accepted[] | undefined> {
+      const present = await questions.present(link.key);
+      const denials = present ? scopesOfDenial(present.state, event) : [];
+      const [first] = denials;
+      if (!present || !first || first.destination !== tag) return undefined;
+      const drafts = denials.map((denial): Draft => {
+        const consent = consentEndedBy(present.state, denial, clock.now());
+        return {
+          subject: { point: link.point },
+          type: consent ? 'consent_granted' : 'opted_in',
+          scope: denial.scope,
+          lifts: 'same_source',
+          source: { kind: 'link', destination: tag },
+          evidence: { ...evidence, undoes: `e_${event}` },
+          ...(present.contact.person === undefined ? {} : { reach: 'person' as const }),
+          ...(consent?.until === undefined ? {} : { until: consent.until }),
+        };
+      });
+      return this.all(drafts);
+    },
+
+    /** Accepts all or says that not all were: a page never says "done" for half of it. */
+    async all(drafts: readonly Draft[]): Promise<Accepted[]> {
+      const results = await accept.acceptAll(drafts);
+      const failed = results.find((result) => result instanceof Error);
+      if (failed instanceof HushError) throw failed;
+      if (failed) throw failed;
+      return results.filter((result): result is Accepted => !(result instanceof Error));
+    },
+
+    eventOf: (text: unknown): EventId | undefined => (typeof text === 'string' ? parseEventId(text) : undefined),
+  };
+}
+
+export type Acts = ReturnType<typeof createActs>;
