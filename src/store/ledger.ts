@@ -11,13 +11,15 @@ export interface LedgerEntry {
 }
 
 const ledgerSchema = new Schema(
-  { contact: Buffer, number: Number, id: String, recordedAt: Date, event: Schema.Types.Mixed },
+  { contact: Buffer, number: Number, id: String, recordedAt: Date, unsealed: Date, event: Schema.Types.Mixed },
   { collection: 'ledger', versionKey: false },
 );
 ledgerSchema.index({ contact: 1, number: 1 }, { unique: true });
 ledgerSchema.index({ contact: 1, id: 1 }, { unique: true });
 ledgerSchema.index({ id: 1 });
 ledgerSchema.index({ recordedAt: 1 });
+// Bookkeeping of the sealer (store/log.ts), set with the entry and unset once it has its leaf: no entry can be passed over.
+ledgerSchema.index({ unsealed: 1 }, { sparse: true });
 
 interface Row {
   contact: unknown;
@@ -48,6 +50,7 @@ export function createLedger(connection: Connection) {
         number,
         id: event.id,
         recordedAt: new Date(Math.floor(event.recorded / 1024)),
+        unsealed: new Date(Math.floor(event.recorded / 1024)),
         event: event.sealed ? { ...event, sealed: binary(event.sealed) } : event,
       }));
       if (rows.length === 0) return new Set();

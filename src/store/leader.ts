@@ -1,0 +1,53 @@
+import { randomBytes } from 'node:crypto';
+import { type Connection, Schema } from 'mongoose';
+import { isDuplicate } from './connect.js';
+
+const leaseSchema = new Schema({ _id: String, holder: String, until: Date }, { collection: 'leases', versionKey: false });
+
+interface LeaseRow {
+  _id: string;
+  holder: string;
+  until: Date;
+}
+
+/** The right to do one thing alone for a while. It saves work; it is no lock, and what it guards must bear two holders. */
+export interface Leader {
+  /** Takes or renews the lease: true when this process has it for the coming `leaseMs`. */
+  hold(): Promise<boolean>;
+  /** Gives it up, so that the next holder need not wait. */
+  release(): Promise<void>;
+}
+
+/** Leases by name, all in the database's own time: clocks of machines do not matter. */
+export function createLeaders(connection: Connection) {
+  const model = connection.model('Lease', leaseSchema);
+  const leases = connection.collection<LeaseRow>('leases');
+  return {
+    models: [model] as const,
+
+    leaderFor(name: string, leaseMs = 5000, holder = randomBytes(12).toString('hex')): Leader {
+      return {
+        async hold() {
+          const mine = { $or: [{ $eq: ['$holder', holder] }, { $lt: ['$until', '$$NOW'] }] };
+          try {
+            await leases.updateOne(
+              { _id: name, $expr: mine },
+              [{ $set: { holder, until: { $add: ['$$NOW', leaseMs] } } }],
+              { upsert: true, writeConcern: { w: 'majority' } },
+            );
+            return true;
+          } catch (error) {
+            // Somebody else's: the upsert met the lease that did not match.
+            if (isDuplicate(error)) return false;
+            throw error;
+          }
+        },
+        async release() {
+          await leases.deleteOne({ _id: name, holder });
+        },
+      };
+    },
+  };
+}
+
+export type Leaders = ReturnType<typeof createLeaders>;
