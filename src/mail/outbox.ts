@@ -1,0 +1,230 @@
+import { createHmac, randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { Clock } from '../core/clock.js';
+import { HushError } from '../core/errors.js';
+import type { Keyring } from '../core/keys.js';
+import { createSealer } from '../core/seal.js';
+import { unavailable } from '../store/connect.js';
+import type { LeasedMail, OutboxStore } from '../store/outbox.js';
+import type { ComposedMail, Composer, MailRequest } from './compose.js';
+import { MailFault, type MailTransport, SEND_MS } from './transport.js';
+
+/** A mail to be sent once, sooner or later. */
+export interface OutgoingMail extends MailRequest {
+  /** The same act gives the same id: a second one is `known` and does nothing, for seven days. No address in it. */
+  readonly id: string;
+  /** At most so many mails under this key and UTC day. The key may be an address: only its keyed hash is kept. */
+  readonly quota?: { readonly key: string; readonly perDay: number };
+  /** ms; after this the mail would be of no use, such as a link that has ended, and is not sent. */
+  readonly until?: number;
+}
+
+export type Enqueued = 'queued' | 'over_quota' | 'known';
+
+/** Longer than a send may last, so that a mail is never with two senders while both are alive. */
+const LEASE_MS = SEND_MS + 30_000;
+/** After three days nobody waits for the mail any more; mail servers give up after four or five (RFC 5321 §4.5.4.1). */
+const GIVE_UP_MS = 3 * 86_400_000;
+const FIRST_RETRY_MS = 30_000;
+const LONGEST_RETRY_MS = 4 * 3_600_000;
+/** As many as the transport has connections. */
+const LANES = 5;
+
+/** Doubling from half a minute to four hours, of which a random half is taken off so that retries spread. */
+export function retryDelay(attempts: number, random: () => number): number {
+  const full = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LONGEST_RETRY_MS);
+  return Math.round(full * (0.5 + random() / 2));
+}
+
+const payload = z.object({
+  to: z.string(),
+  values: z.record(z.string(), z.union([z.string(), z.array(z.string())])),
+  headers: z.record(z.string(), z.string()),
+  until: z.number().optional(),
+});
+type Payload = z.infer<typeof payload>;
+
+/**
+ * The durable outbox: a mail is kept, sealed, before anybody is told that it will come, and sent by whichever process
+ * takes it first. At least once: a sender that dies after the mail server took a mail sends it again, with the same
+ * Message-ID.
+ */
+export function createOutbox(parts: {
+  readonly store: OutboxStore;
+  readonly composer: Composer;
+  readonly transport: MailTransport;
+  readonly keyring: Keyring;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly log: Logger;
+  readonly random?: () => number;
+  /** ms between looks for mail that is due: retries, and what other processes left. */
+  readonly pollMs?: number;
+}) {
+  const { store, composer, transport, keyring, clock, log } = parts;
+  const random = parts.random ?? Math.random;
+  const sealer = createSealer(keyring, 'outbox');
+  const context = (id: string) => Buffer.from(id, 'utf8');
+  const date = (ms = clock.now()) => new Date(ms);
+  let running: Promise<void> | undefined;
+  let again = false;
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  function quotaKey(key: string): string {
+    return createHmac('sha256', keyring.lookup).update(`mail-quota:${key}`).digest('base64url').slice(0, 22);
+  }
+
+  /** Undefined when it does not open, or is not what `enqueue` sealed. */
+  function open(mail: LeasedMail): Payload | undefined {
+    const plain = sealer.open(mail.sealed, context(mail.id));
+    return plain && payload.safeParse(JSON.parse(plain.toString('utf8'))).data;
+  }
+
+  async function park(mail: LeasedMail, reason: string): Promise<void> {
+    await store.park(mail, date(), reason);
+    log.warn({ mail: mail.id, template: mail.template, reason, attempts: mail.attempts }, 'mail parked');
+  }
+
+  /** False when the server takes no mail at all right now. */
+  async function deliver(mail: LeasedMail): Promise<boolean> {
+    const opened = open(mail);
+    if (!opened) {
+      await park(mail, 'seal_broken');
+      return true;
+    }
+    if (opened.until !== undefined && clock.now() >= opened.until) {
+      await park(mail, 'too_late');
+      return true;
+    }
+    let composed: ComposedMail;
+    try {
+      composed = composer.compose({
+        id: mail.id,
+        template: mail.template,
+        language: mail.language,
+        brand: mail.brand,
+        ...opened,
+      });
+    } catch {
+      // It could be written when it was queued: since then a template or a brand has gone. The error may quote values.
+      await park(mail, 'cannot_compose');
+      return true;
+    }
+    try {
+      await transport.send(composed);
+    } catch (error) {
+      const fault = error instanceof MailFault ? error : new MailFault('away', 'unknown');
+      if (fault.kind === 'refused') {
+        await park(mail, fault.code);
+        return true;
+      }
+      const due = clock.now() + retryDelay(mail.attempts, random);
+      if (due > mail.created.getTime() + GIVE_UP_MS) {
+        await park(mail, `gave_up_${fault.code}`);
+      } else {
+        await store.retry(mail, date(due), fault.code);
+        log.warn(
+          { mail: mail.id, template: mail.template, reason: fault.code, attempts: mail.attempts },
+          'mail not taken yet',
+        );
+      }
+      return fault.kind !== 'away';
+    }
+    const ours = await store.sent(mail, date());
+    log.info(
+      { mail: mail.id, template: mail.template, attempts: mail.attempts, ...(ours ? {} : { leaseLost: true }) },
+      'mail sent',
+    );
+    return true;
+  }
+
+  /** One mail after the other until none is due. A server that is away ends the lane: the next poll tries again. */
+  async function lane(): Promise<void> {
+    while (!stopped) {
+      const now = clock.now();
+      const mail = await store.take(randomUUID(), date(now), date(now + LEASE_MS));
+      if (!mail || !(await deliver(mail))) return;
+    }
+  }
+
+  async function drain(): Promise<void> {
+    do {
+      again = false;
+      const lanes = await Promise.allSettled(Array.from({ length: LANES }, lane));
+      for (const result of lanes) {
+        // What was taken stays under its lease and is due again when that ends.
+        if (result.status === 'rejected') log.error({ err: result.reason }, 'outbox round failed');
+      }
+    } while (again && !stopped);
+  }
+
+  function poke(): void {
+    if (stopped) return;
+    again = true;
+    running ??= drain().finally(() => {
+      running = undefined;
+      // Poked after the last look and before this.
+      if (again) poke();
+    });
+  }
+
+  function poll(): void {
+    timer = setTimeout(() => {
+      poke();
+      poll();
+    }, parts.pollMs ?? 2000);
+    timer.unref();
+  }
+
+  return {
+    /**
+     * Keeps a mail; it will be sent, though the process die now. `over_quota` and `known` mean that nothing was added.
+     * Throws HushError: `invalid` for what the composer refuses, `unavailable` when the store cannot be reached.
+     */
+    async enqueue(mail: OutgoingMail): Promise<Enqueued> {
+      const { id, template, language, brand, to, values, headers = {}, quota, until } = mail;
+      if (id === '' || id.length > 200 || id.includes('@')) {
+        throw new HushError('invalid', 'the id of a mail has 1 to 200 letters and no address', { field: 'id' });
+      }
+      composer.compose(mail);
+      const content = { to, values, headers, ...(until === undefined ? {} : { until }) };
+      const sealed = sealer.seal(Buffer.from(JSON.stringify(content), 'utf8'), context(id));
+      const created = date();
+      try {
+        if (await store.knows(id)) return 'known';
+        const day = created.toISOString().slice(0, 10);
+        if (quota && !(await store.takeSlot(quotaKey(quota.key), day, quota.perDay, id, created))) return 'over_quota';
+        if (!(await store.insert({ id, template, language, brand, sealed, created }))) return 'known';
+      } catch (error) {
+        throw unavailable(error);
+      }
+      if (timer) poke();
+      return 'queued';
+    },
+
+    /** Begins to send, now and whenever mail is due. Without it a process only enqueues. */
+    start(): void {
+      if (timer || stopped) return;
+      poll();
+      poke();
+    },
+
+    poke,
+
+    /** Resolves when nothing is due any more; mails that failed wait for their next time. */
+    async settle(): Promise<void> {
+      poke();
+      while (running) await running;
+    },
+
+    /** Takes no further mail and resolves when those in flight are settled. The transport stays open. */
+    async stop(): Promise<void> {
+      stopped = true;
+      clearTimeout(timer);
+      while (running) await running;
+    },
+  };
+}
+
+export type Outbox = ReturnType<typeof createOutbox>;
