@@ -1,0 +1,100 @@
+import type { Leader } from '../store/leader.js';
+import type { StoredCheckpoint } from '../store/log-checkpoints.js';
+import { createSealer, type SealerParts } from './sealer.js';
+import type { Witness } from './witness.js';
+
+/** How often (ms) the counts of ledger and log are compared. */
+const CATCH_UP = 3_600_000;
+/** How often (ms) witnesses are asked at most. */
+const WITNESSING = 2000;
+
+/**
+ * Runs the sealer every 500 ms wherever the lease is. The lease only keeps others from doing the same work: two
+ * holders, as after a long pause of one, do no harm.
+ *
+ * @example
+ * const sealing = createSealerLoop({ stores, leader: leaders.leaderFor('sealer'), signer, clock, log, witnesses: [] });
+ * sealing.start();
+ */
+export function createSealerLoop(
+  parts: SealerParts & {
+    readonly leader: Leader;
+    readonly witnesses?: readonly Witness[];
+    readonly intervalMs?: number;
+    readonly witnessMs?: number;
+    readonly onPublished?: (checkpoint: StoredCheckpoint, added: number) => void;
+    /** Told whether the last round failed; a log that is damaged stays so until somebody has looked. */
+    readonly onState?: (state: 'sealing' | 'standing_by' | 'failing') => void;
+  },
+) {
+  const { leader, log, stores, witnesses = [], intervalMs = 500, witnessMs = WITNESSING } = parts;
+  const sealer = createSealer(parts);
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+  let witnessing: Promise<void> | undefined;
+  let witnessedAt = 0;
+  let comparedAt = Number.NEGATIVE_INFINITY;
+  let stopped = false;
+
+  async function askWitnesses(): Promise<void> {
+    const latest = await stores.checkpoints.latest();
+    if (latest) await Promise.all(witnesses.map((witness) => witness.cosign(latest)));
+  }
+
+  async function tick(): Promise<void> {
+    try {
+      if (!(await leader.hold())) {
+        parts.onState?.('standing_by');
+        return;
+      }
+      if (performance.now() - comparedAt > CATCH_UP) {
+        comparedAt = performance.now();
+        await sealer.catchUp();
+      }
+      const { checkpoint, added } = await sealer.round();
+      if (checkpoint) parts.onPublished?.(checkpoint, added);
+      parts.onState?.('sealing');
+      if (witnesses.length > 0 && !witnessing && performance.now() - witnessedAt >= witnessMs) {
+        witnessing = askWitnesses()
+          .catch((error: unknown) => log.warn({ err: error }, 'asking witnesses failed'))
+          .finally(() => {
+            witnessedAt = performance.now();
+            witnessing = undefined;
+          });
+      }
+    } catch (error) {
+      parts.onState?.('failing');
+      log.error({ err: error }, 'sealing failed');
+    }
+  }
+
+  /** One round now, unless one is under way: then that one. */
+  function seal(): Promise<void> {
+    running ??= tick().finally(() => {
+      running = undefined;
+    });
+    return running;
+  }
+
+  return {
+    seal,
+    start(): void {
+      const again = () => {
+        const began = performance.now();
+        void seal().then(() => {
+          if (!stopped) timer = setTimeout(again, Math.max(0, intervalMs - (performance.now() - began)));
+        });
+      };
+      again();
+    },
+    async stop(): Promise<void> {
+      stopped = true;
+      clearTimeout(timer);
+      await running;
+      await witnessing;
+      await leader.release().catch(() => {});
+    },
+  };
+}
+
+export type SealerLoop = ReturnType<typeof createSealerLoop>;

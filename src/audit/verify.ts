@@ -1,0 +1,222 @@
+import { openCheckpoint } from '../core/checkpoint.js';
+import { createEdge, type Edge } from '../core/edge.js';
+import { commitsTo, parseEntry } from '../core/leaf.js';
+import { type Hash, leafHash } from '../core/merkle.js';
+import type { Verifier } from '../core/note.js';
+import { hashesOfTile, TILE_WIDTH } from '../core/tile.js';
+import type { Ledger, LedgerEntry } from '../store/ledger.js';
+import type { LogRow } from '../store/log.js';
+import type { StoredCheckpoint } from '../store/log-checkpoints.js';
+import type { LogStores } from '../store/log-stores.js';
+import { canonicalEvent, publicEntry } from './canonical-event.js';
+import { publishedNote } from './proofs.js';
+
+/**
+ * changed: the entry is not what its leaf commits to · missing: a leaf has no entry · reordered: its place was exchanged
+ * · unsealed: an entry without a leaf · leaf: a leaf was changed, removed or moved · root: leaves do not give a signed root
+ * · signature: a checkpoint that this log did not sign · rolled_back: fewer leaves than were signed
+ */
+export type FaultKind = 'changed' | 'missing' | 'reordered' | 'unsealed' | 'leaf' | 'root' | 'signature' | 'rolled_back';
+
+export interface Fault {
+  readonly kind: FaultKind;
+  /** One sentence that names what is wrong. */
+  readonly says: string;
+  readonly index?: number;
+  /** Event id without prefix. */
+  readonly event?: string;
+}
+
+export interface VerifyReport {
+  readonly ok: boolean;
+  /** Leaves of the log. */
+  readonly size: number;
+  /** Leaves whose entry was found unchanged. */
+  readonly entries: number;
+  /** Leaves whose salt was destroyed, and that an erasure names. */
+  readonly emptied: number;
+  readonly checkpoints: number;
+  /** Entries too young to have a leaf. */
+  readonly waiting: number;
+  /** The first thousand. */
+  readonly faults: readonly Fault[];
+}
+
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+}
+
+const MOST_FAULTS = 1000;
+/** An entry older than this (ms) without a leaf is a fault. */
+const GRACE = 60_000;
+const PAGE = 500;
+/** Leaves named in a sentence. */
+const NAMED = 20;
+
+/**
+ * Checks the whole record: every leaf against its ledger entry, the tree against every published checkpoint, every
+ * checkpoint's signature, and the ledger for entries that have no leaf.
+ *
+ * @param parts.trusted checkpoint notes kept elsewhere (by a witness, in an export, on paper): only they show that leaves
+ * and checkpoints were cut off together
+ */
+export async function verifyLedger(
+  parts: {
+    readonly stores: LogStores;
+    readonly ledger: Ledger;
+    readonly verifiers: readonly Verifier[];
+    readonly trusted?: readonly string[];
+    readonly now: number;
+    readonly graceMs?: number;
+  },
+  onProgress: (progress: Progress) => void = () => {},
+): Promise<VerifyReport> {
+  const { stores, ledger, verifiers, trusted = [], now, graceMs = GRACE } = parts;
+  const { leaves, queue, checkpoints } = stores;
+  const { size } = await leaves.reached();
+  const faults: Fault[] = [];
+  const found = (fault: Fault) => {
+    if (faults.length < MOST_FAULTS) faults.push(fault);
+  };
+  let entries = 0;
+  let emptied = 0;
+  /** Leaves without salt that no erasure has named so far: it comes later in the log. */
+  const unnamed = new Map<number, string>();
+
+  const roots = await rootsToMeet();
+  let lastGood = 0;
+  let broken = false;
+  let recent: LogRow[] = [];
+
+  /** Signed roots from `size` on, page by page, with those kept elsewhere among them. */
+  async function rootsToMeet() {
+    const pinned = trusted.flatMap((note) => {
+      const opened = openCheckpoint(note, verifiers);
+      if (!opened) found({ kind: 'signature', says: 'a checkpoint given to compare with was not signed by this log' });
+      else if (opened.checkpoint.size > size) {
+        const says = `a checkpoint of ${opened.checkpoint.size} leaves was signed, but the log has ${size}`;
+        found({ kind: 'rolled_back', says });
+      } else return [{ size: opened.checkpoint.size, root: opened.checkpoint.root }];
+      return [];
+    });
+    let page = await checkpoints.following(-1, PAGE);
+    let count = 0;
+    return {
+      pinned,
+      count: () => count,
+      /** The stored checkpoint of this size. */
+      async at(wanted: number): Promise<StoredCheckpoint | undefined> {
+        if (page[0] && page[0].size < wanted) page = page.filter((checkpoint) => checkpoint.size >= wanted);
+        if (page.length === 0) page = await checkpoints.following(wanted - 1, PAGE);
+        if (page[0]?.size !== wanted) return undefined;
+        count++;
+        return page.shift();
+      },
+    };
+  }
+
+  async function meetRoots(edge: Edge): Promise<void> {
+    const checkpoint = await roots.at(edge.size);
+    if (checkpoint) {
+      const opened = openCheckpoint(publishedNote(checkpoint), verifiers);
+      if (opened?.checkpoint.size !== checkpoint.size || !opened.checkpoint.root.equals(checkpoint.root)) {
+        found({ kind: 'signature', says: `the checkpoint of size ${checkpoint.size} is not one this log signed` });
+      }
+    }
+    const wanted: Hash[] = roots.pinned.filter((pin) => pin.size === edge.size).map(({ root }) => root);
+    if (checkpoint) wanted.push(checkpoint.root);
+    if (wanted.length === 0) return;
+    const root = edge.root();
+    if (wanted.every((one) => one.equals(root))) {
+      lastGood = edge.size;
+      recent = [];
+    } else if (!broken) {
+      broken = true;
+      const among = recent.filter(({ index }) => index >= lastGood).slice(0, NAMED);
+      const names = among.map(({ index, event }) => `${index} (e_${event})`).join(', ');
+      const says = `leaves ${lastGood} to ${edge.size - 1} do not give the root signed at size ${edge.size}; look at ${names}`;
+      found({ kind: 'root', says, ...(among.length === 1 && among[0] ? { index: among[0].index, event: among[0].event } : {}) });
+    }
+  }
+
+  /** Which of the contact's numbers the leaf commits to, when the entry's own is not it. */
+  async function committedNumber(row: LogRow, entry: LedgerEntry): Promise<number | undefined> {
+    const { salt } = row;
+    if (!salt) return undefined;
+    const history = await ledger.ofContact(row.contact, 1000);
+    return history
+      .map(({ number }) => number)
+      .find((number) => commitsTo(row.entry, salt, canonicalEvent(publicEntry({ ...entry, number }))));
+  }
+
+  async function checkEntry(row: LogRow, body: LedgerEntry | undefined): Promise<void> {
+    const { index, event } = row;
+    const leaf = parseEntry(row.entry);
+    if (leaf?.kind === 'erasure') {
+      for (const named of leaf.empties) emptied += unnamed.delete(named) ? 1 : 0;
+      return;
+    }
+    if (!leaf || leaf.id !== event) return found({ kind: 'leaf', index, event, says: `leaf ${index} is not the entry of e_${event}` });
+    if (!row.salt) {
+      unnamed.set(index, event);
+      return;
+    }
+    if (!body) return found({ kind: 'missing', index, event, says: `entry e_${event} of leaf ${index} is missing from the ledger` });
+    if (commitsTo(row.entry, row.salt, canonicalEvent(publicEntry(body)))) {
+      entries++;
+      return;
+    }
+    const number = await committedNumber(row, body);
+    if (number === undefined) found({ kind: 'changed', index, event, says: `entry e_${event} was changed after it was sealed in leaf ${index}` });
+    else {
+      const says = `entry e_${event} was number ${number} of its contact when it was sealed in leaf ${index}, and is ${body.number} now`;
+      found({ kind: 'reordered', index, event, says });
+    }
+  }
+
+  async function checkTile(edge: Edge, first: number): Promise<void> {
+    const width = Math.min(TILE_WIDTH, size - first);
+    const rows = new Map((await leaves.range(first, first + width)).map((row) => [row.index, row]));
+    const tile = width === TILE_WIDTH ? (await leaves.readTiles([{ level: 0, index: first / TILE_WIDTH, width }]))[0] : undefined;
+    const kept = tile?.length === TILE_WIDTH * 32 ? hashesOfTile(tile) : undefined;
+    const bodies = await queue.bodies([...rows.values()]);
+    for (let index = first; index < first + width; index++) {
+      const row = rows.get(index);
+      const own = row && leafHash(row.entry);
+      const hash = kept?.[index - first] ?? own;
+      if (!row || !hash) found({ kind: 'leaf', index, says: `leaf ${index} is missing from the log` });
+      else if (own && !own.equals(hash)) {
+        const place = kept?.findIndex((other) => other.equals(own)) ?? -1;
+        const moved = place >= 0 ? `belongs at ${first + place}` : 'was changed';
+        found({ kind: 'leaf', index, event: row.event, says: `leaf ${index} (e_${row.event}) ${moved}` });
+      }
+      if (row) {
+        recent.push(row);
+        await checkEntry(row, bodies.get(`${row.contact.toString('hex')}/${row.event}`));
+      }
+      edge.append(hash ?? leafHash(Buffer.alloc(0)));
+      await meetRoots(edge);
+    }
+    // Beyond a tile nobody reads all the names.
+    if (recent.length > 2 * TILE_WIDTH) recent = recent.slice(0, TILE_WIDTH);
+  }
+
+  const edge = createEdge();
+  await meetRoots(edge);
+  for (let first = 0; first < size; first += TILE_WIDTH) {
+    await checkTile(edge, first);
+    onProgress({ done: edge.size, total: size });
+  }
+  const beyond = await checkpoints.following(size, 1);
+  if (beyond[0]) found({ kind: 'rolled_back', says: `a checkpoint of ${beyond[0].size} leaves was published, but the log has ${size}` });
+  for (const [index, event] of unnamed) {
+    found({ kind: 'changed', index, event, says: `the salt of leaf ${index} (e_${event}) is gone, and no erasure names it` });
+  }
+  let waiting = 0;
+  for await (const stray of queue.strays()) {
+    if (now - stray.since.getTime() < graceMs) waiting++;
+    else found({ kind: 'unsealed', event: stray.event, says: `entry e_${stray.event} has no leaf: it was added past the log, or the sealer stands still` });
+  }
+  return { ok: faults.length === 0, size, entries, emptied, checkpoints: roots.count(), waiting, faults };
+}
