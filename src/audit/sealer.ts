@@ -54,13 +54,14 @@ export function createSealer({ stores, signer, clock, log }: SealerParts) {
 
   /** The edge the store has reached, proven to go on from the last signed checkpoint. */
   async function current(): Promise<Edge> {
+    // The checkpoint first: the size read after it can only be larger, whatever others do meanwhile.
+    const latest = await checkpoints.latest();
     const reached = await leaves.reached();
     if (edge?.size === reached.size && edge.root().equals(reached.root)) return edge;
     careful = true;
     published = undefined;
     const loaded = createEdge(reached.size, await leaves.edgeLevels(reached.size));
     if (!loaded.root().equals(reached.root)) throw new LogDamaged(`the tiles do not give the root of size ${reached.size}`);
-    const latest = await checkpoints.latest();
     if (latest) await extendsCheckpoint(reached.size, latest);
     edge = loaded;
     return loaded;
@@ -105,12 +106,12 @@ export function createSealer({ stores, signer, clock, log }: SealerParts) {
     });
   }
 
-  async function addEvents(grown: Edge, full: FullTile[]): Promise<void> {
+  async function addEvents(grown: Edge, full: FullTile[], cautious: boolean): Promise<void> {
     for (let added = 0; added < ROUND; ) {
       const waiting = await queue.unsealed(BATCH);
       if (waiting.length === 0) return;
       const pairs = waiting.map(({ entry }) => ({ contact: entry.key, event: entry.event.id }));
-      const known = careful ? await leaves.known(pairs) : new Set<string>();
+      const known = cautious ? await leaves.known(pairs) : new Set<string>();
       const fresh = waiting.filter(({ entry }) => !known.has(`${entry.key.toString('hex')}/${entry.event.id}`));
       const rows = rowsFor(fresh, grown.size);
       careful = !(await leaves.append(rows));
@@ -169,8 +170,10 @@ export function createSealer({ stores, signer, clock, log }: SealerParts) {
         const before = await current();
         const grown = before.copy();
         const full: FullTile[] = [];
-        if (careful) await adoptTail(grown, full);
-        await addEvents(grown, full);
+        const cautious = careful;
+        if (cautious) await adoptTail(grown, full);
+        careful = false;
+        await addEvents(grown, full, cautious);
         for (const forgetting of careful ? [] : await queue.forgets(FORGETS)) {
           if (!careful) await forget(forgetting, grown, full);
         }

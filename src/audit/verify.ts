@@ -1,5 +1,5 @@
 import { openCheckpoint } from '../core/checkpoint.js';
-import { createEdge, type Edge } from '../core/edge.js';
+import { createEdge, type Edge, type FullTile } from '../core/edge.js';
 import { commitsTo, parseEntry } from '../core/leaf.js';
 import { type Hash, leafHash } from '../core/merkle.js';
 import type { Verifier } from '../core/note.js';
@@ -175,6 +175,15 @@ export async function verifyLedger(
     }
   }
 
+  /** Tiles above the leaves are what others make proofs of. */
+  async function checkTiles(full: readonly FullTile[]): Promise<void> {
+    const upper = full.filter(({ level }) => level > 0);
+    const kept = await leaves.readTiles(upper.map(({ level, index }) => ({ level, index, width: TILE_WIDTH })));
+    upper.forEach(({ level, index, hashes }, at) => {
+      if (!kept[at]?.equals(hashes)) found({ kind: 'leaf', says: `tile ${level}/${index} is not made of the tiles below it` });
+    });
+  }
+
   async function checkTile(edge: Edge, first: number): Promise<void> {
     const width = Math.min(TILE_WIDTH, size - first);
     const rows = new Map((await leaves.range(first, first + width)).map((row) => [row.index, row]));
@@ -195,7 +204,7 @@ export async function verifyLedger(
         recent.push(row);
         await checkEntry(row, bodies.get(`${row.contact.toString('hex')}/${row.event}`));
       }
-      edge.append(hash ?? leafHash(Buffer.alloc(0)));
+      await checkTiles(edge.append(hash ?? leafHash(Buffer.alloc(0))));
       await meetRoots(edge);
     }
     // Beyond a tile nobody reads all the names.

@@ -10,6 +10,8 @@ interface LeaseRow {
   until: Date;
 }
 
+const MAJORITY = { writeConcern: { w: 'majority' } } as const;
+
 /** The right to do one thing alone for a while. It saves work; it is no lock, and what it guards must bear two holders. */
 export interface Leader {
   /** Takes or renews the lease: true when this process has it for the coming `leaseMs`. */
@@ -28,19 +30,18 @@ export function createLeaders(connection: Connection) {
     leaderFor(name: string, leaseMs = 5000, holder = randomBytes(12).toString('hex')): Leader {
       return {
         async hold() {
-          const mine = { $or: [{ $eq: ['$holder', holder] }, { $lt: ['$until', '$$NOW'] }] };
+          const free = { $or: [{ $eq: ['$holder', holder] }, { $lt: ['$until', '$$NOW'] }] };
+          const take = [{ $set: { holder, until: { $add: ['$$NOW', leaseMs] } } }];
+          const taken = await leases.updateOne({ _id: name, $expr: free }, take, MAJORITY);
+          if (taken.matchedCount === 1) return true;
           try {
-            await leases.updateOne(
-              { _id: name, $expr: mine },
-              [{ $set: { holder, until: { $add: ['$$NOW', leaseMs] } } }],
-              { upsert: true, writeConcern: { w: 'majority' } },
-            );
-            return true;
+            // Nobody has ever had it: made as one that has run out, so that its time is the database's too.
+            await leases.insertOne({ _id: name, holder, until: new Date(0) }, MAJORITY);
           } catch (error) {
-            // Somebody else's: the upsert met the lease that did not match.
             if (isDuplicate(error)) return false;
             throw error;
           }
+          return (await leases.updateOne({ _id: name, $expr: free }, take, MAJORITY)).matchedCount === 1;
         },
         async release() {
           await leases.deleteOne({ _id: name, holder });

@@ -160,7 +160,7 @@ export function createLogStore(connection: Connection) {
       if (pairs.length === 0) return new Set();
       const filter = { contact: { $in: pairs.map(({ contact }) => binary(contact)) }, event: { $in: pairs.map(({ event }) => event) } };
       const rows = await entries
-        .find({ ...filter, empties: { $exists: false } }, { projection: { contact: 1, event: 1 }, promoteBuffers: true })
+        .find({ ...filter, empties: { $exists: false } }, { ...COMMITTED, projection: { contact: 1, event: 1 } })
         .toArray();
       return new Set(rows.map((row) => `${bytesOf(row.contact).toString('hex')}/${row.event}`));
     },

@@ -1,0 +1,126 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import { openCheckpoint } from '../core/checkpoint.js';
+import { commitsTo, parseEntry } from '../core/leaf.js';
+import { type Hash, leafHash, verifyInclusion } from '../core/merkle.js';
+import { decodeBase64, parseVerifier, type Verifier } from '../core/note.js';
+import { canonicalEvent } from './canonical-event.js';
+import { EXPORT_FORMAT } from './export.js';
+import type { Fault, Progress, VerifyReport } from './verify.js';
+
+const base64 = z.string().transform((text, context) => {
+  const bytes = decodeBase64(text);
+  if (bytes) return bytes;
+  context.addIssue({ code: 'custom', message: 'not base64' });
+  return z.NEVER;
+});
+const headerLine = z.strictObject({
+  kind: z.literal(EXPORT_FORMAT),
+  vkeys: z.array(z.string()),
+  from: z.string().optional(),
+  to: z.string().optional(),
+  first: z.number().int().nonnegative(),
+  end: z.number().int().nonnegative(),
+  checkpoint: z.string(),
+});
+const leafLine = z.strictObject({
+  kind: z.enum(['leaf', 'erasure']),
+  index: z.number().int().nonnegative(),
+  entry: base64,
+  salt: base64.optional(),
+  emptiedBy: z.number().int().optional(),
+  body: z.strictObject({ contact: z.string(), number: z.number(), event: z.record(z.string(), z.unknown()) }).optional(),
+  proof: z.array(base64),
+});
+const endLine = z.strictObject({ kind: z.literal('end'), leaves: z.number().int() });
+const line = z.discriminatedUnion('kind', [headerLine, leafLine, endLine]);
+type Leaf = z.infer<typeof leafLine>;
+
+function parse(text: string): z.infer<typeof line> | undefined {
+  try {
+    return line.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+export interface ExportReport extends Omit<VerifyReport, 'checkpoints' | 'waiting'> {
+  /** Nobody gave a verifier key: the file was checked with the one it brings, which shows damage but no forgery. */
+  readonly selfSigned: boolean;
+}
+
+/**
+ * Checks an export by itself: the checkpoint's signature, each leaf's proof and entry, and that no leaf of the range is
+ * missing, doubled or moved.
+ *
+ * @param options.verifiers keys of the log, from `/log/vkey` or the operator
+ */
+export async function verifyExport(
+  path: string,
+  options: { readonly verifiers?: readonly Verifier[] } = {},
+  onProgress: (progress: Progress) => void = () => {},
+): Promise<ExportReport> {
+  const faults: Fault[] = [];
+  let header: z.infer<typeof headerLine> | undefined;
+  let tree: { size: number; root: Hash } | undefined;
+  let next = 0;
+  let entries = 0;
+  let emptied = 0;
+  let ended = false;
+  const unnamed = new Map<number, string>();
+
+  function open(first: z.infer<typeof headerLine>): void {
+    header = first;
+    next = first.first;
+    const keys = options.verifiers ?? first.vkeys.flatMap((vkey) => parseVerifier(vkey) ?? []);
+    tree = openCheckpoint(first.checkpoint, keys)?.checkpoint;
+    if (!tree) faults.push({ kind: 'signature', says: 'the checkpoint of this export was not signed by this log' });
+  }
+
+  function check(leaf: Leaf): void {
+    const { index, entry, salt, body } = leaf;
+    const content = parseEntry(entry);
+    const event = content?.id ?? '?';
+    if (leaf.kind === 'leaf') {
+      for (; next < index; next++) faults.push({ kind: 'missing', index: next, says: `leaf ${next} is missing from the export` });
+      if (index < next) return void faults.push({ kind: 'reordered', index, event, says: `leaf ${index} (e_${event}) is doubled or out of place` });
+      next++;
+    }
+    if (tree && !verifyInclusion(index, tree.size, leafHash(entry), leaf.proof, tree.root)) {
+      return void faults.push({ kind: 'leaf', index, event, says: `leaf ${index} (e_${event}) is not in the signed tree at this place` });
+    }
+    if (content?.kind === 'erasure') {
+      for (const named of content.empties) emptied += unnamed.delete(named) ? 1 : 0;
+    } else if (!content) faults.push({ kind: 'leaf', index, says: `leaf ${index} is no entry of Hush` });
+    else if (!salt) unnamed.set(index, event);
+    else if (!body) faults.push({ kind: 'missing', index, event, says: `entry e_${event} of leaf ${index} is missing from the export` });
+    else if (commitsTo(entry, salt, canonicalEvent(body))) entries++;
+    else faults.push({ kind: 'changed', index, event, says: `entry e_${event} was changed after it was sealed in leaf ${index}` });
+  }
+
+  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
+    const read = parse(text);
+    if (!read) faults.push({ kind: 'leaf', says: `a line after leaf ${next - 1} cannot be read` });
+    else if (read.kind === EXPORT_FORMAT) {
+      if (header) faults.push({ kind: 'leaf', says: 'the export has a second header' });
+      else open(read);
+    } else if (!header) break;
+    else if (read.kind === 'end') ended = read.leaves === header.end - header.first;
+    else {
+      check(read);
+      if (next % 1000 === 0) onProgress({ done: next - header.first, total: header.end - header.first });
+    }
+  }
+  if (!header) faults.push({ kind: 'signature', says: `this is no export of Hush: its first line is not ${EXPORT_FORMAT}` });
+  else {
+    for (; next < header.end; next++) faults.push({ kind: 'missing', index: next, says: `leaf ${next} is missing from the export` });
+    if (next > header.end) faults.push({ kind: 'leaf', says: `the export has leaves beyond ${header.end - 1}` });
+    if (!ended) faults.push({ kind: 'missing', says: 'the export was cut off: its last line is missing' });
+  }
+  for (const [index, event] of unnamed) {
+    faults.push({ kind: 'changed', index, event, says: `the salt of leaf ${index} (e_${event}) is gone, and no erasure names it` });
+  }
+  const size = header ? header.end - header.first : 0;
+  return { ok: faults.length === 0, size, entries, emptied, faults, selfSigned: options.verifiers === undefined };
+}
