@@ -30,7 +30,10 @@ func (f *files) Set(s string) error { *f = append(*f, s); return nil }
 
 const height = 8
 
-type log struct{ url string }
+type log struct {
+	url    string
+	cached map[string][]byte
+}
 
 func (l log) get(path string) ([]byte, error) {
 	response, err := http.Get(l.url + "/" + path)
@@ -49,9 +52,14 @@ func (l log) Height() int { return height }
 func (l log) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	var read [][]byte
 	for _, tile := range tiles {
-		data, err := l.get("tile/" + strings.TrimPrefix(tile.Path(), "tile/8/"))
-		if err != nil {
-			return nil, err
+		path := "tile/" + strings.TrimPrefix(tile.Path(), "tile/8/")
+		data, found := l.cached[path]
+		if !found {
+			var err error
+			if data, err = l.get(path); err != nil {
+				return nil, err
+			}
+			l.cached[path] = data
 		}
 		read = append(read, data)
 	}
@@ -200,7 +208,7 @@ func main() {
 	if err == nil && *proof != "" {
 		err = checkProof(verifier, *proof, *entry)
 	} else if err == nil {
-		err = checkLog(log{strings.TrimRight(*url, "/")}, verifier, old)
+		err = checkLog(log{strings.TrimRight(*url, "/"), map[string][]byte{}}, verifier, old)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "logcheck:", err)
