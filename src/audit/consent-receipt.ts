@@ -1,9 +1,9 @@
-import { CompactSign, compactVerify, createLocalJWKSet, exportJWK, type JSONWebKeySet, type JWK } from 'jose';
 import { createPublicKey } from 'node:crypto';
+import { CompactSign, compactVerify, createLocalJWKSet, exportJWK, type JSONWebKeySet, type JWK } from 'jose';
 import type { Catalog } from '../core/catalog.js';
-import { canonicalJson } from '../core/leaf.js';
 import { recordedAt } from '../core/clock.js';
 import { contactKeyText, deriveKey, type Keyring } from '../core/keys.js';
+import { canonicalJson } from '../core/leaf.js';
 import { privateKeyFromSeed } from '../core/note.js';
 import { MARKETING_PURPOSES, type Purpose, wholeScope } from '../core/scope.js';
 import type { StoredEvent } from '../store/contacts.js';
@@ -26,7 +26,11 @@ const TYPE = 'consent-receipt+jws';
  * metadata; consent record with its header, processing, parties and events), in the field names of its Annex A.
  */
 export interface ConsentReceipt {
-  readonly receipt_metadata: { readonly schema_version: string; readonly receipt_id: string; readonly receipt_time: string };
+  readonly receipt_metadata: {
+    readonly schema_version: string;
+    readonly receipt_id: string;
+    readonly receipt_time: string;
+  };
   readonly consent_record: {
     readonly schema_version: string;
     readonly record_id: string;
@@ -37,7 +41,11 @@ export interface ConsentReceipt {
       readonly notice_version?: string;
       readonly notice_text?: string;
       readonly language: string;
-      readonly purposes: readonly { readonly purpose: string; readonly purpose_type: string; readonly lawful_basis: 'consent' }[];
+      readonly purposes: readonly {
+        readonly purpose: string;
+        readonly purpose_type: string;
+        readonly lawful_basis: 'consent';
+      }[];
       readonly pii_information: readonly { readonly pii_type: string; readonly pii_optional: boolean }[];
       readonly pii_controllers: readonly string[];
       readonly collection_method: string;
@@ -79,12 +87,14 @@ export function createConsentReceipts(parts: {
 
   async function jwks(): Promise<JSONWebKeySet> {
     const list = await Promise.all(
-      [...keys].map(async ([kid, key]): Promise<JWK> => ({
-        ...(await exportJWK(createPublicKey(key))),
-        kid: `receipt-${kid}`,
-        alg: 'EdDSA',
-        use: 'sig',
-      })),
+      [...keys].map(
+        async ([kid, key]): Promise<JWK> => ({
+          ...(await exportJWK(createPublicKey(key))),
+          kid: `receipt-${kid}`,
+          alg: 'EdDSA',
+          use: 'sig',
+        }),
+      ),
     );
     return { keys: list };
   }
@@ -99,10 +109,16 @@ export function createConsentReceipts(parts: {
     if (state === undefined) return undefined;
     const scope = wholeScope(event.scope);
     const brands = catalog.brands.filter(({ id }) => scope.brand === '*' || scope.brand === id);
-    const notice = catalog.notices.find(({ id, version }) => id === event.notice?.id && version === event.notice.version);
+    const notice = catalog.notices.find(
+      ({ id, version }) => id === event.notice?.id && version === event.notice.version,
+    );
     const schema_version = 'ISO/IEC TS 27560:2023';
     return {
-      receipt_metadata: { schema_version, receipt_id: `r_${event.id}`, receipt_time: new Date(recordedAt(event.recorded)).toISOString() },
+      receipt_metadata: {
+        schema_version,
+        receipt_id: `r_${event.id}`,
+        receipt_time: new Date(recordedAt(event.recorded)).toISOString(),
+      },
       consent_record: {
         schema_version,
         record_id: `e_${event.id}`,
@@ -120,7 +136,10 @@ export function createConsentReceipts(parts: {
           pii_information: [{ pii_type: pii, pii_optional: false }],
           pii_controllers: [...new Set(brands.map(({ legalName }) => legalName))],
           collection_method: event.source.kind,
-          processing_method: scope.channel === '*' ? 'marketing messages and advertising on every channel' : `marketing through ${scope.channel}`,
+          processing_method:
+            scope.channel === '*'
+              ? 'marketing messages and advertising on every channel'
+              : `marketing through ${scope.channel}`,
           withdrawal_method: `${publicUrl.replace(/\/+$/, '')}/preferences`,
           services: brands.map(({ name }) => name),
           jurisdictions: event.jurisdiction ? [event.jurisdiction] : [],
@@ -135,7 +154,9 @@ export function createConsentReceipts(parts: {
         consent_events: [
           {
             event_time: new Date(event.at).toISOString(),
-            ...(event.until === undefined ? {} : { validity_duration: `${new Date(event.at).toISOString()}/${new Date(event.until).toISOString()}` }),
+            ...(event.until === undefined
+              ? {}
+              : { validity_duration: `${new Date(event.at).toISOString()}/${new Date(event.until).toISOString()}` }),
             entity_id: contactKeyText(key),
             event_type: event.type === 'consent_granted' ? 'explicit' : 'unspecified',
             event_state: state,
@@ -164,7 +185,9 @@ export function createConsentReceipts(parts: {
     /** The content of a receipt we signed, with any key we have had; undefined for any other text. */
     async open(jws: string): Promise<unknown> {
       try {
-        const { payload, protectedHeader } = await compactVerify(jws, createLocalJWKSet(await jwks()), { algorithms: ['EdDSA'] });
+        const { payload, protectedHeader } = await compactVerify(jws, createLocalJWKSet(await jwks()), {
+          algorithms: ['EdDSA'],
+        });
         return protectedHeader.typ === TYPE ? JSON.parse(Buffer.from(payload).toString('utf8')) : undefined;
       } catch {
         return undefined;

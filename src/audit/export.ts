@@ -55,7 +55,9 @@ function cachedTiles(read: LogStores['leaves']['readTiles']) {
     const names = tiles.map(({ level, index, width }) => `${level}/${index}/${width}`);
     const missing = tiles.filter((_, at) => !cache.has(names[at] ?? ''));
     const fetched = missing.length === 0 ? [] : await read(missing);
-    const fresh = new Map(missing.map(({ level, index, width }, at) => [`${level}/${index}/${width}`, fetched[at] ?? Buffer.alloc(0)]));
+    const fresh = new Map(
+      missing.map(({ level, index, width }, at) => [`${level}/${index}/${width}`, fetched[at] ?? Buffer.alloc(0)]),
+    );
     const result = names.map((name) => cache.get(name) ?? fresh.get(name) ?? Buffer.alloc(0));
     for (const [name, bytes] of fresh) cache.set(name, bytes);
     for (const name of [...cache.keys()].slice(0, Math.max(0, cache.size - CACHED))) cache.delete(name);

@@ -31,10 +31,12 @@ export function createLogSigner(parts: {
   readonly overlapMs?: number;
 }) {
   const { keyring, origin, checkpoints, clock, overlapMs = OVERLAP } = parts;
-  const signers = new Map([...keyring.roots.keys()].flatMap((kid) => {
-    const signer = logKey(keyring, kid, origin);
-    return signer ? [[kid, signer] as const] : [];
-  }));
+  const signers = new Map(
+    [...keyring.roots.keys()].flatMap((kid) => {
+      const signer = logKey(keyring, kid, origin);
+      return signer ? [[kid, signer] as const] : [];
+    }),
+  );
   const current = signers.get(keyring.current);
   if (!current) throw new Error(`the keyring lacks its current key ${keyring.current}`);
   const currentSigner = current;

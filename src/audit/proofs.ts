@@ -1,5 +1,5 @@
 import { tlogProofText } from '../core/checkpoint.js';
-import { type EventId } from '../core/keys.js';
+import type { EventId } from '../core/keys.js';
 import { type Hash, proveInclusion } from '../core/merkle.js';
 import { hashesFromTiles } from '../core/tile.js';
 import type { StoredCheckpoint } from '../store/log-checkpoints.js';

@@ -15,7 +15,7 @@ import { canonicalEvent, publicEntry } from './canonical-event.js';
 import type { LogSigner } from './log-keys.js';
 
 /** Leaves in one insert. */
-const BATCH = 2000;
+const BATCH = 500;
 /** Leaves under one checkpoint: what a long backlog adds before it is signed. */
 const ROUND = 20_000;
 /** Erasures a round takes. */
@@ -61,7 +61,8 @@ export function createSealer({ stores, signer, clock, log }: SealerParts) {
     careful = true;
     published = undefined;
     const loaded = createEdge(reached.size, await leaves.edgeLevels(reached.size));
-    if (!loaded.root().equals(reached.root)) throw new LogDamaged(`the tiles do not give the root of size ${reached.size}`);
+    if (!loaded.root().equals(reached.root))
+      throw new LogDamaged(`the tiles do not give the root of size ${reached.size}`);
     if (latest) await extendsCheckpoint(reached.size, latest);
     edge = loaded;
     return loaded;
@@ -73,7 +74,9 @@ export function createSealer({ stores, signer, clock, log }: SealerParts) {
       throw new LogDamaged(`the checkpoint of size ${latest.size} was not signed by this log`);
     }
     if (opened.checkpoint.size > size) {
-      throw new LogDamaged(`a checkpoint of size ${opened.checkpoint.size} was signed, but only ${size} leaves are here`);
+      throw new LogDamaged(
+        `a checkpoint of size ${opened.checkpoint.size} was signed, but only ${size} leaves are here`,
+      );
     }
     const root = await treeRoot(opened.checkpoint.size, hashesFromTiles(opened.checkpoint.size, leaves.readTiles));
     if (!root.equals(opened.checkpoint.root)) {
@@ -139,13 +142,22 @@ export function createSealer({ stores, signer, clock, log }: SealerParts) {
       const leaf = parseEntry(entry);
       const empties = leaf?.kind === 'erasure' ? leaf.empties : [];
       for (const index of empties) namedBy.set(index, grown.size + place);
-      return { index: grown.size + place, entry, event: forgetting.event, contact: forgetting.contact, empties: empties[0] ?? 0 };
+      return {
+        index: grown.size + place,
+        entry,
+        event: forgetting.event,
+        contact: forgetting.contact,
+        empties: empties[0] ?? 0,
+      };
     });
     careful = !(await leaves.append(added));
     if (careful) return;
     grow(grown, full, added);
     for (const by of new Set(namedBy.values())) {
-      await leaves.destroySalts(salted.filter((index) => namedBy.get(index) === by), by);
+      await leaves.destroySalts(
+        salted.filter((index) => namedBy.get(index) === by),
+        by,
+      );
     }
     await queue.finishForget(forgetting);
   }

@@ -30,7 +30,9 @@ const leafLine = z.strictObject({
   entry: base64,
   salt: base64.optional(),
   emptiedBy: z.number().int().optional(),
-  body: z.strictObject({ contact: z.string(), number: z.number(), event: z.record(z.string(), z.unknown()) }).optional(),
+  body: z
+    .strictObject({ contact: z.string(), number: z.number(), event: z.record(z.string(), z.unknown()) })
+    .optional(),
   proof: z.array(base64),
 });
 const endLine = z.strictObject({ kind: z.literal('end'), leaves: z.number().int() });
@@ -83,20 +85,44 @@ export async function verifyExport(
     const content = parseEntry(entry);
     const event = content?.id ?? '?';
     if (leaf.kind === 'leaf') {
-      for (; next < index; next++) faults.push({ kind: 'missing', index: next, says: `leaf ${next} is missing from the export` });
-      if (index < next) return void faults.push({ kind: 'reordered', index, event, says: `leaf ${index} (e_${event}) is doubled or out of place` });
+      for (; next < index; next++)
+        faults.push({ kind: 'missing', index: next, says: `leaf ${next} is missing from the export` });
+      if (index < next)
+        return void faults.push({
+          kind: 'reordered',
+          index,
+          event,
+          says: `leaf ${index} (e_${event}) is doubled or out of place`,
+        });
       next++;
     }
     if (tree && !verifyInclusion(index, tree.size, leafHash(entry), leaf.proof, tree.root)) {
-      return void faults.push({ kind: 'leaf', index, event, says: `leaf ${index} (e_${event}) is not in the signed tree at this place` });
+      return void faults.push({
+        kind: 'leaf',
+        index,
+        event,
+        says: `leaf ${index} (e_${event}) is not in the signed tree at this place`,
+      });
     }
     if (content?.kind === 'erasure') {
       for (const named of content.empties) emptied += unnamed.delete(named) ? 1 : 0;
     } else if (!content) faults.push({ kind: 'leaf', index, says: `leaf ${index} is no entry of Hush` });
     else if (!salt) unnamed.set(index, event);
-    else if (!body) faults.push({ kind: 'missing', index, event, says: `entry e_${event} of leaf ${index} is missing from the export` });
+    else if (!body)
+      faults.push({
+        kind: 'missing',
+        index,
+        event,
+        says: `entry e_${event} of leaf ${index} is missing from the export`,
+      });
     else if (commitsTo(entry, salt, canonicalEvent(body))) entries++;
-    else faults.push({ kind: 'changed', index, event, says: `entry e_${event} was changed after it was sealed in leaf ${index}` });
+    else
+      faults.push({
+        kind: 'changed',
+        index,
+        event,
+        says: `entry e_${event} was changed after it was sealed in leaf ${index}`,
+      });
   }
 
   for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
@@ -112,14 +138,21 @@ export async function verifyExport(
       if (next % 1000 === 0) onProgress({ done: next - header.first, total: header.end - header.first });
     }
   }
-  if (!header) faults.push({ kind: 'signature', says: `this is no export of Hush: its first line is not ${EXPORT_FORMAT}` });
+  if (!header)
+    faults.push({ kind: 'signature', says: `this is no export of Hush: its first line is not ${EXPORT_FORMAT}` });
   else {
-    for (; next < header.end; next++) faults.push({ kind: 'missing', index: next, says: `leaf ${next} is missing from the export` });
+    for (; next < header.end; next++)
+      faults.push({ kind: 'missing', index: next, says: `leaf ${next} is missing from the export` });
     if (next > header.end) faults.push({ kind: 'leaf', says: `the export has leaves beyond ${header.end - 1}` });
     if (!ended) faults.push({ kind: 'missing', says: 'the export was cut off: its last line is missing' });
   }
   for (const [index, event] of unnamed) {
-    faults.push({ kind: 'changed', index, event, says: `the salt of leaf ${index} (e_${event}) is gone, and no erasure names it` });
+    faults.push({
+      kind: 'changed',
+      index,
+      event,
+      says: `the salt of leaf ${index} (e_${event}) is gone, and no erasure names it`,
+    });
   }
   const size = header ? header.end - header.first : 0;
   return { ok: faults.length === 0, size, entries, emptied, faults, selfSigned: options.verifiers === undefined };

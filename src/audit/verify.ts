@@ -16,7 +16,15 @@ import { publishedNote } from './proofs.js';
  * · unsealed: an entry without a leaf · leaf: a leaf was changed, removed or moved · root: leaves do not give a signed root
  * · signature: a checkpoint that this log did not sign · rolled_back: fewer leaves than were signed
  */
-export type FaultKind = 'changed' | 'missing' | 'reordered' | 'unsealed' | 'leaf' | 'root' | 'signature' | 'rolled_back';
+export type FaultKind =
+  | 'changed'
+  | 'missing'
+  | 'reordered'
+  | 'unsealed'
+  | 'leaf'
+  | 'root'
+  | 'signature'
+  | 'rolled_back';
 
 export interface Fault {
   readonly kind: FaultKind;
@@ -136,7 +144,11 @@ export async function verifyLedger(
       const among = recent.filter(({ index }) => index >= lastGood).slice(0, NAMED);
       const names = among.map(({ index, event }) => `${index} (e_${event})`).join(', ');
       const says = `leaves ${lastGood} to ${edge.size - 1} do not give the root signed at size ${edge.size}; look at ${names}`;
-      found({ kind: 'root', says, ...(among.length === 1 && among[0] ? { index: among[0].index, event: among[0].event } : {}) });
+      found({
+        kind: 'root',
+        says,
+        ...(among.length === 1 && among[0] ? { index: among[0].index, event: among[0].event } : {}),
+      });
     }
   }
 
@@ -157,18 +169,31 @@ export async function verifyLedger(
       for (const named of leaf.empties) emptied += unnamed.delete(named) ? 1 : 0;
       return;
     }
-    if (!leaf || leaf.id !== event) return found({ kind: 'leaf', index, event, says: `leaf ${index} is not the entry of e_${event}` });
+    if (!leaf || leaf.id !== event)
+      return found({ kind: 'leaf', index, event, says: `leaf ${index} is not the entry of e_${event}` });
     if (!row.salt) {
       unnamed.set(index, event);
       return;
     }
-    if (!body) return found({ kind: 'missing', index, event, says: `entry e_${event} of leaf ${index} is missing from the ledger` });
+    if (!body)
+      return found({
+        kind: 'missing',
+        index,
+        event,
+        says: `entry e_${event} of leaf ${index} is missing from the ledger`,
+      });
     if (commitsTo(row.entry, row.salt, canonicalEvent(publicEntry(body)))) {
       entries++;
       return;
     }
     const number = await committedNumber(row, body);
-    if (number === undefined) found({ kind: 'changed', index, event, says: `entry e_${event} was changed after it was sealed in leaf ${index}` });
+    if (number === undefined)
+      found({
+        kind: 'changed',
+        index,
+        event,
+        says: `entry e_${event} was changed after it was sealed in leaf ${index}`,
+      });
     else {
       const says = `entry e_${event} was number ${number} of its contact when it was sealed in leaf ${index}, and is ${body.number} now`;
       found({ kind: 'reordered', index, event, says });
@@ -180,14 +205,16 @@ export async function verifyLedger(
     const upper = full.filter(({ level }) => level > 0);
     const kept = await leaves.readTiles(upper.map(({ level, index }) => ({ level, index, width: TILE_WIDTH })));
     upper.forEach(({ level, index, hashes }, at) => {
-      if (!kept[at]?.equals(hashes)) found({ kind: 'leaf', says: `tile ${level}/${index} is not made of the tiles below it` });
+      if (!kept[at]?.equals(hashes))
+        found({ kind: 'leaf', says: `tile ${level}/${index} is not made of the tiles below it` });
     });
   }
 
   async function checkTile(edge: Edge, first: number): Promise<void> {
     const width = Math.min(TILE_WIDTH, size - first);
     const rows = new Map((await leaves.range(first, first + width)).map((row) => [row.index, row]));
-    const tile = width === TILE_WIDTH ? (await leaves.readTiles([{ level: 0, index: first / TILE_WIDTH, width }]))[0] : undefined;
+    const tile =
+      width === TILE_WIDTH ? (await leaves.readTiles([{ level: 0, index: first / TILE_WIDTH, width }]))[0] : undefined;
     const kept = tile?.length === TILE_WIDTH * 32 ? hashesOfTile(tile) : undefined;
     const bodies = await queue.bodies([...rows.values()]);
     for (let index = first; index < first + width; index++) {
@@ -218,14 +245,28 @@ export async function verifyLedger(
     onProgress({ done: edge.size, total: size });
   }
   const beyond = await checkpoints.following(size, 1);
-  if (beyond[0]) found({ kind: 'rolled_back', says: `a checkpoint of ${beyond[0].size} leaves was published, but the log has ${size}` });
+  if (beyond[0])
+    found({
+      kind: 'rolled_back',
+      says: `a checkpoint of ${beyond[0].size} leaves was published, but the log has ${size}`,
+    });
   for (const [index, event] of unnamed) {
-    found({ kind: 'changed', index, event, says: `the salt of leaf ${index} (e_${event}) is gone, and no erasure names it` });
+    found({
+      kind: 'changed',
+      index,
+      event,
+      says: `the salt of leaf ${index} (e_${event}) is gone, and no erasure names it`,
+    });
   }
   let waiting = 0;
   for await (const stray of queue.strays()) {
     if (now - stray.since.getTime() < graceMs) waiting++;
-    else found({ kind: 'unsealed', event: stray.event, says: `entry e_${stray.event} has no leaf: it was added past the log, or the sealer stands still` });
+    else
+      found({
+        kind: 'unsealed',
+        event: stray.event,
+        says: `entry e_${stray.event} has no leaf: it was added past the log, or the sealer stands still`,
+      });
   }
   return { ok: faults.length === 0, size, entries, emptied, checkpoints: roots.count(), waiting, faults };
 }

@@ -53,7 +53,10 @@ export function createWitness(parts: {
   }
 
   /** tlog-witness: lines of unknown keys are passed over. */
-  function cosignatureIn(answer: string, checkpoint: StoredCheckpoint): { line: string; cosignature: Cosignature } | undefined {
+  function cosignatureIn(
+    answer: string,
+    checkpoint: StoredCheckpoint,
+  ): { line: string; cosignature: Cosignature } | undefined {
     const text = parseNote(checkpoint.note)?.text;
     for (const row of answer.split('\n')) {
       const line = parseSignatureLine(row);
@@ -100,7 +103,10 @@ export function createWitness(parts: {
       }
       // Said once, until it is different: a checkpoint comes every half second.
       if (outcome !== said && (outcome === 'ahead' || outcome === 'refused')) {
-        log.error({ witness: verifier.name, size: checkpoint.size, outcome }, 'the witness does not sign: it has seen another history of this log');
+        log.error(
+          { witness: verifier.name, size: checkpoint.size, outcome },
+          'the witness does not sign: it has seen another history of this log',
+        );
       }
       said = outcome;
       return outcome;

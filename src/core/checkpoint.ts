@@ -68,7 +68,11 @@ export function parseTlogProof(text: string): TlogProof | undefined {
 }
 
 /** C2SP tlog-proof, "Verifying": the checkpoint is the log's, and the entry is in its tree at the index. */
-export function verifyTlogProof(text: string, entry: Uint8Array, verifiers: readonly Verifier[]): Checkpoint | undefined {
+export function verifyTlogProof(
+  text: string,
+  entry: Uint8Array,
+  verifiers: readonly Verifier[],
+): Checkpoint | undefined {
   const proof = parseTlogProof(text);
   const opened = proof && openCheckpoint(proof.checkpoint, verifiers);
   if (!proof || !opened) return undefined;

@@ -20,7 +20,11 @@ export function cosignedMessage(checkpointText: string, at: number): Buffer {
 }
 
 /** The cosignature of this witness on this checkpoint's text; undefined when the line is not its or does not verify. */
-export function verifyCosignature(line: SignatureLine, checkpointText: string, witness: Verifier): Cosignature | undefined {
+export function verifyCosignature(
+  line: SignatureLine,
+  checkpointText: string,
+  witness: Verifier,
+): Cosignature | undefined {
   if (witness.type !== COSIGNATURE || !isBy(witness, line)) return undefined;
   const cosignature = parseCosignature(line);
   if (!cosignature) return undefined;

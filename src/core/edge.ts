@@ -94,7 +94,9 @@ function edgeOf(size: number, partial: Hash[][], peaks: Peak[]): Edge {
     },
 
     root: () =>
-      peaks.length === 0 ? EMPTY_ROOT : peaks.map(({ hash }) => hash).reduceRight((right, left) => nodeHash(left, right)),
+      peaks.length === 0
+        ? EMPTY_ROOT
+        : peaks.map(({ hash }) => hash).reduceRight((right, left) => nodeHash(left, right)),
 
     copy: () =>
       edgeOf(

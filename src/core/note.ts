@@ -62,7 +62,12 @@ export function isKeyName(name: string): boolean {
 
 /** signed-note, "Signatures": `SHA-256(name || 0x0A || type || public key)[:4]`. */
 export function keyIdOf(name: string, type: number, publicKey: Uint8Array): Buffer {
-  return createHash('sha256').update(`${name}\n`).update(Buffer.from([type])).update(publicKey).digest().subarray(0, 4);
+  return createHash('sha256')
+    .update(`${name}\n`)
+    .update(Buffer.from([type]))
+    .update(publicKey)
+    .digest()
+    .subarray(0, 4);
 }
 
 export function createVerifier(name: string, publicKey: Buffer, type: Verifier['type'] = ED25519): Verifier {

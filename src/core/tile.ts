@@ -43,7 +43,8 @@ export function parseTilePath(path: string): TileName | undefined {
     index,
     width,
   };
-  if (name.level > 63 || (partial !== undefined && width >= TILE_WIDTH) || !Number.isSafeInteger(index)) return undefined;
+  if (name.level > 63 || (partial !== undefined && width >= TILE_WIDTH) || !Number.isSafeInteger(index))
+    return undefined;
   return tilePath(name) === path ? name : undefined;
 }
 
@@ -68,7 +69,10 @@ export function hashesOfTile(bytes: Buffer): Hash[] {
  * Reads the nodes of a tree of `size` leaves out of its tiles, each tile once a call. The levels between those that
  * tiles hold are made by hashing (tlog-tiles, "Merkle Tree").
  */
-export function hashesFromTiles(size: number, readTiles: (tiles: readonly Tile[]) => Promise<readonly Buffer[]>): HashReader {
+export function hashesFromTiles(
+  size: number,
+  readTiles: (tiles: readonly Tile[]) => Promise<readonly Buffer[]>,
+): HashReader {
   return {
     async read(nodes) {
       const places = nodes.map(tileOfNode);

@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { type Connection, Schema } from 'mongoose';
 import { isDuplicate } from './connect.js';
 
-const leaseSchema = new Schema({ _id: String, holder: String, until: Date }, { collection: 'leases', versionKey: false });
+const leaseSchema = new Schema(
+  { _id: String, holder: String, until: Date },
+  { collection: 'leases', versionKey: false },
+);
 
 interface LeaseRow {
   _id: string;

@@ -43,7 +43,10 @@ checkpointSchema.index({ at: 1 });
 checkpointSchema.index({ 'cosignatures.witness': 1, _id: -1 }, { sparse: true });
 
 const keySchema = new Schema({ _id: Number, since: Date }, { collection: 'log_keys', versionKey: false });
-const witnessSchema = new Schema({ _id: String, size: Number, at: Date }, { collection: 'log_witnesses', versionKey: false });
+const witnessSchema = new Schema(
+  { _id: String, size: Number, at: Date },
+  { collection: 'log_witnesses', versionKey: false },
+);
 
 const COMMITTED = { readConcern: { level: 'majority' }, promoteBuffers: true } as const;
 
@@ -74,9 +77,17 @@ export function createLogCheckpoints(connection: Connection) {
     models,
 
     /** Publishes a checkpoint; undefined, or the one that was published of this size before. */
-    async publish({ size, root, at, note }: Omit<StoredCheckpoint, 'cosignatures'>): Promise<StoredCheckpoint | undefined> {
+    async publish({
+      size,
+      root,
+      at,
+      note,
+    }: Omit<StoredCheckpoint, 'cosignatures'>): Promise<StoredCheckpoint | undefined> {
       try {
-        await checkpoints.insertOne({ _id: size, root: binary(root), at: new Date(at), note }, { writeConcern: DURABLE });
+        await checkpoints.insertOne(
+          { _id: size, root: binary(root), at: new Date(at), note },
+          { writeConcern: DURABLE },
+        );
         return undefined;
       } catch (error) {
         if (!isDuplicate(error)) throw error;
@@ -100,18 +111,25 @@ export function createLogCheckpoints(connection: Connection) {
     /** The newest checkpoint of more than `index` leaves that a witness signed; else the newest at all. */
     async covering(index: number): Promise<StoredCheckpoint | undefined> {
       const options = { ...COMMITTED, sort: { _id: -1 } } as const;
-      const witnessed = await checkpoints.findOne({ _id: { $gt: index }, 'cosignatures.witness': { $gt: '' } }, options);
+      const witnessed = await checkpoints.findOne(
+        { _id: { $gt: index }, 'cosignatures.witness': { $gt: '' } },
+        options,
+      );
       return checkpointFrom(witnessed ?? (await checkpoints.findOne({ _id: { $gt: index } }, options)));
     },
 
     /** The last checkpoint signed before a time (ms). */
     async before(at: number): Promise<StoredCheckpoint | undefined> {
-      return checkpointFrom(await checkpoints.findOne({ at: { $lt: new Date(at) } }, { ...COMMITTED, sort: { at: -1, _id: -1 } }));
+      return checkpointFrom(
+        await checkpoints.findOne({ at: { $lt: new Date(at) } }, { ...COMMITTED, sort: { at: -1, _id: -1 } }),
+      );
     },
 
     /** The first checkpoint signed at or after a time (ms). */
     async since(at: number): Promise<StoredCheckpoint | undefined> {
-      return checkpointFrom(await checkpoints.findOne({ at: { $gte: new Date(at) } }, { ...COMMITTED, sort: { at: 1, _id: 1 } }));
+      return checkpointFrom(
+        await checkpoints.findOne({ at: { $gte: new Date(at) } }, { ...COMMITTED, sort: { at: 1, _id: 1 } }),
+      );
     },
 
     /** Checkpoints of more than `after` leaves, smallest first. */
@@ -131,7 +149,11 @@ export function createLogCheckpoints(connection: Connection) {
 
     /** Key ids that signed, with the time (ms) each was first used; notes the first use of `current`. */
     async keysUsed(current: number, now: number): Promise<Map<number, number>> {
-      await keys.updateOne({ _id: current }, { $setOnInsert: { since: new Date(now) } }, { upsert: true, writeConcern: DURABLE });
+      await keys.updateOne(
+        { _id: current },
+        { $setOnInsert: { since: new Date(now) } },
+        { upsert: true, writeConcern: DURABLE },
+      );
       return this.keysKnown();
     },
 

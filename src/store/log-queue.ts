@@ -1,4 +1,4 @@
-import { type Connection, mongo, Schema, type Types } from 'mongoose';
+import { type Connection, type mongo, Schema, type Types } from 'mongoose';
 import { binary, bytesOf } from './binary.js';
 import { DURABLE } from './connect.js';
 import type { Ledger, LedgerEntry } from './ledger.js';
@@ -48,7 +48,10 @@ interface Filter {
   readonly unsealed?: { readonly $exists: boolean };
 }
 
-const forgetSchema = new Schema({ _id: String, contact: Buffer, event: String, at: Date }, { collection: 'log_forgets', versionKey: false });
+const forgetSchema = new Schema(
+  { _id: String, contact: Buffer, event: String, at: Date },
+  { collection: 'log_forgets', versionKey: false },
+);
 
 /** Only rows a majority has: one that is rolled back after it was sealed would be missing for ever. */
 const COMMITTED = { readConcern: { level: 'majority' }, promoteBuffers: true } as const;
@@ -73,7 +76,10 @@ export function createLogQueue(connection: Connection, ledger: Ledger, logStore:
     let after: Types.ObjectId | undefined;
     for (;;) {
       const page = await rows
-        .find({ ...filter, ...(after ? { _id: { $gt: after } } : {}) }, { ...COMMITTED, projection: { event: 0 }, sort: { _id: 1 }, limit: PAGE })
+        .find(
+          { ...filter, ...(after ? { _id: { $gt: after } } : {}) },
+          { ...COMMITTED, projection: { event: 0 }, sort: { _id: 1 }, limit: PAGE },
+        )
         .toArray();
       const known = await logStore.known(page.map((row) => ({ contact: bytesOf(row.contact), event: row.id })));
       for (const row of page) {
@@ -90,7 +96,9 @@ export function createLogQueue(connection: Connection, ledger: Ledger, logStore:
 
     /** The oldest entries without a leaf. */
     async unsealed(limit: number): Promise<Unsealed[]> {
-      const found = await rows.find({ unsealed: { $exists: true } }, { ...COMMITTED, sort: { unsealed: 1 }, limit }).toArray();
+      const found = await rows
+        .find({ unsealed: { $exists: true } }, { ...COMMITTED, sort: { unsealed: 1 }, limit })
+        .toArray();
       return found.map((row) => ({ row: row._id, entry: ledger.entryFrom(row) }));
     },
 
@@ -117,10 +125,18 @@ export function createLogQueue(connection: Connection, ledger: Ledger, logStore:
     strays: () => withoutLeaf({}),
 
     /** The ledger's entries of these events, as `contact hex/event`. */
-    async bodies(pairs: readonly { readonly contact: Buffer; readonly event: string }[]): Promise<Map<string, LedgerEntry>> {
+    async bodies(
+      pairs: readonly { readonly contact: Buffer; readonly event: string }[],
+    ): Promise<Map<string, LedgerEntry>> {
       if (pairs.length === 0) return new Map();
       const found = await rows
-        .find({ contact: { $in: pairs.map(({ contact }) => binary(contact)) }, id: { $in: pairs.map(({ event }) => event) } }, COMMITTED)
+        .find(
+          {
+            contact: { $in: pairs.map(({ contact }) => binary(contact)) },
+            id: { $in: pairs.map(({ event }) => event) },
+          },
+          COMMITTED,
+        )
         .toArray();
       return new Map(found.map((row) => [`${bytesOf(row.contact).toString('hex')}/${row.id}`, ledger.entryFrom(row)]));
     },
@@ -137,7 +153,10 @@ export function createLogQueue(connection: Connection, ledger: Ledger, logStore:
 
     /** True while entries of a contact wait for their leaves. */
     async isWaiting(contact: Buffer): Promise<boolean> {
-      const row = await rows.findOne({ contact: binary(contact), unsealed: { $exists: true } }, { projection: { _id: 1 } });
+      const row = await rows.findOne(
+        { contact: binary(contact), unsealed: { $exists: true } },
+        { projection: { _id: 1 } },
+      );
       return row !== null;
     },
 
@@ -147,7 +166,12 @@ export function createLogQueue(connection: Connection, ledger: Ledger, logStore:
         { contact: binary(contact), 'event.type': 'erased' },
         { sort: { number: -1 }, projection: { id: 1 }, ...COMMITTED },
       );
-      const latest = erased ?? (await rows.findOne({ contact: binary(contact) }, { sort: { number: -1 }, projection: { id: 1 }, ...COMMITTED }));
+      const latest =
+        erased ??
+        (await rows.findOne(
+          { contact: binary(contact) },
+          { sort: { number: -1 }, projection: { id: 1 }, ...COMMITTED },
+        ));
       if (!latest) return;
       await forgets.updateOne(
         { _id: contact.toString('hex') },

@@ -1,6 +1,6 @@
 import { type Connection, Schema } from 'mongoose';
 import type { FullTile } from '../core/edge.js';
-import { type EventId, contactPrefixOf } from '../core/keys.js';
+import { contactPrefixOf, type EventId } from '../core/keys.js';
 import { EMPTY_ROOT, type Hash, leafHash } from '../core/merkle.js';
 import { hashesAtLevel, TILE_WIDTH, type Tile } from '../core/tile.js';
 import { binary, bytesOf } from './binary.js';
@@ -50,8 +50,14 @@ const entrySchema = new Schema(
 // An event has one leaf, and an entry is emptied once, whichever of two sealers comes first.
 entrySchema.index({ contact: 1, event: 1, empties: 1 }, { unique: true });
 
-const tileSchema = new Schema({ _id: String, hashes: Buffer, root: Buffer }, { collection: 'log_tiles', versionKey: false });
-const treeSchema = new Schema({ _id: String, size: Number, root: Buffer }, { collection: 'log_tree', versionKey: false });
+const tileSchema = new Schema(
+  { _id: String, hashes: Buffer, root: Buffer },
+  { collection: 'log_tiles', versionKey: false },
+);
+const treeSchema = new Schema(
+  { _id: String, size: Number, root: Buffer },
+  { collection: 'log_tree', versionKey: false },
+);
 
 /** Only what a majority has may be signed: anything else may still be rolled back. */
 const COMMITTED = { readConcern: { level: 'majority' }, promoteBuffers: true } as const;
@@ -85,7 +91,9 @@ export function createLogStore(connection: Connection) {
   const tree = connection.collection<TreeRow>('log_tree');
 
   async function range(from: number, to: number): Promise<LogRow[]> {
-    return (await entries.find({ _id: { $gte: from, $lt: to } }, { ...COMMITTED, sort: { _id: 1 } }).toArray()).map(logRow);
+    return (await entries.find({ _id: { $gte: from, $lt: to } }, { ...COMMITTED, sort: { _id: 1 } }).toArray()).map(
+      logRow,
+    );
   }
 
   async function fullTiles(names: readonly string[]): Promise<Map<string, TileRow>> {
@@ -119,7 +127,10 @@ export function createLogStore(connection: Connection) {
     async advance(from: number, to: number, root: Hash): Promise<boolean> {
       const next = { $set: { size: to, root: binary(root) } };
       try {
-        const done = await tree.updateOne({ _id: TREE, size: from }, next, { upsert: from === 0, writeConcern: DURABLE });
+        const done = await tree.updateOne({ _id: TREE, size: from }, next, {
+          upsert: from === 0,
+          writeConcern: DURABLE,
+        });
         return done.modifiedCount + done.upsertedCount === 1;
       } catch (error) {
         if (isDuplicate(error)) return false;
@@ -158,7 +169,10 @@ export function createLogStore(connection: Connection) {
     /** Those of these events that have a leaf already, as `contact hex/event`. */
     async known(pairs: readonly { readonly contact: Buffer; readonly event: string }[]): Promise<Set<string>> {
       if (pairs.length === 0) return new Set();
-      const filter = { contact: { $in: pairs.map(({ contact }) => binary(contact)) }, event: { $in: pairs.map(({ event }) => event) } };
+      const filter = {
+        contact: { $in: pairs.map(({ contact }) => binary(contact)) },
+        event: { $in: pairs.map(({ event }) => event) },
+      };
       const rows = await entries
         .find({ ...filter, empties: { $exists: false } }, { ...COMMITTED, projection: { contact: 1, event: 1 } })
         .toArray();
@@ -170,7 +184,11 @@ export function createLogStore(connection: Connection) {
       if (full.length === 0) return;
       try {
         await tiles.insertMany(
-          full.map(({ level, index, hashes, root }) => ({ _id: `${level}/${index}`, hashes: binary(hashes), root: binary(root) })),
+          full.map(({ level, index, hashes, root }) => ({
+            _id: `${level}/${index}`,
+            hashes: binary(hashes),
+            root: binary(root),
+          })),
           { ordered: false, writeConcern: DURABLE },
         );
       } catch (error) {
@@ -207,13 +225,18 @@ export function createLogStore(connection: Connection) {
       const prefix = contactPrefixOf(id);
       const from = binary(Buffer.concat([prefix, Buffer.alloc(16 - prefix.length, 0)]));
       const to = binary(Buffer.concat([prefix, Buffer.alloc(16 - prefix.length, 255)]));
-      const row = await entries.findOne({ contact: { $gte: from, $lte: to }, event: id, empties: { $exists: false } }, COMMITTED);
+      const row = await entries.findOne(
+        { contact: { $gte: from, $lte: to }, event: id, empties: { $exists: false } },
+        COMMITTED,
+      );
       return row ? logRow(row) : undefined;
     },
 
     /** Every leaf of a contact, oldest first, those of its erasures too. */
     async ofContact(contact: Buffer): Promise<LogRow[]> {
-      return (await entries.find({ contact: binary(contact) }, { ...COMMITTED, sort: { _id: 1 } }).toArray()).map(logRow);
+      return (await entries.find({ contact: binary(contact) }, { ...COMMITTED, sort: { _id: 1 } }).toArray()).map(
+        logRow,
+      );
     },
 
     /** Destroys the salts of leaves that the erasure leaf `by` names. */

@@ -1,7 +1,7 @@
 import { type RequestHandler, type Response, Router } from 'express';
 import type { JSONWebKeySet } from 'jose';
-import { publishedNote } from '../audit/proofs.js';
 import type { LogSigner } from '../audit/log-keys.js';
+import { publishedNote } from '../audit/proofs.js';
 import { entryBundle, parseTilePath, TILE_WIDTH, type TileName, tileWidth } from '../core/tile.js';
 import type { LogStores } from '../store/log-stores.js';
 
@@ -50,11 +50,17 @@ export function createLogRoutes(parts: {
   });
 
   router.get('/vkey', async (_request, response) => {
-    response.set('Cache-Control', MINUTES).type('text/plain; charset=utf-8').send(await signer.vkeys());
+    response
+      .set('Cache-Control', MINUTES)
+      .type('text/plain; charset=utf-8')
+      .send(await signer.vkeys());
   });
 
   router.get('/jwks.json', async (_request, response) => {
-    response.set('Cache-Control', MINUTES).type('application/jwk-set+json').send(JSON.stringify(await jwks()));
+    response
+      .set('Cache-Control', MINUTES)
+      .type('application/jwk-set+json')
+      .send(JSON.stringify(await jwks()));
   });
 
   const serveTile: RequestHandler = async (request, response) => {

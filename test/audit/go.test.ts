@@ -20,7 +20,12 @@ function cannotBuild(): string | undefined {
   const env = { ...process.env, GOFLAGS: '-mod=mod', GOWORK: 'off' };
   const fetched = spawnSync('go', ['mod', 'download'], { cwd: 'test/go', env, encoding: 'utf8', timeout: 60_000 });
   if (fetched.status !== 0) return `golang.org/x/mod cannot be had: ${fetched.stderr}`;
-  const built = spawnSync('go', ['build', '-o', program, '.'], { cwd: 'test/go', env, encoding: 'utf8', timeout: 180_000 });
+  const built = spawnSync('go', ['build', '-o', program, '.'], {
+    cwd: 'test/go',
+    env,
+    encoding: 'utf8',
+    timeout: 180_000,
+  });
   if (built.status !== 0) throw new Error(`test/go does not build: ${built.stderr}`);
   return undefined;
 }
@@ -104,8 +109,10 @@ withGo('golang.org/x/mod/sumdb checks our log', () => {
       spoil = undefined;
     }
   };
-  const onEntries = (change: (entries: Buffer[]) => Buffer[]): Spoil => (path, bytes) =>
-    path === '/log/tile/entries/002' ? Buffer.concat(change(split(bytes))) : bytes;
+  const onEntries =
+    (change: (entries: Buffer[]) => Buffer[]): Spoil =>
+    (path, bytes) =>
+      path === '/log/tile/entries/002' ? Buffer.concat(change(split(bytes))) : bytes;
   const flip = (bytes: Buffer, at: number): Buffer => {
     const copy = Buffer.from(bytes);
     copy.writeUInt8(copy.readUInt8(at) ^ 1, at);
@@ -117,13 +124,34 @@ withGo('golang.org/x/mod/sumdb checks our log', () => {
   });
 
   test.each<[string, Spoil, RegExp]>([
-    ['a changed entry', onEntries(([first, ...rest]) => [flip(first ?? Buffer.alloc(0), 40), ...rest]), /entry 512 is not in the tree/],
+    [
+      'a changed entry',
+      onEntries(([first, ...rest]) => [flip(first ?? Buffer.alloc(0), 40), ...rest]),
+      /entry 512 is not in the tree/,
+    ],
     ['a removed entry', onEntries(([, ...rest]) => rest), /short of entry/],
-    ['two entries exchanged', onEntries(([a, b, ...rest]) => [b ?? Buffer.alloc(0), a ?? Buffer.alloc(0), ...rest]), /entry 512 is not in the tree/],
+    [
+      'two entries exchanged',
+      onEntries(([a, b, ...rest]) => [b ?? Buffer.alloc(0), a ?? Buffer.alloc(0), ...rest]),
+      /entry 512 is not in the tree/,
+    ],
     ['an added entry', onEntries((entries) => [...entries, entries[0] ?? Buffer.alloc(0)]), /too many/],
-    ['a changed tile', (path, bytes) => (path === '/log/tile/0/001' ? flip(bytes, 100) : bytes), /inconsistent|not in the tree/],
-    ['a changed upper tile', (path, bytes) => (path.startsWith('/log/tile/1/') ? flip(bytes, 3) : bytes), /inconsistent|root/],
-    ['a checkpoint with another size', (path, bytes) => (path === '/log/checkpoint' ? Buffer.from(String(bytes).replace('\n1512\n', '\n1511\n')) : bytes), /invalid signature|checkpoint/],
+    [
+      'a changed tile',
+      (path, bytes) => (path === '/log/tile/0/001' ? flip(bytes, 100) : bytes),
+      /inconsistent|not in the tree/,
+    ],
+    [
+      'a changed upper tile',
+      (path, bytes) => (path.startsWith('/log/tile/1/') ? flip(bytes, 3) : bytes),
+      /inconsistent|root/,
+    ],
+    [
+      'a checkpoint with another size',
+      (path, bytes) =>
+        path === '/log/checkpoint' ? Buffer.from(String(bytes).replace('\n1512\n', '\n1511\n')) : bytes,
+      /invalid signature|checkpoint/,
+    ],
   ])('%s is refused', async (_what, how, message) => {
     const { code, out } = await check(how);
     expect(code).toBe(1);
@@ -155,7 +183,10 @@ withGo('golang.org/x/mod/sumdb checks our log', () => {
     await writeFile(proof, (await proofs.proofFor(id)) ?? '');
     await writeFile(entry, (await proofs.entryFor(id)) ?? '');
     await writeFile(wrong, neighbour.entry);
-    expect(await run(['-vkey', vkey, '-proof', proof, '-entry', entry])).toEqual({ code: 0, out: 'ok entry 777 of 1512\n' });
+    expect(await run(['-vkey', vkey, '-proof', proof, '-entry', entry])).toEqual({
+      code: 0,
+      out: 'ok entry 777 of 1512\n',
+    });
     expect((await run(['-vkey', vkey, '-proof', proof, '-entry', wrong])).code).toBe(1);
   });
 });

@@ -76,7 +76,12 @@ export async function openInstallation(name: string, keyring: Keyring = keyringF
       return entries;
     },
     sealer: (stores: LogStores = opened.stores) => createSealer({ ...parts, stores }),
-    verification: () => ({ stores: opened.stores, ledger: opened.ledger, verifiers: signer.verifiers, now: time.now + 3_600_000 }),
+    verification: () => ({
+      stores: opened.stores,
+      ledger: opened.ledger,
+      verifiers: signer.verifiers,
+      now: time.now + 3_600_000,
+    }),
   };
 }
 

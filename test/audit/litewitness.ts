@@ -8,7 +8,12 @@ import { join } from 'node:path';
 export function findLitewitness(): { readonly program: string } | { readonly why: string } {
   const program = process.env.HUSH_LITEWITNESS;
   if (!program) return { why: 'HUSH_LITEWITNESS does not name a litewitness (see docs/proof.md)' };
-  for (const [tool, ...args] of [[program, '-h'], ['ssh-keygen', '-?'], ['ssh-agent', '-?'], ['python3', '--version']]) {
+  for (const [tool, ...args] of [
+    [program, '-h'],
+    ['ssh-keygen', '-?'],
+    ['ssh-agent', '-?'],
+    ['python3', '--version'],
+  ]) {
     if (tool && spawnSync(tool, args).error) return { why: `${tool} is not there` };
   }
   return { program };
@@ -36,7 +41,10 @@ export async function startLitewitness(program: string, origin: string, vkeys: r
   const folder = await mkdtemp(join(tmpdir(), 'hush-witness-'));
   const path = (name: string) => join(folder, name);
   const run = (tool: string, args: readonly string[]) => {
-    const { status, stdout, stderr } = spawnSync(tool, args, { encoding: 'utf8', env: { ...process.env, SSH_AUTH_SOCK: path('agent') } });
+    const { status, stdout, stderr } = spawnSync(tool, args, {
+      encoding: 'utf8',
+      env: { ...process.env, SSH_AUTH_SOCK: path('agent') },
+    });
     if (status !== 0) throw new Error(`${tool}: ${stderr}`);
     return stdout;
   };
@@ -51,7 +59,18 @@ export async function startLitewitness(program: string, origin: string, vkeys: r
   const url = `http://127.0.0.1:${port}`;
   const witness = spawn(
     program,
-    ['-name', 'witness.example/w1', '-db', path('db'), '-ssh-agent', path('agent'), '-listen', `127.0.0.1:${port}`, '-key', fingerprint],
+    [
+      '-name',
+      'witness.example/w1',
+      '-db',
+      path('db'),
+      '-ssh-agent',
+      path('agent'),
+      '-listen',
+      `127.0.0.1:${port}`,
+      '-key',
+      fingerprint,
+    ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   children.push(witness);

@@ -4,30 +4,39 @@ import express from 'express';
 import { compactVerify, importJWK } from 'jose';
 import request from 'supertest';
 import { createConsentReceipts } from '../../src/audit/consent-receipt.js';
+import { readCatalog } from '../../src/config/catalog.js';
 import { openCheckpoint } from '../../src/core/checkpoint.js';
 import { leafHash, rootOfHashes } from '../../src/core/merkle.js';
 import { parseVerifier, verifierText } from '../../src/core/note.js';
-import { readCatalog } from '../../src/config/catalog.js';
 import { createLogRoutes } from '../../src/web/log.js';
-import { type Installation, openInstallation, ORIGIN } from './installation.js';
+import { type Installation, ORIGIN, openInstallation } from './installation.js';
 
 let hush: Installation;
 let app: express.Express;
-const catalog = readCatalog("config/catalog.yaml", {});
+const catalog = readCatalog('config/catalog.yaml', {});
 
 beforeAll(async () => {
   hush = await openInstallation('routes');
-  const receipts = createConsentReceipts({ keyring: hush.keyring, catalog, origin: ORIGIN, publicUrl: 'https://hush.example' });
+  const receipts = createConsentReceipts({
+    keyring: hush.keyring,
+    catalog,
+    origin: ORIGIN,
+    publicUrl: 'https://hush.example',
+  });
   app = express().use('/log', createLogRoutes({ stores: hush.stores, signer: hush.signer, jwks: receipts.jwks }));
 });
 afterAll(() => hush.close());
 
 /** As bytes, whatever the type says. */
-const get = (path: string) => request(app).get(path).buffer(true).parse((response, done) => {
-  const chunks: Buffer[] = [];
-  response.on('data', (chunk: Buffer) => chunks.push(chunk));
-  response.on('end', () => done(null, Buffer.concat(chunks)));
-});
+const get = (path: string) =>
+  request(app)
+    .get(path)
+    .buffer(true)
+    .parse((response, done) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => done(null, Buffer.concat(chunks)));
+    });
 
 describe('/log', () => {
   test('before the first checkpoint there is none', async () => {
@@ -59,9 +68,9 @@ describe('/log', () => {
       hashes.push(leafHash(bundle.subarray(at + 2, at + 2 + bundle.readUInt16BE(at))));
     }
     expect(Buffer.concat(hashes)).toEqual(partial.body);
-    expect(rootOfHashes(Array.from({ length: 256 }, (_, at) => (full.body as Buffer).subarray(at * 32, at * 32 + 32)))).toEqual(
-      (upper.body as Buffer).subarray(32),
-    );
+    expect(
+      rootOfHashes(Array.from({ length: 256 }, (_, at) => (full.body as Buffer).subarray(at * 32, at * 32 + 32))),
+    ).toEqual((upper.body as Buffer).subarray(32));
     expect((await get('/log/tile/0/002.p/5')).body).toEqual((partial.body as Buffer).subarray(0, 160));
   });
 
@@ -87,7 +96,10 @@ describe('/log', () => {
   test('leaves that are not under a published checkpoint are not served', async () => {
     const entries = await hush.record(3);
     const { leaves } = hush.stores;
-    const dying = hush.sealer({ ...hush.stores, leaves: { ...leaves, advance: () => Promise.reject(new Error('died')) } });
+    const dying = hush.sealer({
+      ...hush.stores,
+      leaves: { ...leaves, advance: () => Promise.reject(new Error('died')) },
+    });
     await expect(dying.round()).rejects.toThrow('died');
     expect((await leaves.range(700, 710)).length).toBe(entries.length);
     expect((await get('/log/tile/entries/002.p/189')).status).toBe(404);
@@ -106,12 +118,24 @@ describe('/log', () => {
 
 describe('consent receipts', () => {
   test('are JWS in the terms of ISO/IEC TS 27560 that the published keys verify', async () => {
-    const receipts = createConsentReceipts({ keyring: hush.keyring, catalog, origin: ORIGIN, publicUrl: 'https://hush.example' });
+    const receipts = createConsentReceipts({
+      keyring: hush.keyring,
+      catalog,
+      origin: ORIGIN,
+      publicUrl: 'https://hush.example',
+    });
     const key = Buffer.alloc(16, 3);
-    const { event } = hush.entry(key, { type: 'consent_granted', notice: { id: 'x', version: '1' }, until: hush.time.now + 1000 });
+    const { event } = hush.entry(key, {
+      type: 'consent_granted',
+      notice: { id: 'x', version: '1' },
+      until: hush.time.now + 1000,
+    });
     const receipt = receipts.receiptOf(key, 'email address', event, 'en');
     if (!receipt) throw new Error('no receipt');
-    expect(receipt.consent_record.consent_events[0]).toMatchObject({ event_state: 'consent_given', event_type: 'explicit' });
+    expect(receipt.consent_record.consent_events[0]).toMatchObject({
+      event_state: 'consent_given',
+      event_type: 'explicit',
+    });
     expect(receipt.consent_record.party_identification).toHaveLength(1);
     const jws = await receipts.sign(receipt);
     const jwks = JSON.parse(String((await get('/log/jwks.json')).body));
@@ -130,7 +154,19 @@ describe('consent receipts', () => {
   });
 
   test('there is none of an event that is no consent', () => {
-    const receipts = createConsentReceipts({ keyring: hush.keyring, catalog, origin: ORIGIN, publicUrl: 'https://hush.example' });
-    expect(receipts.receiptOf(Buffer.alloc(16), 'email address', hush.entry(Buffer.alloc(16), { type: 'bounced' }).event, 'en')).toBeUndefined();
+    const receipts = createConsentReceipts({
+      keyring: hush.keyring,
+      catalog,
+      origin: ORIGIN,
+      publicUrl: 'https://hush.example',
+    });
+    expect(
+      receipts.receiptOf(
+        Buffer.alloc(16),
+        'email address',
+        hush.entry(Buffer.alloc(16), { type: 'bounced' }).event,
+        'en',
+      ),
+    ).toBeUndefined();
   });
 });

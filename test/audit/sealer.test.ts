@@ -7,7 +7,7 @@ import { verifyLedger } from '../../src/audit/verify.js';
 import { openCheckpoint, verifyTlogProof } from '../../src/core/checkpoint.js';
 import { parseEventId } from '../../src/core/keys.js';
 import { commitsTo, parseEntry } from '../../src/core/leaf.js';
-import { leafHash, rootOfHashes, treeRoot, verifyConsistency, proveConsistency } from '../../src/core/merkle.js';
+import { leafHash, proveConsistency, rootOfHashes, treeRoot, verifyConsistency } from '../../src/core/merkle.js';
 import { hashesFromTiles } from '../../src/core/tile.js';
 import type { LogStores } from '../../src/store/log-stores.js';
 import { type Installation, openInstallation } from './installation.js';
@@ -36,7 +36,12 @@ async function checkWhole(events: readonly string[]): Promise<void> {
   const { size, root } = await hush.stores.leaves.reached();
   const rows = await hush.stores.leaves.range(0, 1_000_000);
   expect(rows.map(({ index }) => index)).toEqual(rows.map((_, at) => at));
-  expect(rows.slice(0, size).map(({ event }) => event).sort()).toEqual([...events].sort());
+  expect(
+    rows
+      .slice(0, size)
+      .map(({ event }) => event)
+      .sort(),
+  ).toEqual([...events].sort());
   expect(root).toEqual(rootOfHashes(rows.slice(0, size).map(({ entry }) => leafHash(entry))));
   expect(await treeRoot(size, hashesFromTiles(size, hush.stores.leaves.readTiles))).toEqual(root);
   const report = await verifyLedger(hush.verification());
@@ -52,7 +57,10 @@ describe('the sealer', () => {
     const entries = await hush.record(700);
     const { added, checkpoint } = await sealer.round();
     expect(added).toBe(700);
-    expect(openCheckpoint(checkpoint?.note ?? '', hush.signer.verifiers)?.checkpoint).toMatchObject({ origin: 'hush.example/log', size: 700 });
+    expect(openCheckpoint(checkpoint?.note ?? '', hush.signer.verifiers)?.checkpoint).toMatchObject({
+      origin: 'hush.example/log',
+      size: 700,
+    });
     expect((await sealer.round()).added).toBe(0);
     await checkWhole(entries.map(({ event }) => event.id));
   });
@@ -115,9 +123,10 @@ describe('the sealer', () => {
         },
       };
       const sealer = hush.sealer(watching);
-      while (!stop.now) await sealer.round().catch((error: unknown) => {
-        if (error instanceof Error && error.name === 'LogDamaged') throw error;
-      });
+      while (!stop.now)
+        await sealer.round().catch((error: unknown) => {
+          if (error instanceof Error && error.name === 'LogDamaged') throw error;
+        });
     };
     const sealers = [seal(), seal(), seal()];
     for (let round = 0; round < 25; round++) {
@@ -139,10 +148,12 @@ describe('the sealer', () => {
     for (const step of steps) {
       for (const when of ['before', 'after'] as const) {
         events.push(...(await hush.record(300)).map(({ event }) => event.id));
-        const die = <Args extends unknown[], Result>(action: (...args: Args) => Promise<Result>) => async (...args: Args): Promise<Result> => {
-          if (when === 'after') await action(...args);
-          throw new Error(`died ${when} ${step}`);
-        };
+        const die =
+          <Args extends unknown[], Result>(action: (...args: Args) => Promise<Result>) =>
+          async (...args: Args): Promise<Result> => {
+            if (when === 'after') await action(...args);
+            throw new Error(`died ${when} ${step}`);
+          };
         const { leaves, checkpoints, queue } = hush.stores;
         const dying: LogStores = {
           ...hush.stores,
@@ -187,14 +198,42 @@ describe('the sealer', () => {
     await checkWhole(entries.map(({ event }) => event.id));
   });
 
+  test('a batch that meets somebody’s leaf stops there, so that no leaf stands without the one before it', async () => {
+    const entries = await hush.record(6);
+    const rows = entries.map(({ key, event }, index) => ({
+      index,
+      entry: Buffer.from([index]),
+      event: event.id,
+      contact: key,
+    }));
+    expect(await hush.stores.leaves.append(rows.slice(3, 4))).toBe(true);
+    expect(await hush.stores.leaves.append(rows)).toBe(false);
+    expect((await hush.stores.leaves.range(0, 10)).map(({ index }) => index)).toEqual([0, 1, 2, 3]);
+  });
+
   test('a tree that does not go on from what was signed is not signed', async () => {
     await hush.record(3);
     await hush.sealer().round();
     const { connection } = hush;
-    await connection.collection<{ _id: number }>('log_entries').updateOne({ _id: 1 }, { $set: { entry: Buffer.from('forged') } });
+    await connection
+      .collection<{ _id: number }>('log_entries')
+      .updateOne({ _id: 1 }, { $set: { entry: Buffer.from('forged') } });
     await hush.record(1);
     await expect(hush.sealer().round()).rejects.toMatchObject({ name: 'LogDamaged' });
     expect((await hush.stores.checkpoints.latest())?.size).toBe(3);
+  });
+
+  test('nor one whose leaves and root were both exchanged: the last signed checkpoint tells', async () => {
+    await hush.record(3);
+    await hush.sealer().round();
+    const { connection, stores } = hush;
+    await connection
+      .collection<{ _id: number }>('log_entries')
+      .updateOne({ _id: 1 }, { $set: { entry: Buffer.from('forged') } });
+    const root = rootOfHashes((await stores.leaves.range(0, 3)).map(({ entry }) => leafHash(entry)));
+    await connection.collection<{ _id: string }>('log_tree').updateOne({ _id: 'tree' }, { $set: { root } });
+    await hush.record(1);
+    await expect(hush.sealer().round()).rejects.toThrow('the first 3 leaves are not those that were signed');
   });
 
   test('leaves and size set back together are not signed over', async () => {
@@ -206,7 +245,9 @@ describe('the sealer', () => {
       .collection<{ _id: string }>('log_tree')
       .updateOne({ _id: 'tree' }, { $set: { size: 3, root: rootOfHashes(rows.map(({ entry }) => leafHash(entry))) } });
     await hush.record(2);
-    await expect(hush.sealer().round()).rejects.toThrow('a checkpoint of size 5 was signed, but only 3 leaves are here');
+    await expect(hush.sealer().round()).rejects.toThrow(
+      'a checkpoint of size 5 was signed, but only 3 leaves are here',
+    );
   });
 });
 
@@ -214,7 +255,12 @@ describe('the sealer’s loop', () => {
   test('only one of several is at work, and another takes over when it stops', async () => {
     const states = new Map<string, string>();
     const loops = ['a', 'b'].map((name) =>
-      createSealerLoop({ ...hush.parts, leader: hush.leaders.leaderFor('sealer', 5000, name), intervalMs: 50, onState: (state) => states.set(name, state) }),
+      createSealerLoop({
+        ...hush.parts,
+        leader: hush.leaders.leaderFor('sealer', 5000, name),
+        intervalMs: 50,
+        onState: (state) => states.set(name, state),
+      }),
     );
     for (const loop of loops) loop.start();
     stopping.push(...loops);
@@ -253,7 +299,11 @@ describe('proofs', () => {
     const proofs = createProofs({ stores: hush.stores });
     for (const { event } of entries.slice(0, 40)) {
       const id = idOf(event.id);
-      const [proof, entry, opening] = [await proofs.proofFor(id), await proofs.entryFor(id), await proofs.openingFor(id)];
+      const [proof, entry, opening] = [
+        await proofs.proofFor(id),
+        await proofs.entryFor(id),
+        await proofs.openingFor(id),
+      ];
       if (!proof || !entry || !opening) throw new Error('no proof');
       expect(verifyTlogProof(proof, entry, hush.signer.verifiers)?.size).toBe(302);
       expect(commitsTo(entry, opening.salt, opening.canonical)).toBe(true);
@@ -295,7 +345,13 @@ describe('erasure', () => {
     const proofs = createProofs({ stores: hush.stores });
     const first = idOf(hers[0]?.event.id ?? '');
     expect(await proofs.openingFor(first)).toBeUndefined();
-    expect(verifyTlogProof((await proofs.proofFor(first)) ?? '', (await proofs.entryFor(first)) ?? Buffer.alloc(0), hush.signer.verifiers)).toBeDefined();
+    expect(
+      verifyTlogProof(
+        (await proofs.proofFor(first)) ?? '',
+        (await proofs.entryFor(first)) ?? Buffer.alloc(0),
+        hush.signer.verifiers,
+      ),
+    ).toBeDefined();
 
     await hush.ledger.collection.deleteMany({ id: hers[1]?.event.id });
     const report = await verifyLedger(hush.verification());
@@ -309,13 +365,22 @@ describe('erasure', () => {
     const sealer = hush.sealer();
     const forget = createForget({ stores: hush.stores });
     await forget(key);
+    // As when a backlog fills the round.
+    await hush.sealer({ ...hush.stores, queue: { ...hush.stores.queue, unsealed: async () => [] } }).round();
+    expect((await hush.stores.queue.forgets(10)).length).toBe(1);
     await sealer.round();
     await hush.record(1, key);
     await forget(key);
     await forget(key);
     await sealer.round();
     const leaves = (await hush.stores.leaves.ofContact(key)).map(({ entry }) => parseEntry(entry));
-    expect(leaves.map((leaf) => (leaf?.kind === 'erasure' ? leaf.empties : 'event'))).toEqual(['event', 'event', [0, 1], 'event', [3]]);
+    expect(leaves.map((leaf) => (leaf?.kind === 'erasure' ? leaf.empties : 'event'))).toEqual([
+      'event',
+      'event',
+      [0, 1],
+      'event',
+      [3],
+    ]);
     expect((await verifyLedger(hush.verification())).faults).toEqual([]);
   });
 
@@ -352,7 +417,12 @@ describe('rotating the key', () => {
     opened.push(rotated);
     // The same store under the new keyring.
     const { createLogSigner } = await import('../../src/audit/log-keys.js');
-    const signer = createLogSigner({ keyring: rotated.keyring, origin: hush.signer.origin, checkpoints: hush.stores.checkpoints, clock: hush.clock });
+    const signer = createLogSigner({
+      keyring: rotated.keyring,
+      origin: hush.signer.origin,
+      checkpoints: hush.stores.checkpoints,
+      clock: hush.clock,
+    });
     const sealer = createSealer({ ...hush.parts, signer });
     await hush.record(2);
     await sealer.round();
@@ -380,4 +450,3 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
   }
   throw new Error('it did not come to pass');
 }
-

@@ -64,6 +64,7 @@ describe('verifying the live record', () => {
   test('a removed entry is named', async () => {
     await hush.ledger.collection.deleteOne({ id: id(200) });
     expect(await faults()).toEqual([`missing ${id(200)}`]);
+    expect((await verifyLedger(hush.verification())).ok).toBe(false);
   });
 
   test('entries of one contact in another order are named', async () => {
@@ -77,7 +78,10 @@ describe('verifying the live record', () => {
 
   test('an entry added past the log is named, a fresh one only counted', async () => {
     const [forged] = await hush.record(1);
-    expect(await verifyLedger({ ...hush.verification(), now: hush.time.now + 1000 })).toMatchObject({ ok: true, waiting: 1 });
+    expect(await verifyLedger({ ...hush.verification(), now: hush.time.now + 1000 })).toMatchObject({
+      ok: true,
+      waiting: 1,
+    });
     expect(await faults()).toEqual([`unsealed ${forged?.event.id}`]);
   });
 
@@ -149,7 +153,9 @@ describe('verifying the live record', () => {
     await leafRows().deleteMany({ _id: { $gte: 300 } });
     await hush.ledger.collection.deleteMany({ id: { $in: [id(300), id(301), id(302)] } });
     await hush.connection.collection<{ _id: number }>('log_checkpoints').deleteMany({ _id: { $gt: 300 } });
-    await hush.connection.collection<{ _id: string }>('log_tree').updateOne({ _id: 'tree' }, { $set: { size: 300, root: old?.root } });
+    await hush.connection
+      .collection<{ _id: string }>('log_tree')
+      .updateOne({ _id: 'tree' }, { $set: { size: 300, root: old?.root } });
     expect(await faults()).toEqual([]);
     const report = await verifyLedger({ ...hush.verification(), trusted });
     expect(report.faults.map(({ kind }) => kind)).toEqual(['rolled_back']);
@@ -184,14 +190,28 @@ describe('exports', () => {
     };
     expect(await kinds(lines.filter((_, at) => at !== 11))).toEqual(['missing 10']);
     expect(await kinds([...lines.slice(0, 12), lines[11] ?? '', ...lines.slice(12)])).toEqual(['reordered 10']);
-    expect(await kinds([...lines.slice(0, 11), lines[12] ?? '', lines[11] ?? '', ...lines.slice(13)])).toEqual(['missing 10', 'reordered 10']);
-    expect(await kinds(lines.map((line, at) => (at === 11 ? line.replace('one_click', 'staff') : line)))).toEqual(['changed 10']);
-    expect(await kinds(lines.map((line, at) => (at === 11 ? line.replace(/"salt":"[^"]*",/, '') : line)))).toEqual(['changed 10']);
-    expect(await kinds(lines.map((line, at) => (at === 11 ? line.replace(/"body":.*,"proof"/, '"proof"') : line)))).toEqual(['missing 10']);
-    expect(await kinds(lines.map((line, at) => (at === 11 ? line.replace('"index":10', '"index":9') : line)))).toEqual(['reordered 9', 'missing 10']);
+    expect(await kinds([...lines.slice(0, 11), lines[12] ?? '', lines[11] ?? '', ...lines.slice(13)])).toEqual([
+      'missing 10',
+      'reordered 10',
+    ]);
+    expect(await kinds(lines.map((line, at) => (at === 11 ? line.replace('one_click', 'staff') : line)))).toEqual([
+      'changed 10',
+    ]);
+    expect(await kinds(lines.map((line, at) => (at === 11 ? line.replace(/"salt":"[^"]*",/, '') : line)))).toEqual([
+      'changed 10',
+    ]);
+    expect(
+      await kinds(lines.map((line, at) => (at === 11 ? line.replace(/"body":.*,"proof"/, '"proof"') : line))),
+    ).toEqual(['missing 10']);
+    expect(await kinds(lines.map((line, at) => (at === 11 ? line.replace('"index":10', '"index":9') : line)))).toEqual([
+      'reordered 9',
+      'missing 10',
+    ]);
     expect(await kinds(lines.slice(0, -3))).toEqual(['missing 301', 'missing 302', 'missing undefined']);
     expect(await kinds(lines.slice(1))).toEqual(['signature undefined']);
-    expect(await kinds([(lines[0] ?? '').replace('\\n303\\n', '\\n304\\n'), ...lines.slice(1)])).toEqual(['signature undefined']);
+    expect(await kinds([(lines[0] ?? '').replace('\\n303\\n', '\\n304\\n'), ...lines.slice(1)])).toEqual([
+      'signature undefined',
+    ]);
   });
 
   test('a period holds what was sealed in it', async () => {

@@ -7,8 +7,17 @@ import { openCheckpoint, parseTlogProof } from '../../src/core/checkpoint.js';
 import { cosignedMessage, verifyCosignature } from '../../src/core/cosignature.js';
 import { parseEventId } from '../../src/core/keys.js';
 import { EMPTY_ROOT, type Hash, verifyConsistency } from '../../src/core/merkle.js';
-import { COSIGNATURE, createVerifier, decodeBase64, parseNote, parseVerifier, publicKeyBytes, signatureText, verifierText } from '../../src/core/note.js';
-import { type Installation, openInstallation, ORIGIN, silent } from './installation.js';
+import {
+  COSIGNATURE,
+  createVerifier,
+  decodeBase64,
+  parseNote,
+  parseVerifier,
+  publicKeyBytes,
+  signatureText,
+  verifierText,
+} from '../../src/core/note.js';
+import { type Installation, ORIGIN, openInstallation, silent } from './installation.js';
 import { findLitewitness, startLitewitness } from './litewitness.js';
 
 let hush: Installation;
@@ -58,7 +67,8 @@ function standIn() {
     let body = '';
     request.on('data', (chunk) => (body += chunk));
     request.on('end', () => {
-      const [status, text] = request.url === '/add-checkpoint' && request.method === 'POST' ? answer(body) : ([404, ''] as const);
+      const [status, text] =
+        request.url === '/add-checkpoint' && request.method === 'POST' ? answer(body) : ([404, ''] as const);
       response.writeHead(status, status === 409 ? { 'content-type': 'text/x.tlog.size' } : {}).end(text);
     });
   });
@@ -118,9 +128,18 @@ describe('the witness client', () => {
     expect(await witness().cosign(checkpoint)).toBe('away');
     Object.assign(other.state, { fail: 0 });
     const foreign = createVerifier('w.example/1', Buffer.alloc(32, 9), COSIGNATURE);
-    expect(await createWitness({ url, verifier: foreign, stores: hush.stores, log: silent }).cosign(checkpoint)).toBe('refused');
+    expect(await createWitness({ url, verifier: foreign, stores: hush.stores, log: silent }).cosign(checkpoint)).toBe(
+      'refused',
+    );
     expect((await latest()).cosignatures).toEqual([]);
-    expect(await createWitness({ url: 'http://127.0.0.1:1', verifier: other.verifier, stores: hush.stores, log: silent }).cosign(checkpoint)).toBe('away');
+    expect(
+      await createWitness({
+        url: 'http://127.0.0.1:1',
+        verifier: other.verifier,
+        stores: hush.stores,
+        log: silent,
+      }).cosign(checkpoint),
+    ).toBe('away');
   });
 
   test('proofs are made for the newest checkpoint that a witness signed', async () => {
@@ -146,7 +165,8 @@ withLitewitness('litewitness beside the log', () => {
     try {
       const verifier = parseVerifier(lite.vkey);
       if (!verifier) throw new Error(`not a verifier key: ${lite.vkey}`);
-      const witness = (installation: Installation) => createWitness({ url: lite.url, verifier, stores: installation.stores, log: silent });
+      const witness = (installation: Installation) =>
+        createWitness({ url: lite.url, verifier, stores: installation.stores, log: silent });
       for (const count of [1, 2, 253, 1, 300, 700]) {
         expect(await witness(hush).cosign(await sealMore(count))).toBe('cosigned');
         const checkpoint = await latest();

@@ -20,11 +20,16 @@ import { entryBundle, hashesFromTiles, parseTilePath, type Tile, tilePath, tileW
 function naiveRoot(entries: readonly Buffer[]): Buffer {
   const [only] = entries;
   if (only === undefined) return createHash('sha256').digest();
-  if (entries.length === 1) return createHash('sha256').update(Buffer.concat([Buffer.of(0), only])).digest();
+  if (entries.length === 1)
+    return createHash('sha256')
+      .update(Buffer.concat([Buffer.of(0), only]))
+      .digest();
   let k = 1;
   while (k * 2 < entries.length) k *= 2;
   const halves = [naiveRoot(entries.slice(0, k)), naiveRoot(entries.slice(k))];
-  return createHash('sha256').update(Buffer.concat([Buffer.of(1), ...halves])).digest();
+  return createHash('sha256')
+    .update(Buffer.concat([Buffer.of(1), ...halves]))
+    .digest();
 }
 
 /** Tiles in memory, made by an edge as the sealer makes them. */
@@ -37,19 +42,27 @@ function grow(entries: readonly Buffer[]) {
     const tile = full.get(`${level}/${index}`);
     if (tile) return tile.hashes.subarray(0, width * 32);
     const first = index * 256;
-    const hashes = Array.from({ length: width }, (_, at) =>
-      (level === 0 ? hashed[first + at] : full.get(`${level - 1}/${first + at}`)?.root) ?? Buffer.alloc(0),
+    const hashes = Array.from(
+      { length: width },
+      (_, at) => (level === 0 ? hashed[first + at] : full.get(`${level - 1}/${first + at}`)?.root) ?? Buffer.alloc(0),
     );
     return Buffer.concat(hashes);
   };
-  return { edge, full, reader: (size: number) => hashesFromTiles(size, async (tiles) => tiles.map(read)) };
+  const cache = new Map<string, Buffer>();
+  const cached = (tile: Tile): Buffer => {
+    const name = `${tile.level}/${tile.index}/${tile.width}`;
+    const bytes = cache.get(name) ?? read(tile);
+    cache.set(name, bytes);
+    return bytes;
+  };
+  return { edge, full, reader: (size: number) => hashesFromTiles(size, async (tiles) => tiles.map(cached)) };
 }
 
 const entriesUpTo = (size: number) => Array.from({ length: size }, (_, at) => Buffer.from(`entry ${at}`));
 
 // The vectors of the Certificate Transparency reference implementation (RFC 6962), merkletree/testonly.
-const LEAVES = ['', '00', '10', '2021', '3031', '40414243', '5051525354555657', '606162636465666768696a6b6c6d6e6f'].map((hex) =>
-  Buffer.from(hex, 'hex'),
+const LEAVES = ['', '00', '10', '2021', '3031', '40414243', '5051525354555657', '606162636465666768696a6b6c6d6e6f'].map(
+  (hex) => Buffer.from(hex, 'hex'),
 );
 const ROOTS = [
   '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d',
@@ -107,11 +120,14 @@ describe('the tree of RFC 6962', () => {
         const leaf = leafHash(entries[index] ?? Buffer.alloc(0));
         const proof = await proveInclusion(index, size, reader(size));
         if (!verifyInclusion(index, size, leaf, proof, root)) throw new Error(`inclusion of ${index} in ${size}`);
-        if (size > 1 && verifyInclusion((index + 1) % size, size, leaf, proof, root)) throw new Error(`${index} proven elsewhere`);
+        if (size > 1 && verifyInclusion((index + 1) % size, size, leaf, proof, root))
+          throw new Error(`${index} proven elsewhere`);
         const consistency = await proveConsistency(index + 1, size, reader(size));
         const older = roots[index + 1] ?? EMPTY_ROOT;
-        if (!verifyConsistency(index + 1, size, older, root, consistency)) throw new Error(`consistency ${index + 1} to ${size}`);
-        if (verifyConsistency(index + 1, size, leafHash(older), root, consistency)) throw new Error('a foreign root is consistent');
+        if (!verifyConsistency(index + 1, size, older, root, consistency))
+          throw new Error(`consistency ${index + 1} to ${size}`);
+        if (verifyConsistency(index + 1, size, leafHash(older), root, consistency))
+          throw new Error('a foreign root is consistent');
       }
     }
   });
@@ -180,10 +196,14 @@ describe('the tree of RFC 6962', () => {
       fc.property(fc.integer({ min: 0, max: 699 }), (size) => {
         const { edge, full } = grow(entries.slice(0, size));
         const level0 = entries.slice(size - (size % 256), size).map(leafHash);
-        const level1 = Array.from({ length: Math.floor(size / 256) }, (_, at) => full.get(`0/${at}`)?.root ?? Buffer.alloc(0));
+        const level1 = Array.from(
+          { length: Math.floor(size / 256) },
+          (_, at) => full.get(`0/${at}`)?.root ?? Buffer.alloc(0),
+        );
         const again = createEdge(size, [level0, level1]);
         expect(again.root()).toEqual(edge.root());
-        for (const entry of entries.slice(size)) expect(again.append(leafHash(entry))).toEqual(edge.append(leafHash(entry)));
+        for (const entry of entries.slice(size))
+          expect(again.append(leafHash(entry))).toEqual(edge.append(leafHash(entry)));
         expect(again.root()).toEqual(edge.root());
       }),
       { numRuns: 40 },
@@ -220,10 +240,18 @@ describe('tiles', () => {
 
   test('every path read is the path written', () => {
     fc.assert(
-      fc.property(fc.nat(63), fc.maxSafeNat(), fc.integer({ min: 1, max: 256 }), fc.boolean(), (level, index, width, isEntries) => {
-        const name = isEntries ? ({ kind: 'entries', level: 0, index, width } as const) : ({ kind: 'hashes', level, index, width } as const);
-        expect(parseTilePath(tilePath(name))).toEqual(name);
-      }),
+      fc.property(
+        fc.nat(63),
+        fc.maxSafeNat(),
+        fc.integer({ min: 1, max: 256 }),
+        fc.boolean(),
+        (level, index, width, isEntries) => {
+          const name = isEntries
+            ? ({ kind: 'entries', level: 0, index, width } as const)
+            : ({ kind: 'hashes', level, index, width } as const);
+          expect(parseTilePath(tilePath(name))).toEqual(name);
+        },
+      ),
     );
   });
 

@@ -1,7 +1,14 @@
 import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { checkpointText, openCheckpoint, parseCheckpointText, parseTlogProof, tlogProofText, verifyTlogProof } from '../../src/core/checkpoint.js';
+import {
+  checkpointText,
+  openCheckpoint,
+  parseCheckpointText,
+  parseTlogProof,
+  tlogProofText,
+  verifyTlogProof,
+} from '../../src/core/checkpoint.js';
 import { cosignedMessage, verifyCosignature } from '../../src/core/cosignature.js';
 import { canonicalJson, commitsTo, erasureEntries, eventEntry, parseEntry } from '../../src/core/leaf.js';
 import { EMPTY_ROOT, leafHash, nodeHash } from '../../src/core/merkle.js';
@@ -81,8 +88,13 @@ describe('signed notes', () => {
   });
 
   test('the key of a seed is the one RFC 8032 §7.1 gives', () => {
-    const rfc = createNoteSigner('x', Buffer.from('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60', 'hex'));
-    expect(rfc.verifier.publicKey.toString('hex')).toBe('d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a');
+    const rfc = createNoteSigner(
+      'x',
+      Buffer.from('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60', 'hex'),
+    );
+    expect(rfc.verifier.publicKey.toString('hex')).toBe(
+      'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a',
+    );
   });
 });
 
@@ -96,12 +108,14 @@ describe('checkpoints', () => {
     expect(parseCheckpointText(`${text}an extension\n`)).toEqual(checkpoint);
   });
 
-  test.each(['a\n01\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n', 'a\n1\nAAAA\n', 'a\n-1\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n', 'a\n1\n'])(
-    '%j is none',
-    (text) => {
-      expect(parseCheckpointText(text)).toBeUndefined();
-    },
-  );
+  test.each([
+    'a\n01\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n',
+    'a\n1\nAAAA\n',
+    'a\n-1\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n',
+    'a\n1\n',
+  ])('%j is none', (text) => {
+    expect(parseCheckpointText(text)).toBeUndefined();
+  });
 
   test('a checkpoint of another origin is not opened with our key', () => {
     const text = checkpointText({ ...checkpoint, origin: 'other.example' });
@@ -118,7 +132,14 @@ describe('checkpoints', () => {
     const text = checkpointText(checkpoint);
     const stamp = Buffer.alloc(8);
     stamp.writeBigUInt64BE(1_700_000_000n);
-    const signature = Buffer.concat([stamp, sign(null, cosignedMessage(text, 1_700_000_000), createPrivateKey(privateKey.export({ format: 'pem', type: 'pkcs8' })))]);
+    const signature = Buffer.concat([
+      stamp,
+      sign(
+        null,
+        cosignedMessage(text, 1_700_000_000),
+        createPrivateKey(privateKey.export({ format: 'pem', type: 'pkcs8' })),
+      ),
+    ]);
     const cosigned = { name: 'w.example', keyId: witness.keyId, signature };
     expect(verifyCosignature(cosigned, text, witness)?.at).toBe(1_700_000_000);
     expect(verifyCosignature(cosigned, text.replace('20852163', '20852164'), witness)).toBeUndefined();
@@ -134,8 +155,14 @@ describe('checkpoints', () => {
     const [one, two] = entries.map(leafHash);
     if (!one || !two) throw new Error('two leaves');
     const text = checkpointText({ origin: 'hush.example/log', size: 2, root: nodeHash(one, two) });
-    const proof = tlogProofText({ index: 1, hashes: [one], checkpoint: noteText({ text, signatures: [signer.sign(text)] }) });
-    expect(proof.startsWith(`c2sp.org/tlog-proof@v1\nindex 1\n${one.toString('base64')}\n\nhush.example/log\n2\n`)).toBe(true);
+    const proof = tlogProofText({
+      index: 1,
+      hashes: [one],
+      checkpoint: noteText({ text, signatures: [signer.sign(text)] }),
+    });
+    expect(
+      proof.startsWith(`c2sp.org/tlog-proof@v1\nindex 1\n${one.toString('base64')}\n\nhush.example/log\n2\n`),
+    ).toBe(true);
     expect(verifyTlogProof(proof, Buffer.from('two'), [signer.verifier])?.size).toBe(2);
     expect(verifyTlogProof(proof, Buffer.from('tvo'), [signer.verifier])).toBeUndefined();
     expect(verifyTlogProof(proof.replace('index 1', 'index 0'), Buffer.from('two'), [signer.verifier])).toBeUndefined();
@@ -170,7 +197,9 @@ describe('entries', () => {
   });
 
   test('canonical JSON does not depend on the order of fields, nor tell null from absent', () => {
-    expect(canonicalJson({ b: 1, a: [1, 'ö', null], c: null, d: { z: false, y: 1e21 } })).toBe('{"a":[1,"ö",null],"b":1,"d":{"y":1e+21,"z":false}}');
+    expect(canonicalJson({ b: 1, a: [1, 'ö', null], c: null, d: { z: false, y: 1e21 } })).toBe(
+      '{"a":[1,"ö",null],"b":1,"d":{"y":1e+21,"z":false}}',
+    );
     expect(canonicalJson({ '\u{1F600}': 1, '\uFB33': 2 })).toBe('{"\u{1F600}":1,"\uFB33":2}');
   });
 });
