@@ -30,7 +30,13 @@ export function desiredState(
       name,
       decide(
         state,
-        { brand: scope.brand, channel: scope.channel as never, purpose: scope.purpose as never, topic: scope.topic, at: now },
+        {
+          brand: scope.brand,
+          channel: scope.channel as never,
+          purpose: scope.purpose as never,
+          topic: scope.topic,
+          at: now,
+        },
         { policy, ignoreQuietHours: true, ...(country ? { country } : {}) },
       ),
     ]),
@@ -60,7 +66,14 @@ export function knows(accepts: readonly ContactType[], type: ContactType): boole
  * state is not what it was told is marked. The worker clears a mark only for the version it sent.
  */
 export function createMarking(parts: { readonly destinations: readonly BoundDestination[]; readonly policy: Policy }) {
-  return (contact: Contact, state: State, version: number, now: number, since: number, addressable: boolean): readonly NewMark[] => {
+  return (
+    contact: Contact,
+    state: State,
+    version: number,
+    now: number,
+    since: number,
+    addressable: boolean,
+  ): readonly NewMark[] => {
     const standing = new Map(contact.marks.map((mark) => [mark.destination, mark]));
     const marks: NewMark[] = [];
     for (const { name, bindings, destination } of parts.destinations) {

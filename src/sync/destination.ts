@@ -86,6 +86,8 @@ export interface Received {
   readonly unknown: readonly string[];
   /** Remembered for the clock window, so that a replayed request is refused. */
   readonly replayKey?: string;
+  /** Seconds for which the key is remembered: the provider's clock window. */
+  readonly replayFor?: number;
   /** Answer other than an empty 200 (subscription handshakes, TwiML). */
   readonly answer?: { readonly status: number; readonly type: string; readonly body: string };
 }

@@ -49,7 +49,12 @@ export interface WorkerEvents {
   readonly onTold: (destination: string, contacts: number, secondsSince: readonly number[]) => void;
   readonly onFault: (destination: string, fault: string) => void;
   /** An entry at the provider that we did not make, found before a lift. */
-  readonly onForeign: (destination: string, binding: Binding, contact: Contact, entry: { at?: number; kind: string }) => Promise<void>;
+  readonly onForeign: (
+    destination: string,
+    binding: Binding,
+    contact: Contact,
+    entry: { at?: number; kind: string },
+  ) => Promise<void>;
 }
 
 /**
@@ -89,7 +94,15 @@ export function createSyncWorker(parts: {
     const state = fold(contact.state, contact.pending);
     const desired = desiredState(state, bindings, { policy, country: contact.country, now: clock.now() });
     const told = contact.told[name];
-    return { contact, mark, address, desired, told: new Map(Object.entries(told?.bindings ?? {})), liftedAt: told?.liftedAt, outcome: 'told' };
+    return {
+      contact,
+      mark,
+      address,
+      desired,
+      told: new Map(Object.entries(told?.bindings ?? {})),
+      liftedAt: told?.liftedAt,
+      outcome: 'told',
+    };
   }
 
   /** Which tasks need a call for a binding: not told yet, or perhaps told something else by a call that was lost. */
@@ -97,7 +110,8 @@ export function createSyncWorker(parts: {
     const decision = task.desired.get(binding.name);
     if (!decision || decision.allowed !== (action === 'lift')) return false;
     const told = task.told.get(binding.name);
-    if (task.mark.tried || task.mark.again) return action === 'suppress' || told !== undefined || task.mark.tried === true;
+    if (task.mark.tried || task.mark.again)
+      return action === 'suppress' || told !== undefined || task.mark.tried === true;
     return (told?.suppressed ?? false) === decision.allowed;
   }
 
@@ -129,7 +143,12 @@ export function createSyncWorker(parts: {
     const deadline = AbortSignal.any([AbortSignal.timeout(times.deadline), stopping.signal]);
     let sent: Sent;
     try {
-      sent = await bound.destination.send(binding, action, tasks.map((task) => entryOf(task, binding)), deadline);
+      sent = await bound.destination.send(
+        binding,
+        action,
+        tasks.map((task) => entryOf(task, binding)),
+        deadline,
+      );
     } catch (error) {
       await failed(bound, binding, action, tasks, leaseEnd, error);
       return;
@@ -144,9 +163,21 @@ export function createSyncWorker(parts: {
         continue;
       }
       const event = task.desired.get(binding.name)?.event;
-      task.told.set(binding.name, { suppressed: action === 'suppress', at, status: sent.status, ...(event ? { event } : {}) });
+      task.told.set(binding.name, {
+        suppressed: action === 'suppress',
+        at,
+        status: sent.status,
+        ...(event ? { event } : {}),
+      });
     }
-    if (sent.job) await states.rememberJob(bound.name, sent.job, binding.name, tasks.map(({ contact }) => contact.key), at);
+    if (sent.job)
+      await states.rememberJob(
+        bound.name,
+        sent.job,
+        binding.name,
+        tasks.map(({ contact }) => contact.key),
+        at,
+      );
   }
 
   async function failed(
@@ -219,7 +250,10 @@ export function createSyncWorker(parts: {
     for (const task of tasks) {
       const entry = byAddress.get(task.address.toLowerCase());
       const told = task.told.get(binding.name);
-      const ours = !entry || ((entry.kind === 'unsubscribed' || entry.kind === 'blocked') && told?.suppressed === true) || task.mark.tried;
+      const ours =
+        !entry ||
+        ((entry.kind === 'unsubscribed' || entry.kind === 'blocked') && told?.suppressed === true) ||
+        task.mark.tried;
       if (ours) {
         free.push(task);
         continue;
@@ -247,7 +281,11 @@ export function createSyncWorker(parts: {
       case 'parked':
         return { key: contact.key, told, clearVersion: mark.version, mark: { due: now, release: true, tried: false } };
       case 'held':
-        return { key: contact.key, told, mark: { due: now + (task.wait ?? 200), release: true, tried: mark.tried ?? false } };
+        return {
+          key: contact.key,
+          told,
+          mark: { due: now + (task.wait ?? 200), release: true, tried: mark.tried ?? false },
+        };
       case 'unknown':
         return {
           key: contact.key,
@@ -263,7 +301,12 @@ export function createSyncWorker(parts: {
           const due = Math.max((task.liftedAt ?? now) + times.assertAgainAfter + 1, now + 1);
           return { key: contact.key, told, mark: { due, release: true, tried: false, again: true, failures: 0 } };
         }
-        return { key: contact.key, told, clearVersion: mark.version, mark: { due: now, release: true, tried: false, again: false, failures: 0 } };
+        return {
+          key: contact.key,
+          told,
+          clearVersion: mark.version,
+          mark: { due: now, release: true, tried: false, again: false, failures: 0 },
+        };
       }
     }
   }
@@ -274,7 +317,13 @@ export function createSyncWorker(parts: {
     const by = randomUUID();
     const now = clock.now();
     const leaseEnd = now + times.lease;
-    const leased = await contacts.lease(name, by, now, leaseEnd, Math.max(1, Math.min(destination.limits.suppress, 1000)));
+    const leased = await contacts.lease(
+      name,
+      by,
+      now,
+      leaseEnd,
+      Math.max(1, Math.min(destination.limits.suppress, 1000)),
+    );
     if (leased.length === 0) return 0;
     const tasks: Task[] = [];
     const gone: Settlement[] = [];
@@ -282,7 +331,12 @@ export function createSyncWorker(parts: {
       const task = prepare(name, bindings, contact);
       if (task) tasks.push(task);
       // Without an address there is nothing to tell: the contact is keyed only.
-      else gone.push({ key: contact.key, clearVersion: contact.marks.find((m) => m.destination === name)?.version ?? 0, mark: { release: true, due: now + 1000 } });
+      else
+        gone.push({
+          key: contact.key,
+          clearVersion: contact.marks.find((m) => m.destination === name)?.version ?? 0,
+          mark: { release: true, due: now + 1000 },
+        });
     }
     // From here on a call may have reached the provider even if this process is killed: written before the first call.
     await contacts.settle(
@@ -314,7 +368,8 @@ export function createSyncWorker(parts: {
           const chunk = group.slice(at, at + limit).filter((task) => task.outcome === 'told');
           if (chunk.length === 0) continue;
           await sendAll(bound, binding, action, chunk, leaseEnd);
-          if (bound.callsPerSecond) await new Promise((resolve) => setTimeout(resolve, 1000 / (bound.callsPerSecond ?? 1)));
+          if (bound.callsPerSecond)
+            await new Promise((resolve) => setTimeout(resolve, 1000 / (bound.callsPerSecond ?? 1)));
         }
       }
     }
@@ -322,7 +377,11 @@ export function createSyncWorker(parts: {
     const told = tasks.filter(({ outcome }) => outcome === 'told');
     if (told.length > 0) {
       await states.told(name, clock.now());
-      events.onTold(name, told.length, told.filter(({ mark }) => !mark.again).map(({ mark }) => (clock.now() - mark.since) / 1000));
+      events.onTold(
+        name,
+        told.length,
+        told.filter(({ mark }) => !mark.again).map(({ mark }) => (clock.now() - mark.since) / 1000),
+      );
     }
     return leased.length;
   }
@@ -341,7 +400,9 @@ export function createSyncWorker(parts: {
       const current = running.get(bound.name);
       if (current) return current;
       const started = run(bound)
-        .catch((error: unknown) => log.warn({ err: error, destination: bound.name }, 'sync round failed; it is taken up again'))
+        .catch((error: unknown) =>
+          log.warn({ err: error, destination: bound.name }, 'sync round failed; it is taken up again'),
+        )
         .finally(() => running.delete(bound.name));
       running.set(bound.name, started);
       return started;
@@ -352,7 +413,11 @@ export function createSyncWorker(parts: {
       await Promise.all(running.values());
     },
     differs: (contact: Contact, bound: BoundDestination): boolean => {
-      const desired = desiredState(fold(contact.state, contact.pending), bound.bindings, { policy, country: contact.country, now: clock.now() });
+      const desired = desiredState(fold(contact.state, contact.pending), bound.bindings, {
+        policy,
+        country: contact.country,
+        now: clock.now(),
+      });
       return differs(desired, contact.told[bound.name]);
     },
     toldSuppressed,

@@ -44,13 +44,16 @@ export function createActs(parts: { readonly accept: Accept; readonly questions:
 
     /**
      * Takes back one denial that came through this very link: a grant of the same scope that may lift only what came
-     * through the same source, so that an older opt-out given elsewhere stays. Undefined when there is nothing to undo.
+     * through the same source, so that an older opt-out given elsewhere stays. `through` is the link that asks; undefined
+   * for an undo link, which names its one event under seal. Undefined when there is nothing to undo.
      */
-    async undo(link: Link, event: EventId, tag: string, evidence: Readonly<Record<string, string>>): Promise<Accepted[] | undefined> {
+    async undo(link: Link, event: EventId, through: string | undefined, evidence: Readonly<Record<string, string>>): Promise<Accepted[] | undefined> {
       const present = await questions.present(link.key);
       const denials = present ? scopesOfDenial(present.state, event) : [];
       const [first] = denials;
-      if (!present || !first || first.destination !== tag) return undefined;
+      if (!present || !first || first.destination === undefined) return undefined;
+      if (through !== undefined && first.destination !== through) return undefined;
+      const tag = first.destination;
       const drafts = denials.map((denial): Draft => {
         const consent = consentEndedBy(present.state, denial, clock.now());
         return {

@@ -18,6 +18,10 @@ export interface ReceivingTraits {
   readonly coversBody?: boolean;
   /** Names of headers without which a request proves nothing. */
   readonly proof: readonly string[];
+  /** Further requests that prove nothing. */
+  readonly unproven?: readonly InboundRequest[];
+  /** A genuine request that cannot be read, where it is not half a JSON text. */
+  readonly malformed?: string;
 }
 
 export function inbound(
@@ -63,7 +67,8 @@ export function receiving(traits: ReceivingTraits): void {
       );
       expect(await kindOf(receive({ ...signed, headers: { ...signed.headers, [name]: 'AAAA' } }))).toBe('unauthorized');
     }
-    if (traits.proof.length === 0) {
+    for (const request of traits.unproven ?? []) expect(await kindOf(receive(request))).toBe('unauthorized');
+    if (signed.url.includes('secret=')) {
       const url = signed.url.replace(/secret=[^&]*/, 'secret=guess');
       expect(await kindOf(receive({ ...signed, url }))).toBe('unauthorized');
       expect(await kindOf(receive({ ...signed, url: signed.url.replace(/\?.*/, '') }))).toBe('unauthorized');
@@ -103,6 +108,6 @@ export function receiving(traits: ReceivingTraits): void {
   });
 
   test('a genuine webhook that is malformed is invalid', async () => {
-    expect(await kindOf(receive(traits.sign('{"half": ', NOW)))).toBe('invalid');
+    expect(await kindOf(receive(traits.sign(traits.malformed ?? '{"half": ', NOW)))).toBe('invalid');
   });
 }

@@ -1,0 +1,313 @@
+import { type Request, type Response, Router } from 'express';
+import type { Catalog } from '../../core/catalog.js';
+import type { Clock } from '../../core/clock.js';
+import { maskContact } from '../../core/contact-point.js';
+import { CADENCES, type Cadence } from '../../core/event.js';
+import { EMPTY_STATE, type State } from '../../core/fold.js';
+import type { Policy } from '../../core/policy.js';
+import { ALL_MARKETING, GPC_PURPOSES } from '../../core/scope.js';
+import type { Draft } from '../../preferences/accept.js';
+import { FRESH_FOR, type Link, type Links } from '../../preferences/links.js';
+import type { Post } from '../../preferences/post.js';
+import type { Questions } from '../../preferences/questions.js';
+import type { Ledger } from '../../store/ledger.js';
+import type { Tickets } from '../../store/tickets.js';
+import { iso } from '../api/requests.js';
+import type { Acts } from './acts.js';
+import type { Pages } from './pages.js';
+import { preferenceSections, type Row } from './preference-sections.js';
+
+const DAY = 86_400_000;
+
+/** What the page says after an act. */
+interface Said {
+  readonly lines: readonly string[];
+  readonly receipts: readonly string[];
+  readonly refused: readonly string[];
+  readonly undo?: string | undefined;
+}
+
+export interface PreferencePageParts {
+  readonly pages: Pages;
+  readonly acts: Acts;
+  readonly links: Links;
+  readonly questions: Questions;
+  readonly tickets: Tickets;
+  readonly ledger: Ledger;
+  readonly catalog: Catalog;
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly post: Post;
+  readonly publicUrl: () => string;
+  readonly evidenceOf: (request: Request) => Record<string, string>;
+  /** Counts a token that was not ours; throws when there were too many from one network. */
+  readonly refuse: (request: Request) => Promise<void>;
+}
+
+/** `/p/:token`: what may we send you. A mailed link may deny and take back its own acts; a fresh one may do everything. */
+export function preferencePage(parts: PreferencePageParts): Router {
+  const { pages, acts, links, questions, tickets, ledger, catalog, policy, clock, post } = parts;
+  const router = Router();
+
+  const dateWords = (language: string, at: number) =>
+    new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone: 'UTC' }).format(at);
+
+  async function view(link: Link) {
+    const present = await questions.present(link.key);
+    const state: State = present?.state ?? EMPTY_STATE;
+    return { state, contact: present?.contact, country: present?.contact.country ?? link.point.country };
+  }
+
+  function sectionsFor(request: Request, link: Link, state: State, country: string | undefined) {
+    const page = pages.context(request);
+    return preferenceSections({
+      catalog,
+      policy,
+      brand: link.brand,
+      state,
+      country,
+      now: clock.now(),
+      page,
+      channelName: (channel) => pages.channelName(page.t, channel),
+    });
+  }
+
+  async function show(request: Request, response: Response, link: Link, options: { said?: Said; session?: string } = {}): Promise<void> {
+    const { state, contact, country } = await view(link);
+    const now = clock.now();
+    const { language } = pages.context(request);
+    const pause = state.atoms.find((atom) => atom.t === 'denial' && atom.type === 'paused' && (atom.until ?? 0) > now);
+    pages.send(request, response, 200, 'preferences', link.brand, {
+      shown: options.session ? link.point.given : maskContact(link.point),
+      wholePerson: contact?.person !== undefined,
+      gpc: state.atoms.some((atom) => atom.t === 'denial' && atom.type === 'gpc_received'),
+      pausedUntil: pause && 'until' in pause && pause.until !== undefined ? dateWords(language, pause.until) : undefined,
+      sections: sectionsFor(request, link, state, country),
+      session: options.session,
+      said: options.said,
+      action: `/p/${link.token}?lang=${language}`,
+    });
+  }
+
+  /** Global Privacy Control: the one signal that a GET may record, because it only denies. 11 CCR 7025 */
+  async function honourSignal(request: Request, link: Link): Promise<void> {
+    if (request.method !== 'GET' || request.get('sec-gpc') !== '1') return;
+    const { state } = await view(link);
+    if (state.atoms.some((atom) => atom.t === 'denial' && atom.type === 'gpc_received')) return;
+    await acts.all([
+      { subject: { point: link.point }, type: 'gpc_received', source: { kind: 'link' }, evidence: parts.evidenceOf(request) },
+    ]);
+  }
+
+  /** The link of the request, or undefined after the helpful 404 was sent. */
+  async function linkOf(request: Request, response: Response): Promise<Link | undefined> {
+    const link = links.read(String(request.params.token), clock.now());
+    if (link && (link.kind === 'mailed' || link.kind === 'fresh' || link.kind === 'undo')) return link;
+    await parts.refuse(request);
+    pages.missing(request, response);
+    return undefined;
+  }
+
+  router.get('/p/:token', async (request, response) => {
+    const link = await linkOf(request, response);
+    if (!link) return;
+    await honourSignal(request, link);
+    const { language, t } = pages.context(request);
+    const action = `/p/${link.token}?lang=${language}`;
+    if (link.kind === 'undo') {
+      const masked = maskContact(link.point);
+      pages.send(request, response, 200, 'ask', link.brand, { title: t('undo.title'), heading: t('undo.heading'), text: t('undo.text'), masked, quote: undefined, action, act: 'undo', button: t('undo.button'), otherwise: undefined });
+      return;
+    }
+    if (link.kind === 'fresh') {
+      const time = new Intl.DateTimeFormat(language, { timeStyle: 'short', timeZone: 'UTC', timeZoneName: undefined }).format(link.expires ?? 0);
+      const used = await tickets.isUsed(link.reference);
+      pages.send(request, response, used ? 410 : 200, 'ask', link.brand, {
+        title: t('fresh.title'),
+        heading: t('fresh.heading'),
+        text: used ? t('fresh.used') : t('fresh.text', { time: `${time} UTC` }),
+        masked: undefined,
+        quote: undefined,
+        action: used ? `/preferences?lang=${language}` : action,
+        act: used ? 'form' : 'open',
+        button: used ? t('lost.title') : t('fresh.button'),
+        otherwise: undefined,
+      });
+      return;
+    }
+    await show(request, response, link);
+  });
+
+  /** A session token proves that a fresh link of this very contact was used; it ends when the link would have. */
+  function sessionOf(link: Link, given: unknown): string | undefined {
+    if (typeof given !== 'string') return undefined;
+    const session = links.read(given, clock.now());
+    return session?.kind === 'session' && session.key.equals(link.key) ? given : undefined;
+  }
+
+  function changesFrom(body: Record<string, unknown>, rows: readonly Row[]): { turned: Row[]; cadences: { row: Row; cadence: Cadence }[] } {
+    const turned = rows.filter((row) => {
+      const was = body[`was.${row.name}`];
+      if (was !== '0' && was !== '1') return false;
+      // Compared with what the page showed, not with what is now: an old page changes only what was touched on it.
+      return (was === '1') !== (body[row.name] === '1');
+    });
+    const cadences = rows.flatMap((row) => {
+      if (!row.cadence) return [];
+      const chosen = body[row.cadence.name];
+      if (chosen === undefined || chosen === body[`was.${row.cadence.name}`]) return [];
+      const cadence = CADENCES.find((item) => item === chosen);
+      return cadence ? [{ row, cadence }] : [];
+    });
+    return { turned, cadences };
+  }
+
+  async function save(request: Request, link: Link, session: string | undefined): Promise<Said> {
+    const body: Record<string, unknown> = request.body ?? {};
+    const { t, language } = pages.context(request);
+    const { state, contact, country } = await view(link);
+    const rows = sectionsFor(request, link, state, country).flatMap((section) => section.rows);
+    const { turned, cadences } = changesFrom(body, rows);
+    const evidence = parts.evidenceOf(request);
+    const base = {
+      subject: { point: link.point },
+      source: { kind: 'link' as const, destination: link.tag },
+      evidence,
+      link: { brand: link.brand.id },
+      ...(contact?.person === undefined ? {} : { reach: 'person' as const }),
+    };
+    const refused: string[] = [];
+    const drafts: Draft[] = [];
+    const denying: Draft[] = [];
+    for (const row of turned) {
+      const on = body[row.name] === '1';
+      if (!on) {
+        denying.push({ ...base, type: 'opted_out', scope: row.scope });
+      } else if (row.denied && !session) {
+        refused.push(row.label);
+      } else {
+        drafts.push({
+          ...base,
+          type: 'consent_granted',
+          scope: row.scope,
+          lifts: session ? 'any' : 'none',
+          notice: { id: 'preference-page', version: '1' },
+          evidence: { ...evidence, wording: row.label.slice(0, 200) },
+        });
+      }
+    }
+    for (const { row, cadence } of cadences) drafts.push({ ...base, type: 'cadence_set', scope: row.scope, cadence });
+    const lines: string[] = [];
+    const days = Number(body.pause);
+    if ([30, 60, 90].includes(days)) {
+      const until = clock.now() + days * DAY;
+      denying.push({ ...base, type: 'paused', scope: ALL_MARKETING, until });
+      lines.push(t('preferences.paused', { date: dateWords(language, until) }));
+    }
+    const accepted = await acts.all([...denying, ...drafts]);
+    if (lines.length === 0) lines.push(accepted.length > 0 ? t('preferences.saved') : t('preferences.nothing'));
+    const undo = accepted.slice(0, denying.length).map(({ id }) => id).join(' ');
+    return { lines, receipts: accepted.map(({ id }) => id), refused, undo: undo === '' ? undefined : undo };
+  }
+
+  /** All that is held about the contact, for itself. Only with a session. */
+  async function download(request: Request, response: Response, link: Link): Promise<void> {
+    const { state, contact } = await view(link);
+    const history = contact ? await ledger.ofContact(contact.key) : [];
+    const events = [...history.map(({ event }) => event), ...(contact?.pending ?? [])];
+    response
+      .status(200)
+      .set('Content-Disposition', 'attachment; filename="my-preferences.json"')
+      .set('Cache-Control', 'no-store')
+      .type('application/json')
+      .send(
+        JSON.stringify(
+          {
+            contact: { type: link.point.type, address: link.point.given },
+            made: iso(clock.now()),
+            events: events.map(({ id, type, at, scope, source, until, cadence, notice, relationship, jurisdiction, timeZone }) => ({
+              receipt: `r_${id}`, type, at: iso(at), scope, source: source.kind, cadence, notice, relationship, jurisdiction, timeZone,
+              ...(until === undefined ? {} : { until: iso(until) }),
+            })),
+            told: Object.entries(contact?.told ?? {}).map(([destination, told]) => ({
+              destination,
+              bindings: Object.fromEntries(Object.entries(told.bindings).map(([name, { suppressed, at }]) => [name, { suppressed, at: iso(at) }])),
+            })),
+            language: pages.context(request).language,
+            standing: state.atoms.flatMap((atom) => (atom.t === 'denial' ? [{ type: atom.type, scope: atom.scope, receipt: `r_${atom.id}` }] : [])),
+          },
+          null,
+          2,
+        ),
+      );
+  }
+
+  async function sendFresh(request: Request, link: Link): Promise<void> {
+    if (link.point.type !== 'email') return;
+    const { language } = pages.context(request);
+    const token = links.fresh(link.point, link.brand.id, clock.now());
+    await post({
+      id: `your-link:${token.slice(-24)}`,
+      template: 'your-link',
+      language,
+      brand: link.brand.id,
+      to: link.point.given,
+      values: { linkUrl: `${parts.publicUrl()}/p/${token}?lang=${language}`, minutes: String(FRESH_FOR / 60_000) },
+      quota: { key: `your-link:${link.key.toString('base64url')}`, perDay: 1 },
+    });
+  }
+
+  router.post('/p/:token', async (request, response) => {
+    const link = await linkOf(request, response);
+    if (!link) return;
+    const { t } = pages.context(request);
+    const body: Record<string, unknown> = request.body ?? {};
+    const evidence = parts.evidenceOf(request);
+    const given = sessionOf(link, body.session);
+    const again = given ? { session: given } : {};
+    switch (body.act) {
+      case 'stop-all': {
+        const { id } = await acts.stopAll(link, evidence);
+        return show(request, response, link, { ...again, said: { lines: [t('preferences.stoppedAll')], receipts: [id], refused: [], undo: id } });
+      }
+      case 'undo': {
+        const wanted = link.kind === 'undo' ? [link.reference] : String(body.undo ?? '').split(' ').slice(0, 20);
+        const undone = [];
+        for (const text of wanted) {
+          const event = acts.eventOf(text);
+          const done = event && (await acts.undo(link, event, link.kind === 'undo' ? undefined : link.tag, evidence));
+          if (done) undone.push(...done);
+        }
+        const line = undone.length > 0 ? t('preferences.undone') : t('undo.nothing');
+        if (link.kind === 'undo') {
+          pages.message(request, response, 200, link.brand, { title: t('undo.title'), heading: line, text: '', good: undone.length > 0 });
+          return;
+        }
+        return show(request, response, link, { ...again, said: { lines: [line], receipts: undone.map(({ id }) => id), refused: [] } });
+      }
+      case 'open': {
+        if (link.kind !== 'fresh' || !(await tickets.useOnce(link.reference, link.expires ?? clock.now()))) {
+          pages.message(request, response, 410, link.brand, { title: t('fresh.title'), heading: t('fresh.title'), text: t('fresh.used') });
+          return;
+        }
+        return show(request, response, link, { session: links.session(link, link.expires ?? clock.now()) });
+      }
+      case 'fresh':
+        await sendFresh(request, link);
+        return show(request, response, link, { said: { lines: [t('preferences.freshSent')], receipts: [], refused: [] } });
+      case 'download':
+        if (!given) return show(request, response, link, { said: { lines: [t('preferences.needsFresh')], receipts: [], refused: [] } });
+        return download(request, response, link);
+      default:
+        // A fresh link does nothing by itself before it was opened: it may have been forwarded unread.
+        if (link.kind === 'undo') return pages.missing(request, response);
+        return show(request, response, link, { ...again, said: await save(request, link, given) });
+    }
+  });
+
+  router.get('/.well-known/gpc.json', (_request, response) => {
+    response.json({ gpc: true, lastUpdate: '2026-01-01', purposes: GPC_PURPOSES });
+  });
+
+  return router;
+}
