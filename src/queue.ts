@@ -9,14 +9,21 @@ const QUEUE = 'wakeups';
 
 /** Redis with `noeviction` or none: with another policy it throws jobs away under memory pressure (measured). */
 export async function checkRedis(url: string): Promise<void> {
-  const redis = new Redis(url, { maxRetriesPerRequest: 1, connectTimeout: 3000, commandTimeout: 3000, lazyConnect: true });
+  const redis = new Redis(url, {
+    maxRetriesPerRequest: 1,
+    connectTimeout: 3000,
+    commandTimeout: 3000,
+    lazyConnect: true,
+  });
   redis.on('error', () => undefined);
   try {
     await redis.connect();
     const info = await redis.info('memory');
     const policy = /maxmemory_policy:(\S+)/.exec(info)?.[1];
     if (policy !== undefined && policy !== 'noeviction') {
-      throw new Error(`Redis runs with maxmemory-policy ${policy} and would drop jobs. Run: redis-cli config set maxmemory-policy noeviction`);
+      throw new Error(
+        `Redis runs with maxmemory-policy ${policy} and would drop jobs. Run: redis-cli config set maxmemory-policy noeviction`,
+      );
     }
   } finally {
     redis.disconnect();
@@ -31,7 +38,12 @@ export function createQueue(options: { readonly url: string; readonly namespace:
   const { url, namespace, log } = options;
   // The hash tag keeps all keys of the queue in one slot of a Redis Cluster.
   const prefix = `{${namespace}}`;
-  const producer = new Redis(url, { maxRetriesPerRequest: 1, commandTimeout: 1000, connectTimeout: 1000, enableOfflineQueue: false });
+  const producer = new Redis(url, {
+    maxRetriesPerRequest: 1,
+    commandTimeout: 1000,
+    connectTimeout: 1000,
+    enableOfflineQueue: false,
+  });
   producer.on('error', (error) => log.debug({ err: error.message }, 'redis (producer)'));
   const queue = new Queue(QUEUE, { connection: producer as ConnectionOptions, prefix, skipVersionCheck: true });
   queue.on('error', (error) => log.debug({ err: error.message }, 'queue'));
@@ -47,14 +59,28 @@ export function createQueue(options: { readonly url: string; readonly namespace:
       if (pending.has(name)) return;
       pending.add(name);
       queue
-        .add(name, {}, { deduplication: { id: name, keepLastIfActive: true }, removeOnComplete: true, removeOnFail: true })
-        .catch((error: unknown) => log.debug({ err: error instanceof Error ? error.message : 'unknown' }, 'wake-up lost; the sweeper takes over'))
+        .add(
+          name,
+          {},
+          { deduplication: { id: name, keepLastIfActive: true }, removeOnComplete: true, removeOnFail: true },
+        )
+        .catch((error: unknown) =>
+          log.debug(
+            { err: error instanceof Error ? error.message : 'unknown' },
+            'wake-up lost; the sweeper takes over',
+          ),
+        )
         .finally(() => pending.delete(name));
     },
     work(handler: Wakeup, concurrency: number): void {
       consumer = new Redis(url, { maxRetriesPerRequest: null });
       consumer.on('error', (error) => log.debug({ err: error.message }, 'redis (worker)'));
-      worker = new Worker(QUEUE, async (job) => handler(job.name), { connection: consumer as ConnectionOptions, prefix, concurrency, skipVersionCheck: true });
+      worker = new Worker(QUEUE, async (job) => handler(job.name), {
+        connection: consumer as ConnectionOptions,
+        prefix,
+        concurrency,
+        skipVersionCheck: true,
+      });
       worker.on('error', (error) => log.debug({ err: error.message }, 'wake-up worker'));
     },
     async close(): Promise<void> {

@@ -88,14 +88,16 @@ const catalogSchema = z
     brands: z.array(brand).min(1),
     topics: z.array(topic),
     purposes: z.record(z.enum(PURPOSES), purposeWords),
-    notices: z.array(
-      z.strictObject({ id, version: z.string().min(1), language: z.string(), text: z.string().min(1) }),
-    ),
+    notices: z.array(z.strictObject({ id, version: z.string().min(1), language: z.string(), text: z.string().min(1) })),
     destinations: z.array(destination).default([]),
   })
   .superRefine((catalog, context) => {
     const fault = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
-    const unique = (list: readonly { id?: string; code?: number; name?: unknown }[], key: 'id' | 'code' | 'name', at: string) => {
+    const unique = (
+      list: readonly { id?: string; code?: number; name?: unknown }[],
+      key: 'id' | 'code' | 'name',
+      at: string,
+    ) => {
       const seen = new Set<unknown>();
       list.forEach((item, index) => {
         if (seen.has(item[key])) fault([at, index, key], `${String(item[key])} is used twice; give each its own`);
@@ -134,7 +136,8 @@ const catalogSchema = z
     catalog.destinations.forEach((item, index) => {
       unique(item.bindings, 'name', `destinations.${index}.bindings`);
       item.bindings.forEach((bound, at) => {
-        if (!brands.has(bound.brand)) fault(['destinations', index, 'bindings', at, 'brand'], `there is no brand ${bound.brand}`);
+        if (!brands.has(bound.brand))
+          fault(['destinations', index, 'bindings', at, 'brand'], `there is no brand ${bound.brand}`);
         if (bound.topic !== '*' && !topics.has(bound.topic)) {
           fault(['destinations', index, 'bindings', at, 'topic'], `there is no topic ${bound.topic}`);
         }
@@ -162,5 +165,8 @@ export function readCatalog(file: string, env?: NodeJS.ProcessEnv): Catalog {
 export function configurationHash(catalog: Catalog, policy: unknown): string {
   const bindings = catalog.destinations.map(({ name, adapter, bindings: list }) => ({ name, adapter, list }));
   const topics = catalog.topics.map(({ id: topicId, brands, retired }) => ({ topicId, brands, retired }));
-  return createHash('sha256').update(JSON.stringify([policy, bindings, topics])).digest('base64url').slice(0, 16);
+  return createHash('sha256')
+    .update(JSON.stringify([policy, bindings, topics]))
+    .digest('base64url')
+    .slice(0, 16);
 }

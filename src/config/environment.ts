@@ -87,7 +87,9 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     defaulted.push('HUSH_SECRET: a fixed secret for development');
   }
   if (secret !== undefined && production && secret.length < 32) {
-    throw new ConfigError('HUSH_SECRET is too short. Use at least 32 random characters, for example from `openssl rand -base64 48`.');
+    throw new ConfigError(
+      'HUSH_SECRET is too short. Use at least 32 random characters, for example from `openssl rand -base64 48`.',
+    );
   }
   const mongoUri = needed('MONGODB_URI', 'a replica set such as mongodb://host/hush?replicaSet=rs0');
   const redisUrl = needed('REDIS_URL', 'such as redis://host:6379');

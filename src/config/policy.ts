@@ -6,10 +6,16 @@ import { readYamlFile } from './yaml-file.js';
 
 const jurisdiction = z
   .string()
-  .regex(/^(\*|[A-Z]{2}(-[A-Z0-9]{1,3})?)$/, "write a code such as US, US-CA or '*' (quote 'NO': YAML reads it as false)");
+  .regex(
+    /^(\*|[A-Z]{2}(-[A-Z0-9]{1,3})?)$/,
+    "write a code such as US, US-CA or '*' (quote 'NO': YAML reads it as false)",
+  );
 const jurisdictions = z.array(jurisdiction).min(1);
 const months = z.strictObject({ purchase: z.number().int().min(0), inquiry: z.number().int().min(0) });
-const span = z.strictObject({ days: z.number().int().positive().optional(), months: z.number().int().positive().optional() });
+const span = z.strictObject({
+  days: z.number().int().positive().optional(),
+  months: z.number().int().positive().optional(),
+});
 const hour = z.number().int().min(0).max(24);
 
 const policySchema = z.strictObject({

@@ -46,6 +46,7 @@ function refuse(type: ContactType, why: string): never {
 }
 
 /** Control, zero-width, bidirectional and other format characters: they make two addresses look like one. */
+// biome-ignore lint/suspicious/noMisleadingCharacterClass: variation selectors are meant one by one
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}\uFE00-\uFE0F\u034F\u115F\u1160\u3164\uFFA0]/u;
 const ATEXT = /^[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+)*$/u;
 const QUOTED = /^"(?:[^"\\\r\n]|\\[^\r\n])*"$/u;
@@ -79,7 +80,8 @@ function normaliseEmail(text: string): ContactPoint {
   if (given.length > 1000) return refuse('email', 'an address has at most 254 octets');
   if (INVISIBLE.test(given)) return refuse('email', 'the address has an invisible character');
   if (/^mailto:/i.test(given)) return refuse('email', 'give the address without mailto:');
-  if (/[<>()]/.test(given.replace(/^"(?:[^"\\]|\\.)*"/u, ''))) return refuse('email', 'give the address alone, without a name or comment');
+  if (/[<>()]/.test(given.replace(/^"(?:[^"\\]|\\.)*"/u, '')))
+    return refuse('email', 'give the address alone, without a name or comment');
   const at = given.lastIndexOf('@');
   if (at < 1) return refuse('email', 'an address has an @');
   const before = given.slice(0, at);
@@ -88,7 +90,11 @@ function normaliseEmail(text: string): ContactPoint {
   const normalised = `${local}@${domain}`;
   if (encoder.encode(local).length > 64) return refuse('email', 'the part before the @ has more than 64 octets');
   if (encoder.encode(normalised).length > 254) return refuse('email', 'an address has at most 254 octets');
-  return { type: 'email', normalised, given: `${before}@${domain === given.slice(at + 1).toLowerCase() ? given.slice(at + 1) : domain}` };
+  return {
+    type: 'email',
+    normalised,
+    given: `${before}@${domain === given.slice(at + 1).toLowerCase() ? given.slice(at + 1) : domain}`,
+  };
 }
 
 const KEYPAD: Readonly<Record<string, string>> = Object.fromEntries(
@@ -114,7 +120,7 @@ function normalisePhone(text: string, defaultCountry: string): ContactPoint {
   if (!/^[+(]?[\d\s().\-/\u2010-\u2015]+$/.test(digits)) return refuse('phone', 'this is not a phone number');
   const country: CountryCode = isSupportedCountry(defaultCountry) ? defaultCountry : 'US';
   const parsed = parsePhoneNumberFromString(digits.replace(/^\s*00/, '+'), country);
-  if (!parsed || !parsed.isPossible()) return refuse('phone', 'this is not a whole phone number');
+  if (!parsed?.isPossible()) return refuse('phone', 'this is not a whole phone number');
   const found = parsed.country ?? (parsed.countryCallingCode === '1' ? 'US' : undefined);
   return {
     type: 'phone',

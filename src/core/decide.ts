@@ -173,7 +173,9 @@ function viewAt(state: State, at: number): View {
       facts.some((f) => 'relationship' in f.fact && f.fact.relationship === 'customer' && f.at > end),
     // At the same instant what closes wins.
     restrictedAt: restrictedAt > Number.NEGATIVE_INFINITY && restrictedAt >= unrestrictedAt ? restrictedAt : undefined,
-    unreachable: new Set([...reach].filter(([, r]) => r.down > Number.NEGATIVE_INFINITY && r.down >= r.up).map(([c]) => c)),
+    unreachable: new Set(
+      [...reach].filter(([, r]) => r.down > Number.NEGATIVE_INFINITY && r.down >= r.up).map(([c]) => c),
+    ),
     listed: [...registries.values()].some((r) => r.on > Number.NEGATIVE_INFINITY && r.on >= r.off),
   };
 }
@@ -193,9 +195,7 @@ function expired(grant: GrantAtom, at: number): boolean {
 
 function mayLift(grant: GrantAtom, denial: DenialAtom): boolean {
   if (grant.lifts === 'any') return true;
-  return (
-    grant.lifts === 'same_source' && grant.destination !== undefined && grant.destination === denial.destination
-  );
+  return grant.lifts === 'same_source' && grant.destination !== undefined && grant.destination === denial.destination;
 }
 
 const DENIAL_REASONS: readonly { readonly types: readonly DenialType[]; readonly reason: Reason }[] = [

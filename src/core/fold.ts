@@ -1,4 +1,11 @@
-import { type Cadence, type ContactEvent, compareEvents, type DenialType, type Lifts, type Relationship } from './event.js';
+import {
+  type Cadence,
+  type ContactEvent,
+  compareEvents,
+  type DenialType,
+  type Lifts,
+  type Relationship,
+} from './event.js';
 import { ALL_MARKETING, type Channel, EVERYTHING, GPC_PURPOSES, type Scope, scopeText, wholeScope } from './scope.js';
 
 /** An atom: one thing an event says, small enough that the latest of a kind can stand for all earlier ones. */
@@ -91,9 +98,22 @@ function atomsOf(event: ContactEvent): readonly Atom[] {
     case 'objected':
     case 'complained':
     case 'gpc_received':
-      return denialScopes(event).map((scope) => ({ ...base, t: 'denial', type: event.type as DenialType, scope, ...through }));
+      return denialScopes(event).map((scope) => ({
+        ...base,
+        t: 'denial',
+        type: event.type as DenialType,
+        scope,
+        ...through,
+      }));
     case 'paused':
-      return denialScopes(event).map((scope) => ({ ...base, t: 'denial', type: 'paused', scope, ...through, ...until }));
+      return denialScopes(event).map((scope) => ({
+        ...base,
+        t: 'denial',
+        type: 'paused',
+        scope,
+        ...through,
+        ...until,
+      }));
     case 'opted_in':
     case 'consent_granted': {
       const lifts = event.lifts ?? 'any';
@@ -166,7 +186,9 @@ function compareAtoms(a: Atom, b: Atom): number {
 }
 
 function endOf(atom: Atom): number {
-  return (atom.t === 'denial' || atom.t === 'grant') && atom.until !== undefined ? atom.until : Number.POSITIVE_INFINITY;
+  return (atom.t === 'denial' || atom.t === 'grant') && atom.until !== undefined
+    ? atom.until
+    : Number.POSITIVE_INFINITY;
 }
 
 /** Adds one atom to those of its key, keeping only the ones that no later one with as late an end makes superfluous. */

@@ -58,9 +58,16 @@ function grouped(letters: string): string {
  * An event's id: 5 bytes of the contact's key and 7 of an HMAC over writer and the writer's own id (or random bytes), so
  * that the same act given twice has the same id, and an id read out by phone leads to its contact.
  */
-export function eventId(keyring: Keyring, contact: Uint8Array, writer?: { readonly name: string; readonly id: string }): EventId {
+export function eventId(
+  keyring: Keyring,
+  contact: Uint8Array,
+  writer?: { readonly name: string; readonly id: string },
+): EventId {
   const tail = writer
-    ? createHmac('sha256', keyring.lookup).update(`event:${writer.name.length}:${writer.name}:${writer.id}`).digest().subarray(0, 7)
+    ? createHmac('sha256', keyring.lookup)
+        .update(`event:${writer.name.length}:${writer.name}:${writer.id}`)
+        .digest()
+        .subarray(0, 7)
     : randomBytes(7);
   return grouped(encodeBase32(Buffer.concat([contact.subarray(0, 5), tail]))) as EventId;
 }

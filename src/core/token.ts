@@ -69,7 +69,9 @@ export function sealLink(keyring: Keyring, content: LinkContent): string {
   const plain = Buffer.concat([
     Buffer.from([
       (LINK_KINDS.indexOf(content.kind) << 4) | channelCode(content.channel),
-      (purposeCode(content.purpose) << 4) | (CONTACT_TYPES.indexOf(content.contactType) << 1) | (expires.length ? 1 : 0),
+      (purposeCode(content.purpose) << 4) |
+        (CONTACT_TYPES.indexOf(content.contactType) << 1) |
+        (expires.length ? 1 : 0),
       content.topicCode,
       reference.length,
     ]),
@@ -78,7 +80,10 @@ export function sealLink(keyring: Keyring, content: LinkContent): string {
     Buffer.from(content.address, 'utf8'),
   ]);
   const header = Buffer.from([VERSION, kid, content.brandCode]);
-  const iv = createHmac('sha256', keyFor(root, `token-nonce/${content.brandCode}`)).update(plain).digest().subarray(0, IV);
+  const iv = createHmac('sha256', keyFor(root, `token-nonce/${content.brandCode}`))
+    .update(plain)
+    .digest()
+    .subarray(0, IV);
   const cipher = createCipheriv('aes-256-gcm', keyFor(root, `token/${content.brandCode}`), iv, { authTagLength: TAG });
   cipher.setAAD(header);
   return Buffer.concat([header, iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()]).toString('base64url');
@@ -89,7 +94,8 @@ export function openLink(keyring: Keyring, token: string): LinkContent | undefin
   if (token.length > MAX_LENGTH || !CANONICAL.test(token)) return undefined;
   const bytes = Buffer.from(token, 'base64url');
   // Lenient decoders give one token many texts: accept only the one we would have written.
-  if (bytes.length < HEADER + IV + TAG + 4 || bytes.toString('base64url') !== token || bytes[0] !== VERSION) return undefined;
+  if (bytes.length < HEADER + IV + TAG + 4 || bytes.toString('base64url') !== token || bytes[0] !== VERSION)
+    return undefined;
   const [, kid = -1, brandCode = -1] = bytes;
   const root = rootOf(keyring, kid);
   if (!root) return undefined;

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.js';
 import type { ContactPoint, ContactType } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import type { ContactEvent } from '../core/event.js';
-import { contactKeyBytes, contactKeyText, type ContactKey, type EventId, eventId, type Keyring } from '../core/keys.js';
+import { type ContactKey, contactKeyBytes, contactKeyText, type EventId, eventId, type Keyring } from '../core/keys.js';
 import { unavailable } from '../store/connect.js';
 import type { Append, AppendResult, Contacts, StoredEvent } from '../store/contacts.js';
 import type { Persons } from '../store/persons.js';
@@ -12,9 +12,7 @@ import { createGroupCommit } from './group-commit.js';
 import { EVIDENCE_LIMIT, type PrivatePart, type PrivateParts } from './private-part.js';
 
 /** Whom an event is about: an address, or a contact known by its key only. */
-export type Subject =
-  | { readonly point: ContactPoint }
-  | { readonly key: Buffer; readonly type: ContactType };
+export type Subject = { readonly point: ContactPoint } | { readonly key: Buffer; readonly type: ContactType };
 
 /** An event on its way in: what we add ourselves is not there yet. */
 export interface Draft extends Omit<ContactEvent, 'id' | 'recorded' | 'at'> {
@@ -92,7 +90,9 @@ export function createAccept(parts: {
   function store(draft: Draft, key: Buffer, id: EventId, at: number, withAddress: boolean): StoredEvent {
     const { subject, writer, actor, evidence, at: _at, ...fields } = draft;
     const part: PrivatePart = {
-      ...(withAddress && 'point' in subject ? { address: { type: subject.point.type, given: subject.point.given } } : {}),
+      ...(withAddress && 'point' in subject
+        ? { address: { type: subject.point.type, given: subject.point.given } }
+        : {}),
       ...(actor === undefined ? {} : { actor }),
       ...(evidence === undefined ? {} : { evidence }),
     };
@@ -122,7 +122,11 @@ export function createAccept(parts: {
   async function copyTo(person: string, member: { key: Buffer; type: string }, event: StoredEvent): Promise<void> {
     const { sealed: _sealed, writerId: _writerId, ...rest } = event;
     const id = eventId(keyring, member.key, { name: `person:${person}`, id: event.id });
-    await append({ key: member.key, type: member.type as ContactType, event: { ...rest, id, recorded: clock.recorded() } });
+    await append({
+      key: member.key,
+      type: member.type as ContactType,
+      event: { ...rest, id, recorded: clock.recorded() },
+    });
   }
 
   /** Brings a person's event to all contacts but the one it began with. */
@@ -139,7 +143,10 @@ export function createAccept(parts: {
     const person = `p_${randomBytes(12).toString('hex')}`;
     const type = 'point' in subject ? subject.point.type : subject.type;
     await persons.addMembers(person, [{ key, type }]);
-    await contacts.setPerson({ key, type, ...('point' in subject && subject.point.country ? { country: subject.point.country } : {}) }, person);
+    await contacts.setPerson(
+      { key, type, ...('point' in subject && subject.point.country ? { country: subject.point.country } : {}) },
+      person,
+    );
     return person;
   }
 
@@ -174,13 +181,18 @@ export function createAccept(parts: {
   }
 
   function writerKey(writer: { name: string; id: string }): string {
-    return createHmac('sha256', keyring.lookup).update(`writer:${writer.name.length}:${writer.name}:${writer.id}`).digest('base64url').slice(0, 22);
+    return createHmac('sha256', keyring.lookup)
+      .update(`writer:${writer.name.length}:${writer.name}:${writer.id}`)
+      .digest('base64url')
+      .slice(0, 22);
   }
 
   return {
     /** Accepts events; each is durable or has an error of its own when this resolves, in order. */
     async acceptAll(drafts: readonly Draft[]): Promise<(Accepted | Error)[]> {
-      const named = drafts.flatMap((draft) => (draft.writer ? [{ id: writerKey(draft.writer), content: contentOf(draft) }] : []));
+      const named = drafts.flatMap((draft) =>
+        draft.writer ? [{ id: writerKey(draft.writer), content: contentOf(draft) }] : [],
+      );
       let reused = new Set<string>();
       try {
         reused = await writerIds.claim(named);
@@ -230,10 +242,16 @@ export function createAccept(parts: {
         key: subjectKey(keyring, subject),
         type: 'point' in subject ? subject.point.type : subject.type,
       }));
-      const known = await contacts.find(members.map(({ key }) => key), { person: 1 });
+      const known = await contacts.find(
+        members.map(({ key }) => key),
+        { person: 1 },
+      );
       const old = [...new Set([...known.values()].flatMap((contact) => contact.person ?? []))].sort();
       const person = old[0] ?? `p_${randomBytes(12).toString('hex')}`;
-      let joined = await persons.addMembers(person, members.map(({ key, type }) => ({ key, type })));
+      let joined = await persons.addMembers(
+        person,
+        members.map(({ key, type }) => ({ key, type })),
+      );
       for (const other of old.slice(1)) {
         const merged = await persons.merge(other, person);
         if (!merged) continue;

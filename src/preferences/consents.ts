@@ -57,13 +57,20 @@ export function createConsents(parts: {
     async begin(signUp: SignUp): Promise<{ expires: number }> {
       const { point, scope, notice, language } = signUp;
       if (point.type !== 'email') {
-        throw new HushError('invalid', 'double opt-in is by email', { field: 'contact', remedy: 'give an email address, or record a consent with its evidence' });
+        throw new HushError('invalid', 'double opt-in is by email', {
+          field: 'contact',
+          remedy: 'give an email address, or record a consent with its evidence',
+        });
       }
       const text = wording(notice, language);
       const key = contactKeyBytes(keyring, point);
       const id = encodeBase32(randomBytes(10));
       const expires = clock.now() + CONFIRM_WITHIN;
-      const details = { scope, notice: { id: notice.id, version: notice.version }, ...(signUp.until === undefined ? {} : { until: signUp.until }) };
+      const details = {
+        scope,
+        notice: { id: notice.id, version: notice.version },
+        ...(signUp.until === undefined ? {} : { until: signUp.until }),
+      };
       const sealed = privateParts.sealPending(key, { evidence: { ...signUp.evidence, wording: text.slice(0, 600) } });
       await tickets.keepConfirmation({ id, contact: key, details, sealed }, expires);
       const brand = brandById(catalog, scope.brand);

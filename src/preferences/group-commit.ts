@@ -22,7 +22,7 @@ export function createGroupCommit<Item, Result>(
       waiting = waiting.slice(options.largest);
       try {
         const results = await write(group.map(({ item }) => item));
-        group.forEach(({ resolve }, index) => resolve(results[index] as Result));
+        for (const [index, { resolve }] of group.entries()) resolve(results[index] as Result);
       } catch (error) {
         for (const { reject } of group) reject(error);
       }

@@ -1,6 +1,14 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { encodeBase32 } from '../core/base32.js';
-import { type Brand, brandByCode, brandById, type Catalog, type Topic, topicByCode, topicById } from '../core/catalog.js';
+import {
+  type Brand,
+  brandByCode,
+  brandById,
+  type Catalog,
+  type Topic,
+  topicByCode,
+  topicById,
+} from '../core/catalog.js';
 import { type ContactInput, type ContactPoint, type ContactType, normaliseContact } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
@@ -57,15 +65,27 @@ function inputOf(type: ContactType, address: string): ContactInput {
 }
 
 /** Makes and reads the links in mail. They need no store: the address is inside, so a contact need not exist yet. */
-export function createLinks(parts: { readonly keyring: Keyring; readonly catalog: Catalog; readonly publicUrl: () => string }) {
+export function createLinks(parts: {
+  readonly keyring: Keyring;
+  readonly catalog: Catalog;
+  readonly publicUrl: () => string;
+}) {
   const { keyring, catalog, publicUrl } = parts;
 
   function codes(brand: string, topic: string): { brandCode: number; topicCode: number } {
     const found = brandById(catalog, brand);
-    if (!found) throw new HushError('invalid', `there is no brand ${brand}`, { field: 'brand', remedy: 'use a brand of the catalog' });
+    if (!found)
+      throw new HushError('invalid', `there is no brand ${brand}`, {
+        field: 'brand',
+        remedy: 'use a brand of the catalog',
+      });
     if (topic === '*') return { brandCode: found.code, topicCode: 0 };
     const about = topicById(catalog, topic);
-    if (!about) throw new HushError('invalid', `there is no topic ${topic}`, { field: 'topic', remedy: 'use a topic of the catalog' });
+    if (!about)
+      throw new HushError('invalid', `there is no topic ${topic}`, {
+        field: 'topic',
+        remedy: 'use a topic of the catalog',
+      });
     return { brandCode: found.code, topicCode: about.code };
   }
 
@@ -91,7 +111,12 @@ export function createLinks(parts: { readonly keyring: Keyring; readonly catalog
       const about: ScopePurpose = purpose === 'service' || purpose === 'legal' ? 'marketing' : purpose;
       const scope: Scope = { brand, channel, purpose: about, topic };
       const token = seal('mailed', point, scope, campaign);
-      const short = sealShort(keyring, { contact: contactKeyBytes(keyring, point), ...codes(brand, topic), channel, purpose: about });
+      const short = sealShort(keyring, {
+        contact: contactKeyBytes(keyring, point),
+        ...codes(brand, topic),
+        channel,
+        purpose: about,
+      });
       const oneClickUrl = `${publicUrl()}/u/${token}`;
       return {
         oneClickUrl,
@@ -127,12 +152,24 @@ export function createLinks(parts: { readonly keyring: Keyring; readonly catalog
 
     /** A token for a page that may lift denials and show data, for half an hour. */
     fresh(point: ContactPoint, brand: string, now: number): string {
-      return seal('fresh', point, { brand, channel: '*', purpose: '*', topic: '*' }, encodeBase32(randomBytes(10)), now + FRESH_FOR);
+      return seal(
+        'fresh',
+        point,
+        { brand, channel: '*', purpose: '*', topic: '*' },
+        encodeBase32(randomBytes(10)),
+        now + FRESH_FOR,
+      );
     },
 
     /** What a fresh link turns into once it is used: the same powers until the link's own end. */
     session(link: Link, until: number): string {
-      return seal('session', link.point, { brand: link.brand.id, channel: '*', purpose: '*', topic: '*' }, link.reference, until);
+      return seal(
+        'session',
+        link.point,
+        { brand: link.brand.id, channel: '*', purpose: '*', topic: '*' },
+        link.reference,
+        until,
+      );
     },
 
     /** A token that undoes one event of one contact. */

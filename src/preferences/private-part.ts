@@ -1,6 +1,6 @@
 import type { ContactType } from '../core/contact-point.js';
-import { createSealer, openWith, sealWith } from '../core/seal.js';
 import type { Keyring } from '../core/keys.js';
+import { createSealer, openWith, sealWith } from '../core/seal.js';
 
 /** What of an event must not be readable for ever. */
 export interface PrivatePart {
@@ -22,14 +22,18 @@ export const EVIDENCE_LIMIT = 1024;
 export function createPrivateParts(keyring: Keyring) {
   const ingest = createSealer(keyring, 'ingest');
   const wrap = createSealer(keyring, 'data-key');
-  const parse = (bytes: Buffer | undefined): PrivatePart | undefined => bytes && (JSON.parse(bytes.toString('utf8')) as PrivatePart);
+  const parse = (bytes: Buffer | undefined): PrivatePart | undefined =>
+    bytes && (JSON.parse(bytes.toString('utf8')) as PrivatePart);
   return {
-    sealPending: (contact: Buffer, part: PrivatePart): Buffer => ingest.seal(Buffer.from(JSON.stringify(part)), contact),
+    sealPending: (contact: Buffer, part: PrivatePart): Buffer =>
+      ingest.seal(Buffer.from(JSON.stringify(part)), contact),
     openPending: (contact: Buffer, sealed: Buffer): PrivatePart | undefined => parse(ingest.open(sealed, contact)),
     wrapKey: (contact: Buffer, key: Buffer): Buffer => wrap.seal(key, contact),
     unwrapKey: (contact: Buffer, wrapped: Buffer): Buffer | undefined => wrap.open(wrapped, contact),
-    seal: (dataKey: Buffer, contact: Buffer, part: PrivatePart): Buffer => sealWith(dataKey, Buffer.from(JSON.stringify(part)), contact),
-    open: (dataKey: Buffer, contact: Buffer, sealed: Buffer): PrivatePart | undefined => parse(openWith(dataKey, sealed, contact)),
+    seal: (dataKey: Buffer, contact: Buffer, part: PrivatePart): Buffer =>
+      sealWith(dataKey, Buffer.from(JSON.stringify(part)), contact),
+    open: (dataKey: Buffer, contact: Buffer, sealed: Buffer): PrivatePart | undefined =>
+      parse(openWith(dataKey, sealed, contact)),
   };
 }
 

@@ -67,7 +67,10 @@ export function createProjector(parts: {
     const unique = new Map(contact.pending.map((event) => [event.id, event]));
     const events = [...unique.values()].sort((a, b) => a.recorded - b.recorded || compareEvents(a, b));
     const state = fold(contact.state, events);
-    const erasedAt = state.atoms.reduce((at, atom) => (atom.t === 'erased' ? Math.max(at, atom.at) : at), Number.NEGATIVE_INFINITY);
+    const erasedAt = state.atoms.reduce(
+      (at, atom) => (atom.t === 'erased' ? Math.max(at, atom.at) : at),
+      Number.NEGATIVE_INFINITY,
+    );
     const erasedNow = events.some((event) => event.type === 'erased');
     const closed = erasedAt > Number.NEGATIVE_INFINITY && (contact.keyedOnly || contact.erasing || erasedNow);
     let unwrapped = contact.dataKey && privateParts.unwrapKey(contact.key, contact.dataKey);
@@ -131,7 +134,9 @@ export function createProjector(parts: {
     async project(keys: readonly Buffer[]): Promise<number> {
       const found = [...(await contacts.find(keys)).values()];
       if (found.length === 0) return 0;
-      const pairs = found.filter((c) => c.pending.length > 0).map((c) => ({ key: c.key, ids: c.pending.map(({ id }) => id) }));
+      const pairs = found
+        .filter((c) => c.pending.length > 0)
+        .map((c) => ({ key: c.key, ids: c.pending.map(({ id }) => id) }));
       const known = await ledger.findIds(pairs);
       const work = found.map((contact) => plan(contact, known.get(contact.key.toString('hex'))));
       const raced = await ledger.insert(work.flatMap(({ fresh }) => fresh));

@@ -54,7 +54,10 @@ export function createQuestions(parts: {
   async function answers(asked: readonly Asked[], question: Question): Promise<Answer[]> {
     let found: Map<string, Contact>;
     try {
-      found = await contacts.find(asked.map(({ key }) => key), DECIDING);
+      found = await contacts.find(
+        asked.map(({ key }) => key),
+        DECIDING,
+      );
       return await Promise.all(
         asked.map(async ({ key, point }) => {
           const contact = found.get(key.toString('hex'));

@@ -57,7 +57,8 @@ export function createReceipts(parts: {
   function receiptOf(contact: Contact, event: StoredEvent, number: number | undefined): Receipt {
     const scopes = scopesOf(event);
     const concerned = bindings.filter(
-      ({ scope, accepts }) => accepts.includes(contact.type) && scopes.some((s) => covers(s, scope) || covers(scope, s)),
+      ({ scope, accepts }) =>
+        accepts.includes(contact.type) && scopes.some((s) => covers(s, scope) || covers(scope, s)),
     );
     return {
       id: `r_${event.id}`,
@@ -71,9 +72,22 @@ export function createReceipts(parts: {
         const known = told?.bindings[name];
         const waiting = contact.marks.some((mark) => mark.destination === destination && !mark.again);
         const seen = known && known.at >= recordedAt(event.recorded);
-        if (told?.parked) return { destination, binding: name, suppressed: known?.suppressed ?? false, status: 'parked' as const, at: told.parked.at };
-        if (known && (seen || !waiting)) return { destination, binding: name, suppressed: known.suppressed, status: known.status, at: known.at };
-        return { destination, binding: name, suppressed: false, status: waiting || number === undefined ? ('waiting' as const) : ('in_force' as const) };
+        if (told?.parked)
+          return {
+            destination,
+            binding: name,
+            suppressed: known?.suppressed ?? false,
+            status: 'parked' as const,
+            at: told.parked.at,
+          };
+        if (known && (seen || !waiting))
+          return { destination, binding: name, suppressed: known.suppressed, status: known.status, at: known.at };
+        return {
+          destination,
+          binding: name,
+          suppressed: false,
+          status: waiting || number === undefined ? ('waiting' as const) : ('in_force' as const),
+        };
       }),
     };
   }

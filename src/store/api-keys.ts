@@ -48,7 +48,12 @@ export function createApiKeys(connection: Connection) {
   async function find(hash: string): Promise<ApiKey | undefined> {
     const row = await model.collection.findOne({ hash, revokedAt: { $exists: false } });
     return row
-      ? { id: String(row._id), name: String(row.name), scopes: row.scopes as KeyScope[], createdAt: row.createdAt as Date }
+      ? {
+          id: String(row._id),
+          name: String(row.name),
+          scopes: row.scopes as KeyScope[],
+          createdAt: row.createdAt as Date,
+        }
       : undefined;
   }
 

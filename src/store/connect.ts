@@ -17,23 +17,35 @@ export async function connectStore(uri: string, namespace: string): Promise<Conn
     maxPoolSize: 50,
     retryWrites: true,
     readPreference: 'primary',
-    ...(new URL(uri.replace(/^mongodb(\+srv)?:/, 'http:').replace(/,[^/]*/, '')).pathname.length > 1 ? {} : { dbName: namespace }),
+    ...(new URL(uri.replace(/^mongodb(\+srv)?:/, 'http:').replace(/,[^/]*/, '')).pathname.length > 1
+      ? {}
+      : { dbName: namespace }),
   });
   await connection.asPromise();
   return connection;
 }
 
-const AWAY = /MongoServerSelection|MongoNetwork|PoolCleared|WriteConcern|NotPrimary|MongoTopologyClosed|MongoNotConnected|MongooseError|MongoPoolCleared|MongoWaitQueueTimeout|MongoExpiredSession|MongoTimeout|MongoOperationTimeout/;
+const AWAY =
+  /MongoServerSelection|MongoNetwork|PoolCleared|WriteConcern|NotPrimary|MongoTopologyClosed|MongoNotConnected|MongooseError|MongoPoolCleared|MongoWaitQueueTimeout|MongoExpiredSession|MongoTimeout|MongoOperationTimeout/;
 
 /** True for an error that says the database could not be reached or did not confirm in time. */
 export function isAway(error: unknown): boolean {
-  return error instanceof Error && (AWAY.test(error.name) || ('code' in error && [64, 91, 189, 10107, 11600, 11602, 13435, 13436].includes(Number(error.code))));
+  return (
+    error instanceof Error &&
+    (AWAY.test(error.name) ||
+      ('code' in error && [64, 91, 189, 10107, 11600, 11602, 13435, 13436].includes(Number(error.code))))
+  );
 }
 
 /** Turns "database away" into the honest answer; passes everything else on. */
 export function unavailable(error: unknown): unknown {
   if (!isAway(error)) return error;
-  return new HushError('unavailable', 'The record cannot be reached right now, so nothing was changed.', { retryAfter: 5, remedy: 'try again in a few seconds' }, { cause: error });
+  return new HushError(
+    'unavailable',
+    'The record cannot be reached right now, so nothing was changed.',
+    { retryAfter: 5, remedy: 'try again in a few seconds' },
+    { cause: error },
+  );
 }
 
 export function isDuplicate(error: unknown): boolean {

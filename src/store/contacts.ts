@@ -191,7 +191,13 @@ export interface Settlement {
   /** Remove the mark if it is still at this version. */
   readonly clearVersion?: number;
   /** Otherwise: the mark as it is left, and whether the lease ends. */
-  readonly mark: { readonly due?: number; readonly release: boolean; readonly tried?: boolean; readonly again?: boolean; readonly failures?: number };
+  readonly mark: {
+    readonly due?: number;
+    readonly release: boolean;
+    readonly tried?: boolean;
+    readonly again?: boolean;
+    readonly failures?: number;
+  };
 }
 
 function markUpdate(mark: Settlement['mark']): [Record<string, ''> | undefined, Record<string, unknown>] {
@@ -210,13 +216,20 @@ function markUpdate(mark: Settlement['mark']): [Record<string, ''> | undefined, 
 function mergedMarks(marks: readonly NewMark[]): unknown {
   const standing = { $ifNull: ['$marks', []] };
   const names = marks.map(({ destination }) => destination);
-  const others = { $filter: { input: standing, as: 'm', cond: { $not: [{ $in: ['$$m.destination', { $literal: names }] }] } } };
+  const others = {
+    $filter: { input: standing, as: 'm', cond: { $not: [{ $in: ['$$m.destination', { $literal: names }] }] } },
+  };
   const merged = marks.map((mark) => ({
     $let: {
       vars: {
         old: {
           $ifNull: [
-            { $arrayElemAt: [{ $filter: { input: standing, as: 'm', cond: { $eq: ['$$m.destination', mark.destination] } } }, 0] },
+            {
+              $arrayElemAt: [
+                { $filter: { input: standing, as: 'm', cond: { $eq: ['$$m.destination', mark.destination] } } },
+                0,
+              ],
+            },
             {},
           ],
         },
@@ -260,18 +273,32 @@ export function createContacts(connection: Connection) {
         u: {
           $push: { pending: eventRow(event) },
           $min: { dirty },
-          $setOnInsert: { type, ...(country ? { country } : {}), rev: 0, entries: 0, keyedOnly: false, firstSeen: dirty },
+          $setOnInsert: {
+            type,
+            ...(country ? { country } : {}),
+            rev: 0,
+            entries: 0,
+            keyedOnly: false,
+            firstSeen: dirty,
+          },
         },
         upsert: true,
       }));
-      const answer = await database().command({ update: contacts.collectionName, updates, ordered: false, writeConcern: DURABLE });
+      const answer = await database().command({
+        update: contacts.collectionName,
+        updates,
+        ordered: false,
+        writeConcern: DURABLE,
+      });
       if (answer.writeConcernError) {
         throw Object.assign(new Error(String(answer.writeConcernError.errmsg)), { name: 'MongoWriteConcernError' });
       }
       const results: AppendResult[] = appends.map(() => 'appended');
       for (const fault of answer.writeErrors ?? []) {
         results[fault.index] =
-          fault.code === 11000 ? 'busy' : Object.assign(new Error(String(fault.errmsg)), { code: fault.code, name: 'MongoServerError' });
+          fault.code === 11000
+            ? 'busy'
+            : Object.assign(new Error(String(fault.errmsg)), { code: fault.code, name: 'MongoServerError' });
       }
       return results;
     },
@@ -292,7 +319,10 @@ export function createContacts(connection: Connection) {
       const keys = [...new Map(appends.map(({ key }) => [key.toString('hex'), key])).values()];
       await contacts.bulkWrite(
         keys.map((key) => ({
-          updateOne: { filter: { _id: binary(key) as never }, update: { $inc: { overflow: 1 }, $min: { dirty: new Date() } } },
+          updateOne: {
+            filter: { _id: binary(key) as never },
+            update: { $inc: { overflow: 1 }, $min: { dirty: new Date() } },
+          },
         })),
         { ordered: false, writeConcern: DURABLE },
       );
@@ -301,10 +331,15 @@ export function createContacts(connection: Connection) {
     /** Contacts by key; those that do not exist are absent. Pending includes overflow. */
     async find(keys: readonly Buffer[], fields?: Record<string, 0 | 1>): Promise<Map<string, Contact>> {
       const rows = await contacts
-        .find({ _id: { $in: keys.map(binary) } as never }, { promoteBuffers: true, ...(fields ? { projection: fields } : {}) })
+        .find(
+          { _id: { $in: keys.map(binary) } as never },
+          { promoteBuffers: true, ...(fields ? { projection: fields } : {}) },
+        )
         .toArray();
       const found = new Map(rows.map((row) => [bytesOf(row._id).toString('hex'), contactFrom(row as Row)]));
-      const hot = [...found.values()].filter((contact) => contact.overflow > 0 || contact.pending.length >= PENDING_LIMIT);
+      const hot = [...found.values()].filter(
+        (contact) => contact.overflow > 0 || contact.pending.length >= PENDING_LIMIT,
+      );
       if (hot.length > 0) {
         const more = await overflow.find({ contact: { $in: hot.map((contact) => binary(contact.key)) } }).toArray();
         for (const row of more) {
@@ -359,7 +394,11 @@ export function createContacts(connection: Connection) {
                 ...(p.dataKey ? { dataKey: binary(p.dataKey) } : {}),
                 ...(p.address ? { address: binary(p.address) } : {}),
                 pending: {
-                  $filter: { input: '$pending', as: 'e', cond: { $not: [{ $in: ['$$e.id', { $literal: p.movedIds }] }] } },
+                  $filter: {
+                    input: '$pending',
+                    as: 'e',
+                    cond: { $not: [{ $in: ['$$e.id', { $literal: p.movedIds }] }] },
+                  },
                 },
                 overflow: { $cond: [{ $eq: [{ $ifNull: ['$overflow', 0] }, p.overflow] }, 0, '$overflow'] },
               },
@@ -391,7 +430,10 @@ export function createContacts(connection: Connection) {
     async adoptOverflow(): Promise<void> {
       const keys = await overflow.distinct('contact');
       for (const key of keys) {
-        await contacts.updateOne({ _id: key as never, overflow: { $in: [0, null] } }, { $inc: { overflow: 1 }, $min: { dirty: new Date() } });
+        await contacts.updateOne(
+          { _id: key as never, overflow: { $in: [0, null] } },
+          { $inc: { overflow: 1 }, $min: { dirty: new Date() } },
+        );
       }
     },
 
@@ -406,7 +448,10 @@ export function createContacts(connection: Connection) {
     /** Keys after `after` whose state was last evaluated under another configuration. */
     async outdated(configuration: string, limit: number): Promise<Buffer[]> {
       const rows = await contacts
-        .find({ configuration: { $ne: configuration }, entries: { $gt: 0 } }, { projection: { _id: 1 }, limit, promoteBuffers: true })
+        .find(
+          { configuration: { $ne: configuration }, entries: { $gt: 0 } },
+          { projection: { _id: 1 }, limit, promoteBuffers: true },
+        )
         .toArray();
       return rows.map((row) => bytesOf(row._id));
     },
@@ -422,7 +467,11 @@ export function createContacts(connection: Connection) {
     /** Contacts in key order after a key, for exports, reconciliation and long jobs. */
     async page(after: Buffer | undefined, limit: number, filter: Record<string, unknown> = {}): Promise<Contact[]> {
       const rows = await contacts
-        .find({ ...filter, ...(after ? { _id: { $gt: binary(after) } } : {}) } as never, { sort: { _id: 1 }, limit, promoteBuffers: true })
+        .find({ ...filter, ...(after ? { _id: { $gt: binary(after) } } : {}) } as never, {
+          sort: { _id: 1 },
+          limit,
+          promoteBuffers: true,
+        })
         .toArray();
       const keys = rows.map((row) => bytesOf(row._id));
       const found = await this.find(keys);
@@ -433,7 +482,10 @@ export function createContacts(connection: Connection) {
       const from = Buffer.concat([prefix, Buffer.alloc(16 - prefix.length, 0)]);
       const to = Buffer.concat([prefix, Buffer.alloc(16 - prefix.length, 255)]);
       const rows = await contacts
-        .find({ _id: { $gte: binary(from), $lte: binary(to) } as never }, { projection: { _id: 1 }, limit: 50, promoteBuffers: true })
+        .find(
+          { _id: { $gte: binary(from), $lte: binary(to) } as never },
+          { projection: { _id: 1 }, limit: 50, promoteBuffers: true },
+        )
         .toArray();
       return [...(await this.find(rows.map((row) => bytesOf(row._id)))).values()];
     },
@@ -444,7 +496,15 @@ export function createContacts(connection: Connection) {
         { _id: binary(append.key) as never },
         {
           $set: { person },
-          $setOnInsert: { type: append.type, ...(append.country ? { country: append.country } : {}), rev: 0, entries: 0, keyedOnly: true, pending: [], firstSeen: new Date() },
+          $setOnInsert: {
+            type: append.type,
+            ...(append.country ? { country: append.country } : {}),
+            rev: 0,
+            entries: 0,
+            keyedOnly: true,
+            pending: [],
+            firstSeen: new Date(),
+          },
         },
         { upsert: true, writeConcern: DURABLE },
       );
@@ -497,7 +557,9 @@ export function createContacts(connection: Connection) {
     /** Takes marks under a lease that ends at `until` (ms). At most `limit`; none that another worker has. */
     async lease(destination: string, by: string, now: number, until: number, limit: number): Promise<Contact[]> {
       const due = { $elemMatch: { destination, due: { $lte: now } } };
-      const rows = await contacts.find({ marks: due }, { projection: { _id: 1 }, limit, promoteBuffers: true }).toArray();
+      const rows = await contacts
+        .find({ marks: due }, { projection: { _id: 1 }, limit, promoteBuffers: true })
+        .toArray();
       if (rows.length === 0) return [];
       await contacts.updateMany(
         { _id: { $in: rows.map((row) => row._id) }, marks: due } as never,
@@ -506,7 +568,9 @@ export function createContacts(connection: Connection) {
       );
       const keys = rows.map((row) => bytesOf(row._id));
       const found = await this.find(keys);
-      return [...found.values()].filter((c) => c.marks.some((mark) => mark.destination === destination && mark.by === by));
+      return [...found.values()].filter((c) =>
+        c.marks.some((mark) => mark.destination === destination && mark.by === by),
+      );
     },
 
     /**
@@ -518,12 +582,22 @@ export function createContacts(connection: Connection) {
       const operations = settlements.flatMap(({ key, told, clearVersion, mark }) => {
         const set: Record<string, unknown> = told ? { [`told.${destination}`]: told } : {};
         const held = { _id: binary(key) as never, marks: { $elemMatch: { destination, by } } };
-        const cleared = { _id: binary(key) as never, marks: { $elemMatch: { destination, by, version: clearVersion } } };
+        const cleared = {
+          _id: binary(key) as never,
+          marks: { $elemMatch: { destination, by, version: clearVersion } },
+        };
         const [unset, kept] = markUpdate(mark);
         return [
           ...(clearVersion === undefined
             ? []
-            : [{ updateOne: { filter: cleared, update: { $pull: { marks: { destination } }, ...(told ? { $set: set } : {}) } } }]),
+            : [
+                {
+                  updateOne: {
+                    filter: cleared,
+                    update: { $pull: { marks: { destination } }, ...(told ? { $set: set } : {}) },
+                  },
+                },
+              ]),
           // Reached only when the mark is still there: it moved on meanwhile, or was not to be cleared.
           { updateOne: { filter: held, update: { $set: { ...set, ...kept }, ...(unset ? { $unset: unset } : {}) } } },
         ];

@@ -49,15 +49,35 @@ export function createDestinationStates(connection: Connection) {
     fault: (name: string, kind: string, message: string, at: number) => set(name, { lastError: { kind, message, at } }),
     /** Something was told: an error of credentials is over. */
     async told(name: string, at: number): Promise<void> {
-      await model.collection.updateOne(id(name), { $set: { lastToldAt: at }, $unset: { lastError: '' } }, { upsert: true });
+      await model.collection.updateOne(
+        id(name),
+        { $set: { lastToldAt: at }, $unset: { lastError: '' } },
+        { upsert: true },
+      );
     },
-    reconciliation: (name: string, progress: Readonly<Record<string, unknown>>) => set(name, { reconciliation: progress }),
+    reconciliation: (name: string, progress: Readonly<Record<string, unknown>>) =>
+      set(name, { reconciliation: progress }),
 
-    async rememberJob(destination: string, job: string, binding: string, contacts: readonly Buffer[], at: number): Promise<void> {
-      await jobs.collection.insertOne({ destination, job, binding, contacts: contacts.map(binary), at, due: at + 1000 });
+    async rememberJob(
+      destination: string,
+      job: string,
+      binding: string,
+      contacts: readonly Buffer[],
+      at: number,
+    ): Promise<void> {
+      await jobs.collection.insertOne({
+        destination,
+        job,
+        binding,
+        contacts: contacts.map(binary),
+        at,
+        due: at + 1000,
+      });
     },
     async dueJobs(destination: string, now: number) {
-      const rows = await jobs.collection.find({ destination, due: { $lte: now } }, { limit: 100, promoteBuffers: true }).toArray();
+      const rows = await jobs.collection
+        .find({ destination, due: { $lte: now } }, { limit: 100, promoteBuffers: true })
+        .toArray();
       return rows.map((row) => ({
         id: row._id,
         job: String(row.job),

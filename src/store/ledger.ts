@@ -66,7 +66,9 @@ export function createLedger(connection: Connection) {
     },
 
     /** Entries among these ids, by contact (hex): what a crash had already moved. */
-    async findIds(pairs: readonly { key: Buffer; ids: readonly string[] }[]): Promise<Map<string, Map<string, number>>> {
+    async findIds(
+      pairs: readonly { key: Buffer; ids: readonly string[] }[],
+    ): Promise<Map<string, Map<string, number>>> {
       const found = new Map<string, Map<string, number>>();
       if (pairs.length === 0) return found;
       const rows = await ledger
@@ -86,7 +88,9 @@ export function createLedger(connection: Connection) {
 
     /** A contact's history, oldest entry first. */
     async ofContact(key: Buffer, limit = 100_000): Promise<LedgerEntry[]> {
-      const rows = await ledger.find({ contact: binary(key) }, { sort: { number: 1 }, limit, promoteBuffers: true }).toArray();
+      const rows = await ledger
+        .find({ contact: binary(key) }, { sort: { number: 1 }, limit, promoteBuffers: true })
+        .toArray();
       return rows.map((row) => entryFrom(row as unknown as Row));
     },
 

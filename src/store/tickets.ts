@@ -46,7 +46,14 @@ export function createTickets(connection: Connection) {
       const { id, contact, sealed, details } = confirmation;
       await confirmations.collection.updateOne(
         { _id: id as never },
-        { $setOnInsert: { contact: binary(contact), details, until: new Date(until), ...(sealed ? { sealed: binary(sealed) } : {}) } },
+        {
+          $setOnInsert: {
+            contact: binary(contact),
+            details,
+            until: new Date(until),
+            ...(sealed ? { sealed: binary(sealed) } : {}),
+          },
+        },
         { upsert: true, writeConcern: DURABLE },
       );
     },

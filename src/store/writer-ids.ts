@@ -31,10 +31,13 @@ export function createWriterIds(connection: Connection) {
       if (ids.length === 0) return new Set();
       const at = new Date();
       try {
-        await model.collection.insertMany(ids.map(({ id, content }) => ({ _id: id as never, content, at })), {
-          ordered: false,
-          writeConcern: DURABLE,
-        });
+        await model.collection.insertMany(
+          ids.map(({ id, content }) => ({ _id: id as never, content, at })),
+          {
+            ordered: false,
+            writeConcern: DURABLE,
+          },
+        );
         return new Set();
       } catch (error) {
         if (!isDuplicate(error)) throw error;

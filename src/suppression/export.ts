@@ -8,7 +8,16 @@ import type { PrivateParts } from '../preferences/private-part.js';
 import type { Contact, Contacts } from '../store/contacts.js';
 
 /** Reasons that are a denial somebody made or that reality made, as opposed to a missing consent. */
-const STANDING: ReadonlySet<string> = new Set(['opted_out', 'objected', 'complained', 'gpc', 'paused', 'erased', 'restricted', 'undeliverable']);
+const STANDING: ReadonlySet<string> = new Set([
+  'opted_out',
+  'objected',
+  'complained',
+  'gpc',
+  'paused',
+  'erased',
+  'restricted',
+  'undeliverable',
+]);
 const PAGE = 1000;
 
 export interface SuppressionRow {
@@ -66,7 +75,9 @@ export function createSuppressionExport(parts: {
           rows.push({
             contact: contactKeyText(contact.key),
             type: contact.type,
-            ...(options.hash === 'none' ? { address } : { hash: createHash(options.hash).update(address.trim().toLowerCase()).digest('hex') }),
+            ...(options.hash === 'none'
+              ? { address }
+              : { hash: createHash(options.hash).update(address.trim().toLowerCase()).digest('hex') }),
             reason: decision.reason,
             ...(decision.since === undefined ? {} : { since: decision.since }),
           });

@@ -264,7 +264,7 @@ export function createSyncWorker(parts: {
     return free;
   }
 
-  function settlementOf(name: string, task: Task): Settlement {
+  function settlementOf(_name: string, task: Task): Settlement {
     const now = clock.now();
     const { contact, mark, outcome } = task;
     const told: Told = {

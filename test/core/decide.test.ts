@@ -15,7 +15,11 @@ describe('decide agrees with the golden cases', () => {
 
 describe('calling hours', () => {
   const ask = (at: string) =>
-    decide(EMPTY_STATE, { brand: 'jmf', channel: 'voice', purpose: 'promotion', topic: '*', at: Date.parse(at) }, { policy });
+    decide(
+      EMPTY_STATE,
+      { brand: 'jmf', channel: 'voice', purpose: 'promotion', topic: '*', at: Date.parse(at) },
+      { policy },
+    );
 
   test('with an unknown zone the first instant is when Honolulu opens', () => {
     const decision = ask('2026-06-15T15:00:00Z');
@@ -27,7 +31,13 @@ describe('calling hours', () => {
     expect(new Date(ask('2026-11-02T02:30:00Z').retryAfter ?? 0).toISOString()).toBe('2026-11-02T18:00:00.000Z');
   });
   test('a destination is told lasting facts only', () => {
-    const question = { brand: 'jmf', channel: 'voice', purpose: 'promotion', topic: '*', at: Date.parse('2026-06-15T15:00:00Z') } as const;
+    const question = {
+      brand: 'jmf',
+      channel: 'voice',
+      purpose: 'promotion',
+      topic: '*',
+      at: Date.parse('2026-06-15T15:00:00Z'),
+    } as const;
     expect(decide(EMPTY_STATE, question, { policy, ignoreQuietHours: true }).allowed).toBe(true);
   });
 });

@@ -35,7 +35,10 @@ const body = fc.oneof(
   fc.record({ type: fc.constantFrom('complained', 'gpc_received', 'restricted', 'restriction_lifted', 'erased') }),
   fc.record({ type: fc.constant('bounced'), kind: fc.constantFrom('hard', 'soft') }),
   fc.record({ type: fc.constantFrom('unreachable', 'reachable'), channel: fc.constantFrom('email', 'voice') }),
-  fc.record({ type: fc.constantFrom('registry_listed', 'registry_unlisted'), registry: fc.constantFrom('us-national', 'us-wi') }),
+  fc.record({
+    type: fc.constantFrom('registry_listed', 'registry_unlisted'),
+    registry: fc.constantFrom('us-national', 'us-wi'),
+  }),
   fc.record({
     type: fc.constant('profile'),
     relationship: fc.constantFrom(undefined, 'customer', 'recipient', 'prospect', 'former'),
@@ -48,7 +51,13 @@ const body = fc.oneof(
 const history = fc.array(fc.record({ body, at: time, source }), { maxLength: 14 }).map((list) =>
   list.map(({ body: fields, at, source: from }, index): ContactEvent => {
     const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-    return { ...present, at, source: from, id: `e${String(index).padStart(2, '0')}`, recorded: index } as unknown as ContactEvent;
+    return {
+      ...present,
+      at,
+      source: from,
+      id: `e${String(index).padStart(2, '0')}`,
+      recorded: index,
+    } as unknown as ContactEvent;
   }),
 );
 const question = fc.record({
@@ -79,7 +88,10 @@ describe('fold', () => {
           .map(({ event }) => event);
         const split = shuffled.length === 0 ? 0 : cut % shuffled.length;
         const whole = fold(EMPTY_STATE, events);
-        const parts = fold(fold(EMPTY_STATE, shuffled.slice(0, split)), [...shuffled.slice(split), ...shuffled.slice(0, split)]);
+        const parts = fold(fold(EMPTY_STATE, shuffled.slice(0, split)), [
+          ...shuffled.slice(split),
+          ...shuffled.slice(0, split),
+        ]);
         expect(parts).toEqual(whole);
       }),
       { numRuns: 1000 },
@@ -89,7 +101,9 @@ describe('fold', () => {
   test('drops nothing that a later or late-arriving event could make matter', () => {
     fc.assert(
       fc.property(history, history, question, (before, lateOrLater, asked) => {
-        const late = lateOrLater.map((event, index): ContactEvent => ({ ...event, id: `z${index}`, recorded: 100 + index }));
+        const late = lateOrLater.map(
+          (event, index): ContactEvent => ({ ...event, id: `z${index}`, recorded: 100 + index }),
+        );
         const state = fold(fold(EMPTY_STATE, before), late);
         fc.pre(asked.at >= state.horizon);
         expect(decide(state, asked, context).reason).toBe(naiveDecision([...before, ...late], asked, policy));
@@ -99,14 +113,17 @@ describe('fold', () => {
   });
 
   test('stays small however often the same thing is said', () => {
-    const events = Array.from({ length: 20_000 }, (_, index): ContactEvent => ({
-      id: `e${index}`,
-      type: index % 2 ? 'opted_in' : 'opted_out',
-      at: START + index,
-      recorded: index,
-      source: { kind: 'one_click' },
-      scope: { brand: 'jmf', channel: 'email', purpose: 'promotion', topic: '*' },
-    }));
+    const events = Array.from(
+      { length: 20_000 },
+      (_, index): ContactEvent => ({
+        id: `e${index}`,
+        type: index % 2 ? 'opted_in' : 'opted_out',
+        at: START + index,
+        recorded: index,
+        source: { kind: 'one_click' },
+        scope: { brand: 'jmf', channel: 'email', purpose: 'promotion', topic: '*' },
+      }),
+    );
     expect(fold(EMPTY_STATE, events).atoms).toHaveLength(2);
   });
 });

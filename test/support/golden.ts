@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { type ContactEvent, type EventType } from '../../src/core/event.js';
+import type { ContactEvent, EventType } from '../../src/core/event.js';
 import type { Policy } from '../../src/core/policy.js';
 import type { Channel, Purpose, Scope } from '../../src/core/scope.js';
 
@@ -21,12 +21,17 @@ export interface GoldenCase {
 }
 
 /** Our copy of the cases that `decide` must answer. */
-export const goldenCases: readonly GoldenCase[] = readFileSync(new URL('../golden/decisions.ndjson', import.meta.url), 'utf8')
+export const goldenCases: readonly GoldenCase[] = readFileSync(
+  new URL('../golden/decisions.ndjson', import.meta.url),
+  'utf8',
+)
   .trim()
   .split('\n')
   .map((line) => JSON.parse(line) as GoldenCase);
 
-export const policy: Policy = parse(readFileSync(new URL('../../config/policy.yaml', import.meta.url), 'utf8')) as Policy;
+export const policy: Policy = parse(
+  readFileSync(new URL('../../config/policy.yaml', import.meta.url), 'utf8'),
+) as Policy;
 
 /** A case's events as the store would hold them, recorded in their order. */
 export function goldenEvents(given: readonly GoldenEvent[]): ContactEvent[] {
@@ -39,7 +44,9 @@ export function goldenEvents(given: readonly GoldenEvent[]): ContactEvent[] {
         recorded: index,
         at: Date.parse(event.at),
         ...(event.until === undefined ? {} : { until: Date.parse(event.until) }),
-        ...(event.scope === undefined ? {} : { scope: { brand: '*', channel: '*', purpose: '*', topic: '*', ...event.scope } }),
+        ...(event.scope === undefined
+          ? {}
+          : { scope: { brand: '*', channel: '*', purpose: '*', topic: '*', ...event.scope } }),
       }) as ContactEvent,
   );
 }

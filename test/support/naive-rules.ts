@@ -1,13 +1,15 @@
-import { compareEvents, type ContactEvent } from '../../src/core/event.js';
-import { type Policy } from '../../src/core/policy.js';
 import type { Question } from '../../src/core/decide.js';
+import { type ContactEvent, compareEvents } from '../../src/core/event.js';
+import type { Policy } from '../../src/core/policy.js';
 
 /**
  * The rules of `policy.md` read word by word over the raw events: no state, no compaction, no shared code with
  * `core/decide.ts` beyond the order of events. Slow and plain on purpose. Quiet hours are left out.
  */
 export function naiveDecision(events: readonly ContactEvent[], question: Question, policy: Policy): string {
-  const known = [...new Map(events.map((e) => [e.id, e])).values()].filter((e) => e.at <= question.at).sort(compareEvents);
+  const known = [...new Map(events.map((e) => [e.id, e])).values()]
+    .filter((e) => e.at <= question.at)
+    .sort(compareEvents);
   const marketing = question.purpose !== 'legal' && question.purpose !== 'service';
   type S = { brand?: string; channel?: string; purpose?: string; topic?: string };
   const field = (value: string | undefined) => value ?? '*';
@@ -19,13 +21,15 @@ export function naiveDecision(events: readonly ContactEvent[], question: Questio
   const purposeWithin = (inner: string, outer: string) =>
     outer === '*' || inner === outer || (outer === 'marketing' && !['*', 'legal', 'service'].includes(inner));
   const within = (inner: S, outer: S) =>
-    (['brand', 'channel', 'topic'] as const).every((f) => field(outer[f]) === '*' || field(outer[f]) === field(inner[f])) &&
-    purposeWithin(field(inner.purpose), field(outer.purpose));
+    (['brand', 'channel', 'topic'] as const).every(
+      (f) => field(outer[f]) === '*' || field(outer[f]) === field(inner[f]),
+    ) && purposeWithin(field(inner.purpose), field(outer.purpose));
   const gpc = ['retargeting', 'lookalike_seed', 'lookalike_target', 'partner_promotion', 'affiliate_promotion'];
   const scopesOf = (e: ContactEvent): S[] => {
     if (e.type === 'complained') return [{ channel: 'email', purpose: 'marketing' }];
     if (e.type === 'gpc_received') return gpc.map((purpose) => ({ purpose }));
-    if ((e.type === 'objected' || e.type === 'paused') && field(e.scope?.purpose) === '*') return [{ ...e.scope, purpose: 'marketing' }];
+    if ((e.type === 'objected' || e.type === 'paused') && field(e.scope?.purpose) === '*')
+      return [{ ...e.scope, purpose: 'marketing' }];
     return [{ ...e.scope }];
   };
 
@@ -73,12 +77,16 @@ export function naiveDecision(events: readonly ContactEvent[], question: Questio
             g.at > d.at &&
             within({ ...g.scope }, s) &&
             ((g.lifts ?? 'any') === 'any' ||
-              (g.lifts === 'same_source' && g.source.destination !== undefined && g.source.destination === d.source.destination)),
+              (g.lifts === 'same_source' &&
+                g.source.destination !== undefined &&
+                g.source.destination === d.source.destination)),
         ),
     );
   const standing = covering.filter(stands);
   if (question.purpose === 'service') {
-    const stop = standing.some((d) => ['opted_out', 'consent_withdrawn'].includes(d.type) && field(d.scope?.purpose) === '*');
+    const stop = standing.some(
+      (d) => ['opted_out', 'consent_withdrawn'].includes(d.type) && field(d.scope?.purpose) === '*',
+    );
     return question.channel === 'sms' && stop ? 'opted_out' : 'service';
   }
   if (profiles.filter((e) => e.minor !== undefined).at(-1)?.minor) return 'minor';
@@ -93,15 +101,21 @@ export function naiveDecision(events: readonly ContactEvent[], question: Questio
 
   let relationship = 'prospect';
   for (const e of remembered) {
-    if (e.relationship && !(relationship === 'recipient' && e.relationship !== 'customer')) relationship = e.relationship;
+    if (e.relationship && !(relationship === 'recipient' && e.relationship !== 'customer'))
+      relationship = e.relationship;
   }
   const monthsAfter = (at: number, months: number) => {
     const d = new Date(at);
     const target = new Date(Date.UTC(d.getUTCFullYear(), d.getUTCMonth() + months, 1));
     const days = new Date(Date.UTC(target.getUTCFullYear(), target.getUTCMonth() + 1, 0)).getUTCDate();
     return Date.UTC(
-      target.getUTCFullYear(), target.getUTCMonth(), Math.min(d.getUTCDate(), days),
-      d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds(), d.getUTCMilliseconds(),
+      target.getUTCFullYear(),
+      target.getUTCMonth(),
+      Math.min(d.getUTCDate(), days),
+      d.getUTCHours(),
+      d.getUTCMinutes(),
+      d.getUTCSeconds(),
+      d.getUTCMilliseconds(),
     );
   };
   const implied = (purchase: number, inquiry: number) =>
@@ -125,7 +139,11 @@ export function naiveDecision(events: readonly ContactEvent[], question: Questio
   const casl = canada && question.channel === 'email' && !implied(24, 6);
   if (consents.length === 0 && (always || casl)) {
     const lapsed = grants.some(
-      (g) => g.type === 'consent_granted' && coversQuestion({ ...g.scope }) && !endedBy(g) && question.at >= (g.until ?? Number.POSITIVE_INFINITY),
+      (g) =>
+        g.type === 'consent_granted' &&
+        coversQuestion({ ...g.scope }) &&
+        !endedBy(g) &&
+        question.at >= (g.until ?? Number.POSITIVE_INFINITY),
     );
     const impliedLapsed = !always && casl && remembered.some((e) => e.implied);
     return lapsed || impliedLapsed ? 'consent_expired' : 'consent_missing';

@@ -55,7 +55,9 @@ export const brevo: Adapter<Settings, Target> = {
         return inForce(
           await eachEntry(entries, WIDTH, signal, (entry) =>
             action === 'suppress'
-              ? api('POST', '/v3/contacts', signal, { json: { email: entry.address, emailBlacklisted: true, updateEnabled: true } })
+              ? api('POST', '/v3/contacts', signal, {
+                  json: { email: entry.address, emailBlacklisted: true, updateEnabled: true },
+                })
               : api('PUT', one(entry.address), signal, { query, json: { emailBlacklisted: false }, also: [404] }),
           ),
         );
@@ -63,7 +65,10 @@ export const brevo: Adapter<Settings, Target> = {
 
       async readBack(_binding, cursor, signal) {
         const offset = Number(cursor ?? 0);
-        const found = read(page, await api('GET', '/v3/contacts', signal, { query: { limit: PAGE, offset, sort: 'asc' } }));
+        const found = read(
+          page,
+          await api('GET', '/v3/contacts', signal, { query: { limit: PAGE, offset, sort: 'asc' } }),
+        );
         return {
           entries: found.contacts.filter((entry) => entry.emailBlacklisted && entry.email).map(toEntry),
           ...(found.contacts.length === PAGE ? { next: String(offset + PAGE) } : {}),

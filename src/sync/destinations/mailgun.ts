@@ -11,7 +11,11 @@ const settings = z.strictObject({
   baseUrl: z.url().default('https://api.mailgun.net'),
   webhookSigningKey: z.string().min(1).optional(),
   /** Mailgun tries a webhook again for eight hours, with the same timestamp and token. */
-  webhookWindowSeconds: z.number().int().positive().default(8 * 3600 + 600),
+  webhookWindowSeconds: z
+    .number()
+    .int()
+    .positive()
+    .default(8 * 3600 + 600),
 });
 const target = z.strictObject({
   /** Only mail with this tag; `*` is all mail of the domain, service messages too. */
@@ -74,10 +78,13 @@ export const mailgun: Adapter<Settings, Target> = {
         const { tag } = targetOf(binding);
         const found = read(page, await api('GET', cursor ?? `${list}?limit=${PAGE}`, signal));
         // Only path and query: a page's URL must not lead our key to another host.
-        const next = found.paging?.next === undefined || found.items.length === 0 ? undefined : new URL(found.paging.next);
+        const next =
+          found.paging?.next === undefined || found.items.length === 0 ? undefined : new URL(found.paging.next);
         return {
           entries: found.items.filter((one) => holds(one, tag)).map(entryOf),
-          ...(next?.pathname === undefined || !next.pathname.endsWith('/unsubscribes') ? {} : { next: next.pathname + next.search }),
+          ...(next?.pathname === undefined || !next.pathname.endsWith('/unsubscribes')
+            ? {}
+            : { next: next.pathname + next.search }),
         };
       },
 
@@ -93,7 +100,10 @@ export const mailgun: Adapter<Settings, Target> = {
       async receive(request, now) {
         const key = configured(options.webhookSigningKey, 'webhookSigningKey');
         const { signature, 'event-data': told } = jsonBody(request.body, webhookBody);
-        if (!signature || !sameText(signature.signature, hmac('sha256', key, 'hex', signature.timestamp, signature.token))) {
+        if (
+          !signature ||
+          !sameText(signature.signature, hmac('sha256', key, 'hex', signature.timestamp, signature.token))
+        ) {
           throw forged('the signature does not fit timestamp and token');
         }
         checkClock(Number(signature.timestamp) * 1000, now, options.webhookWindowSeconds);
@@ -108,7 +118,10 @@ export const mailgun: Adapter<Settings, Target> = {
 };
 
 const webhookBody = z.object({
-  signature: z.object({ timestamp: z.coerce.string(), token: z.string().min(1), signature: z.string() }).optional().catch(undefined),
+  signature: z
+    .object({ timestamp: z.coerce.string(), token: z.string().min(1), signature: z.string() })
+    .optional()
+    .catch(undefined),
   'event-data': z.unknown(),
 });
 const event = z.object({
@@ -126,17 +139,30 @@ const event = z.object({
 const NOT_THE_MAILBOX = new Set(['suppress-unsubscribe', 'suppress-complaint']);
 const SOFT = new Set(['espblock', 'greylisted', 'old']);
 
-function readEvent(one: z.infer<typeof event>, bindings: readonly Binding[], targetOf: (binding: Binding) => Target): Reading {
+function readEvent(
+  one: z.infer<typeof event>,
+  bindings: readonly Binding[],
+  targetOf: (binding: Binding) => Target,
+): Reading {
   const facts = {
     address: one.recipient,
     at: one.timestamp,
     id: one.id,
-    evidence: evidence({ event: one.event, severity: one.severity, reason: one.reason, code: one['delivery-status']?.code }),
+    evidence: evidence({
+      event: one.event,
+      severity: one.severity,
+      reason: one.reason,
+      code: one['delivery-status']?.code,
+    }),
   };
   switch (one.event) {
     case 'unsubscribed': {
       const tags = one.tags ?? [];
-      return listed('opted_out', facts, bindings.filter((binding) => tags.includes(targetOf(binding).tag)));
+      return listed(
+        'opted_out',
+        facts,
+        bindings.filter((binding) => tags.includes(targetOf(binding).tag)),
+      );
     }
     case 'complained':
       return complained(facts);

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { Adapter, Binding, Destination, ReadBackEntry } from '../destination.js';
+import { redact } from '../http.js';
 import { at, createApi, read, targetReader } from './mechanics/api.js';
 import { each } from './mechanics/each.js';
 import { checkBasic, configured, forged, jsonBody, stableId } from './mechanics/incoming.js';
 import { bounced, collect, complained, evidence, listed, type Reading, timeField } from './mechanics/reports.js';
-import { redact } from '../http.js';
 
 const settings = z.strictObject({
   serverToken: z.string().min(1),
@@ -23,7 +23,9 @@ const statuses = z.object({
   Suppressions: z.array(z.object({ EmailAddress: z.string(), Status: z.string(), Message: z.string().nullish() })),
 });
 const dump = z.object({
-  Suppressions: z.array(z.object({ EmailAddress: z.string(), SuppressionReason: z.string(), Origin: z.string(), CreatedAt: timeField })),
+  Suppressions: z.array(
+    z.object({ EmailAddress: z.string(), SuppressionReason: z.string(), Origin: z.string(), CreatedAt: timeField }),
+  ),
 });
 const KINDS: Readonly<Record<string, ReadBackEntry['kind']>> = { HardBounce: 'bounced', SpamComplaint: 'complained' };
 
@@ -42,7 +44,11 @@ export const postmark: Adapter<Settings, Target> = {
     const targetOf = targetReader(target);
     const listOf = (binding: Binding) => at`/message-streams/${targetOf(binding).stream}/suppressions`;
     const toEntries = (json: unknown): ReadBackEntry[] =>
-      read(dump, { json }).Suppressions.map((one) => ({ address: one.EmailAddress, at: one.CreatedAt, kind: KINDS[one.SuppressionReason] ?? 'unsubscribed' }));
+      read(dump, { json }).Suppressions.map((one) => ({
+        address: one.EmailAddress,
+        at: one.CreatedAt,
+        kind: KINDS[one.SuppressionReason] ?? 'unsubscribed',
+      }));
 
     return {
       accepts: ['email'],
@@ -79,7 +85,8 @@ export const postmark: Adapter<Settings, Target> = {
       async receive(request) {
         const user = configured(options.webhookUser, 'webhookUser');
         checkBasic(request, user, configured(options.webhookPassword, 'webhookPassword'));
-        if (options.webhookFrom && !options.webhookFrom.includes(request.ip)) throw forged('the request comes from an address that is not allowed');
+        if (options.webhookFrom && !options.webhookFrom.includes(request.ip))
+          throw forged('the request comes from an address that is not allowed');
         return collect([jsonBody(request.body, z.record(z.string(), z.unknown()))], event, (one) =>
           readEvent(one, (stream) => bindings.filter((binding) => targetOf(binding).stream === stream)),
         );
@@ -112,7 +119,11 @@ function readEvent(one: z.infer<typeof event>, bound: (stream: string) => readon
     address,
     at: time,
     id: stableId(one.RecordType, one.ID, one.MessageID ?? '', address, time),
-    evidence: evidence({ type: one.Type ?? one.RecordType, stream: one.MessageStream ?? undefined, origin: one.Origin ?? undefined }),
+    evidence: evidence({
+      type: one.Type ?? one.RecordType,
+      stream: one.MessageStream ?? undefined,
+      origin: one.Origin ?? undefined,
+    }),
   };
   switch (one.RecordType) {
     case 'SpamComplaint':

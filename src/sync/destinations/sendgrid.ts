@@ -162,7 +162,7 @@ export const sendgrid: Adapter<Settings, Target> = {
           {
             // Not the signature: an ECDSA signature has a second valid form, (r, n − s).
             replayKey: replayKeyOf(header(request, 'x-twilio-email-event-webhook-timestamp'), request.body),
-          replayFor: options.webhookWindowSeconds,
+            replayFor: options.webhookWindowSeconds,
           },
         );
       },

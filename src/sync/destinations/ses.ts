@@ -40,7 +40,10 @@ const contact = z.object({
 });
 const contacts = z.object({ Contacts: z.array(contact).default([]), NextToken: z.string().nullish() });
 const suppressed = z.object({ EmailAddress: z.string(), Reason: z.string(), LastUpdateTime: z.number().optional() });
-const suppressedPage = z.object({ SuppressedDestinationSummaries: z.array(suppressed).default([]), NextToken: z.string().nullish() });
+const suppressedPage = z.object({
+  SuppressedDestinationSummaries: z.array(suppressed).default([]),
+  NextToken: z.string().nullish(),
+});
 
 /**
  * Amazon SES, API v2: the account's suppression list, or a topic (or all) of a contact list.
@@ -59,14 +62,31 @@ export const ses: Adapter<Settings, Target> = {
     const targetOf = targetReader(target);
     const sns = createSnsReader(parts.http);
 
-    function call(method: HttpRequest['method'], path: string, signal: AbortSignal, json?: unknown, also: readonly number[] = []) {
+    function call(
+      method: HttpRequest['method'],
+      path: string,
+      signal: AbortSignal,
+      json?: unknown,
+      also: readonly number[] = [],
+    ) {
       const body = json === undefined ? '' : JSON.stringify(json);
       const url = `${base}${path}`;
-      const headers = signAws({ method, url, body, headers: { 'content-type': 'application/json' } }, options, options.region, 'ses', parts.now());
+      const headers = signAws(
+        { method, url, body, headers: { 'content-type': 'application/json' } },
+        options,
+        options.region,
+        'ses',
+        parts.now(),
+      );
       return parts.http.request({ method, url, headers, signal, also, ...(json === undefined ? {} : { body }) });
     }
 
-    async function setContact(where: { contactList: string; topic?: string | undefined }, address: string, out: boolean, signal: AbortSignal) {
+    async function setContact(
+      where: { contactList: string; topic?: string | undefined },
+      address: string,
+      out: boolean,
+      signal: AbortSignal,
+    ) {
       const path = at`/v2/email/contact-lists/${where.contactList}/contacts/${address}`;
       const found = await call('GET', path, signal, undefined, [404]);
       const known = found.status === 404 ? undefined : read(contact, found);
@@ -80,7 +100,11 @@ export const ses: Adapter<Settings, Target> = {
               UnsubscribeAll: known?.UnsubscribeAll ?? false,
             };
       if (known) await call('PUT', path, signal, json);
-      else await call('POST', at`/v2/email/contact-lists/${where.contactList}/contacts`, signal, { EmailAddress: address, ...json });
+      else
+        await call('POST', at`/v2/email/contact-lists/${where.contactList}/contacts`, signal, {
+          EmailAddress: address,
+          ...json,
+        });
     }
 
     const isOut = (where: Target, one: z.infer<typeof contact>) =>
@@ -99,9 +123,13 @@ export const ses: Adapter<Settings, Target> = {
         return inForce(
           await eachEntry(entries, 1, signal, async (entry) => {
             if ('contactList' in where) return setContact(where, entry.address, action === 'suppress', signal);
-            if (action === 'lift') return call('DELETE', at`/v2/email/suppression/addresses/${entry.address}`, signal, undefined, [404]);
+            if (action === 'lift')
+              return call('DELETE', at`/v2/email/suppression/addresses/${entry.address}`, signal, undefined, [404]);
             const reason = entry.reason === 'undeliverable' ? 'BOUNCE' : 'COMPLAINT';
-            return call('PUT', '/v2/email/suppression/addresses', signal, { EmailAddress: entry.address, Reason: reason });
+            return call('PUT', '/v2/email/suppression/addresses', signal, {
+              EmailAddress: entry.address,
+              Reason: reason,
+            });
           }),
         );
       },
@@ -109,7 +137,10 @@ export const ses: Adapter<Settings, Target> = {
       async readBack(binding, cursor, signal) {
         const where = targetOf(binding);
         if ('contactList' in where) {
-          const filter = where.topic === undefined ? {} : { Filter: { FilteredStatus: 'OPT_OUT', TopicFilter: { TopicName: where.topic } } };
+          const filter =
+            where.topic === undefined
+              ? {}
+              : { Filter: { FilteredStatus: 'OPT_OUT', TopicFilter: { TopicName: where.topic } } };
           const answer = await call('POST', at`/v2/email/contact-lists/${where.contactList}/contacts/list`, signal, {
             PageSize: 500,
             ...filter,
@@ -127,18 +158,31 @@ export const ses: Adapter<Settings, Target> = {
         }
         const query = `PageSize=1000${cursor === undefined ? '' : `&NextToken=${encoded(cursor)}`}`;
         const page = read(suppressedPage, await call('GET', `/v2/email/suppression/addresses?${query}`, signal));
-        return { entries: page.SuppressedDestinationSummaries.map(summary), ...(page.NextToken ? { next: page.NextToken } : {}) };
+        return {
+          entries: page.SuppressedDestinationSummaries.map(summary),
+          ...(page.NextToken ? { next: page.NextToken } : {}),
+        };
       },
 
       async lookup(binding, addresses, signal): Promise<readonly ReadBackEntry[]> {
         const where = targetOf(binding);
         const found = await each(addresses, 1, signal, async (address): Promise<ReadBackEntry | undefined> => {
           if ('contactList' in where) {
-            const answer = await call('GET', at`/v2/email/contact-lists/${where.contactList}/contacts/${address}`, signal, undefined, [404]);
-            return answer.status !== 404 && isOut(where, read(contact, answer)) ? { address, kind: 'unsubscribed' } : undefined;
+            const answer = await call(
+              'GET',
+              at`/v2/email/contact-lists/${where.contactList}/contacts/${address}`,
+              signal,
+              undefined,
+              [404],
+            );
+            return answer.status !== 404 && isOut(where, read(contact, answer))
+              ? { address, kind: 'unsubscribed' }
+              : undefined;
           }
           const answer = await call('GET', at`/v2/email/suppression/addresses/${address}`, signal, undefined, [404]);
-          return answer.status === 404 ? undefined : summary(read(z.object({ SuppressedDestination: suppressed }), answer).SuppressedDestination);
+          return answer.status === 404
+            ? undefined
+            : summary(read(z.object({ SuppressedDestination: suppressed }), answer).SuppressedDestination);
         });
         return found.filter((one) => one !== undefined);
       },
@@ -151,7 +195,12 @@ export const ses: Adapter<Settings, Target> = {
         if (message.Type === 'SubscriptionConfirmation') await sns.confirm(message);
         if (message.Type !== 'Notification') return { reports: [], unknown: [], ...more };
         const told: unknown = jsonBody(Buffer.from(message.Message), z.unknown());
-        return collect([told], sesEvent, (one) => readSesEvent(one, message.MessageId, boundTo(bindings, targetOf)), more);
+        return collect(
+          [told],
+          sesEvent,
+          (one) => readSesEvent(one, message.MessageId, boundTo(bindings, targetOf)),
+          more,
+        );
       },
     };
   },

@@ -20,7 +20,14 @@ type Settings = z.infer<typeof settings>;
 type Target = z.infer<typeof target>;
 
 const results = z.object({
-  results: z.array(z.object({ recipient: z.string(), type: z.string(), source: z.string().nullish(), updated: timeField.optional().catch(undefined) })),
+  results: z.array(
+    z.object({
+      recipient: z.string(),
+      type: z.string(),
+      source: z.string().nullish(),
+      updated: timeField.optional().catch(undefined),
+    }),
+  ),
   links: z.array(z.object({ href: z.string(), rel: z.string() })).optional(),
 });
 const KINDS: Readonly<Record<string, ReadBackEntry['kind']>> = {
@@ -72,7 +79,8 @@ export const sparkpost: Adapter<Settings, Target> = {
 
       async send(binding, action, entries, signal) {
         const { type } = targetOf(binding);
-        if (action === 'lift') return inForce(await eachEntry(entries, WIDTH, signal, (entry) => lift(entry.address, type, signal)));
+        if (action === 'lift')
+          return inForce(await eachEntry(entries, WIDTH, signal, (entry) => lift(entry.address, type, signal)));
         await api('PUT', '/api/v1/suppression-list', signal, {
           json: { recipients: entries.map((entry) => ({ recipient: entry.address, type, description: entry.reason })) },
         });
@@ -81,7 +89,9 @@ export const sparkpost: Adapter<Settings, Target> = {
 
       async readBack(binding, cursor, signal) {
         const { type } = targetOf(binding);
-        const answer = await api('GET', '/api/v1/suppression-list', signal, { query: { cursor: cursor ?? 'initial', per_page: PAGE, types: type } });
+        const answer = await api('GET', '/api/v1/suppression-list', signal, {
+          query: { cursor: cursor ?? 'initial', per_page: PAGE, types: type },
+        });
         const found = read(results, answer);
         const href = found.links?.find((link) => link.rel === 'next')?.href;
         const next = href === undefined ? undefined : new URL(href, options.baseUrl).searchParams.get('cursor');
@@ -100,8 +110,15 @@ export const sparkpost: Adapter<Settings, Target> = {
       async receive(request) {
         const user = configured(options.webhookUser, 'webhookUser');
         checkBasic(request, user, configured(options.webhookPassword, 'webhookPassword'));
-        const events = jsonBody(request.body, z.array(z.object({ msys: z.record(z.string(), z.unknown()).optional() })));
-        return collect(events.flatMap(({ msys }) => Object.values(msys ?? {})), event, readEvent);
+        const events = jsonBody(
+          request.body,
+          z.array(z.object({ msys: z.record(z.string(), z.unknown()).optional() })),
+        );
+        return collect(
+          events.flatMap(({ msys }) => Object.values(msys ?? {})),
+          event,
+          readEvent,
+        );
       },
     };
   },
@@ -121,7 +138,21 @@ const event = z.object({
 const HARD = new Set(['10', '30', '90']);
 /** Administrative failure: stopped by the suppression list itself. */
 const SUPPRESSED = '25';
-const IGNORED = new Set(['delivery', 'injection', 'delay', 'open', 'initial_open', 'click', 'amp_open', 'amp_initial_open', 'amp_click', 'policy_rejection', 'generation_failure', 'generation_rejection', 'sms_status']);
+const IGNORED = new Set([
+  'delivery',
+  'injection',
+  'delay',
+  'open',
+  'initial_open',
+  'click',
+  'amp_open',
+  'amp_initial_open',
+  'amp_click',
+  'policy_rejection',
+  'generation_failure',
+  'generation_rejection',
+  'sms_status',
+]);
 
 function readEvent(one: z.infer<typeof event>): Reading {
   const facts = {

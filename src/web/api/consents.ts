@@ -22,18 +22,43 @@ export function consentRoutes(
     method: 'post',
     path: '/consents',
     summary: 'Start double opt-in, or record a consent with its evidence',
-    description: '`double_opt_in` mails a button; nothing counts until it is pressed. `record` keeps a consent that was given elsewhere, with the notice agreed to.',
+    description:
+      '`double_opt_in` mails a button; nothing counts until it is pressed. `record` keeps a consent that was given elsewhere, with the notice agreed to.',
     scope: 'consents',
     body: consentSchema,
-    answer: z.object({ status: z.enum(['mailed', 'recorded']), expires: z.string().optional(), id: z.string().optional(), receipt: z.string().optional(), contact: z.string().optional() }),
+    answer: z.object({
+      status: z.enum(['mailed', 'recorded']),
+      expires: z.string().optional(),
+      id: z.string().optional(),
+      receipt: z.string().optional(),
+      contact: z.string().optional(),
+    }),
     async handle({ body, key }) {
       reader.checkScope({ brand: body.brand, ...(body.topic === undefined ? {} : { topic: body.topic }) }, '');
-      const scope = { brand: body.brand, channel: body.channel, purpose: body.purpose as Purpose, topic: body.topic ?? '*' };
+      const scope = {
+        brand: body.brand,
+        channel: body.channel,
+        purpose: body.purpose as Purpose,
+        topic: body.topic ?? '*',
+      };
       const language = body.notice.language ?? 'en';
-      const evidence = Object.fromEntries(Object.entries(body.evidence ?? {}).filter(([, value]) => value !== undefined)) as Record<string, string>;
+      const evidence = Object.fromEntries(
+        Object.entries(body.evidence ?? {}).filter(([, value]) => value !== undefined),
+      ) as Record<string, string>;
       if (body.mode === 'double_opt_in') {
-        if ('key' in body.contact) throw new HushError('invalid', 'mail needs an address', { field: 'contact.key', remedy: 'give the email address' });
-        const { expires } = await consents.begin({ point: reader.pointOf(body.contact), scope, notice: body.notice, language, evidence, until: body.until });
+        if ('key' in body.contact)
+          throw new HushError('invalid', 'mail needs an address', {
+            field: 'contact.key',
+            remedy: 'give the email address',
+          });
+        const { expires } = await consents.begin({
+          point: reader.pointOf(body.contact),
+          scope,
+          notice: body.notice,
+          language,
+          evidence,
+          until: body.until,
+        });
         return { status: 'mailed', expires: iso(expires) };
       }
       const text = consents.wording(body.notice, language);

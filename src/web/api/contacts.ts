@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { maskContact } from '../../core/contact-point.js';
 import type { Clock } from '../../core/clock.js';
+import { maskContact } from '../../core/contact-point.js';
 import { HushError } from '../../core/errors.js';
 import { contactKeyText } from '../../core/keys.js';
 import type { Accept, Subject } from '../../preferences/accept.js';
@@ -39,7 +39,8 @@ export function contactRoutes(
     method: 'post',
     path: '/contacts/lookup',
     summary: 'What is known of a contact',
-    description: 'The present state: denials and grants with their receipts, facts, and what each destination was told. The address is masked.',
+    description:
+      'The present state: denials and grants with their receipts, facts, and what each destination was told. The address is masked.',
     scope: 'contacts',
     body: z.strictObject({ contact: contactSchema }),
     answer: stateSchema,
@@ -61,16 +62,40 @@ export function contactRoutes(
         ...(address ? { masked: maskContact(address) } : {}),
         ...(contact.person ? { person: contact.person } : {}),
         denials: state.atoms.flatMap((atom) =>
-          atom.t === 'denial' ? [{ type: atom.type, scope: atom.scope, ...base(atom), ...(atom.until === undefined ? {} : { until: iso(atom.until) }) }] : [],
+          atom.t === 'denial'
+            ? [
+                {
+                  type: atom.type,
+                  scope: atom.scope,
+                  ...base(atom),
+                  ...(atom.until === undefined ? {} : { until: iso(atom.until) }),
+                },
+              ]
+            : [],
         ),
         grants: state.atoms.flatMap((atom) =>
-          atom.t === 'grant' ? [{ type: atom.type, scope: atom.scope, lifts: atom.lifts, ...base(atom), ...(atom.until === undefined ? {} : { until: iso(atom.until) }) }] : [],
+          atom.t === 'grant'
+            ? [
+                {
+                  type: atom.type,
+                  scope: atom.scope,
+                  lifts: atom.lifts,
+                  ...base(atom),
+                  ...(atom.until === undefined ? {} : { until: iso(atom.until) }),
+                },
+              ]
+            : [],
         ),
         facts,
         destinations: Object.entries(contact.told).map(([destination, told]) => ({
           destination,
           waiting: contact.marks.some((mark) => mark.destination === destination),
-          bindings: Object.entries(told.bindings).map(([binding, { suppressed, at, status }]) => ({ binding, suppressed, status, at: iso(at) })),
+          bindings: Object.entries(told.bindings).map(([binding, { suppressed, at, status }]) => ({
+            binding,
+            suppressed,
+            status,
+            at: iso(at),
+          })),
         })),
       };
     },
@@ -82,13 +107,18 @@ export function contactRoutes(
     summary: 'Join contacts to one person',
     description: 'An event with reach `person` given for one of them then counts for all, those of the past included.',
     scope: 'contacts',
-    body: z.strictObject({ contacts: z.array(contactSchema).min(2, 'give at least two contacts').max(50, 'at most 50 contacts at once') }),
+    body: z.strictObject({
+      contacts: z.array(contactSchema).min(2, 'give at least two contacts').max(50, 'at most 50 contacts at once'),
+    }),
     answer: z.object({ person: z.string(), contacts: z.array(z.string()) }),
     async handle({ body }) {
       const subjects = await Promise.all(body.contacts.map((contact) => reader.subject(contact, parts.subjectByKey)));
       const linked = await accept.link(subjects);
       if (linked.contacts.length < 2) {
-        throw new HushError('invalid', 'these are one and the same contact', { field: 'contacts', remedy: 'give two different ones' });
+        throw new HushError('invalid', 'these are one and the same contact', {
+          field: 'contacts',
+          remedy: 'give two different ones',
+        });
       }
       return linked;
     },

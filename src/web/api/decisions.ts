@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import type { Clock } from '../../core/clock.js';
-import { HushError } from '../../core/errors.js';
 import type { Question } from '../../core/decide.js';
+import { HushError } from '../../core/errors.js';
 import type { Asked, Questions } from '../../preferences/questions.js';
 import { problemOf } from '../middleware/problem.js';
 import { decisionJson, type RequestReader } from './requests.js';
@@ -15,16 +15,23 @@ const NDJSON = 'application/x-ndjson';
 const CHUNK = 500;
 const LONGEST_LINE = 64 * 1024;
 
-const batchSchema = z.strictObject({ ...questionFields, contacts: z.array(contactSchema).max(10_000, 'at most 10,000 contacts; send application/x-ndjson for more') });
+const batchSchema = z.strictObject({
+  ...questionFields,
+  contacts: z.array(contactSchema).max(10_000, 'at most 10,000 contacts; send application/x-ndjson for more'),
+});
 
-export function decisionRoutes(routes: ApiRoutes, parts: { readonly questions: Questions; readonly reader: RequestReader; readonly clock: Clock }): void {
+export function decisionRoutes(
+  routes: ApiRoutes,
+  parts: { readonly questions: Questions; readonly reader: RequestReader; readonly clock: Clock },
+): void {
   const { questions, reader, clock } = parts;
 
   routes.add({
     method: 'post',
     path: '/decisions',
     summary: 'May we?',
-    description: 'Whether a brand may use a channel for a purpose to reach a contact, and why. Ask right before sending; treat no answer as no.',
+    description:
+      'Whether a brand may use a channel for a purpose to reach a contact, and why. Ask right before sending; treat no answer as no.',
     scope: 'decisions',
     body: questionSchema,
     answer: decisionSchema,
@@ -38,7 +45,8 @@ export function decisionRoutes(routes: ApiRoutes, parts: { readonly questions: Q
     method: 'post',
     path: '/decisions/batch',
     summary: 'May we, for up to 10,000 contacts, or for any number as NDJSON',
-    description: 'As application/json: one question, many contacts; decisions in order. As application/x-ndjson: a whole question a line, an answer a line, in order, without limit; a line that is wrong is answered by a line {"problem": …}.',
+    description:
+      'As application/json: one question, many contacts; decisions in order. As application/x-ndjson: a whole question a line, an answer a line, in order, without limit; a line that is wrong is answered by a line {"problem": …}.',
     scope: 'decisions',
     body: batchSchema,
     streams: NDJSON,
@@ -56,7 +64,10 @@ export function decisionRoutes(routes: ApiRoutes, parts: { readonly questions: Q
           return reader.asked(contact);
         } catch (error) {
           if (!(error instanceof HushError)) throw error;
-          throw new HushError(error.kind, error.message, { ...error.detail, field: `contacts.${index}.${error.detail.field?.replace(/^contact\./, '') ?? ''}` });
+          throw new HushError(error.kind, error.message, {
+            ...error.detail,
+            field: `contacts.${index}.${error.detail.field?.replace(/^contact\./, '') ?? ''}`,
+          });
         }
       });
       return { decisions: (await questions.answers(asked, question)).map(decisionJson) };
@@ -67,14 +78,20 @@ export function decisionRoutes(routes: ApiRoutes, parts: { readonly questions: Q
 
   function readLine(line: string): Line {
     try {
-      if (line.length > LONGEST_LINE) throw new HushError('invalid', 'the line is longer than 64 kB', { field: 'line' });
+      if (line.length > LONGEST_LINE)
+        throw new HushError('invalid', 'the line is longer than 64 kB', { field: 'line' });
       const parsed = questionSchema.safeParse(JSON.parse(line));
       if (!parsed.success) throw invalidFrom(parsed.error);
       const { contact, ...question } = parsed.data;
       return { asked: reader.asked(contact), question: reader.question(question, clock.now()) };
     } catch (error) {
       if (error instanceof HushError) return { problem: error };
-      return { problem: new HushError('invalid', 'the line is not JSON', { field: 'line', remedy: 'send one JSON object a line' }) };
+      return {
+        problem: new HushError('invalid', 'the line is not JSON', {
+          field: 'line',
+          remedy: 'send one JSON object a line',
+        }),
+      };
     }
   }
 
@@ -89,10 +106,15 @@ export function decisionRoutes(routes: ApiRoutes, parts: { readonly questions: Q
       group.members.push({ index, asked: line.asked });
       groups.set(key, group);
     });
-    const out: string[] = lines.map((line) => ('problem' in line ? JSON.stringify({ problem: problemOf(line.problem) }) : ''));
+    const out: string[] = lines.map((line) =>
+      'problem' in line ? JSON.stringify({ problem: problemOf(line.problem) }) : '',
+    );
     await Promise.all(
       [...groups.values()].map(async ({ question, members }) => {
-        const answers = await questions.answers(members.map(({ asked }) => asked), question);
+        const answers = await questions.answers(
+          members.map(({ asked }) => asked),
+          question,
+        );
         members.forEach(({ index }, at) => {
           const answer = answers[at];
           if (answer) out[index] = JSON.stringify(decisionJson(answer));
@@ -102,7 +124,10 @@ export function decisionRoutes(routes: ApiRoutes, parts: { readonly questions: Q
     return `${out.join('\n')}\n`;
   }
 
-  async function stream(request: NodeJS.ReadableStream, response: NodeJS.WritableStream & { destroy(error?: Error): unknown }): Promise<void> {
+  async function stream(
+    request: NodeJS.ReadableStream,
+    response: NodeJS.WritableStream & { destroy(error?: Error): unknown },
+  ): Promise<void> {
     let chunk: Line[] = [];
     const flush = async () => {
       if (chunk.length === 0) return;

@@ -12,7 +12,9 @@ import { type EventInput, eventSchema } from './schemas.js';
 
 const GRANTS: ReadonlySet<string> = new Set(['opted_in', 'consent_granted']);
 
-const envelope = z.strictObject({ events: z.array(z.unknown()).min(1, 'send at least one event').max(1000, 'at most 1,000 events a request') });
+const envelope = z.strictObject({
+  events: z.array(z.unknown()).min(1, 'send at least one event').max(1000, 'at most 1,000 events a request'),
+});
 
 const acceptedSchema = z.object({ index: z.number(), id: z.string(), receipt: z.string(), contact: z.string() });
 const answerSchema = z.object({
@@ -22,11 +24,16 @@ const answerSchema = z.object({
 
 /** Drops what is absent, because the parts below tell absent from undefined. */
 function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
 }
 
 /** What a key's grants may lift: nothing, unless the key has the scope `lift` (faults.md: a stolen key re-enables people). */
-export function liftsFor(key: ApiKey, asked: 'any' | 'same_source' | 'none' | undefined): 'any' | 'same_source' | 'none' {
+export function liftsFor(
+  key: ApiKey,
+  asked: 'any' | 'same_source' | 'none' | undefined,
+): 'any' | 'same_source' | 'none' {
   return key.scopes.includes('lift') ? (asked ?? 'any') : 'none';
 }
 
@@ -65,11 +72,17 @@ export function eventRoutes(
       return draftFrom(parsed.data, await reader.subject(parsed.data.contact, parts.subjectByKey), key);
     } catch (error) {
       if (!(error instanceof HushError)) throw error;
-      throw new HushError(error.kind, error.message, { ...error.detail, field: `events.${index}.${error.detail.field ?? ''}` });
+      throw new HushError(error.kind, error.message, {
+        ...error.detail,
+        field: `events.${index}.${error.detail.field ?? ''}`,
+      });
     }
   }
 
-  async function acceptBatch(items: readonly unknown[], key: ApiKey): Promise<{ accepted: unknown[]; rejected: unknown[] }> {
+  async function acceptBatch(
+    items: readonly unknown[],
+    key: ApiKey,
+  ): Promise<{ accepted: unknown[]; rejected: unknown[] }> {
     const drafts = await Promise.all(
       items.map(async (item, index) => {
         try {
@@ -83,7 +96,9 @@ export function eventRoutes(
     const good = drafts.flatMap((item, index) => (item instanceof HushError ? [] : [{ item, index }]));
     const results = await accept.acceptAll(good.map(({ item }) => item));
     const accepted: unknown[] = [];
-    const rejected = drafts.flatMap((item, index) => (item instanceof HushError ? [{ index, problem: problemOf(item) }] : []));
+    const rejected = drafts.flatMap((item, index) =>
+      item instanceof HushError ? [{ index, problem: problemOf(item) }] : [],
+    );
     results.forEach((result, at) => {
       const index = good[at]?.index ?? 0;
       if (!(result instanceof Error)) {
@@ -113,16 +128,25 @@ export function eventRoutes(
       const wanted = request.get('idempotency-key');
       if (wanted === undefined) return acceptBatch(body.events, key);
       if (wanted === '' || wanted.length > 255) {
-        throw new HushError('invalid', 'Idempotency-Key has 1 to 255 characters', { field: 'Idempotency-Key', remedy: 'send a UUID' });
+        throw new HushError('invalid', 'Idempotency-Key has 1 to 255 characters', {
+          field: 'Idempotency-Key',
+          remedy: 'send a UUID',
+        });
       }
       const id = createHash('sha256').update(`${key.id}:${wanted}`).digest('base64url');
       const content = createHash('sha256').update(JSON.stringify(body)).digest('base64url');
       const kept = await writerIds.takeKey(id, content);
       if (kept && kept.content !== content) {
-        throw new HushError('id_reused', 'this Idempotency-Key was used with another body', { field: 'Idempotency-Key', remedy: 'use a new key for a new request' });
+        throw new HushError('id_reused', 'this Idempotency-Key was used with another body', {
+          field: 'Idempotency-Key',
+          remedy: 'use a new key for a new request',
+        });
       }
       if (kept?.body !== undefined) {
-        response.status(kept.status ?? 200).type('application/json').send(kept.body);
+        response
+          .status(kept.status ?? 200)
+          .type('application/json')
+          .send(kept.body);
         return undefined;
       }
       // A repeat while the first is under way, or after a crash of it, does the same again: events get ids from the key.

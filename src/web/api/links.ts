@@ -16,17 +16,26 @@ export function linkRoutes(routes: ApiRoutes, parts: { readonly links: Links; re
 
   function make(input: z.infer<typeof linkSchema>) {
     if ('key' in input.contact) {
-      throw new HushError('invalid', 'a link holds the address, so it cannot be made from a key', { field: 'contact.key', remedy: 'give the address' });
+      throw new HushError('invalid', 'a link holds the address, so it cannot be made from a key', {
+        field: 'contact.key',
+        remedy: 'give the address',
+      });
     }
     const { contact: _contact, topic, campaign, ...rest } = input;
-    return links.forMail({ ...rest, point: reader.pointOf(input.contact), topic: topic ?? '*', campaign: campaign ?? '' });
+    return links.forMail({
+      ...rest,
+      point: reader.pointOf(input.contact),
+      topic: topic ?? '*',
+      campaign: campaign ?? '',
+    });
   }
 
   routes.add({
     method: 'post',
     path: '/links',
     summary: 'Links and headers for one message or many',
-    description: 'Send one object for one message, or {"links": […]} with up to 10,000. Put both headers into the message and have both covered by its DKIM signature (RFC 8058).',
+    description:
+      'Send one object for one message, or {"links": […]} with up to 10,000. Put both headers into the message and have both covered by its DKIM signature (RFC 8058).',
     scope: 'links',
     body: z.union([z.strictObject({ links: z.array(linkSchema).min(1).max(10_000) }), linkSchema], {
       error: 'give contact, brand, channel and purpose, or {"links": […]}',

@@ -41,10 +41,21 @@ export function receiptRoutes(routes: ApiRoutes, parts: { readonly receipts: Rec
     path: '/receipts/:id',
     summary: 'What happened, when, through what, and which destinations know it',
     scope: 'receipts',
-    answer: z.object({ id: z.string(), type: z.string(), at: z.string(), recordedAt: z.string(), destinations: z.array(z.object({}).loose()) }).loose(),
+    answer: z
+      .object({
+        id: z.string(),
+        type: z.string(),
+        at: z.string(),
+        recordedAt: z.string(),
+        destinations: z.array(z.object({}).loose()),
+      })
+      .loose(),
     async handle({ params }) {
       const receipt = await parts.receipts.get(params.id ?? '');
-      if (!receipt) throw new HushError('not_found', 'there is no such receipt', { remedy: 'check the number; it has 20 letters and digits' });
+      if (!receipt)
+        throw new HushError('not_found', 'there is no such receipt', {
+          remedy: 'check the number; it has 20 letters and digits',
+        });
       return receiptJson(receipt);
     },
   });

@@ -1,10 +1,10 @@
 import type { Catalog } from '../../core/catalog.js';
 import { brandById, topicById } from '../../core/catalog.js';
 import { type ContactInput, type ContactPoint, normaliseContact } from '../../core/contact-point.js';
-import type { Channel, Purpose, Scope } from '../../core/scope.js';
 import type { Question } from '../../core/decide.js';
 import { HushError } from '../../core/errors.js';
 import { contactKeyBytes, contactKeyFromText, type Keyring } from '../../core/keys.js';
+import type { Channel, Purpose, Scope } from '../../core/scope.js';
 import type { Subject } from '../../preferences/accept.js';
 import type { Answer, Asked } from '../../preferences/questions.js';
 
@@ -46,7 +46,11 @@ export function createRequestReader(parts: { readonly catalog: Catalog; readonly
     asked(contact: ContactRequest): Asked {
       if ('key' in contact) {
         const key = contactKeyFromText(contact.key);
-        if (!key) throw new HushError('invalid', 'this is not a key of a contact', { field: 'contact.key', remedy: 'use a key that an answer gave' });
+        if (!key)
+          throw new HushError('invalid', 'this is not a key of a contact', {
+            field: 'contact.key',
+            remedy: 'use a key that an answer gave',
+          });
         return { key };
       }
       const point = pointOf(contact);
@@ -58,14 +62,31 @@ export function createRequestReader(parts: { readonly catalog: Catalog; readonly
       if (!('key' in contact)) return { point: pointOf(contact) };
       const key = contactKeyFromText(contact.key);
       const found = key && (await typeOf(key));
-      if (!found) throw new HushError('invalid', 'nobody is known under this key', { field: 'contact.key', remedy: 'give the address instead' });
+      if (!found)
+        throw new HushError('invalid', 'nobody is known under this key', {
+          field: 'contact.key',
+          remedy: 'give the address instead',
+        });
       return found;
     },
 
-    question(input: { brand: string; channel: Channel; purpose: Purpose; topic?: string | undefined; at?: number | undefined }, now: number): Question {
+    question(
+      input: { brand: string; channel: Channel; purpose: Purpose; topic?: string | undefined; at?: number | undefined },
+      now: number,
+    ): Question {
       checkScope({ brand: input.brand, ...(input.topic === undefined ? {} : { topic: input.topic }) }, '');
-      if (input.brand === '*') throw new HushError('invalid', 'a question is about one brand', { field: 'brand', remedy: 'name the brand that would write' });
-      return { brand: input.brand, channel: input.channel, purpose: input.purpose, topic: input.topic ?? '*', at: input.at ?? now };
+      if (input.brand === '*')
+        throw new HushError('invalid', 'a question is about one brand', {
+          field: 'brand',
+          remedy: 'name the brand that would write',
+        });
+      return {
+        brand: input.brand,
+        channel: input.channel,
+        purpose: input.purpose,
+        topic: input.topic ?? '*',
+        at: input.at ?? now,
+      };
     },
   };
 }

@@ -31,7 +31,10 @@ export interface RouteDefinition<Body, Query> {
 
 /** The first fault in plain words, all of them in `errors`. */
 export function invalidFrom(error: z.ZodError, prefix = ''): HushError {
-  const errors = flatten(error.issues).map(({ path, message }) => ({ field: `${prefix}${path.join('.')}` || 'body', message }));
+  const errors = flatten(error.issues).map(({ path, message }) => ({
+    field: `${prefix}${path.join('.')}` || 'body',
+    message,
+  }));
   const [first] = errors;
   return new HushError('invalid', first ? `${first.field}: ${first.message}` : 'the request is not valid', {
     field: first?.field ?? 'body',
@@ -50,17 +53,23 @@ function flatten(issues: readonly z.core.$ZodIssue[], base: readonly (string | n
   return issues.flatMap((issue): Fault[] => {
     const path = [...base, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))];
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({ path: [...path, key], message: 'this field is unknown; remove it or check its spelling' }));
+      return issue.keys.map((key) => ({
+        path: [...path, key],
+        message: 'this field is unknown; remove it or check its spelling',
+      }));
     }
     if (issue.code === 'invalid_union') {
       const branches = issue.errors.map((branch) => flatten(branch, path));
-      const meant = branches.filter((branch) => branch.length > 0 && branch.every((fault) => fault.path.length > path.length + 1));
+      const meant = branches.filter(
+        (branch) => branch.length > 0 && branch.every((fault) => fault.path.length > path.length + 1),
+      );
       const [closest] = meant;
       if (closest) return closest;
       const nested = branches.find((branch) => branch.length === 1 && branch[0]?.message.startsWith('a key is'));
       return nested ?? [{ path, message: issue.message }];
     }
-    if (issue.code === 'invalid_value') return [{ path, message: `write one of ${issue.values.map(String).join(', ')}` }];
+    if (issue.code === 'invalid_value')
+      return [{ path, message: `write one of ${issue.values.map(String).join(', ')}` }];
     return [{ path, message: issue.message }];
   });
 }
@@ -68,7 +77,11 @@ function flatten(issues: readonly z.core.$ZodIssue[], base: readonly (string | n
 /** Collects routes, so that the requests checked and the description served come from the same schemas. */
 export function createApiRoutes(router: Router, authenticate: (request: Request) => Promise<ApiKey>) {
   const registry = new OpenAPIRegistry();
-  registry.registerComponent('securitySchemes', 'key', { type: 'http', scheme: 'bearer', description: 'An API key, hk_…' });
+  registry.registerComponent('securitySchemes', 'key', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An API key, hk_…',
+  });
   const problem = registry.register(
     'Problem',
     z.object({
@@ -82,7 +95,10 @@ export function createApiRoutes(router: Router, authenticate: (request: Request)
       errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
     }),
   );
-  const fault = (description: string) => ({ description, content: { 'application/problem+json': { schema: problem } } });
+  const fault = (description: string) => ({
+    description,
+    content: { 'application/problem+json': { schema: problem } },
+  });
 
   return {
     add<Body = undefined, Query = undefined>(route: RouteDefinition<Body, Query>): void {
@@ -94,7 +110,10 @@ export function createApiRoutes(router: Router, authenticate: (request: Request)
               remedy: `make a key with it: hush keys create --scopes ${route.scope}`,
             });
           }
-          const body = route.body && !(route.streams && request.is(route.streams)) ? route.body.safeParse(request.body ?? {}) : undefined;
+          const body =
+            route.body && !(route.streams && request.is(route.streams))
+              ? route.body.safeParse(request.body ?? {})
+              : undefined;
           if (body && !body.success) throw invalidFrom(body.error);
           const query = route.query?.safeParse(request.query);
           if (query && !query.success) throw invalidFrom(query.error);
@@ -121,7 +140,9 @@ export function createApiRoutes(router: Router, authenticate: (request: Request)
         security: [{ key: [route.scope] }],
         request: {
           ...(route.query ? { query: route.query as never } : {}),
-          ...(names.length > 0 ? { params: z.object(Object.fromEntries(names.map((name) => [name, z.string()]))) } : {}),
+          ...(names.length > 0
+            ? { params: z.object(Object.fromEntries(names.map((name) => [name, z.string()]))) }
+            : {}),
           ...(route.body
             ? {
                 body: {
@@ -138,7 +159,9 @@ export function createApiRoutes(router: Router, authenticate: (request: Request)
           200: {
             description: 'Done',
             content:
-              typeof route.answer === 'string' ? { [route.answer]: { schema: z.string() } } : { 'application/json': { schema: route.answer } },
+              typeof route.answer === 'string'
+                ? { [route.answer]: { schema: z.string() } }
+                : { 'application/json': { schema: route.answer } },
           },
           400: fault('A field is wrong; it is named, with the remedy'),
           401: fault('No key, or one that is not known'),
@@ -152,7 +175,12 @@ export function createApiRoutes(router: Router, authenticate: (request: Request)
     document(publicUrl: string): object {
       return new OpenApiGeneratorV31(registry.definitions).generateDocument({
         openapi: '3.1.0',
-        info: { title: 'Hush', version: '1', description: 'Marketing preferences and opt-outs. Errors are RFC 9457 problem documents. Times are RFC 3339, UTC.' },
+        info: {
+          title: 'Hush',
+          version: '1',
+          description:
+            'Marketing preferences and opt-outs. Errors are RFC 9457 problem documents. Times are RFC 3339, UTC.',
+        },
         servers: [{ url: publicUrl }],
       });
     },

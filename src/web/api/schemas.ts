@@ -11,7 +11,10 @@ const text = (largest: number) => z.string().min(1).max(largest);
 /** RFC 3339 with an offset, as milliseconds. */
 export const time = z
   .string()
-  .regex(/^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/, 'write a time as 2026-06-15T15:00:00Z')
+  .regex(
+    /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/,
+    'write a time as 2026-06-15T15:00:00Z',
+  )
   .refine((value) => Number.isFinite(Date.parse(value)) && isRealDay(value), 'there is no such time')
   .transform((value) => Date.parse(value))
   .openapi({ type: 'string', format: 'date-time', example: '2026-06-15T15:00:00Z' });
@@ -23,23 +26,26 @@ function isRealDay(value: string): boolean {
 }
 
 export const contactSchema = z
-  .union([
-    z.strictObject({ email: z.string().max(1000) }),
-    z.strictObject({ phone: z.string().max(100) }),
-    z.strictObject({
-      postal: z.strictObject({
-        name: z.string().max(200).optional(),
-        line1: text(200),
-        line2: z.string().max(200).optional(),
-        city: text(100),
-        region: z.string().max(100).optional(),
-        postalCode: text(20),
-        country: z.string().max(2).optional(),
+  .union(
+    [
+      z.strictObject({ email: z.string().max(1000) }),
+      z.strictObject({ phone: z.string().max(100) }),
+      z.strictObject({
+        postal: z.strictObject({
+          name: z.string().max(200).optional(),
+          line1: text(200),
+          line2: z.string().max(200).optional(),
+          city: text(100),
+          region: z.string().max(100).optional(),
+          postalCode: text(20),
+          country: z.string().max(2).optional(),
+        }),
       }),
-    }),
-    z.strictObject({ id: z.string().max(300) }),
-    z.strictObject({ key: z.string().regex(/^c_[0-9a-z]{26}$/, 'a key is c_ and 26 letters, as answers give it') }),
-  ], { error: 'give exactly one of email, phone, postal, id ("system:value") or key ("c_…")' })
+      z.strictObject({ id: z.string().max(300) }),
+      z.strictObject({ key: z.string().regex(/^c_[0-9a-z]{26}$/, 'a key is c_ and 26 letters, as answers give it') }),
+    ],
+    { error: 'give exactly one of email, phone, postal, id ("system:value") or key ("c_…")' },
+  )
   .openapi('Contact', { example: { email: 'ana@example.com' } });
 
 const brand = text(32).openapi({ example: 'jmf' });
@@ -52,7 +58,9 @@ export const scopeSchema = z
     purpose: z.enum([...PURPOSES, 'marketing', '*']).optional(),
     topic: topic.optional(),
   })
-  .openapi('Scope', { description: 'What it is about. A missing field is `*`, everything; purpose may be the group `marketing`.' });
+  .openapi('Scope', {
+    description: 'What it is about. A missing field is `*`, everything; purpose may be the group `marketing`.',
+  });
 
 export const questionFields = {
   brand,
@@ -106,7 +114,9 @@ export const eventSchema = z
     channel: z.enum(CHANNELS).optional(),
     registry: text(64).optional(),
     relationship: nullable(z.enum(RELATIONSHIPS)),
-    jurisdiction: nullable(z.string().regex(/^[A-Z]{2}(-[A-Z0-9]{1,3})?$/, 'write an ISO 3166 code such as US-CA or DE')),
+    jurisdiction: nullable(
+      z.string().regex(/^[A-Z]{2}(-[A-Z0-9]{1,3})?$/, 'write an ISO 3166 code such as US-CA or DE'),
+    ),
     timeZone: nullable(z.string().max(64).refine(isTimeZone, 'write an IANA time zone such as America/Chicago')),
     minor: nullable(z.boolean()),
     implied: nullable(z.enum(['purchase', 'inquiry'])),
@@ -119,13 +129,18 @@ export const eventSchema = z
     };
     const only = (field: keyof typeof event, types: readonly string[]) => {
       if (event[field] !== undefined && !types.includes(event.type)) {
-        context.addIssue({ code: 'custom', path: [field], message: `${field} has no meaning for ${event.type}; leave it out` });
+        context.addIssue({
+          code: 'custom',
+          path: [field],
+          message: `${field} has no meaning for ${event.type}; leave it out`,
+        });
       }
     };
     if (event.type === 'paused') need('until', 'a pause has an end: give until');
     if (event.type === 'bounced') need('kind', 'say hard or soft');
     if (event.type === 'unreachable' || event.type === 'reachable') need('channel', 'say which channel');
-    if (event.type === 'registry_listed' || event.type === 'registry_unlisted') need('registry', 'say which registry, such as us-national');
+    if (event.type === 'registry_listed' || event.type === 'registry_unlisted')
+      need('registry', 'say which registry, such as us-national');
     if (event.type === 'cadence_set') need('cadence', `say how often: ${CADENCES.join(', ')}`);
     only('kind', ['bounced']);
     only('channel', ['unreachable', 'reachable']);
@@ -133,7 +148,8 @@ export const eventSchema = z
     only('cadence', ['cadence_set']);
     only('lifts', ['opted_in', 'consent_granted']);
     only('until', ['paused', 'consent_granted']);
-    for (const field of ['relationship', 'jurisdiction', 'timeZone', 'minor', 'implied'] as const) only(field, ['profile']);
+    for (const field of ['relationship', 'jurisdiction', 'timeZone', 'minor', 'implied'] as const)
+      only(field, ['profile']);
   })
   .openapi('Event');
 

@@ -12,7 +12,11 @@ const COLUMNS = ['contact', 'type', 'address', 'hash', 'reason', 'since'] as con
 
 export function suppressionRoutes(
   routes: ApiRoutes,
-  parts: { readonly suppressionExport: SuppressionExport; readonly reader: RequestReader; readonly cursor: () => Promise<string> },
+  parts: {
+    readonly suppressionExport: SuppressionExport;
+    readonly reader: RequestReader;
+    readonly cursor: () => Promise<string>;
+  },
 ): void {
   routes.add({
     method: 'get',
@@ -34,10 +38,17 @@ export function suppressionRoutes(
     answer: 'application/x-ndjson',
     async handle({ query, key, response }) {
       if (query.hash === 'none' && !key.scopes.includes('export')) {
-        throw new HushError('forbidden', 'readable addresses need the scope export', { field: 'hash', remedy: 'ask for hash=sha256, or use a key with the scope export' });
+        throw new HushError('forbidden', 'readable addresses need the scope export', {
+          field: 'hash',
+          remedy: 'ask for hash=sha256, or use a key with the scope export',
+        });
       }
       const after = query.after === undefined ? undefined : contactKeyFromText(query.after);
-      if (query.after !== undefined && !after) throw new HushError('invalid', 'this is not a key of a contact', { field: 'after', remedy: 'give the last `contact` you received' });
+      if (query.after !== undefined && !after)
+        throw new HushError('invalid', 'this is not a key of a contact', {
+          field: 'after',
+          remedy: 'give the last `contact` you received',
+        });
       const { at: _at, ...question } = parts.reader.question(query, 0);
       // Read first: whatever changes while the export runs comes again in the feed.
       response.set('Hush-Cursor', await parts.cursor());
@@ -47,9 +58,17 @@ export function suppressionRoutes(
       if (query.format === 'csv') response.write(`${csvColumns.join(',')}\r\n`);
       let keyedOnly = 0;
       try {
-        for await (const page of parts.suppressionExport.pages({ question, include: query.include, hash: query.hash, after })) {
+        for await (const page of parts.suppressionExport.pages({
+          question,
+          include: query.include,
+          hash: query.hash,
+          after,
+        })) {
           keyedOnly += page.keyedOnly;
-          const rows = page.rows.map(({ since, ...row }) => ({ ...row, ...(since === undefined ? {} : { since: iso(since) }) }));
+          const rows = page.rows.map(({ since, ...row }) => ({
+            ...row,
+            ...(since === undefined ? {} : { since: iso(since) }),
+          }));
           const text =
             query.format === 'csv'
               ? stringify(rows, { columns: [...csvColumns], record_delimiter: 'windows' })

@@ -57,7 +57,10 @@ export function problemOf(error: HushError): Problem {
 export function sendProblem(response: Response, error: HushError): void {
   if (error.detail.retryAfter !== undefined) response.set('Retry-After', String(Math.ceil(error.detail.retryAfter)));
   if (error.kind === 'unauthorized') response.set('WWW-Authenticate', 'Bearer realm="hush"');
-  response.status(STATUS[error.kind]).type('application/problem+json').send(JSON.stringify(problemOf(error)));
+  response
+    .status(STATUS[error.kind])
+    .type('application/problem+json')
+    .send(JSON.stringify(problemOf(error)));
 }
 
 /** What the body parser and Express itself throw, in our terms; undefined for a bug. */
@@ -67,13 +70,25 @@ function known(error: unknown): HushError | undefined {
   if (!(error instanceof Error)) return undefined;
   const status = 'status' in error ? Number(error.status) : 0;
   if (status === 413) {
-    return new HushError('too_large', 'The body is larger than allowed here.', { remedy: 'send less at once; events take up to 5 MB' });
+    return new HushError('too_large', 'The body is larger than allowed here.', {
+      remedy: 'send less at once; events take up to 5 MB',
+    });
   }
   if (status === 400 && 'type' in error && error.type === 'entity.parse.failed') {
-    return new HushError('invalid', 'The body is not JSON.', { remedy: 'send one JSON object in UTF-8', field: 'body' });
+    return new HushError('invalid', 'The body is not JSON.', {
+      remedy: 'send one JSON object in UTF-8',
+      field: 'body',
+    });
   }
-  if (status === 415) return new HushError('invalid', 'This kind of body is not understood.', { remedy: 'send application/json in UTF-8', field: 'content-type' });
-  if (status >= 400 && status < 500) return new HushError('invalid', 'The request cannot be read.', { remedy: 'check the path and the encoding of the body' });
+  if (status === 415)
+    return new HushError('invalid', 'This kind of body is not understood.', {
+      remedy: 'send application/json in UTF-8',
+      field: 'content-type',
+    });
+  if (status >= 400 && status < 500)
+    return new HushError('invalid', 'The request cannot be read.', {
+      remedy: 'check the path and the encoding of the body',
+    });
   return undefined;
 }
 
@@ -94,10 +109,26 @@ export function problems(options: {
     }
     const expected = known(error);
     if (!expected) options.log.error({ err: error, reqId: response.locals.requestId }, 'unexpected error');
-    const hush = expected ?? new HushError('unavailable', 'Something broke on our side; nothing is known to have changed.', { remedy: 'try again; if it stays, tell the operator the time' });
+    const hush =
+      expected ??
+      new HushError('unavailable', 'Something broke on our side; nothing is known to have changed.', {
+        remedy: 'try again; if it stays, tell the operator the time',
+      });
     if (options.isMachine(request)) {
       if (expected) sendProblem(response, hush);
-      else response.status(500).type('application/problem+json').send(JSON.stringify({ ...problemOf(hush), status: 500, code: 'internal', type: 'urn:hush:problem:internal', title: 'Something broke on our side' }));
+      else
+        response
+          .status(500)
+          .type('application/problem+json')
+          .send(
+            JSON.stringify({
+              ...problemOf(hush),
+              status: 500,
+              code: 'internal',
+              type: 'urn:hush:problem:internal',
+              title: 'Something broke on our side',
+            }),
+          );
       return;
     }
     options.page(request, response, expected ? STATUS[hush.kind] : 500);

@@ -25,7 +25,10 @@ export function createActs(parts: { readonly accept: Accept; readonly questions:
         type: 'opted_out',
         scope: link.scope,
         source: { kind, destination: link.tag },
-        link: { brand: link.brand.id, ...(link.reference && link.kind === 'mailed' ? { campaign: link.reference } : {}) },
+        link: {
+          brand: link.brand.id,
+          ...(link.reference && link.kind === 'mailed' ? { campaign: link.reference } : {}),
+        },
         evidence,
       });
     },
@@ -45,9 +48,14 @@ export function createActs(parts: { readonly accept: Accept; readonly questions:
     /**
      * Takes back one denial that came through this very link: a grant of the same scope that may lift only what came
      * through the same source, so that an older opt-out given elsewhere stays. `through` is the link that asks; undefined
-   * for an undo link, which names its one event under seal. Undefined when there is nothing to undo.
+     * for an undo link, which names its one event under seal. Undefined when there is nothing to undo.
      */
-    async undo(link: Link, event: EventId, through: string | undefined, evidence: Readonly<Record<string, string>>): Promise<Accepted[] | undefined> {
+    async undo(
+      link: Link,
+      event: EventId,
+      through: string | undefined,
+      evidence: Readonly<Record<string, string>>,
+    ): Promise<Accepted[] | undefined> {
       const present = await questions.present(link.key);
       const denials = present ? scopesOfDenial(present.state, event) : [];
       const [first] = denials;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { HushError } from '../../core/errors.js';
 import type { Accepted } from '../../preferences/accept.js';
 import type { Link } from '../../preferences/links.js';
-import { HushError } from '../../core/errors.js';
 
 /** Of the body only enough is kept to tell our own page's button from a mail program's post. */
 const KEPT = 2048;
@@ -67,7 +67,9 @@ export function createOneClick(parts: OneClick): (request: IncomingMessage, resp
     };
     // The act does not wait for the body, and the answer does not come before both.
     const [accepted, body] = await Promise.all([
-      parts.optOut(link, evidence).catch((error: unknown) => (error instanceof Error ? error : new Error(String(error)))),
+      parts
+        .optOut(link, evidence)
+        .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error)))),
       readBody(request),
     ]);
     if (accepted instanceof Error) {
@@ -78,7 +80,9 @@ export function createOneClick(parts: OneClick): (request: IncomingMessage, resp
         'Referrer-Policy': 'no-referrer',
         'Cache-Control': 'no-store',
       });
-      response.end(`Your wish could not be recorded just now, and nothing was changed. Please try again in a minute, or call ${parts.phone}.\n`);
+      response.end(
+        `Your wish could not be recorded just now, and nothing was changed. Please try again in a minute, or call ${parts.phone}.\n`,
+      );
       return;
     }
     parts.onAcknowledged((performance.now() - began) / 1000);
@@ -105,7 +109,7 @@ export function createOneClick(parts: OneClick): (request: IncomingMessage, resp
     const token = PATH.exec(request.url ?? '')?.[1];
     if (token === undefined) return false;
     const link = parts.read(token);
-    if (!link || link.kind !== 'mailed') return false;
+    if (link?.kind !== 'mailed') return false;
     void handle(request, response, link).catch((error: unknown) => {
       parts.onFault(error);
       response.destroy();

@@ -22,7 +22,11 @@ export interface PageFolders {
 }
 
 /** Renders pages for people: brand look, language, and nothing from anywhere else. */
-export async function createPages(parts: { readonly catalog: Catalog; readonly folders: PageFolders; readonly rightsPath?: string }) {
+export async function createPages(parts: {
+  readonly catalog: Catalog;
+  readonly folders: PageFolders;
+  readonly rightsPath?: string;
+}) {
   const { catalog, folders } = parts;
   const { languages } = catalog;
   const words = i18next.createInstance();
@@ -78,7 +82,12 @@ export async function createPages(parts: { readonly catalog: Catalog; readonly f
       });
   }
 
-  function render(request: Request, view: string, brand: Brand | undefined, values: Readonly<Record<string, unknown>>): string {
+  function render(
+    request: Request,
+    view: string,
+    brand: Brand | undefined,
+    values: Readonly<Record<string, unknown>>,
+  ): string {
     const { language, t } = context(request);
     return template(view)({
       language,
@@ -111,12 +120,29 @@ export async function createPages(parts: { readonly catalog: Catalog; readonly f
       const { language, t } = context(request);
       const { purpose, channel } = link.scope;
       const noun =
-        purpose === '*' || purpose === 'marketing' ? say(catalog.purposes.promotion.noun, language) : say(catalog.purposes[purpose].noun, language);
-      return { noun, channelName: channelName(t, channel), topicName: link.topic ? say(link.topic.name, language) : undefined };
+        purpose === '*' || purpose === 'marketing'
+          ? say(catalog.purposes.promotion.noun, language)
+          : say(catalog.purposes[purpose].noun, language);
+      return {
+        noun,
+        channelName: channelName(t, channel),
+        topicName: link.topic ? say(link.topic.name, language) : undefined,
+      };
     },
 
-    send(request: Request, response: Response, status: number, view: string, brand: Brand | undefined, values: Readonly<Record<string, unknown>>): void {
-      response.status(status).type('html').set('Cache-Control', 'no-store').send(render(request, view, brand, values));
+    send(
+      request: Request,
+      response: Response,
+      status: number,
+      view: string,
+      brand: Brand | undefined,
+      values: Readonly<Record<string, unknown>>,
+    ): void {
+      response
+        .status(status)
+        .type('html')
+        .set('Cache-Control', 'no-store')
+        .send(render(request, view, brand, values));
     },
     render,
 
@@ -125,7 +151,14 @@ export async function createPages(parts: { readonly catalog: Catalog; readonly f
       response: Response,
       status: number,
       brand: Brand | undefined,
-      page: { title: string; heading: string; text: string; good?: boolean; receipt?: string; ways?: { href: string; label: string }[] },
+      page: {
+        title: string;
+        heading: string;
+        text: string;
+        good?: boolean;
+        receipt?: string;
+        ways?: { href: string; label: string }[];
+      },
     ): void {
       this.send(request, response, status, 'message', brand, { good: false, receipt: undefined, ways: [], ...page });
     },

@@ -72,7 +72,12 @@ export function preferencePage(parts: PreferencePageParts): Router {
     });
   }
 
-  async function show(request: Request, response: Response, link: Link, options: { said?: Said; session?: string } = {}): Promise<void> {
+  async function show(
+    request: Request,
+    response: Response,
+    link: Link,
+    options: { said?: Said; session?: string } = {},
+  ): Promise<void> {
     const { state, contact, country } = await view(link);
     const now = clock.now();
     const { language } = pages.context(request);
@@ -81,7 +86,8 @@ export function preferencePage(parts: PreferencePageParts): Router {
       shown: options.session ? link.point.given : maskContact(link.point),
       wholePerson: contact?.person !== undefined,
       gpc: state.atoms.some((atom) => atom.t === 'denial' && atom.type === 'gpc_received'),
-      pausedUntil: pause && 'until' in pause && pause.until !== undefined ? dateWords(language, pause.until) : undefined,
+      pausedUntil:
+        pause && 'until' in pause && pause.until !== undefined ? dateWords(language, pause.until) : undefined,
       sections: sectionsFor(request, link, state, country),
       session: options.session,
       said: options.said,
@@ -95,7 +101,12 @@ export function preferencePage(parts: PreferencePageParts): Router {
     const { state } = await view(link);
     if (state.atoms.some((atom) => atom.t === 'denial' && atom.type === 'gpc_received')) return;
     await acts.all([
-      { subject: { point: link.point }, type: 'gpc_received', source: { kind: 'link' }, evidence: parts.evidenceOf(request) },
+      {
+        subject: { point: link.point },
+        type: 'gpc_received',
+        source: { kind: 'link' },
+        evidence: parts.evidenceOf(request),
+      },
     ]);
   }
 
@@ -116,11 +127,25 @@ export function preferencePage(parts: PreferencePageParts): Router {
     const action = `/p/${link.token}?lang=${language}`;
     if (link.kind === 'undo') {
       const masked = maskContact(link.point);
-      pages.send(request, response, 200, 'ask', link.brand, { title: t('undo.title'), heading: t('undo.heading'), text: t('undo.text'), masked, quote: undefined, action, act: 'undo', button: t('undo.button'), otherwise: undefined });
+      pages.send(request, response, 200, 'ask', link.brand, {
+        title: t('undo.title'),
+        heading: t('undo.heading'),
+        text: t('undo.text'),
+        masked,
+        quote: undefined,
+        action,
+        act: 'undo',
+        button: t('undo.button'),
+        otherwise: undefined,
+      });
       return;
     }
     if (link.kind === 'fresh') {
-      const time = new Intl.DateTimeFormat(language, { timeStyle: 'short', timeZone: 'UTC', timeZoneName: undefined }).format(link.expires ?? 0);
+      const time = new Intl.DateTimeFormat(language, {
+        timeStyle: 'short',
+        timeZone: 'UTC',
+        timeZoneName: undefined,
+      }).format(link.expires ?? 0);
       const used = await tickets.isUsed(link.reference);
       pages.send(request, response, used ? 410 : 200, 'ask', link.brand, {
         title: t('fresh.title'),
@@ -145,7 +170,10 @@ export function preferencePage(parts: PreferencePageParts): Router {
     return session?.kind === 'session' && session.key.equals(link.key) ? given : undefined;
   }
 
-  function changesFrom(body: Record<string, unknown>, rows: readonly Row[]): { turned: Row[]; cadences: { row: Row; cadence: Cadence }[] } {
+  function changesFrom(
+    body: Record<string, unknown>,
+    rows: readonly Row[],
+  ): { turned: Row[]; cadences: { row: Row; cadence: Cadence }[] } {
     const turned = rows.filter((row) => {
       const was = body[`was.${row.name}`];
       if (was !== '0' && was !== '1') return false;
@@ -206,7 +234,10 @@ export function preferencePage(parts: PreferencePageParts): Router {
     }
     const accepted = await acts.all([...denying, ...drafts]);
     if (lines.length === 0) lines.push(accepted.length > 0 ? t('preferences.saved') : t('preferences.nothing'));
-    const undo = accepted.slice(0, denying.length).map(({ id }) => id).join(' ');
+    const undo = accepted
+      .slice(0, denying.length)
+      .map(({ id }) => id)
+      .join(' ');
     return { lines, receipts: accepted.map(({ id }) => id), refused, undo: undo === '' ? undefined : undo };
   }
 
@@ -225,16 +256,31 @@ export function preferencePage(parts: PreferencePageParts): Router {
           {
             contact: { type: link.point.type, address: link.point.given },
             made: iso(clock.now()),
-            events: events.map(({ id, type, at, scope, source, until, cadence, notice, relationship, jurisdiction, timeZone }) => ({
-              receipt: `r_${id}`, type, at: iso(at), scope, source: source.kind, cadence, notice, relationship, jurisdiction, timeZone,
-              ...(until === undefined ? {} : { until: iso(until) }),
-            })),
+            events: events.map(
+              ({ id, type, at, scope, source, until, cadence, notice, relationship, jurisdiction, timeZone }) => ({
+                receipt: `r_${id}`,
+                type,
+                at: iso(at),
+                scope,
+                source: source.kind,
+                cadence,
+                notice,
+                relationship,
+                jurisdiction,
+                timeZone,
+                ...(until === undefined ? {} : { until: iso(until) }),
+              }),
+            ),
             told: Object.entries(contact?.told ?? {}).map(([destination, told]) => ({
               destination,
-              bindings: Object.fromEntries(Object.entries(told.bindings).map(([name, { suppressed, at }]) => [name, { suppressed, at: iso(at) }])),
+              bindings: Object.fromEntries(
+                Object.entries(told.bindings).map(([name, { suppressed, at }]) => [name, { suppressed, at: iso(at) }]),
+              ),
             })),
             language: pages.context(request).language,
-            standing: state.atoms.flatMap((atom) => (atom.t === 'denial' ? [{ type: atom.type, scope: atom.scope, receipt: `r_${atom.id}` }] : [])),
+            standing: state.atoms.flatMap((atom) =>
+              atom.t === 'denial' ? [{ type: atom.type, scope: atom.scope, receipt: `r_${atom.id}` }] : [],
+            ),
           },
           null,
           2,
@@ -268,10 +314,18 @@ export function preferencePage(parts: PreferencePageParts): Router {
     switch (body.act) {
       case 'stop-all': {
         const { id } = await acts.stopAll(link, evidence);
-        return show(request, response, link, { ...again, said: { lines: [t('preferences.stoppedAll')], receipts: [id], refused: [], undo: id } });
+        return show(request, response, link, {
+          ...again,
+          said: { lines: [t('preferences.stoppedAll')], receipts: [id], refused: [], undo: id },
+        });
       }
       case 'undo': {
-        const wanted = link.kind === 'undo' ? [link.reference] : String(body.undo ?? '').split(' ').slice(0, 20);
+        const wanted =
+          link.kind === 'undo'
+            ? [link.reference]
+            : String(body.undo ?? '')
+                .split(' ')
+                .slice(0, 20);
         const undone = [];
         for (const text of wanted) {
           const event = acts.eventOf(text);
@@ -280,23 +334,40 @@ export function preferencePage(parts: PreferencePageParts): Router {
         }
         const line = undone.length > 0 ? t('preferences.undone') : t('undo.nothing');
         if (link.kind === 'undo') {
-          pages.message(request, response, 200, link.brand, { title: t('undo.title'), heading: line, text: '', good: undone.length > 0 });
+          pages.message(request, response, 200, link.brand, {
+            title: t('undo.title'),
+            heading: line,
+            text: '',
+            good: undone.length > 0,
+          });
           return;
         }
-        return show(request, response, link, { ...again, said: { lines: [line], receipts: undone.map(({ id }) => id), refused: [] } });
+        return show(request, response, link, {
+          ...again,
+          said: { lines: [line], receipts: undone.map(({ id }) => id), refused: [] },
+        });
       }
       case 'open': {
         if (link.kind !== 'fresh' || !(await tickets.useOnce(link.reference, link.expires ?? clock.now()))) {
-          pages.message(request, response, 410, link.brand, { title: t('fresh.title'), heading: t('fresh.title'), text: t('fresh.used') });
+          pages.message(request, response, 410, link.brand, {
+            title: t('fresh.title'),
+            heading: t('fresh.title'),
+            text: t('fresh.used'),
+          });
           return;
         }
         return show(request, response, link, { session: links.session(link, link.expires ?? clock.now()) });
       }
       case 'fresh':
         await sendFresh(request, link);
-        return show(request, response, link, { said: { lines: [t('preferences.freshSent')], receipts: [], refused: [] } });
+        return show(request, response, link, {
+          said: { lines: [t('preferences.freshSent')], receipts: [], refused: [] },
+        });
       case 'download':
-        if (!given) return show(request, response, link, { said: { lines: [t('preferences.needsFresh')], receipts: [], refused: [] } });
+        if (!given)
+          return show(request, response, link, {
+            said: { lines: [t('preferences.needsFresh')], receipts: [], refused: [] },
+          });
         return download(request, response, link);
       default:
         // A fresh link does nothing by itself before it was opened: it may have been forwarded unread.

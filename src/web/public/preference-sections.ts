@@ -30,7 +30,15 @@ export interface Section {
   readonly rows: readonly Row[];
 }
 
-const DENIED: ReadonlySet<string> = new Set(['opted_out', 'objected', 'complained', 'gpc', 'paused', 'restricted', 'erased']);
+const DENIED: ReadonlySet<string> = new Set([
+  'opted_out',
+  'objected',
+  'complained',
+  'gpc',
+  'paused',
+  'restricted',
+  'erased',
+]);
 
 /** The switches of a brand for one contact, from its state. Quiet hours are left out: they are no preference. */
 export function preferenceSections(parts: {

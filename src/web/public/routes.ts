@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { type Request, type Response, Router } from 'express';
+import { encodeBase32 } from '../../core/base32.js';
 import { type Catalog, say } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { type ContactPoint, normaliseContact } from '../../core/contact-point.js';
-import { encodeBase32 } from '../../core/base32.js';
 import { HushError } from '../../core/errors.js';
+import { contactKeyBytes, type Keyring } from '../../core/keys.js';
 import { ALL_MARKETING } from '../../core/scope.js';
 import type { Accept } from '../../preferences/accept.js';
 import type { Consents } from '../../preferences/consents.js';
 import { FRESH_FOR, type Links } from '../../preferences/links.js';
 import type { Post } from '../../preferences/post.js';
-import { contactKeyBytes, type Keyring } from '../../core/keys.js';
 import type { Questions } from '../../preferences/questions.js';
 import { oneClickResult } from './one-click.js';
 import type { Pages } from './pages.js';
@@ -50,7 +50,7 @@ export function publicRoutes(parts: PublicParts): Router {
 
   router.get('/u/:token', async (request, response) => {
     const link = links.read(request.params.token, clock.now());
-    if (!link || link.kind !== 'mailed') {
+    if (link?.kind !== 'mailed') {
       await parts.refuse(request);
       return pages.missing(request, response);
     }
@@ -83,7 +83,12 @@ export function publicRoutes(parts: PublicParts): Router {
       : normaliseContact({ phone: text }, catalog.group.defaultCountry);
   }
 
-  function showForm(request: Request, response: Response, status: number, values: { done: boolean; error?: string; address?: string }): void {
+  function showForm(
+    request: Request,
+    response: Response,
+    status: number,
+    values: { done: boolean; error?: string; address?: string },
+  ): void {
     pages.send(request, response, status, 'lost-link', undefined, { error: undefined, address: '', ...values });
   }
 
@@ -178,7 +183,11 @@ export function publicRoutes(parts: PublicParts): Router {
     const { noun, channelName } = pages.linkWords(request, link);
     pages.message(request, response, 200, link.brand, {
       title: t('confirm.title'),
-      heading: t('confirm.done', { noun: link.topic ? say(link.topic.name, language) : noun, brand: link.brand.name, channel: channelName }),
+      heading: t('confirm.done', {
+        noun: link.topic ? say(link.topic.name, language) : noun,
+        brand: link.brand.name,
+        channel: channelName,
+      }),
       text: '',
       good: true,
       receipt: confirmed.id,

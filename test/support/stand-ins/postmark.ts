@@ -21,7 +21,11 @@ export async function startPostmark(token = 'postmark-stand-in-token') {
         stream(params.stream);
         const Suppressions = asked(json).map((EmailAddress) => {
           if (!looksLikeEmail(EmailAddress) || EmailAddress.endsWith('.invalid')) {
-            return { EmailAddress, Status: 'Failed', Message: `An invalid email address was provided: ${EmailAddress}` };
+            return {
+              EmailAddress,
+              Status: 'Failed',
+              Message: `An invalid email address was provided: ${EmailAddress}`,
+            };
           }
           const key = EmailAddress.toLowerCase();
           if (!held.has(key)) held.set(key, { reason: 'ManualSuppression', origin: 'Customer' });
@@ -34,7 +38,11 @@ export async function startPostmark(token = 'postmark-stand-in-token') {
         const Suppressions = asked(json).map((EmailAddress) => {
           const key = EmailAddress.toLowerCase();
           if (held.get(key)?.reason === 'SpamComplaint') {
-            return { EmailAddress, Status: 'Failed', Message: 'You do not have the required authority to change this suppression.' };
+            return {
+              EmailAddress,
+              Status: 'Failed',
+              Message: 'You do not have the required authority to change this suppression.',
+            };
           }
           held.delete(key);
           return { EmailAddress, Status: 'Deleted', Message: null };
@@ -46,7 +54,12 @@ export async function startPostmark(token = 'postmark-stand-in-token') {
         const only = query.get('EmailAddress')?.toLowerCase();
         const Suppressions = [...held]
           .filter(([address]) => only === undefined || address === only)
-          .map(([EmailAddress, { reason, origin }]) => ({ EmailAddress, SuppressionReason: reason, Origin: origin, CreatedAt: '2026-03-01T10:00:00-05:00' }));
+          .map(([EmailAddress, { reason, origin }]) => ({
+            EmailAddress,
+            SuppressionReason: reason,
+            Origin: origin,
+            CreatedAt: '2026-03-01T10:00:00-05:00',
+          }));
         return { status: 200, json: { Suppressions } };
       },
     },

@@ -3,23 +3,35 @@ import { z } from 'zod';
 import { type Asked, looksLikeEmail, refuse, startServer } from './server.js';
 
 const put = z.strictObject({ EmailAddress: z.string(), Reason: z.enum(['BOUNCE', 'COMPLAINT']) });
-const preferences = z.array(z.strictObject({ TopicName: z.string(), SubscriptionStatus: z.enum(['OPT_IN', 'OPT_OUT']) }));
-const contactBody = z.strictObject({ EmailAddress: z.string().optional(), TopicPreferences: preferences.optional(), UnsubscribeAll: z.boolean().optional() });
+const preferences = z.array(
+  z.strictObject({ TopicName: z.string(), SubscriptionStatus: z.enum(['OPT_IN', 'OPT_OUT']) }),
+);
+const contactBody = z.strictObject({
+  EmailAddress: z.string().optional(),
+  TopicPreferences: preferences.optional(),
+  UnsubscribeAll: z.boolean().optional(),
+});
 const listBody = z.strictObject({
   PageSize: z.number().max(1000).optional(),
   NextToken: z.string().optional(),
-  Filter: z.strictObject({ FilteredStatus: z.string(), TopicFilter: z.strictObject({ TopicName: z.string() }).optional() }).optional(),
+  Filter: z
+    .strictObject({ FilteredStatus: z.string(), TopicFilter: z.strictObject({ TopicName: z.string() }).optional() })
+    .optional(),
 });
 
 export const AWS_KEY = { accessKeyId: 'AKIASTANDIN', secretAccessKey: 'stand/in+secret' };
 
 /** Signature Version 4, computed again from the request as it came over the wire. */
 function signedBy(secret: string, { method, path, query, headers, raw }: Asked): boolean {
-  const match = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/ses\/aws4_request, SignedHeaders=([^,]+), Signature=([0-9a-f]{64})$/.exec(headers.authorization ?? '');
+  const match =
+    /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/ses\/aws4_request, SignedHeaders=([^,]+), Signature=([0-9a-f]{64})$/.exec(
+      headers.authorization ?? '',
+    );
   if (!match) return false;
   const [, id, day = '', region = '', names = '', signature] = match;
   if (id !== AWS_KEY.accessKeyId || !names.split(';').includes('host')) return false;
-  const encode = (text: string) => encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  const encode = (text: string) =>
+    encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
   const sorted = [...query].map(([k, v]) => `${encode(k)}=${encode(v)}`).sort();
   const lines = names.split(';').map((name) => `${name}:${String(headers[name] ?? '').trim()}\n`);
   const digest = (data: string | Buffer) => createHash('sha256').update(data).digest('hex');
@@ -41,7 +53,9 @@ export async function startSes() {
   const contacts = new Map<string, Contact>();
   const key = (address = '') => address.toLowerCase();
   const checked = (address: string | undefined) =>
-    looksLikeEmail(address) && !address.endsWith('.invalid') ? key(address) : refuse(400, { message: `${address} is not valid` });
+    looksLikeEmail(address) && !address.endsWith('.invalid')
+      ? key(address)
+      : refuse(400, { message: `${address} is not valid` });
   const inMain = (list = '') => list === 'main' || refuse(404, { message: 'no such contact list' });
   const shown = ([EmailAddress, { topics, all }]: [string, Contact]) => ({
     EmailAddress,
@@ -51,7 +65,10 @@ export async function startSes() {
   });
   const store = (address: string, json: unknown) => {
     const { TopicPreferences = [], UnsubscribeAll = false } = contactBody.parse(json);
-    contacts.set(address, { topics: new Map(TopicPreferences.map((one) => [one.TopicName, one.SubscriptionStatus])), all: UnsubscribeAll });
+    contacts.set(address, {
+      topics: new Map(TopicPreferences.map((one) => [one.TopicName, one.SubscriptionStatus])),
+      all: UnsubscribeAll,
+    });
   };
   const slice = <T>(all: readonly T[], token: string | null | undefined, size: number) => {
     const from = token ? Number(Buffer.from(token, 'base64').toString()) : 0;
@@ -74,15 +91,27 @@ export async function startSes() {
         const { items, next } = slice([...suppressed], query.get('NextToken'), size);
         return {
           status: 200,
-          json: { SuppressedDestinationSummaries: items.map(([EmailAddress, Reason]) => ({ EmailAddress, Reason, LastUpdateTime: 1_700_000_000.5 })), NextToken: next },
+          json: {
+            SuppressedDestinationSummaries: items.map(([EmailAddress, Reason]) => ({
+              EmailAddress,
+              Reason,
+              LastUpdateTime: 1_700_000_000.5,
+            })),
+            NextToken: next,
+          },
         };
       },
       'GET /v2/email/suppression/addresses/:address': ({ params }) => {
         const Reason = suppressed.get(key(params.address)) ?? refuse(404, { message: 'not on the list' });
-        return { status: 200, json: { SuppressedDestination: { EmailAddress: key(params.address), Reason, LastUpdateTime: 1_700_000_000 } } };
+        return {
+          status: 200,
+          json: { SuppressedDestination: { EmailAddress: key(params.address), Reason, LastUpdateTime: 1_700_000_000 } },
+        };
       },
       'DELETE /v2/email/suppression/addresses/:address': ({ params }) =>
-        suppressed.delete(key(params.address)) ? { status: 200, json: {} } : refuse(404, { message: 'not on the list' }),
+        suppressed.delete(key(params.address))
+          ? { status: 200, json: {} }
+          : refuse(404, { message: 'not on the list' }),
       'POST /v2/email/contact-lists/:list/contacts': ({ params, json }) => {
         inMain(params.list);
         const address = checked(contactBody.parse(json).EmailAddress);
@@ -94,7 +123,9 @@ export async function startSes() {
         inMain(params.list);
         const { Filter, NextToken, PageSize } = listBody.parse(json);
         const topic = Filter?.TopicFilter?.TopicName;
-        const all = [...contacts].filter(([, one]) => topic === undefined || one.topics.get(topic) === Filter?.FilteredStatus);
+        const all = [...contacts].filter(
+          ([, one]) => topic === undefined || one.topics.get(topic) === Filter?.FilteredStatus,
+        );
         const { items, next } = slice(all, NextToken, PageSize ?? 100);
         return { status: 200, json: { Contacts: items.map(shown), NextToken: next } };
       },

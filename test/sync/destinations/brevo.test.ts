@@ -11,7 +11,9 @@ conformance('Brevo', {
     const server = await startBrevo();
     const binding = bind({});
     return {
-      destination: build(brevo, { apiKey: wrongSecret ? 'another-key' : server.apiKey, baseUrl: server.url }, [binding]),
+      destination: build(brevo, { apiKey: wrongSecret ? 'another-key' : server.apiKey, baseUrl: server.url }, [
+        binding,
+      ]),
       binding,
       server,
       suppressed: () => [...server.contacts].filter(([, out]) => out).map(([address]) => address),
@@ -27,8 +29,14 @@ describe('Brevo', () => {
 
 describe('Brevo webhook', () => {
   const destination = () => build(brevo, { apiKey: 'x', webhookSecret: 'a-long-secret-in-the-url' }, [bind({})]);
-  const signed = (body: string) => inbound(body, {}, 'https://hush.example/hooks/brevo?secret=a-long-secret-in-the-url');
-  const event = (fields: Record<string, unknown>) => ({ email: 'ana@example.com', id: 7, ts_event: 1_777_000_000, ...fields });
+  const signed = (body: string) =>
+    inbound(body, {}, 'https://hush.example/hooks/brevo?secret=a-long-secret-in-the-url');
+  const event = (fields: Record<string, unknown>) => ({
+    email: 'ana@example.com',
+    id: 7,
+    ts_event: 1_777_000_000,
+    ...fields,
+  });
   const read = async (...events: unknown[]) => destination().receive?.(signed(JSON.stringify(events)), NOW);
 
   receiving({
@@ -42,7 +50,17 @@ describe('Brevo webhook', () => {
 
   test('marketing and transactional spellings mean the same', async () => {
     const found = await read(
-      ...['unsubscribe', 'unsubscribed', 'spam', 'hard_bounce', 'hardBounce', 'invalid_email', 'soft_bounce', 'blocked', 'opened'].map((kind) => event({ event: kind })),
+      ...[
+        'unsubscribe',
+        'unsubscribed',
+        'spam',
+        'hard_bounce',
+        'hardBounce',
+        'invalid_email',
+        'soft_bounce',
+        'blocked',
+        'opened',
+      ].map((kind) => event({ event: kind })),
     );
     expect(found?.reports.map((one) => [one.type, one.kind])).toEqual([
       ['opted_out', undefined],

@@ -126,7 +126,8 @@ export async function settle(
     parked.push(...(sent.parked ?? []));
     if (sent.job === undefined) continue;
     let state = 'working';
-    for (let tries = 0; state === 'working' && tries < 20; tries++) state = (await destination.poll?.(sent.job, never())) ?? 'no poll';
+    for (let tries = 0; state === 'working' && tries < 20; tries++)
+      state = (await destination.poll?.(sent.job, never())) ?? 'no poll';
     if (state !== 'done') throw new Error(`the job ended as ${state}`);
   }
   return { parked };

@@ -14,7 +14,11 @@ for (const target of [{}, { tag: 'offers' }]) {
       const binding = bind(target);
       const tag = target.tag ?? '*';
       return {
-        destination: build(mailgun, { apiKey: wrongSecret ? 'key-another' : server.apiKey, domain: 'mail.example.com', baseUrl: server.url }, [binding]),
+        destination: build(
+          mailgun,
+          { apiKey: wrongSecret ? 'key-another' : server.apiKey, domain: 'mail.example.com', baseUrl: server.url },
+          [binding],
+        ),
         binding,
         server,
         suppressed: () => [...server.held].filter(([, tags]) => tags.has(tag)).map(([address]) => address),
@@ -31,7 +35,9 @@ describe('Mailgun', () => {
   test('lifting one tag leaves the person out of the others', async () => {
     const server = await startMailgun();
     const binding = bind({ tag: 'offers' });
-    const destination = build(mailgun, { apiKey: server.apiKey, domain: 'mail.example.com', baseUrl: server.url }, [binding]);
+    const destination = build(mailgun, { apiKey: server.apiKey, domain: 'mail.example.com', baseUrl: server.url }, [
+      binding,
+    ]);
     server.held.set('a@example.com', new Set(['offers', 'news']));
     await destination.send(binding, 'lift', [entry('a@example.com')], never());
     await server.close();
@@ -47,10 +53,13 @@ describe('Mailgun webhook', () => {
   const signed = (body: string, at: number) => {
     const timestamp = String(Math.floor(at / 1000));
     const token = `token-${timestamp}`;
-    const signature = createHmac('sha256', webhookSigningKey).update(timestamp + token).digest('hex');
+    const signature = createHmac('sha256', webhookSigningKey)
+      .update(timestamp + token)
+      .digest('hex');
     return inbound(body.replace('"SIGNATURE"', JSON.stringify({ timestamp, token, signature })), {});
   };
-  const body = (fields: Record<string, unknown>) => JSON.stringify({ signature: 'SIGNATURE', 'event-data': { ...base, ...fields } });
+  const body = (fields: Record<string, unknown>) =>
+    JSON.stringify({ signature: 'SIGNATURE', 'event-data': { ...base, ...fields } });
   const read = async (fields: Record<string, unknown>) => destination().receive?.(signed(body(fields), NOW), NOW);
 
   receiving({
@@ -64,21 +73,35 @@ describe('Mailgun webhook', () => {
     unproven: [
       inbound(JSON.stringify({ 'event-data': { ...base, event: 'unsubscribed' } }), {}),
       inbound(body({ event: 'unsubscribed' }), {}),
-      inbound(body({ event: 'unsubscribed' }).replace('"SIGNATURE"', JSON.stringify({ timestamp: String(NOW / 1000), token: 't', signature: 'a'.repeat(64) })), {}),
+      inbound(
+        body({ event: 'unsubscribed' }).replace(
+          '"SIGNATURE"',
+          JSON.stringify({ timestamp: String(NOW / 1000), token: 't', signature: 'a'.repeat(64) }),
+        ),
+        {},
+      ),
     ],
   });
 
   test('the token is the replay key, since the signature does not cover the event', async () => {
-    expect(await read({ event: 'unsubscribed' })).toMatchObject({ replayKey: `token-${NOW / 1000}`, replayFor: 29_400 });
+    expect(await read({ event: 'unsubscribed' })).toMatchObject({
+      replayKey: `token-${NOW / 1000}`,
+      replayFor: 29_400,
+    });
   });
 
   test('an unsubscribe with a bound tag denies that scope, any other all email marketing', async () => {
-    expect((await read({ event: 'unsubscribed', tags: ['offers'] }))?.reports).toMatchObject([{ type: 'opted_out', scope: bindings[0]?.scope }]);
-    expect((await read({ event: 'unsubscribed', tags: [] }))?.reports).toMatchObject([{ type: 'opted_out', scope: { channel: 'email', purpose: 'marketing' }, at: 1_777_000_000_471 }]);
+    expect((await read({ event: 'unsubscribed', tags: ['offers'] }))?.reports).toMatchObject([
+      { type: 'opted_out', scope: bindings[0]?.scope },
+    ]);
+    expect((await read({ event: 'unsubscribed', tags: [] }))?.reports).toMatchObject([
+      { type: 'opted_out', scope: { channel: 'email', purpose: 'marketing' }, at: 1_777_000_000_471 },
+    ]);
   });
 
   test('failures are hard only when permanent and about the mailbox', async () => {
-    const kind = async (severity: string, reason: string) => (await read({ event: 'failed', severity, reason }))?.reports[0]?.kind;
+    const kind = async (severity: string, reason: string) =>
+      (await read({ event: 'failed', severity, reason }))?.reports[0]?.kind;
     expect(await kind('permanent', 'bounce')).toBe('hard');
     expect(await kind('permanent', 'espblock')).toBe('soft');
     expect(await kind('temporary', 'generic')).toBe('soft');

@@ -15,19 +15,27 @@ for (const target of [{ account: true }, { contactList: 'main' }, { contactList:
     async make({ wrongSecret } = {}) {
       const server = await startSes();
       const binding = bind(target);
-      const settings = { ...AWS_KEY, ...(wrongSecret ? { secretAccessKey: 'another' } : {}), region: 'eu-west-1', baseUrl: server.url };
+      const settings = {
+        ...AWS_KEY,
+        ...(wrongSecret ? { secretAccessKey: 'another' } : {}),
+        region: 'eu-west-1',
+        baseUrl: server.url,
+      };
       return {
         destination: build(ses, settings, [binding]),
         binding,
         server,
         suppressed: () => {
           if ('account' in target) return [...server.suppressed.keys()];
-          const out = [...server.contacts].filter(([, one]) => (target.topic === undefined ? one.all : one.topics.get(target.topic) === 'OPT_OUT'));
+          const out = [...server.contacts].filter(([, one]) =>
+            target.topic === undefined ? one.all : one.topics.get(target.topic) === 'OPT_OUT',
+          );
           return out.map(([address]) => address);
         },
         plant: (address) => {
           if ('account' in target) server.suppressed.set(address, 'COMPLAINT');
-          else server.contacts.set(address, { all: target.topic === undefined, topics: new Map([['offers', 'OPT_OUT']]) });
+          else
+            server.contacts.set(address, { all: target.topic === undefined, topics: new Map([['offers', 'OPT_OUT']]) });
         },
         close: server.close,
       };
@@ -42,10 +50,19 @@ describe('SES', () => {
     const server = await startSes();
     const binding = bind({ contactList: 'main', topic: 'offers' });
     const destination = build(ses, { ...AWS_KEY, region: 'eu-west-1', baseUrl: server.url }, [binding]);
-    server.contacts.set('a@example.com', { all: false, topics: new Map([['news', 'OPT_OUT'], ['offers', 'OPT_IN']]) });
+    server.contacts.set('a@example.com', {
+      all: false,
+      topics: new Map([
+        ['news', 'OPT_OUT'],
+        ['offers', 'OPT_IN'],
+      ]),
+    });
     await destination.send(binding, 'suppress', [entry('a@example.com')], never());
     await server.close();
-    expect(Object.fromEntries(server.contacts.get('a@example.com')?.topics ?? [])).toEqual({ news: 'OPT_OUT', offers: 'OPT_OUT' });
+    expect(Object.fromEntries(server.contacts.get('a@example.com')?.topics ?? [])).toEqual({
+      news: 'OPT_OUT',
+      offers: 'OPT_OUT',
+    });
   });
 
   test('signatures are those of the AWS test suite (get-vanilla)', () => {
@@ -56,7 +73,9 @@ describe('SES', () => {
       'service',
       Date.UTC(2015, 7, 30, 12, 36),
     );
-    expect(headers.authorization).toContain('Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31');
+    expect(headers.authorization).toContain(
+      'Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31',
+    );
   });
 });
 
@@ -88,16 +107,26 @@ describe('SES notifications by SNS', () => {
       SigningCertURL: 'https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-abc.pem',
       ...fields,
     };
-    const names = message.Type === 'Notification' ? ['Message', 'MessageId', 'Subject', 'Timestamp', 'TopicArn', 'Type'] : ['Message', 'MessageId', 'SubscribeURL', 'Timestamp', 'Token', 'TopicArn', 'Type'];
+    const names =
+      message.Type === 'Notification'
+        ? ['Message', 'MessageId', 'Subject', 'Timestamp', 'TopicArn', 'Type']
+        : ['Message', 'MessageId', 'SubscribeURL', 'Timestamp', 'Token', 'TopicArn', 'Type'];
     const text = names.flatMap((name) => (message[name] === undefined ? [] : [`${name}\n${message[name]}\n`])).join('');
-    const Signature = createSign(message.SignatureVersion === '1' ? 'RSA-SHA1' : 'RSA-SHA256').update(text).sign(keys.privateKey, 'base64');
+    const Signature = createSign(message.SignatureVersion === '1' ? 'RSA-SHA1' : 'RSA-SHA256')
+      .update(text)
+      .sign(keys.privateKey, 'base64');
     return inbound(JSON.stringify({ ...message, Signature }), { 'content-type': 'text/plain' });
   };
   const signed = (body: string, at: number) => envelope({ Message: body }, at);
   const read = async (event: unknown) => destination().receive?.(signed(JSON.stringify(event), NOW), NOW);
   const bounce = (type: string, subType = 'General') => ({
     notificationType: 'Bounce',
-    bounce: { bounceType: type, bounceSubType: subType, bouncedRecipients: [{ emailAddress: 'ana@example.com', status: '5.1.1' }, { emailAddress: 'bo@example.com' }], timestamp: '2026-04-30T10:00:00.000Z' },
+    bounce: {
+      bounceType: type,
+      bounceSubType: subType,
+      bouncedRecipients: [{ emailAddress: 'ana@example.com', status: '5.1.1' }, { emailAddress: 'bo@example.com' }],
+      timestamp: '2026-04-30T10:00:00.000Z',
+    },
   });
 
   receiving({
@@ -132,28 +161,40 @@ describe('SES notifications by SNS', () => {
 
   test('a new subscription is confirmed at Amazon and nowhere else', async () => {
     fetched.length = 0;
-    const handshake = (SubscribeURL: string) => envelope({ Type: 'SubscriptionConfirmation', Token: 't', SubscribeURL });
+    const handshake = (SubscribeURL: string) =>
+      envelope({ Type: 'SubscriptionConfirmation', Token: 't', SubscribeURL });
     const url = 'https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=t';
     expect(await destination().receive?.(handshake(url), NOW)).toMatchObject({ reports: [], unknown: [] });
     expect(fetched).toContain(url);
     fetched.length = 0;
-    await expect(destination().receive?.(handshake('https://evil.example/'), NOW)).rejects.toMatchObject({ kind: 'unauthorized' });
+    await expect(destination().receive?.(handshake('https://evil.example/'), NOW)).rejects.toMatchObject({
+      kind: 'unauthorized',
+    });
     expect(fetched.filter((one) => one.includes('evil'))).toEqual([]);
   });
 
   test('permanent bounces are hard, others soft, and echoes of the suppression list are nothing', async () => {
-    expect((await read(bounce('Permanent')))?.reports.map((one) => [one.address.value, one.kind])).toEqual([['ana@example.com', 'hard'], ['bo@example.com', 'hard']]);
+    expect((await read(bounce('Permanent')))?.reports.map((one) => [one.address.value, one.kind])).toEqual([
+      ['ana@example.com', 'hard'],
+      ['bo@example.com', 'hard'],
+    ]);
     expect((await read(bounce('Transient')))?.reports[0]?.kind).toBe('soft');
     expect((await read(bounce('Permanent', 'OnAccountSuppressionList')))?.reports).toEqual([]);
   });
 
   test('complaints are complaints', async () => {
-    const found = await read({ eventType: 'Complaint', complaint: { complainedRecipients: [{ emailAddress: 'ana@example.com' }], timestamp: '2026-04-30T10:00:00.000Z' } });
+    const found = await read({
+      eventType: 'Complaint',
+      complaint: { complainedRecipients: [{ emailAddress: 'ana@example.com' }], timestamp: '2026-04-30T10:00:00.000Z' },
+    });
     expect(found?.reports).toMatchObject([{ type: 'complained', address: { value: 'ana@example.com' } }]);
   });
 
   test('changes of topics are reported for what is bound to them, and unchanged topics are not', async () => {
-    const status = (offers: string, news: string) => [{ topicName: 'offers', subscriptionStatus: offers }, { topicName: 'news', subscriptionStatus: news }];
+    const status = (offers: string, news: string) => [
+      { topicName: 'offers', subscriptionStatus: offers },
+      { topicName: 'news', subscriptionStatus: news },
+    ];
     const change = (before: unknown[], after: unknown[], all = false, wasAll = false) => ({
       eventType: 'Subscription',
       mail: { destination: ['ana@example.com'] },
@@ -165,10 +206,20 @@ describe('SES notifications by SNS', () => {
         oldTopicPreferences: { unsubscribeAll: wasAll, topicSubscriptionStatus: before },
       },
     });
-    expect((await read(change(status('OptIn', 'OptIn'), status('OptOut', 'OptIn'))))?.reports).toMatchObject([{ type: 'opted_out', scope: bindings[0]?.scope }]);
-    expect((await read(change(status('OptOut', 'OptIn'), status('OptIn', 'OptIn'))))?.reports).toMatchObject([{ type: 'opted_in', scope: bindings[0]?.scope }]);
-    expect((await read(change(status('OptIn', 'OptIn'), status('OptIn', 'OptOut'))))?.reports).toMatchObject([{ type: 'opted_out', scope: { channel: 'email', purpose: 'marketing' } }]);
-    expect((await read(change([], [], true)))?.reports).toMatchObject([{ type: 'opted_out', scope: bindings[1]?.scope }]);
-    expect((await read(change([], [], false, true)))?.reports).toMatchObject([{ type: 'opted_in', scope: bindings[1]?.scope }]);
+    expect((await read(change(status('OptIn', 'OptIn'), status('OptOut', 'OptIn'))))?.reports).toMatchObject([
+      { type: 'opted_out', scope: bindings[0]?.scope },
+    ]);
+    expect((await read(change(status('OptOut', 'OptIn'), status('OptIn', 'OptIn'))))?.reports).toMatchObject([
+      { type: 'opted_in', scope: bindings[0]?.scope },
+    ]);
+    expect((await read(change(status('OptIn', 'OptIn'), status('OptIn', 'OptOut'))))?.reports).toMatchObject([
+      { type: 'opted_out', scope: { channel: 'email', purpose: 'marketing' } },
+    ]);
+    expect((await read(change([], [], true)))?.reports).toMatchObject([
+      { type: 'opted_out', scope: bindings[1]?.scope },
+    ]);
+    expect((await read(change([], [], false, true)))?.reports).toMatchObject([
+      { type: 'opted_in', scope: bindings[1]?.scope },
+    ]);
   });
 });

@@ -13,7 +13,9 @@ conformance('SparkPost', {
     const server = await startSparkpost();
     const binding = bind({});
     return {
-      destination: build(sparkpost, { apiKey: wrongSecret ? 'another-key' : server.apiKey, baseUrl: server.url }, [binding]),
+      destination: build(sparkpost, { apiKey: wrongSecret ? 'another-key' : server.apiKey, baseUrl: server.url }, [
+        binding,
+      ]),
       binding,
       server,
       suppressed: () => [...server.held.keys()],
@@ -32,29 +34,42 @@ describe('SparkPost', () => {
     const destination = build(sparkpost, { apiKey: server.apiKey, baseUrl: server.url }, [binding]);
     server.held.set('both@example.com', new Map([...manual(), ['transactional', 'Bounce Rule']]));
     server.held.set('fixed@example.com', new Map([['non_transactional', 'Compliance']]));
-    const sent = await destination.send(binding, 'lift', [entry('both@example.com', 1), entry('fixed@example.com', 2)], never());
+    const sent = await destination.send(
+      binding,
+      'lift',
+      [entry('both@example.com', 1), entry('fixed@example.com', 2)],
+      never(),
+    );
     expect(sent.parked?.map((one) => one.ref)).toEqual(['ref-2']);
     expect([...(server.held.get('both@example.com') ?? [])]).toEqual([['transactional', 'Bounce Rule']]);
     server.fault({ kind: 'answer', answer: { status: 403, json: {} } }, 0);
     server.fault({ kind: 'answer', answer: { status: 403, json: {} } }, 1);
-    expect((await faultOf(destination.send(binding, 'lift', [entry('both@example.com')], never()))).fault).toBe('credentials');
+    expect((await faultOf(destination.send(binding, 'lift', [entry('both@example.com')], never()))).fault).toBe(
+      'credentials',
+    );
     await server.close();
   });
 });
 
 describe('SparkPost webhook', () => {
-  const destination = () => build(sparkpost, { apiKey: 'x', webhookUser: 'hush', webhookPassword: 'the-password' }, [bind({})]);
+  const destination = () =>
+    build(sparkpost, { apiKey: 'x', webhookUser: 'hush', webhookPassword: 'the-password' }, [bind({})]);
   const authorization = `Basic ${Buffer.from('hush:the-password').toString('base64')}`;
   const signed = (body: string) => inbound(body, { authorization });
   const event = (group: string, fields: Record<string, unknown>) => ({
-    msys: { [group]: { rcpt_to: 'ana@example.com', timestamp: '1777000000', event_id: '92356927693813856', ...fields } },
+    msys: {
+      [group]: { rcpt_to: 'ana@example.com', timestamp: '1777000000', event_id: '92356927693813856', ...fields },
+    },
   });
   const read = async (...events: unknown[]) => destination().receive?.(signed(JSON.stringify(events)), NOW);
 
   receiving({
     destination,
     sign: signed,
-    genuine: JSON.stringify([event('unsubscribe_event', { type: 'list_unsubscribe' }), event('message_event', { type: 'bounce', bounce_class: '10', event_id: '2' })]),
+    genuine: JSON.stringify([
+      event('unsubscribe_event', { type: 'list_unsubscribe' }),
+      event('message_event', { type: 'bounce', bounce_class: '10', event_id: '2' }),
+    ]),
     unknown: { body: JSON.stringify([event('message_event', { type: 'teleport' })]), kind: 'teleport' },
     coversBody: false,
     proof: ['authorization'],
@@ -80,6 +95,9 @@ describe('SparkPost webhook', () => {
       ['bounced', 'soft'],
       ['bounced', 'hard'],
     ]);
-    expect(found?.reports[0]).toMatchObject({ at: 1_777_000_000_000, scope: { channel: 'email', purpose: 'marketing' } });
+    expect(found?.reports[0]).toMatchObject({
+      at: 1_777_000_000_000,
+      scope: { channel: 'email', purpose: 'marketing' },
+    });
   });
 });

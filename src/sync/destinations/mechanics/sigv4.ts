@@ -21,7 +21,13 @@ const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).u
  * AWS Signature Version 4: the headers to send with a request. Paths are encoded twice, as every service but S3 asks.
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
-export function signAws(request: AwsRequest, key: AwsKey, region: string, service: string, now: number): Record<string, string> {
+export function signAws(
+  request: AwsRequest,
+  key: AwsKey,
+  region: string,
+  service: string,
+  now: number,
+): Record<string, string> {
   const url = new URL(request.url);
   const stamp = new Date(now).toISOString().replace(/[-:]|\.\d{3}/g, '');
   const day = stamp.slice(0, 8);
@@ -48,7 +54,10 @@ export function signAws(request: AwsRequest, key: AwsKey, region: string, servic
   ].join('\n');
   const scope = `${day}/${region}/${service}/aws4_request`;
   const toSign = ['AWS4-HMAC-SHA256', stamp, scope, sha256(canonical)].join('\n');
-  const signingKey = [region, service, 'aws4_request'].reduce<Buffer>((k, part) => hmac(k, part), hmac(`AWS4${key.secretAccessKey}`, day));
+  const signingKey = [region, service, 'aws4_request'].reduce<Buffer>(
+    (k, part) => hmac(k, part),
+    hmac(`AWS4${key.secretAccessKey}`, day),
+  );
   const signature = createHmac('sha256', signingKey).update(toSign).digest('hex');
   const { host: _, ...sent } = headers;
   return {

@@ -28,7 +28,13 @@ const SIGNED = {
 /** Only Amazon's own hosts: whoever chooses the certificate chooses who signed. */
 function amazonUrl(text: string, ending: RegExp): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || url.protocol !== 'https:' || url.port !== '' || url.username !== '' || !HOST.test(url.hostname) || !ending.test(url.pathname)) {
+  if (
+    url?.protocol !== 'https:' ||
+    url.port !== '' ||
+    url.username !== '' ||
+    !HOST.test(url.hostname) ||
+    !ending.test(url.pathname)
+  ) {
     throw forged('the message names a host that is not of Amazon SNS');
   }
   return url.href;
@@ -71,7 +77,9 @@ export function createSnsReader(http: HttpClient): SnsReader {
       checkClock(Date.parse(message.Timestamp), now, windowSeconds);
       const key = await keyAt(amazonUrl(message.SigningCertURL, /\.pem$/));
       const names = message.Type === 'Notification' ? SIGNED.Notification : SIGNED.handshake;
-      const text = names.flatMap((name) => (message[name] === undefined ? [] : [`${name}\n${message[name]}\n`])).join('');
+      const text = names
+        .flatMap((name) => (message[name] === undefined ? [] : [`${name}\n${message[name]}\n`]))
+        .join('');
       const verifier = createVerify(message.SignatureVersion === '1' ? 'RSA-SHA1' : 'RSA-SHA256').update(text);
       if (!verifier.verify(key, message.Signature, 'base64')) throw forged('the signature does not fit the message');
     },
