@@ -4,7 +4,7 @@ import type { ContactPoint, ContactType } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import type { ContactEvent } from '../core/event.js';
 import { type ContactKey, contactKeyBytes, contactKeyText, type EventId, eventId, type Keyring } from '../core/keys.js';
-import { unavailable } from '../store/connect.js';
+import { isAway, unavailable } from '../store/connect.js';
 import type { Append, AppendResult, Contacts, StoredEvent } from '../store/contacts.js';
 import type { Persons } from '../store/persons.js';
 import type { WriterIds } from '../store/writer-ids.js';
@@ -54,6 +54,8 @@ export function createAccept(parts: {
   readonly clock: Clock;
   /** Told of every contact that has something to project. */
   readonly onAppended: (key: Buffer) => void;
+  /** Keeps an opt-out durably while the store is away. Without one the answer is an honest "not now". */
+  readonly journal?: ((item: Append) => Promise<unknown>) | undefined;
 }) {
   const { contacts, persons, writerIds, keyring, privateParts, clock } = parts;
 
@@ -73,6 +75,16 @@ export function createAccept(parts: {
     if (result === 'busy') await overflowCommit(item);
     else if (result !== 'appended') throw result;
     parts.onAppended(item.key);
+  }
+
+  /** As `append`; a single opt-out may go to the journal when the store does not answer. */
+  async function appendOrJournal(item: Append): Promise<void> {
+    try {
+      await append(item);
+    } catch (error) {
+      if (!parts.journal || item.event.type !== 'opted_out' || !isAway(error)) throw error;
+      await parts.journal(item);
+    }
   }
 
   function timeOf(draft: Draft, now: number): number {
@@ -157,7 +169,7 @@ export function createAccept(parts: {
     const event = store(draft, key, id, at, true);
     const accepted = { id, contact: contactKeyText(key), at };
     if (draft.reach !== 'person') {
-      await append(appendFor(draft.subject, key, event));
+      await appendOrJournal(appendFor(draft.subject, key, event));
       return accepted;
     }
     const person = await personOf(draft.subject, key);
@@ -266,6 +278,9 @@ export function createAccept(parts: {
       for (const event of whole.events) await persons.close(person, event.id);
       return { person, contacts: whole.members.map(({ key }) => contactKeyText(key)) };
     },
+
+    /** Appends what the journal kept. */
+    append,
 
     /** Finishes what a crash between a person and its contacts left. Returns how many events were brought home. */
     async finishPersons(): Promise<number> {

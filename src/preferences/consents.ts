@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { encodeBase32 } from '../core/base32.js';
-import { brandById, type Catalog } from '../core/catalog.js';
+import type { Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
@@ -73,7 +73,6 @@ export function createConsents(parts: {
       };
       const sealed = privateParts.sealPending(key, { evidence: { ...signUp.evidence, wording: text.slice(0, 600) } });
       await tickets.keepConfirmation({ id, contact: key, details, sealed }, expires);
-      const brand = brandById(catalog, scope.brand);
       await post({
         id: `confirm:${id}`,
         template: 'confirm',
@@ -81,11 +80,11 @@ export function createConsents(parts: {
         brand: scope.brand,
         to: point.given,
         values: {
-          confirmUrl: `${parts.publicUrl()}/confirm/${links.confirm(point, scope, id, expires)}?lang=${language}`,
+          link: `${parts.publicUrl()}/confirm/${links.confirm(point, scope, id, expires)}?lang=${language}`,
           notice: text,
-          brandName: brand?.name ?? scope.brand,
         },
         quota: { key: `confirm:${key.toString('base64url')}`, perDay: 1 },
+        until: expires,
       });
       return { expires };
     },

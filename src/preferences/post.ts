@@ -1,13 +1,15 @@
-/** A mail to be sent. `id` makes it one mail however often it is asked for. */
+/** A mail to be sent. `id` makes it one mail however often it is asked for; no address is in it. */
 export interface Letter {
   readonly id: string;
   readonly template: 'confirm' | 'your-link' | 'change-confirmation' | 'stopped-notice';
   readonly language: string;
   readonly brand: string;
   readonly to: string;
-  readonly values: Readonly<Record<string, string>>;
+  readonly values: Readonly<Record<string, string | readonly string[]>>;
   /** At most so many a day under this key. */
   readonly quota?: { readonly key: string; readonly perDay: number };
+  /** ms; after this it would be of no use and is not sent. */
+  readonly until?: number;
 }
 
 /** Hands a letter to the outbox; durable when it resolves. */

@@ -4,6 +4,7 @@ import { nextChange } from '../core/decide.js';
 import { compareEvents } from '../core/event.js';
 import { fold, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
+import { EVERYTHING, type Scope, scopeText, wholeScope } from '../core/scope.js';
 import type { Contact, Contacts, NewMark, Projection, StoredEvent } from '../store/contacts.js';
 import type { Ledger, LedgerEntry } from '../store/ledger.js';
 import type { PrivateParts } from './private-part.js';
@@ -23,6 +24,14 @@ interface Work {
   readonly entries: LedgerEntry[];
   readonly fresh: LedgerEntry[];
   readonly projection: Projection;
+}
+
+/** A change of many scopes, or one that time or the configuration brought, may be about anything. */
+const MANY_SCOPES = 10;
+
+function changedScopes(events: readonly StoredEvent[]): Scope[] {
+  const scopes = new Map(events.map(({ scope }) => [scopeText(wholeScope(scope)), wholeScope(scope)]));
+  return scopes.size === 0 || scopes.size > MANY_SCOPES ? [EVERYTHING] : [...scopes.values()];
 }
 
 /**
@@ -117,6 +126,7 @@ export function createProjector(parts: {
         state,
         entries: number,
         movedIds: events.map(({ id }) => id),
+        scopes: changedScopes(events),
         overflow: contact.overflow,
         marks,
         keyedOnly: !hasAddress,

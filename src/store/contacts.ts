@@ -2,6 +2,7 @@ import { type Connection, Schema } from 'mongoose';
 import type { ContactType } from '../core/contact-point.js';
 import type { ContactEvent } from '../core/event.js';
 import { EMPTY_STATE, type State } from '../core/fold.js';
+import type { Scope } from '../core/scope.js';
 import { binary, bytesOf } from './binary.js';
 import { DURABLE } from './connect.js';
 
@@ -77,6 +78,9 @@ export interface Contact {
   readonly configuration?: string;
 }
 
+/** Longest (ms) an append may take: an opt-out link answers within 2 s, even when the database does not. */
+const APPEND_MS = 1700;
+
 /** Beyond this many pending events further ones go to documents of their own: long arrays slow every append. */
 export const PENDING_LIMIT = 200;
 
@@ -102,6 +106,7 @@ const contactSchema = new Schema(
     person: String,
     configuration: String,
     feed: Number,
+    feedScopes: [Schema.Types.Mixed],
     firstSeen: Date,
   },
   { collection: 'contacts', versionKey: false, minimize: false },
@@ -112,6 +117,7 @@ contactSchema.index({ wakeAt: 1 }, { sparse: true });
 contactSchema.index({ 'marks.destination': 1, 'marks.due': 1 }, { sparse: true });
 contactSchema.index({ erasing: 1 }, { sparse: true });
 contactSchema.index({ person: 1 }, { sparse: true });
+contactSchema.index({ feed: 1 }, { sparse: true });
 contactSchema.index({ configuration: 1, _id: 1 });
 
 const overflowSchema = new Schema(
@@ -174,6 +180,8 @@ export interface Projection {
   readonly state: State;
   readonly entries: number;
   readonly movedIds: readonly string[];
+  /** What the change is about, for the feed. */
+  readonly scopes: readonly Scope[];
   readonly overflow: number;
   readonly marks: readonly NewMark[];
   readonly wakeAt?: number;
@@ -284,12 +292,11 @@ export function createContacts(connection: Connection) {
         },
         upsert: true,
       }));
-      const answer = await database().command({
-        update: contacts.collectionName,
-        updates,
-        ordered: false,
-        writeConcern: DURABLE,
-      });
+      const answer = await database().command(
+        { update: contacts.collectionName, updates, ordered: false, writeConcern: DURABLE },
+        // A server that hangs must not keep a person waiting: the outcome is unknown then, and said so.
+        { timeoutMS: APPEND_MS },
+      );
       if (answer.writeConcernError) {
         throw Object.assign(new Error(String(answer.writeConcernError.errmsg)), { name: 'MongoWriteConcernError' });
       }
@@ -391,6 +398,9 @@ export function createContacts(connection: Connection) {
                 keyedOnly: p.keyedOnly,
                 erasing: p.erasing ? true : '$$REMOVE',
                 configuration: p.configuration,
+                // A number the feed's leader takes it away by: it only does so for the change it has seen.
+                feed: p.rev + 1,
+                feedScopes: { $setUnion: [{ $ifNull: ['$feedScopes', []] }, { $literal: p.scopes }] },
                 ...(p.dataKey ? { dataKey: binary(p.dataKey) } : {}),
                 ...(p.address ? { address: binary(p.address) } : {}),
                 pending: {
@@ -603,6 +613,61 @@ export function createContacts(connection: Connection) {
         ];
       });
       await contacts.bulkWrite(operations as never, { ordered: true, writeConcern: DURABLE });
+    },
+
+    /** An accepted job is done: what was accepted is in force. */
+    async confirmTold(destination: string, binding: string, keys: readonly Buffer[]): Promise<void> {
+      const status = `told.${destination}.bindings.${binding}.status`;
+      await contacts.updateMany({ _id: { $in: keys.map(binary) }, [status]: 'accepted' } as never, {
+        $set: { [status]: 'in_force' },
+      });
+    },
+
+    /** Marks contacts as to be told again, every binding asserted, whatever they were told before. */
+    async remark(destination: string, keys: readonly Buffer[], now: number): Promise<void> {
+      const mark = { destination, due: now, since: now, tried: true };
+      await contacts.updateMany(
+        { _id: { $in: keys.map(binary) }, marks: { $elemMatch: { destination } } } as never,
+        { $set: { 'marks.$.tried': true } },
+        { writeConcern: DURABLE },
+      );
+      await contacts.updateMany(
+        { _id: { $in: keys.map(binary) }, marks: { $not: { $elemMatch: { destination } } } } as never,
+        [
+          {
+            $set: {
+              marks: {
+                $concatArrays: [
+                  { $ifNull: ['$marks', []] },
+                  [{ $mergeObjects: [{ $literal: mark }, { version: '$rev' }] }],
+                ],
+              },
+            },
+          },
+        ],
+        { writeConcern: DURABLE },
+      );
+    },
+
+    /** Contacts whose change the feed has not numbered yet. */
+    async unnumbered(limit: number): Promise<{ key: Buffer; feed: number; scopes: Scope[] }[]> {
+      const rows = await contacts
+        .find({ feed: { $exists: true } }, { projection: { feed: 1, feedScopes: 1 }, limit, promoteBuffers: true })
+        .toArray();
+      return rows.map((row) => ({
+        key: bytesOf(row._id),
+        feed: Number(row.feed),
+        scopes: (row.feedScopes ?? []) as Scope[],
+      }));
+    },
+
+    async numbered(changes: readonly { readonly key: Buffer; readonly feed: number }[]): Promise<void> {
+      await contacts.bulkWrite(
+        changes.map(({ key, feed }) => ({
+          updateOne: { filter: { _id: binary(key) as never, feed }, update: { $unset: { feed: '', feedScopes: '' } } },
+        })),
+        { ordered: false, writeConcern: DURABLE },
+      );
     },
 
     collection: contacts,

@@ -33,6 +33,15 @@ export interface HttpClient {
 
 const MAX_ANSWER = 32 * 1024 * 1024;
 
+/** Names under which rate limiters tell when to come back, the plainest first. */
+const RESETS = [
+  'x-ratelimit-retry-after',
+  'x-ratelimit-reset',
+  'x-rate-limit-reset',
+  'x-sib-ratelimit-reset',
+  'ratelimit-reset',
+] as const;
+
 /** Seconds from `Retry-After` (RFC 9110 §10.2.3) or a rate limiter's reset header, at most an hour. */
 export function retryAfterSeconds(headers: Headers, now: number): number | undefined {
   const after = headers.get('retry-after');
@@ -40,7 +49,7 @@ export function retryAfterSeconds(headers: Headers, now: number): number | undef
     const seconds = /^\d+(\.\d+)?$/.test(after) ? Number(after) : (Date.parse(after) - now) / 1000;
     if (Number.isFinite(seconds)) return Math.min(Math.max(seconds, 0), 3600);
   }
-  const reset = headers.get('x-ratelimit-reset') ?? headers.get('x-rate-limit-reset') ?? headers.get('ratelimit-reset');
+  const reset = RESETS.map((name) => headers.get(name)).find((value) => value !== null) ?? null;
   if (reset === null || !/^\d+(\.\d+)?$/.test(reset)) return undefined;
   // Providers give either seconds from now or a time of day in seconds.
   const value = Number(reset);

@@ -24,11 +24,15 @@ const contact = z.object({
 const page = z.object({ contacts: z.array(contact), count: z.number() });
 /** "Results default to 50 contacts per page (maximum 1000)". */
 const PAGE = 1000;
+/** "All endpoints under /v3/contacts": 36,000 an hour, 10 a second. */
 const WIDTH = 5;
 
 /**
  * Brevo: a contact's `emailBlacklisted`, which stops campaigns but not transactional mail. `POST /v3/contacts` with
- * `updateEnabled` is used for single contacts, since `/contacts/batch` only knows contacts that exist already.
+ * `updateEnabled` is used for single contacts, since `/contacts/batch` only knows contacts that exist already. A 429 says
+ * when to come back in `x-sib-ratelimit-reset`.
+ * @see https://developers.brevo.com/docs/api-limits
+ * @see https://developers.brevo.com/docs/limit-headers
  * @see https://developers.brevo.com/reference/createcontact
  * @see https://developers.brevo.com/reference/getcontacts-1
  */

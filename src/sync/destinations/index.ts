@@ -1,11 +1,21 @@
 import type { Adapter } from '../destination.js';
+import { brevo } from './brevo.js';
 import { file } from './file.js';
+import { mailgun } from './mailgun.js';
+import { postmark } from './postmark.js';
 import { sendgrid } from './sendgrid.js';
+import { ses } from './ses.js';
+import { sparkpost } from './sparkpost.js';
 import { webhook } from './webhook.js';
 
 /** Every adapter by the name the catalog uses. */
 export const adapters: Readonly<Record<string, Adapter>> = {
+  brevo,
   file,
+  mailgun,
+  postmark,
   sendgrid,
+  ses,
+  sparkpost,
   webhook,
 };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { Proofs } from '../../audit/proofs.js';
 import { HushError } from '../../core/errors.js';
-import { contactKeyText } from '../../core/keys.js';
+import { contactKeyText, type EventId } from '../../core/keys.js';
 import { wholeScope } from '../../core/scope.js';
 import type { Receipt, Receipts } from '../../preferences/receipts.js';
 import { iso } from './requests.js';
@@ -35,11 +36,36 @@ export function receiptJson(receipt: Receipt): Record<string, unknown> {
   };
 }
 
-export function receiptRoutes(routes: ApiRoutes, parts: { readonly receipts: Receipts }): void {
+export function receiptRoutes(
+  routes: ApiRoutes,
+  parts: {
+    readonly receipts: Receipts;
+    readonly proofs: Proofs;
+    /** The consent receipt as a JWS; undefined for what is no consent. */
+    readonly consentReceipt: (receipt: Receipt) => Promise<string | undefined>;
+  },
+): void {
+  async function find(id: string | undefined): Promise<Receipt> {
+    const receipt = await parts.receipts.get(id ?? '');
+    if (receipt) return receipt;
+    throw new HushError('not_found', 'there is no such receipt', {
+      remedy: 'check the number; it has 20 letters and digits',
+    });
+  }
+
+  /** Half a second after its acknowledgement, as a rule. */
+  const notYet = () =>
+    new HushError('not_found', 'this event is not under a published checkpoint yet', {
+      retryAfter: 1,
+      remedy: 'ask again in a second',
+    });
+
   routes.add({
     method: 'get',
     path: '/receipts/:id',
     summary: 'What happened, when, through what, and which destinations know it',
+    description:
+      '`opening` holds the salt and the text that the log entry commits to: with /proof and /entry anybody can check the event without asking us. A consent comes with a signed receipt in the terms of ISO/IEC TS 27560.',
     scope: 'receipts',
     answer: z
       .object({
@@ -48,15 +74,51 @@ export function receiptRoutes(routes: ApiRoutes, parts: { readonly receipts: Rec
         at: z.string(),
         recordedAt: z.string(),
         destinations: z.array(z.object({}).loose()),
+        opening: z.object({ index: z.number(), salt: z.string(), canonical: z.string() }).optional(),
+        consentReceipt: z.string().optional(),
       })
       .loose(),
     async handle({ params }) {
-      const receipt = await parts.receipts.get(params.id ?? '');
-      if (!receipt)
-        throw new HushError('not_found', 'there is no such receipt', {
-          remedy: 'check the number; it has 20 letters and digits',
-        });
-      return receiptJson(receipt);
+      const receipt = await find(params.id);
+      const [opening, consentReceipt] = await Promise.all([
+        parts.proofs.openingFor(receipt.event.id as EventId),
+        parts.consentReceipt(receipt),
+      ]);
+      return {
+        ...receiptJson(receipt),
+        ...(opening ? { opening: { ...opening, salt: opening.salt.toString('hex') } } : {}),
+        ...(consentReceipt === undefined ? {} : { consentReceipt }),
+      };
+    },
+  });
+
+  routes.add({
+    method: 'get',
+    path: '/receipts/:id/proof',
+    summary: 'Proof that the event is in the log (C2SP tlog-proof)',
+    scope: 'receipts',
+    answer: 'text/plain',
+    async handle({ params, response }) {
+      const { event } = await find(params.id);
+      const proof = await parts.proofs.proofFor(event.id as EventId);
+      if (proof === undefined) throw notYet();
+      response.type('text/plain; charset=utf-8').send(proof);
+      return undefined;
+    },
+  });
+
+  routes.add({
+    method: 'get',
+    path: '/receipts/:id/entry',
+    summary: 'The log entry the proof is about, as bytes',
+    scope: 'receipts',
+    answer: 'application/octet-stream',
+    async handle({ params, response }) {
+      const { event } = await find(params.id);
+      const entry = await parts.proofs.entryFor(event.id as EventId);
+      if (entry === undefined) throw notYet();
+      response.type('application/octet-stream').send(entry);
+      return undefined;
     },
   });
 }

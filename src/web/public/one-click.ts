@@ -21,10 +21,10 @@ export interface OneClick {
   readonly clientAddress: (request: IncomingMessage) => string;
 }
 
-/** What the page needs to go on with an opt-out that is already recorded. */
+/** What the page needs to go on with: an opt-out that is already recorded, or one that could not be. */
 export interface OneClickResult {
   readonly link: Link;
-  readonly accepted: Accepted;
+  readonly accepted: Accepted | undefined;
 }
 
 const results = new WeakMap<IncomingMessage, OneClickResult>();
@@ -74,6 +74,11 @@ export function createOneClick(parts: OneClick): (request: IncomingMessage, resp
     ]);
     if (accepted instanceof Error) {
       if (!(accepted instanceof HushError)) parts.onFault(accepted);
+      if (body.includes('from=page')) {
+        results.set(request, { link, accepted: undefined });
+        parts.page(request, response);
+        return;
+      }
       response.writeHead(503, {
         'Content-Type': 'text/plain; charset=utf-8',
         'Retry-After': '10',

@@ -298,8 +298,9 @@ export function preferencePage(parts: PreferencePageParts): Router {
       language,
       brand: link.brand.id,
       to: link.point.given,
-      values: { linkUrl: `${parts.publicUrl()}/p/${token}?lang=${language}`, minutes: String(FRESH_FOR / 60_000) },
+      values: { link: `${parts.publicUrl()}/p/${token}?lang=${language}` },
       quota: { key: `your-link:${link.key.toString('base64url')}`, perDay: 1 },
+      until: clock.now() + FRESH_FOR,
     });
   }
 

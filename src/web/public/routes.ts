@@ -68,6 +68,7 @@ export function publicRoutes(parts: PublicParts): Router {
       await parts.refuse(request);
       return pages.missing(request, response);
     }
+    if (!result.accepted) return pages.fault(request, response, 503);
     pages.send(request, response, 200, 'stopped', result.link.brand, {
       token: result.link.token,
       link: pages.linkWords(request, result.link),
@@ -130,7 +131,7 @@ export function publicRoutes(parts: PublicParts): Router {
           to: point.given,
           values: {
             receipt: accepted.id,
-            undoUrl: `${parts.publicUrl()}/p/${links.undo(point, brandId, accepted.id, now)}?lang=${language}`,
+            undoLink: `${parts.publicUrl()}/p/${links.undo(point, brandId, accepted.id, now)}?lang=${language}`,
           },
           quota: { key: `stopped:${key}`, perDay: 1 },
         });
@@ -143,8 +144,9 @@ export function publicRoutes(parts: PublicParts): Router {
         language,
         brand: brandId,
         to: point.given,
-        values: { linkUrl: `${parts.publicUrl()}/p/${token}?lang=${language}`, minutes: String(FRESH_FOR / 60_000) },
+        values: { link: `${parts.publicUrl()}/p/${token}?lang=${language}` },
         quota: { key: `your-link:${key}`, perDay: 1 },
+        until: now + FRESH_FOR,
       });
     }
     return showForm(request, response, 200, { done: true });

@@ -1,0 +1,459 @@
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import express, { type Request, Router } from 'express';
+import type { Logger } from 'pino';
+import { createConsentReceipts } from './audit/consent-receipt.js';
+import { createLogSigner, originOf } from './audit/log-keys.js';
+import { createForget, createProofs } from './audit/proofs.js';
+import { createSealerLoop } from './audit/sealer-loop.js';
+import { configurationHash, readCatalog } from './config/catalog.js';
+import type { Environment } from './config/environment.js';
+import { readPolicy } from './config/policy.js';
+import { createClock } from './core/clock.js';
+import { createWebhooksIn } from './inbound/webhooks.js';
+import { createLog } from './log.js';
+import { createComposer } from './mail/compose.js';
+import { createOutbox } from './mail/outbox.js';
+import { createTransport } from './mail/transport.js';
+import { createAccept, type Subject } from './preferences/accept.js';
+import { createConsents } from './preferences/consents.js';
+import { createJournal } from './preferences/journal.js';
+import { createLinks } from './preferences/links.js';
+import { createPrivateParts } from './preferences/private-part.js';
+import { createProjectionLoop } from './preferences/projection-loop.js';
+import { createProjector } from './preferences/projector.js';
+import { createQuestions } from './preferences/questions.js';
+import { createReceipts } from './preferences/receipts.js';
+import { checkRedis, createQueue } from './queue.js';
+import { clockOffset, openStores, provesDurable } from './store/open.js';
+import { createChangeFeed } from './suppression/change-feed.js';
+import { createSuppressionExport } from './suppression/export.js';
+import { bindDestinations } from './sync/bind.js';
+import { createMarking } from './sync/desired.js';
+import { adapters } from './sync/destinations/index.js';
+import { createHttp } from './sync/http.js';
+import { createSweeper } from './sync/sweeper.js';
+import { createSyncWorker, type WorkerTimes } from './sync/worker.js';
+import { createAuthenticate } from './web/api/authenticate.js';
+import { changeRoutes, cursorText } from './web/api/changes.js';
+import { consentRoutes } from './web/api/consents.js';
+import { contactRoutes } from './web/api/contacts.js';
+import { decisionRoutes } from './web/api/decisions.js';
+import { destinationRoutes } from './web/api/destinations.js';
+import { eventRoutes } from './web/api/events.js';
+import { linkRoutes } from './web/api/links.js';
+import { receiptRoutes } from './web/api/receipts.js';
+import { createRequestReader } from './web/api/requests.js';
+import { createApiRoutes } from './web/api/route.js';
+import { suppressionRoutes } from './web/api/suppressions.js';
+import { type AppParts, createApp, isMachinePath } from './web/app.js';
+import { clientAddressOf } from './web/client-address.js';
+import { docsRoutes } from './web/docs.js';
+import { healthRoutes } from './web/health.js';
+import { destinationHooks } from './web/hooks/destinations.js';
+import { createLimits, LIMITS, type Limits } from './web/limits.js';
+import { createLogRoutes } from './web/log.js';
+import { mailboxRoutes } from './web/mailbox.js';
+import { createMetrics } from './web/metrics.js';
+import { problems } from './web/middleware/problem.js';
+import { createActs } from './web/public/acts.js';
+import { createOneClick } from './web/public/one-click.js';
+import { createPages } from './web/public/pages.js';
+import { preferencePage } from './web/public/preference-page.js';
+import { publicRoutes } from './web/public/routes.js';
+import { createWebServer } from './web/server.js';
+
+/** What a test may set otherwise than an operator. */
+export interface ComposeOptions {
+  /** ms since 1970; the machine's clock unless told. */
+  readonly machineTime?: () => number;
+  readonly limits?: Limits;
+  readonly workerTimes?: Partial<WorkerTimes>;
+  readonly sweepMs?: number;
+  readonly log?: Logger;
+}
+
+/** Views, templates, words and styles beside the program, whether it runs from `src` or from `dist`. */
+const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+/** Skew (ms) between our clock and the database's at which a node calls itself not ready. */
+const MOST_SKEW = 1000;
+/** How long (ms) a proof of readiness is believed. */
+const READY_FOR = 1000;
+const DRAIN_LIMIT = 15_000;
+
+/** Builds an installation and joins its parts: the only place that knows every one. Stores must be reachable. */
+export async function compose(
+  environment: Environment & { readonly mongoUri: string; readonly redisUrl: string },
+  options: ComposeOptions = {},
+) {
+  const { keyring, production, namespace } = environment;
+  const log = options.log ?? createLog(environment.logLevel);
+  const catalog = readCatalog(path.join(environment.configDir, 'catalog.yaml'));
+  const policy = readPolicy(path.join(environment.configDir, 'policy.yaml'));
+  const configuration = configurationHash(catalog, policy);
+  const clock = createClock(options.machineTime ?? Date.now);
+  const http = createHttp({ now: clock.now });
+  const destinations = bindDestinations(catalog, adapters, { http, now: clock.now, dataDir: environment.dataDir });
+
+  await checkRedis(environment.redisUrl);
+  const stores = await openStores(environment.mongoUri, namespace);
+  const { contacts, ledger, persons, writerIds, states, tickets, apiKeys, leaders, changes, configurations } = stores;
+  let skew = await clockOffset(stores.connection);
+  if (options.machineTime === undefined) clock.correct(skew);
+
+  let publicUrl = environment.publicUrl ?? '';
+  const publicUrlNow = () => publicUrl;
+  // The log's name must not change with a port that was left to the machine.
+  const origin = originOf(environment.publicUrl ?? 'http://hush.localhost');
+  const queue = createQueue({ url: environment.redisUrl, namespace, log });
+  const metrics = createMetrics({
+    destinations: destinations.map(({ name }) => name),
+    waiting: contacts.waiting,
+    backlog: contacts.backlog,
+    now: clock.now,
+  });
+
+  const privateParts = createPrivateParts(keyring);
+  const marking = createMarking({ destinations, policy });
+  const projector = createProjector({
+    contacts,
+    ledger,
+    privateParts,
+    policy,
+    configuration,
+    clock,
+    marking,
+    onMarked: (names) => {
+      for (const name of names) queue.wake(name);
+    },
+    onProjected: (_contacts, lag) => metrics.projected(lag),
+  });
+  const projection = createProjectionLoop({
+    projector,
+    contacts,
+    log,
+    ...(options.sweepMs === undefined ? {} : { sweepMs: options.sweepMs }),
+  });
+  const journal =
+    environment.journalDir === undefined ? undefined : createJournal({ dir: environment.journalDir, log });
+  const accept = createAccept({
+    contacts,
+    persons,
+    writerIds,
+    keyring,
+    privateParts,
+    clock,
+    onAppended: projection.poke,
+    journal: journal?.write,
+  });
+  const questions = createQuestions({ contacts, ledger, catalog, policy, clock, onDecision: metrics.decided });
+  const links = createLinks({ keyring, catalog, publicUrl: publicUrlNow });
+  const bindings = destinations.flatMap(({ name, bindings: list, destination }) =>
+    list.map((binding) => ({
+      destination: name,
+      name: binding.name,
+      scope: binding.scope,
+      accepts: destination.accepts,
+    })),
+  );
+  const receipts = createReceipts({ contacts, ledger, bindings, clock });
+  const suppressionExport = createSuppressionExport({ contacts, privateParts, policy, clock });
+
+  const composer = await createComposer({
+    catalog,
+    templatesDir: path.join(ROOT, 'templates'),
+    localesDir: path.join(ROOT, 'locales'),
+  });
+  const transport = createTransport({ smtpUrl: environment.smtpUrl, mailbox: stores.mailbox, now: clock.now });
+  const outbox = createOutbox({ store: stores.outbox, composer, transport, keyring, clock, log });
+  const consents = createConsents({
+    accept,
+    tickets,
+    links,
+    privateParts,
+    keyring,
+    catalog,
+    clock,
+    post: outbox.enqueue,
+    publicUrl: publicUrlNow,
+  });
+
+  const signer = createLogSigner({ keyring, origin, checkpoints: stores.log.checkpoints, clock });
+  const proofs = createProofs({ stores: stores.log });
+  const consentReceipts = createConsentReceipts({
+    keyring,
+    catalog,
+    origin,
+    publicUrl: environment.publicUrl ?? 'http://hush.localhost',
+  });
+  const sealing = createSealerLoop({ stores: stores.log, signer, clock, log, leader: leaders.leaderFor('sealer') });
+  const feed = createChangeFeed({ changes, contacts, leader: leaders.leaderFor('feed'), log });
+
+  const worker = createSyncWorker({
+    contacts,
+    states,
+    privateParts,
+    policy,
+    configuration,
+    clock,
+    log,
+    events: {
+      onTold: (destination, _count, seconds) => metrics.told(destination, seconds),
+      onFault: metrics.fault,
+      async onForeign(destination, binding, contact, entry) {
+        await accept.accept({
+          subject: { key: contact.key, type: contact.type },
+          type: 'opted_out',
+          scope: binding.scope,
+          source: { kind: 'reconciliation', destination },
+          at: Math.min(entry.at ?? clock.now(), clock.now()),
+          evidence: { found: entry.kind, binding: binding.name },
+        });
+      },
+    },
+    ...(options.workerTimes ? { times: options.workerTimes } : {}),
+  });
+  const byName = new Map(destinations.map((bound) => [bound.name, bound]));
+  const sweeper = createSweeper({
+    contacts,
+    projector,
+    accept,
+    states,
+    destinations,
+    worker,
+    configurations,
+    configuration,
+    forget: createForget({ stores: stores.log }),
+    clock,
+    log,
+    ...(options.sweepMs === undefined ? {} : { intervalMs: options.sweepMs }),
+  });
+  const webhooksIn = createWebhooksIn({
+    reporting: destinations,
+    accept,
+    replays: stores.replays,
+    clock,
+    country: catalog.group.defaultCountry,
+    log,
+    onReceived: metrics.reported,
+  });
+
+  // ---- the web
+
+  const pages = await createPages({
+    catalog,
+    folders: {
+      views: path.join(ROOT, 'views'),
+      locales: path.join(ROOT, 'locales'),
+      assets: path.join(ROOT, 'public'),
+    },
+  });
+  let stopping = false;
+  let provenAt = Number.NEGATIVE_INFINITY;
+  const node = `${process.pid}`;
+
+  async function readiness() {
+    const checks: Record<string, string> = {};
+    if (stopping) checks.process = 'is shutting down';
+    if (performance.now() - provenAt > READY_FOR) {
+      try {
+        if (journal) await journal.replay(accept.append);
+        await provesDurable(stores.connection, node);
+        provenAt = performance.now();
+      } catch {
+        checks.store = 'does not confirm durable writes';
+      }
+    }
+    if (Math.abs(skew) >= MOST_SKEW) {
+      checks.clock = `differs from the database's by ${Math.round(Math.abs(skew))} ms; set both by NTP`;
+    }
+    return { ready: Object.keys(checks).length === 0, checks };
+  }
+
+  const addresses = { of: (_request: { socket: unknown }): string => '' };
+  const clientAddress = (request: Request) => addresses.of(request);
+  const limits = createLimits({
+    redis: queue.redis,
+    namespace,
+    limits: options.limits ?? LIMITS,
+    clientAddress,
+    onRefused: metrics.refused,
+  });
+  const evidenceOf = (request: Request): Record<string, string> => ({
+    ip: clientAddress(request),
+    userAgent: (request.get('user-agent') ?? '').slice(0, 200),
+  });
+  const subjectByKey = async (key: Buffer): Promise<Subject | undefined> => {
+    const contact = (await contacts.find([key], { type: 1 })).get(key.toString('hex'));
+    return contact && { key, type: contact.type };
+  };
+
+  const authenticate = createAuthenticate({ apiKeys, badKey: limits.badKey });
+  const reader = createRequestReader({ catalog, keyring });
+  const api = Router();
+  api.use(express.json({ limit: '5mb', type: ['application/json', 'application/*+json'] }));
+  api.post('/events', (_request, response, next) => {
+    const began = performance.now();
+    response.on('finish', () => {
+      if (response.statusCode === 200) metrics.acknowledged('api', (performance.now() - began) / 1000);
+    });
+    next();
+  });
+  const routes = createApiRoutes(api, authenticate);
+  decisionRoutes(routes, { questions, reader, clock });
+  eventRoutes(routes, { accept, reader, writerIds, subjectByKey });
+  linkRoutes(routes, { links, reader });
+  contactRoutes(routes, { questions, reader, accept, privateParts, clock, subjectByKey });
+  consentRoutes(routes, { accept, consents, reader, subjectByKey });
+  receiptRoutes(routes, {
+    receipts,
+    proofs,
+    consentReceipt: async ({ key, contact, event }) => {
+      const content = consentReceipts.receiptOf(key, contact.type, event, 'en');
+      return content && consentReceipts.sign(content);
+    },
+  });
+  suppressionRoutes(routes, { suppressionExport, reader, cursor: async () => cursorText(await changes.head()) });
+  changeRoutes(routes, { changes, isStopping: () => stopping });
+  destinationRoutes(routes, { contacts, states, destinations, configurations, clock, wake: queue.wake });
+
+  const acts = createActs({ accept, questions, clock });
+  const forPeople = {
+    pages,
+    links,
+    questions,
+    catalog,
+    clock,
+    post: outbox.enqueue,
+    publicUrl: publicUrlNow,
+    evidenceOf,
+  };
+  const operators = Router();
+  operators.get('/metrics', async (_request, response) => {
+    response.type(metrics.contentType).send(await metrics.text());
+  });
+
+  const runsWeb = environment.role !== 'worker';
+  const runsWorker = environment.role !== 'web';
+  const forOperators = [
+    ['/', healthRoutes({ readiness })],
+    ['/', operators],
+  ] as const;
+  const forEverybody: Pick<AppParts, 'machines' | 'people'> = {
+    machines: [
+      ...forOperators,
+      ['/', docsRoutes({ pages, document: () => routes.document(publicUrl) })],
+      ['/log', createLogRoutes({ stores: stores.log, signer, jwks: () => consentReceipts.jwks() })],
+      ['/v1', api],
+      ['/hooks', destinationHooks({ webhooksIn, publicUrl: publicUrlNow, clientAddress })],
+    ],
+    people: [
+      publicRoutes({
+        ...forPeople,
+        accept,
+        consents,
+        keyring,
+        refuse: limits.badToken,
+        countForm: limits.form,
+      }),
+      preferencePage({ ...forPeople, acts, tickets, ledger, policy, refuse: limits.badToken }),
+      ...(production || environment.smtpUrl !== undefined ? [] : [mailboxRoutes({ pages, mailbox: stores.mailbox })]),
+    ],
+  };
+  const app = createApp({
+    log,
+    trustProxy: environment.trustProxy,
+    production,
+    // A worker answers its operators and nobody else.
+    ...(runsWeb ? forEverybody : { machines: forOperators, people: [] }),
+    problems: problems({ log, isMachine: (request) => isMachinePath(request.path), page: pages.fault }),
+  });
+  addresses.of = clientAddressOf(app) as typeof addresses.of;
+  const oneClick = createOneClick({
+    read: (token) => links.read(token, clock.now()),
+    optOut: (link, evidence) => acts.optOut(link, 'one_click', evidence),
+    page: app,
+    onAcknowledged: (seconds) => metrics.acknowledged('one_click', seconds),
+    onFault: (error) => log.error({ err: error }, 'one-click failed'),
+    phone: catalog.group.phone,
+    clientAddress: (request) => addresses.of(request),
+  });
+  const web = createWebServer(runsWeb ? oneClick : () => false, app);
+
+  let clockTimer: NodeJS.Timeout | undefined;
+
+  return {
+    catalog,
+    policy,
+    clock,
+    log,
+    stores,
+    accept,
+    questions,
+    links,
+    receipts,
+    projection,
+    projector,
+    outbox,
+    sealing,
+    signer,
+    sweeper,
+    feed,
+    worker,
+    destinations: byName,
+    configuration,
+    publicUrl: publicUrlNow,
+
+    /** Starts the roles; resolves with the port of the web role (0 for a worker, which serves health and metrics only). */
+    async start(): Promise<{ port: number }> {
+      if (environment.apiKey !== undefined) await apiKeys.ensure(environment.apiKey);
+      await configurations.enforce(configuration);
+      if (journal) await journal.replay(accept.append);
+      clockTimer = setInterval(() => {
+        void clockOffset(stores.connection)
+          .then((offset) => {
+            skew = offset;
+            if (options.machineTime === undefined) clock.correct(offset);
+          })
+          .catch(() => undefined);
+        if (journal) void journal.replay(accept.append).catch(() => undefined);
+      }, 10_000);
+      projection.start();
+      const port = await web.listen(environment.port);
+      if (publicUrl === '') publicUrl = `http://localhost:${port}`;
+      if (runsWorker) {
+        queue.work(
+          async (name) => {
+            const bound = byName.get(name);
+            if (bound) await worker.work(bound);
+          },
+          Math.max(4, destinations.length),
+        );
+        sweeper.start();
+        sealing.start();
+        feed.start();
+        outbox.start();
+      }
+      return { port };
+    },
+
+    /** Stops without one failed request: accept no more, finish, flush, close workers, then stores. */
+    async stop(): Promise<void> {
+      stopping = true;
+      clearInterval(clockTimer);
+      await web.drain(DRAIN_LIMIT);
+      await projection.settle().catch(() => undefined);
+      await projection.stop();
+      if (runsWorker) {
+        await Promise.all([sweeper.stop(), worker.stop(), feed.stop(), outbox.stop()]);
+        await sealing.stop();
+      }
+      await queue.close();
+      await Promise.all(destinations.map(({ destination }) => destination.close?.()));
+      await transport.close();
+      await stores.close();
+    },
+  };
+}
+
+export type Installation = Awaited<ReturnType<typeof compose>>;

@@ -1,0 +1,120 @@
+import type { Logger } from 'pino';
+import type { Clock } from '../core/clock.js';
+import { type ContactPoint, normaliseContact } from '../core/contact-point.js';
+import { HushError } from '../core/errors.js';
+import type { SourceKind } from '../core/event.js';
+import { wholeScope } from '../core/scope.js';
+import type { Accept, Draft } from '../preferences/accept.js';
+import type { Replays } from '../store/replays.js';
+import type { Destination, InboundRequest, Report } from '../sync/destination.js';
+
+/** What a provider may send us, and where it comes from. */
+export interface Reporting {
+  readonly name: string;
+  readonly destination: Destination;
+  readonly reportsAs: SourceKind;
+}
+
+export interface Taken {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+const EMPTY: Taken = { status: 200, type: 'text/plain', body: '' };
+/** A provider's clock may be ahead by so much (ms) before its time is not believed. */
+const AHEAD = 5 * 60_000;
+
+function pointOf(report: Report, country: string): ContactPoint | undefined {
+  const { type, value } = report.address;
+  try {
+    if (type === 'postal') return undefined;
+    return normaliseContact(
+      type === 'email' ? { email: value } : type === 'phone' ? { phone: value } : { id: value },
+      country,
+    );
+  } catch (error) {
+    if (error instanceof HushError) return undefined;
+    throw error;
+  }
+}
+
+/** One report as an event. What a provider takes back lifts only what came through that provider. */
+export function draftOf(
+  report: Report,
+  from: Pick<Reporting, 'name' | 'reportsAs'>,
+  point: ContactPoint,
+  now: number,
+): Draft {
+  const grants = report.type === 'opted_in' || report.type === 'consent_granted';
+  const scoped = report.type === 'opted_out' || report.type === 'paused' || grants;
+  return {
+    subject: { point },
+    type: report.type,
+    at: report.at > now + AHEAD ? now : report.at,
+    source: { kind: from.reportsAs, destination: from.name },
+    writer: { name: `hook:${from.name}`, id: report.id },
+    ...(scoped ? { scope: wholeScope({ channel: 'email', purpose: 'marketing', ...report.scope }) } : {}),
+    ...(grants ? { lifts: 'same_source' as const } : {}),
+    ...(report.kind === undefined ? {} : { kind: report.kind }),
+    ...(report.evidence === undefined ? {} : { evidence: report.evidence }),
+  };
+}
+
+/** Takes what outside systems report: the signature first, then each report as an event. Duplicates and disorder are normal. */
+export function createWebhooksIn(parts: {
+  readonly reporting: readonly Reporting[];
+  readonly accept: Accept;
+  readonly replays: Replays;
+  readonly clock: Clock;
+  readonly country: string;
+  readonly log: Logger;
+  readonly onReceived: (destination: string, kind: string, count: number) => void;
+}) {
+  const { accept, replays, clock, log } = parts;
+  const byName = new Map(parts.reporting.map((item) => [item.name, item]));
+
+  return {
+    /** Throws HushError: `not_found` for a destination that reports nothing, `unauthorized` for a request that is not genuine. */
+    async receive(name: string, request: InboundRequest): Promise<Taken> {
+      const from = byName.get(name);
+      if (!from?.destination.receive) {
+        throw new HushError('not_found', 'nothing here takes reports under this name', {
+          remedy: 'the path is /hooks/ and the name of a destination in config/catalog.yaml',
+        });
+      }
+      const now = clock.now();
+      const received = await from.destination.receive(request, now);
+      const replay = received.replayKey === undefined ? undefined : `${name}:${received.replayKey}`;
+      if (replay !== undefined && (await replays.seen(replay))) {
+        parts.onReceived(name, 'replayed', 1);
+        return received.answer ?? EMPTY;
+      }
+      const drafts = received.reports.flatMap((report) => {
+        const point = pointOf(report, parts.country);
+        if (!point) parts.onReceived(name, 'no_address', 1);
+        return point ? [draftOf(report, from, point, now)] : [];
+      });
+      const results = await accept.acceptAll(drafts);
+      const failed = results.find(
+        (result): result is Error =>
+          result instanceof Error && !(result instanceof HushError && result.kind !== 'unavailable'),
+      );
+      // The provider sends it again: what was accepted has an id and is not recorded twice.
+      if (failed) throw failed;
+      for (const [index, result] of results.entries()) {
+        parts.onReceived(name, result instanceof Error ? 'refused' : (drafts[index]?.type ?? 'unknown'), 1);
+      }
+      for (const kind of received.unknown) parts.onReceived(name, 'unknown', kind.length > 0 ? 1 : 0);
+      if (received.unknown.length > 0)
+        log.info(
+          { destination: name, kinds: [...new Set(received.unknown)].slice(0, 10).map((kind) => kind.slice(0, 40)) },
+          'unknown kinds reported',
+        );
+      if (replay !== undefined) await replays.remember(replay, now + (received.replayFor ?? 86_400) * 1000);
+      return received.answer ?? EMPTY;
+    },
+  };
+}
+
+export type WebhooksIn = ReturnType<typeof createWebhooksIn>;

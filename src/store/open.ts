@@ -1,0 +1,64 @@
+import type { Connection, Model } from 'mongoose';
+import { createApiKeys } from './api-keys.js';
+import { createChanges } from './changes.js';
+import { createConfigurations } from './configurations.js';
+import { connectStore } from './connect.js';
+import { createContacts } from './contacts.js';
+import { createDestinationStates } from './destination-states.js';
+import { createLeaders } from './leader.js';
+import { createLedger } from './ledger.js';
+import { createLogStores } from './log-stores.js';
+import { createMailboxStore } from './mailbox.js';
+import { createOutboxStore } from './outbox.js';
+import { createPersons } from './persons.js';
+import { createReplays } from './replays.js';
+import { createTickets } from './tickets.js';
+import { createWriterIds } from './writer-ids.js';
+
+/** Every collection of an installation, with its indexes made. */
+export async function openStores(uri: string, namespace: string) {
+  const connection = await connectStore(uri, namespace);
+  const ledger = createLedger(connection);
+  const stores = {
+    contacts: createContacts(connection),
+    ledger,
+    persons: createPersons(connection),
+    writerIds: createWriterIds(connection),
+    states: createDestinationStates(connection),
+    tickets: createTickets(connection),
+    apiKeys: createApiKeys(connection),
+    outbox: createOutboxStore(connection),
+    mailbox: createMailboxStore(connection),
+    leaders: createLeaders(connection),
+    log: createLogStores(connection, ledger),
+    changes: createChanges(connection),
+    replays: createReplays(connection),
+    configurations: createConfigurations(connection),
+  };
+  const models: Model<never>[] = Object.values(stores).flatMap((store) => store.models as never);
+  for (const model of models) await model.createIndexes();
+  return { ...stores, connection, close: () => connection.close() };
+}
+
+export type Stores = Awaited<ReturnType<typeof openStores>>;
+
+/** Milliseconds by which the database's clock is ahead of ours. Half of the way there and back is taken off. */
+export async function clockOffset(connection: Connection): Promise<number> {
+  const began = Date.now();
+  const answer = await connection.db?.admin().command({ hello: 1 }, { timeoutMS: 1500 });
+  const ended = Date.now();
+  const theirs = answer?.localTime instanceof Date ? answer.localTime.getTime() : (began + ended) / 2;
+  return theirs - (began + ended) / 2;
+}
+
+/** A write as durable as an opt-out's: it succeeds when opt-outs can be acknowledged. */
+export async function provesDurable(connection: Connection, node: string): Promise<void> {
+  await connection.db?.command(
+    {
+      update: 'readiness',
+      updates: [{ q: { _id: node }, u: { $currentDate: { at: true } }, upsert: true }],
+      writeConcern: { w: 'majority', j: true, wtimeout: 1500 },
+    },
+    { timeoutMS: 1700 },
+  );
+}

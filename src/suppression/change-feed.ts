@@ -1,0 +1,71 @@
+import type { Logger } from 'pino';
+import type { Changes } from '../store/changes.js';
+import type { Contacts } from '../store/contacts.js';
+import type { Leader } from '../store/leader.js';
+
+/** Changes numbered with one write. */
+const BATCH = 500;
+
+/**
+ * Numbers what changed, so that readers can follow without a gap: a contact carries a mark until its change has a number,
+ * numbers are given in one place, written, and only then served. A crash between number and mark gives a contact two
+ * numbers, never none.
+ */
+export function createChangeFeed(parts: {
+  readonly changes: Changes;
+  readonly contacts: Contacts;
+  readonly leader: Leader;
+  readonly log: Logger;
+  readonly intervalMs?: number;
+}) {
+  const { changes, contacts, leader, log } = parts;
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+  let stopped = false;
+
+  async function number(): Promise<void> {
+    if (!(await leader.hold())) return;
+    for (;;) {
+      const marked = await contacts.unnumbered(BATCH);
+      if (marked.length === 0 || stopped) return;
+      const first = (await changes.last()) + 1;
+      const at = new Date();
+      const added = await changes.add(
+        first,
+        marked.map(({ key, feed, scopes }) => ({ key, version: feed, at, scopes })),
+      );
+      if (!added) continue;
+      await changes.publish(first + marked.length - 1);
+      await contacts.numbered(marked);
+    }
+  }
+
+  function tick(): Promise<void> {
+    running ??= number()
+      .catch((error: unknown) => log.warn({ err: error }, 'numbering changes failed; it is tried again'))
+      .finally(() => {
+        running = undefined;
+      });
+    return running;
+  }
+
+  return {
+    tick,
+    start(): void {
+      const again = () => {
+        void tick().then(() => {
+          if (!stopped) timer = setTimeout(again, parts.intervalMs ?? 300);
+        });
+      };
+      again();
+    },
+    async stop(): Promise<void> {
+      stopped = true;
+      clearTimeout(timer);
+      await running;
+      await leader.release().catch(() => undefined);
+    },
+  };
+}
+
+export type ChangeFeed = ReturnType<typeof createChangeFeed>;

@@ -1,0 +1,147 @@
+import type { Logger } from 'pino';
+import type { Clock } from '../core/clock.js';
+import type { Accept } from '../preferences/accept.js';
+import type { Projector } from '../preferences/projector.js';
+import type { Configurations } from '../store/configurations.js';
+import type { Contacts } from '../store/contacts.js';
+import type { DestinationStates } from '../store/destination-states.js';
+import type { BoundDestination } from './desired.js';
+import type { SyncWorker } from './worker.js';
+
+/** Contacts taken at once by a sweep. */
+const ROUND = 200;
+/** Rounds of re-evaluation in one sweep, so that what is due meanwhile does not wait for all of it. */
+const ROUNDS = 25;
+/** Between looks (ms) at what only a crash leaves behind. */
+const RARELY = 30_000;
+const JOB_TIMEOUT = 20_000;
+/** A job that its provider still works on is asked about again after so long (ms). */
+const JOB_AGAIN = 5_000;
+/** A job that is not done after a day (ms) is not coming back: the batch is sent again. */
+const JOB_LOST = 86_400_000;
+
+/**
+ * Every two seconds: finds what nobody woke up for. Losing every wake-up costs two seconds and nothing else.
+ */
+export function createSweeper(parts: {
+  readonly contacts: Contacts;
+  readonly projector: Projector;
+  readonly accept: Accept;
+  readonly states: DestinationStates;
+  readonly destinations: readonly BoundDestination[];
+  readonly worker: SyncWorker;
+  readonly configurations: Configurations;
+  readonly configuration: string;
+  /** Has the log forget a contact, after its data was destroyed. */
+  readonly forget: (contact: Buffer) => Promise<void>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly intervalMs?: number;
+}) {
+  const { contacts, projector, states, worker, clock, log } = parts;
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+  let rareAt = 0;
+  let stopped = false;
+
+  async function tellDue(): Promise<void> {
+    for (const bound of parts.destinations) {
+      if (await contacts.isDue(bound.name, clock.now())) void worker.work(bound);
+    }
+  }
+
+  async function wakeUp(): Promise<void> {
+    for (;;) {
+      const keys = await contacts.awake(clock.now(), ROUND);
+      if (keys.length > 0) await projector.project(keys);
+      if (keys.length < ROUND || stopped) return;
+    }
+  }
+
+  /** After a change of catalog or policy every contact is looked at again; where that was left off shows in the contacts. */
+  async function evaluate(): Promise<void> {
+    const { configuration, configurations } = parts;
+    const current = await configurations.current();
+    if (current?.hash !== configuration || current.finished) return;
+    for (let round = 0; round < ROUNDS && !stopped; round++) {
+      const keys = await contacts.outdated(configuration, ROUND);
+      if (keys.length > 0) await projector.project(keys);
+      if (keys.length < ROUND) break;
+    }
+    const left = await contacts.countOutdated(configuration);
+    await configurations.progress(configuration, left);
+    if (left > 0) log.info({ left }, 'contacts are re-evaluated under the new configuration');
+  }
+
+  async function finishErasures(): Promise<void> {
+    for (const key of await contacts.erasingKeys(ROUND)) {
+      // First the log's salts are asked to go: should this process die in between, the contact is still found here.
+      await parts.forget(key);
+      await contacts.destroyData(key);
+    }
+  }
+
+  async function pollJobs(): Promise<void> {
+    for (const { name, destination } of parts.destinations) {
+      if (!destination.poll) continue;
+      for (const job of await states.dueJobs(name, clock.now())) {
+        const state =
+          clock.now() - job.at > JOB_LOST
+            ? 'failed'
+            : await destination.poll(job.job, AbortSignal.timeout(JOB_TIMEOUT)).catch(() => 'working' as const);
+        if (state === 'working') {
+          await states.postponeJob(job.id, clock.now() + JOB_AGAIN);
+          continue;
+        }
+        if (state === 'done') await contacts.confirmTold(name, job.binding, job.contacts);
+        else await contacts.remark(name, job.contacts, clock.now());
+        await states.dropJob(job.id);
+      }
+    }
+  }
+
+  async function sweep(): Promise<void> {
+    const tasks: [string, () => Promise<unknown>][] = [
+      ['due', tellDue],
+      ['awake', wakeUp],
+      ['persons', () => parts.accept.finishPersons()],
+      ['evaluation', evaluate],
+      ['erasures', finishErasures],
+      ['jobs', pollJobs],
+    ];
+    if (performance.now() - rareAt > RARELY) {
+      rareAt = performance.now();
+      tasks.push(['overflow', () => contacts.adoptOverflow()]);
+    }
+    for (const [task, run] of tasks) {
+      if (stopped) return;
+      await run().catch((error: unknown) => log.warn({ err: error, task }, 'sweep failed; it comes again'));
+    }
+  }
+
+  function once(): Promise<void> {
+    running ??= sweep().finally(() => {
+      running = undefined;
+    });
+    return running;
+  }
+
+  return {
+    once,
+    start(): void {
+      const again = () => {
+        void once().then(() => {
+          if (!stopped) timer = setTimeout(again, parts.intervalMs ?? 2000);
+        });
+      };
+      again();
+    },
+    async stop(): Promise<void> {
+      stopped = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
+
+export type Sweeper = ReturnType<typeof createSweeper>;

@@ -1,0 +1,30 @@
+import type { Request } from 'express';
+import { HushError } from '../../core/errors.js';
+import type { ApiKey, ApiKeys } from '../../store/api-keys.js';
+import { unavailable } from '../../store/connect.js';
+
+/** Finds the key of a request. Throws HushError: `unauthorized`, or `rate_limited` after many wrong ones from one network. */
+export function createAuthenticate(parts: {
+  readonly apiKeys: ApiKeys;
+  readonly badKey: (request: Request) => Promise<void>;
+}): (request: Request) => Promise<ApiKey> {
+  return async (request) => {
+    const given = /^Bearer +(\S+)$/i.exec(request.get('authorization') ?? '')?.[1];
+    if (given === undefined) {
+      throw new HushError('unauthorized', 'this needs an API key', {
+        remedy: 'send Authorization: Bearer hk_…; make a key with hush keys create',
+      });
+    }
+    let key: ApiKey | undefined;
+    try {
+      key = await parts.apiKeys.authenticate(given);
+    } catch (error) {
+      throw unavailable(error);
+    }
+    if (key) return key;
+    await parts.badKey(request);
+    throw new HushError('unauthorized', 'this API key is not known, or was revoked', {
+      remedy: 'make a key with hush keys create',
+    });
+  };
+}

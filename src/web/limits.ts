@@ -1,0 +1,66 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import type { Request } from 'express';
+import type { Redis } from 'ioredis';
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { HushError } from '../core/errors.js';
+
+/** Uses a minute and network. A genuine link is never limited; what is counted are tokens that are not ours, and forms. */
+export interface Limits {
+  readonly badTokens: number;
+  readonly forms: number;
+  readonly badKeys: number;
+}
+export const LIMITS: Limits = { badTokens: 600, forms: 30, badKeys: 120 };
+
+/** A network rather than one address: /24 of IPv4, /64 of IPv6, which one customer has whole. */
+export function networkOf(ip: string): string {
+  const plain = ip.replace(/^::ffff:/, '');
+  if (isIPv4(plain)) return plain.split('.').slice(0, 3).join('.');
+  if (!isIPv6(plain)) return 'unknown';
+  const [head = '', tail] = plain.split('::');
+  const front = head === '' ? [] : head.split(':');
+  const back = tail === undefined || tail === '' ? [] : tail.split(':');
+  const filled =
+    tail === undefined ? front : [...front, ...Array(Math.max(0, 8 - front.length - back.length)).fill('0'), ...back];
+  return filled.slice(0, 4).join(':');
+}
+
+/** Counts in Redis, so that all processes count together; while Redis is away each counts for itself. */
+export function createLimits(parts: {
+  readonly redis: Redis;
+  readonly namespace: string;
+  readonly limits: Limits;
+  readonly clientAddress: (request: Request) => string;
+  readonly onRefused: (reason: string) => void;
+}) {
+  const make = (name: keyof Limits) => {
+    const points = parts.limits[name];
+    return new RateLimiterRedis({
+      storeClient: parts.redis,
+      keyPrefix: `{${parts.namespace}}:limit:${name}`,
+      points,
+      duration: 60,
+      inMemoryBlockOnConsumed: points + 1,
+      insuranceLimiter: new RateLimiterMemory({ points, duration: 60 }),
+    });
+  };
+  const limiters = { badTokens: make('badTokens'), forms: make('forms'), badKeys: make('badKeys') };
+
+  const count =
+    (name: keyof Limits) =>
+    async (request: Request): Promise<void> => {
+      try {
+        await limiters[name].consume(networkOf(parts.clientAddress(request)));
+      } catch (refused) {
+        if (!(refused instanceof RateLimiterRes)) return;
+        parts.onRefused(name);
+        throw new HushError('rate_limited', 'too many requests from this network', {
+          retryAfter: refused.msBeforeNext / 1000,
+          remedy: 'wait a minute',
+        });
+      }
+    };
+  return { badToken: count('badTokens'), form: count('forms'), badKey: count('badKeys') };
+}
+
+export type RateLimits = ReturnType<typeof createLimits>;

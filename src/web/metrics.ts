@@ -1,0 +1,110 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+const FAST = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
+const SLOW = [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 3600, 6 * 3600, 86_400];
+
+/** What is measured of an installation. Labels are names from the catalog and fixed words, never anything of a person. */
+export function createMetrics(parts: {
+  readonly destinations: readonly string[];
+  readonly waiting: (destination: string) => Promise<{ count: number; oldest?: number }>;
+  readonly backlog: () => Promise<{ count: number; oldest?: number }>;
+  readonly now: () => number;
+}) {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const acknowledged = new Histogram({
+    name: 'hush_acknowledgement_seconds',
+    help: 'From the arrival of an opt-out to its durable acknowledgement',
+    labelNames: ['through'],
+    buckets: FAST,
+    registers,
+  });
+  const suppressed = new Histogram({
+    name: 'hush_time_to_suppress_seconds',
+    help: 'From the acknowledgement of a change to its acceptance by a destination',
+    labelNames: ['destination'],
+    buckets: SLOW,
+    registers,
+  });
+  const projection = new Histogram({
+    name: 'hush_projection_lag_seconds',
+    help: 'Age of the oldest event of a projection round',
+    buckets: FAST,
+    registers,
+  });
+  const decisions = new Counter({
+    name: 'hush_decisions_total',
+    help: 'Answers by reason',
+    labelNames: ['allowed', 'reason'],
+    registers,
+  });
+  const faults = new Counter({
+    name: 'hush_destination_faults_total',
+    help: 'Calls to destinations that failed, by kind',
+    labelNames: ['destination', 'fault'],
+    registers,
+  });
+  const reports = new Counter({
+    name: 'hush_reports_total',
+    help: 'What outside systems reported, by kind',
+    labelNames: ['destination', 'kind'],
+    registers,
+  });
+  const refusals = new Counter({
+    name: 'hush_refused_total',
+    help: 'Requests refused, by reason',
+    labelNames: ['reason'],
+    registers,
+  });
+  const pending = new Gauge({
+    name: 'hush_destination_pending',
+    help: 'Contacts a destination is still to be told about',
+    labelNames: ['destination'],
+    registers,
+  });
+  const oldest = new Gauge({
+    name: 'hush_destination_oldest_seconds',
+    help: 'How long the oldest of them waits',
+    labelNames: ['destination'],
+    registers,
+  });
+  const unprojected = new Gauge({
+    name: 'hush_projection_backlog',
+    help: 'Contacts with events that are not in the ledger yet',
+    registers,
+  });
+
+  return {
+    acknowledged: (through: 'one_click' | 'api' | 'page', seconds: number) =>
+      acknowledged.observe({ through }, seconds),
+    told: (destination: string, seconds: readonly number[]) => {
+      for (const value of seconds) suppressed.observe({ destination }, value);
+    },
+    projected: (lagMs: number) => projection.observe(lagMs / 1000),
+    decided: ({ allowed, reason }: { allowed: boolean; reason: string }) =>
+      decisions.inc({ allowed: String(allowed), reason }),
+    fault: (destination: string, fault: string) => faults.inc({ destination, fault }),
+    reported: (destination: string, kind: string, count: number) => reports.inc({ destination, kind }, count),
+    refused: (reason: string) => refusals.inc({ reason }),
+    contentType: registry.contentType,
+
+    /** Prometheus text format. What waits is counted now; a store that is away leaves those gauges as they were. */
+    async text(): Promise<string> {
+      await Promise.allSettled([
+        ...parts.destinations.map(async (destination) => {
+          const waiting = await parts.waiting(destination);
+          pending.set({ destination }, waiting.count);
+          oldest.set(
+            { destination },
+            waiting.oldest === undefined ? 0 : Math.max(0, (parts.now() - waiting.oldest) / 1000),
+          );
+        }),
+        parts.backlog().then(({ count }) => unprojected.set(count)),
+      ]);
+      return registry.metrics();
+    },
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
