@@ -1,5 +1,4 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { startMongo } from './mongo.js';
@@ -52,6 +51,7 @@ export async function startStores(
     throw mongo.status === 'rejected' ? mongo.reason : redis.status === 'rejected' ? redis.reason : undefined;
   }
   const urls = { mongoUri: mongo.value, redisUrl: redis.value };
-  if (started.length > 0) await writeFile(noteOf(dataDir), JSON.stringify({ ...urls, pid: process.pid }), { mode: 0o600 });
+  if (started.length > 0)
+    await writeFile(noteOf(dataDir), JSON.stringify({ ...urls, pid: process.pid }), { mode: 0o600 });
   return { ...urls, stop };
 }

@@ -4,6 +4,8 @@ import type { EventType, SourceKind } from '../core/event.js';
 import type { Scope } from '../core/scope.js';
 import type { HttpClient } from './http.js';
 
+export { ProviderError } from './provider-error.js';
+
 /** A scope tied to a list at a destination: what is denied there is suppressed here. */
 export interface Binding<Target = Readonly<Record<string, unknown>>> {
   /** Unique within its destination; part of the told state, so never renamed. */
@@ -130,23 +132,4 @@ export interface Adapter<Settings = unknown, Target = unknown> {
   /** Source kind of what it reports. */
   readonly reportsAs?: SourceKind;
   create(settings: Settings, parts: AdapterParts, bindings: readonly Binding[]): Destination;
-}
-
-/**
- * `credentials`: 401/403 — stop, alert, keep what waits. `rate_limited`: 429 — wait, not a failure. `refused`: 4xx about
- * an address in the batch — bisect, park. `unavailable`: 5xx, timeout, network — the outcome is unknown, try again.
- */
-export type ProviderFault = 'credentials' | 'rate_limited' | 'refused' | 'unavailable';
-
-export class ProviderError extends Error {
-  constructor(
-    readonly fault: ProviderFault,
-    message: string,
-    /** Seconds. */
-    readonly retryAfter?: number,
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-    this.name = 'ProviderError';
-  }
 }

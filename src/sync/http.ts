@@ -1,4 +1,4 @@
-import { ProviderError } from './destination.js';
+import { ProviderError } from './provider-error.js';
 import { publicFetch } from './public-fetch.js';
 
 export interface HttpRequest {

@@ -2,7 +2,7 @@ import { type LookupAddress, lookup } from 'node:dns';
 import { request as plain } from 'node:http';
 import { request as secure } from 'node:https';
 import { BlockList, isIP } from 'node:net';
-import { ProviderError } from './destination.js';
+import { ProviderError } from './provider-error.js';
 
 /** Addresses that are not on the public internet. @see https://www.iana.org/assignments/iana-ipv4-special-registry */
 const RESERVED = new BlockList();

@@ -7,7 +7,7 @@ import { decodeWords, type Headers, header, headerAll } from './headers.js';
 import type { BounceRules, CompiledFormat, ReasonPhrases, Sign } from './rules.js';
 import { findStage, type Stage } from './status.js';
 import type { LineTemplate } from './template.js';
-import { readTranscript } from './transcript.js';
+import { type NamedFailure, readTranscript } from './transcript.js';
 
 export interface FreeText {
   headers: Headers;
@@ -15,12 +15,6 @@ export interface FreeText {
   text: string;
   /** Headers of our own message, where the report gives them back. */
   originalTo: string;
-}
-
-export interface NamedFailure {
-  address: string;
-  diagnostic: string;
-  stage?: Stage | undefined;
 }
 
 const MAX_LINES = 4000;

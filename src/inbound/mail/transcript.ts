@@ -1,7 +1,12 @@
 /** Transcripts of an SMTP session, as sendmail and Postfix put them into bounces. */
 import { findAddress } from './address.js';
-import type { NamedFailure } from './free-text.js';
 import { findStage, type Stage } from './status.js';
+
+export interface NamedFailure {
+  address: string;
+  diagnostic: string;
+  stage?: Stage | undefined;
+}
 
 /** Marks before what the client and the server said: `>>>` and `<<<`, or `In:` and `Out:`. */
 export interface TranscriptMarks {

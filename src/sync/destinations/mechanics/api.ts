@@ -10,6 +10,8 @@ export interface Call {
   readonly form?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly also?: readonly number[];
+  /** What a 404 says does not exist, such as `list 7`: a fault of the catalog, which stops the destination. */
+  readonly missing?: string;
 }
 
 export type Api = (
@@ -33,10 +35,15 @@ export function at(texts: TemplateStringsArray, ...values: readonly (string | nu
   return texts.reduce((path, text, i) => path + encoded(values[i - 1] ?? '') + text);
 }
 
-/** One provider's interface: base address and headers in one place. */
-export function createApi(http: HttpClient, baseUrl: string, headers: Readonly<Record<string, string>>): Api {
+/** One provider's interface: base address and headers in one place. `secrets` are those that go in bodies. */
+export function createApi(
+  http: HttpClient,
+  baseUrl: string,
+  headers: Readonly<Record<string, string>>,
+  secrets: readonly string[] = [],
+): Api {
   const base = baseUrl.replace(/\/+$/, '');
-  return (method, path, signal, call = {}) => {
+  return async (method, path, signal, call = {}) => {
     const pairs = Object.entries(call.query ?? {}).flatMap(([k, v]) =>
       v === undefined ? [] : [`${encoded(k)}=${encoded(v)}`],
     );
@@ -45,7 +52,8 @@ export function createApi(http: HttpClient, baseUrl: string, headers: Readonly<R
       Object.entries(call.form)
         .map(([k, v]) => `${encoded(k)}=${encoded(v)}`)
         .join('&');
-    return http.request({
+    const also = [...(call.also ?? []), ...(call.missing === undefined ? [] : [404])];
+    const answer = await http.request({
       method,
       url: `${base}${path}${pairs.length > 0 ? `?${pairs.join('&')}` : ''}`,
       headers: {
@@ -56,8 +64,12 @@ export function createApi(http: HttpClient, baseUrl: string, headers: Readonly<R
       signal,
       ...(call.json === undefined ? {} : { json: call.json }),
       ...(form === undefined ? {} : { body: form }),
-      ...(call.also === undefined ? {} : { also: call.also }),
+      ...(also.length === 0 ? {} : { also }),
+      ...(secrets.length === 0 ? {} : { secrets }),
     });
+    if (answer.status === 404 && call.missing !== undefined)
+      throw misconfigured(`${call.missing} does not exist there: correct the catalog`);
+    return answer;
   };
 }
 

@@ -73,6 +73,15 @@ export function jsonBody<T>(body: Buffer, schema: z.ZodType<T>): T {
   });
 }
 
+/** The fields of an urlencoded body, or HushError `invalid` when one of `needed` is not there. */
+export function formBody(body: Buffer, needed: readonly string[]): Readonly<Record<string, string>> {
+  const fields = new URLSearchParams(body.toString('utf8'));
+  const missing = needed.find((name) => !fields.has(name));
+  if (missing !== undefined)
+    throw new HushError('invalid', 'the body is not what this provider documents', { field: missing });
+  return Object.fromEntries(fields);
+}
+
 /** A short stable id made of the fields that make an event itself. */
 export function stableId(...parts: readonly (string | number | undefined)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 32);

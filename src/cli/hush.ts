@@ -1,0 +1,118 @@
+#!/usr/bin/env node
+import path from 'node:path';
+import { Command } from 'commander';
+import { createLogSigner, originOf } from '../audit/log-keys.js';
+import { verifyLedger } from '../audit/verify.js';
+import { readCatalog } from '../config/catalog.js';
+import { type Environment, readEnvironment } from '../config/environment.js';
+import { readPolicy } from '../config/policy.js';
+import { ConfigError } from '../config/yaml-file.js';
+import { createClock } from '../core/clock.js';
+import { runningStores } from '../embedded/index.js';
+import { KEY_SCOPES, type KeyScope } from '../store/api-keys.js';
+import { openStores, type Stores } from '../store/open.js';
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+/** MongoDB of the environment, or the one that `npm start` runs right now. */
+async function mongoUriOf(environment: Environment): Promise<string> {
+  const uri = environment.mongoUri ?? (await runningStores(environment.dataDir))?.mongoUri;
+  if (uri !== undefined) return uri;
+  throw new ConfigError('There is no store. Set MONGODB_URI, or run npm start beside this.');
+}
+
+async function withStores<T>(work: (stores: Stores, environment: Environment) => Promise<T>): Promise<T> {
+  const environment = readEnvironment();
+  const stores = await openStores(await mongoUriOf(environment), environment.namespace);
+  try {
+    return await work(stores, environment);
+  } finally {
+    await stores.close();
+  }
+}
+
+function scopesFrom(text: string): KeyScope[] {
+  const wanted = text.split(',').map((item) => item.trim());
+  if (wanted.includes('all')) return [...KEY_SCOPES];
+  return wanted.map((item) => {
+    const scope = KEY_SCOPES.find((known) => known === item);
+    if (!scope) throw new ConfigError(`There is no scope ${item}. Use all, or some of ${KEY_SCOPES.join(', ')}.`);
+    return scope;
+  });
+}
+
+const program = new Command('hush').description('Marketing preferences and opt-outs').showHelpAfterError();
+
+const keys = program.command('keys').description('API keys: only their hashes are kept');
+keys
+  .command('create')
+  .description('makes a key and prints it; it cannot be printed again')
+  .requiredOption('--name <name>', 'who uses it')
+  .requiredOption('--scopes <scopes>', `all, or some of ${KEY_SCOPES.join(',')}`)
+  .action((options: { name: string; scopes: string }) =>
+    withStores(async ({ apiKeys }) => {
+      const { id, key } = await apiKeys.create(options.name, scopesFrom(options.scopes));
+      say(`${key}`);
+      process.stderr.write(`id ${id}: keep the key now; hush keys revoke ${id} ends it\n`);
+    }),
+  );
+keys
+  .command('list')
+  .description('names and scopes of all keys')
+  .action(() =>
+    withStores(async ({ apiKeys }) => {
+      for (const { id, name, scopes, createdAt, revokedAt } of await apiKeys.list()) {
+        say(
+          `${id}  ${createdAt.toISOString().slice(0, 10)}  ${revokedAt ? 'revoked' : 'valid  '}  ${name}  ${scopes.join(',')}`,
+        );
+      }
+    }),
+  );
+keys
+  .command('revoke <id>')
+  .description('ends a key; every process knows within two seconds')
+  .action((id: string) =>
+    withStores(async ({ apiKeys }) => {
+      if (!(await apiKeys.revoke(id))) throw new ConfigError(`There is no valid key ${id}. See hush keys list.`);
+      say(`revoked ${id}`);
+    }),
+  );
+
+program
+  .command('check')
+  .description('checks environment, catalog and policy without starting anything')
+  .action(() => {
+    const environment = readEnvironment();
+    const catalog = readCatalog(path.join(environment.configDir, 'catalog.yaml'));
+    readPolicy(path.join(environment.configDir, 'policy.yaml'));
+    say(
+      `${catalog.brands.length} brands, ${catalog.topics.length} topics, ${catalog.destinations.length} destinations: all well`,
+    );
+  });
+
+program
+  .command('verify')
+  .description('checks the whole record: every entry, leaf, checkpoint and signature')
+  .option('--json', 'the report as JSON')
+  .action((options: { json?: boolean }) =>
+    withStores(async ({ log, ledger }, environment) => {
+      const clock = createClock(Date.now);
+      const origin = originOf(environment.publicUrl ?? 'http://hush.localhost');
+      const signer = createLogSigner({ keyring: environment.keyring, origin, checkpoints: log.checkpoints, clock });
+      const report = await verifyLedger({ stores: log, ledger, verifiers: signer.verifiers, now: clock.now() });
+      if (options.json) say(JSON.stringify(report));
+      else {
+        say(
+          `${report.size} leaves, ${report.entries} entries unchanged, ${report.emptied} emptied by erasures, ${report.checkpoints} checkpoints, ${report.waiting} waiting`,
+        );
+        for (const fault of report.faults) say(`${fault.kind}: ${fault.says}`);
+        say(report.ok ? 'The record is whole.' : 'The record is NOT whole.');
+      }
+      if (!report.ok) process.exitCode = 1;
+    }),
+  );
+
+program.parseAsync().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});
