@@ -1,6 +1,7 @@
 import type { Adapter } from '../destination.js';
 import { brevo } from './brevo.js';
 import { file } from './file.js';
+import { mailchimp } from './mailchimp.js';
 import { mailgun } from './mailgun.js';
 import { postmark } from './postmark.js';
 import { sendgrid } from './sendgrid.js';
@@ -12,6 +13,7 @@ import { webhook } from './webhook.js';
 export const adapters: Readonly<Record<string, Adapter>> = {
   brevo,
   file,
+  mailchimp,
   mailgun,
   postmark,
   sendgrid,

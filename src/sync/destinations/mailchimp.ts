@@ -6,7 +6,16 @@ import { at, createApi, read, targetReader } from './mechanics/api.js';
 import { each, eachEntry, inForce } from './mechanics/each.js';
 import { hexHash } from './mechanics/hashing.js';
 import { checkUrlSecret, configured, formBody, stableId } from './mechanics/incoming.js';
-import { bounced, collect, complained, evidence, listed, type Reading, timeField } from './mechanics/reports.js';
+import {
+  bounced,
+  collect,
+  complained,
+  evidence,
+  listed,
+  type Reading,
+  timeField,
+  timeOf,
+} from './mechanics/reports.js';
 
 const settings = z.strictObject({
   /** Ends in its data center, such as `-us21`. */
@@ -168,8 +177,8 @@ const event = z.object({
   /** "2009-03-26 21:35:57", UTC. */
   fired_at: z
     .string()
-    .transform((text) => text.replace(/^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)$/, '$1T$2Z'))
-    .pipe(timeField),
+    .transform((text) => timeOf(text.replace(/^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)$/, '$1T$2Z')))
+    .refine((ms) => Number.isFinite(ms)),
   'data[list_id]': z.string().default(''),
   'data[email]': z.string().default(''),
   'data[action]': z.string().optional(),

@@ -8,6 +8,8 @@ import type { StandInServer } from '../../support/stand-ins/server.js';
 export interface Subject {
   readonly destination: Destination;
   readonly binding: Binding;
+  /** Bound to a list that is not there. */
+  readonly nowhere?: Binding;
   /** Absent for a destination without a network. */
   readonly server?: StandInServer;
   /** What the stand-in holds as suppressed now, in its own form. */
@@ -282,6 +284,14 @@ export function conformance(name: string, traits: Traits): void {
       }
       expect(await held(subject)).toEqual([]);
       expect(subject.server?.asked ?? []).toEqual([]);
+    });
+
+    test('a list that does not exist there is a fault of the catalog: nobody is parked for it', async () => {
+      const subject = await make();
+      if (!subject.nowhere) return;
+      const sending = settle(subject.destination, subject.nowhere, 'suppress', batch(2));
+      expect((await faultOf(sending)).fault).toBe('credentials');
+      expect(await held(subject)).toEqual([]);
     });
 
     const bad = traits.bad;

@@ -99,7 +99,7 @@ describe('SES notifications by SNS', () => {
   const envelope = (fields: Record<string, string>, at = NOW) => {
     const message: Record<string, string> = {
       Type: 'Notification',
-      MessageId: '22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324',
+      MessageId: `22b80b92-fdea-4c2c-8f9d-${at}`,
       TopicArn: topic,
       Message: '{}',
       Timestamp: new Date(at).toISOString(),
