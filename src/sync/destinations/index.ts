@@ -2,6 +2,7 @@ import type { Adapter } from '../destination.js';
 import { brevo } from './brevo.js';
 import { file } from './file.js';
 import { mailchimp } from './mailchimp.js';
+import { mailchimpTransactional } from './mailchimp-transactional.js';
 import { mailgun } from './mailgun.js';
 import { postmark } from './postmark.js';
 import { sendgrid } from './sendgrid.js';
@@ -14,6 +15,7 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   brevo,
   file,
   mailchimp,
+  'mailchimp-transactional': mailchimpTransactional,
   mailgun,
   postmark,
   sendgrid,

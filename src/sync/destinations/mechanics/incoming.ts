@@ -74,7 +74,7 @@ export function jsonBody<T>(body: Buffer, schema: z.ZodType<T>): T {
 }
 
 /** The fields of an urlencoded body, or HushError `invalid` when one of `needed` is not there. */
-export function formBody(body: Buffer, needed: readonly string[]): Readonly<Record<string, string>> {
+export function formBody(body: Buffer, needed: readonly string[] = []): Readonly<Record<string, string>> {
   const fields = new URLSearchParams(body.toString('utf8'));
   const missing = needed.find((name) => !fields.has(name));
   if (missing !== undefined)
