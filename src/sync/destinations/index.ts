@@ -1,6 +1,7 @@
 import type { Adapter } from '../destination.js';
 import { brevo } from './brevo.js';
 import { file } from './file.js';
+import { klaviyo } from './klaviyo.js';
 import { mailchimp } from './mailchimp.js';
 import { mailchimpTransactional } from './mailchimp-transactional.js';
 import { mailgun } from './mailgun.js';
@@ -14,6 +15,7 @@ import { webhook } from './webhook.js';
 export const adapters: Readonly<Record<string, Adapter>> = {
   brevo,
   file,
+  klaviyo,
   mailchimp,
   'mailchimp-transactional': mailchimpTransactional,
   mailgun,
