@@ -1,6 +1,7 @@
 import type { Adapter } from '../destination.js';
 import { brevo } from './brevo.js';
 import { file } from './file.js';
+import { hubspot } from './hubspot.js';
 import { klaviyo } from './klaviyo.js';
 import { mailchimp } from './mailchimp.js';
 import { mailchimpTransactional } from './mailchimp-transactional.js';
@@ -15,6 +16,7 @@ import { webhook } from './webhook.js';
 export const adapters: Readonly<Record<string, Adapter>> = {
   brevo,
   file,
+  hubspot,
   klaviyo,
   mailchimp,
   'mailchimp-transactional': mailchimpTransactional,
