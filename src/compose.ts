@@ -366,7 +366,7 @@ export async function compose(
     production,
     // A worker answers its operators and nobody else.
     ...(runsWeb ? forEverybody : { machines: forOperators, people: [] }),
-    problems: problems({ log, isMachine: (request) => isMachinePath(request.path), page: pages.fault }),
+    problems: problems({ log, isMachine: (request) => isMachinePath(request.path), page: (...args) => pages.fault(...args) }),
   });
   addresses.of = clientAddressOf(app) as typeof addresses.of;
   const oneClick = createOneClick({

@@ -1,15 +1,19 @@
+import type { z } from 'zod';
 import { ConfigError } from '../config/yaml-file.js';
 import type { Catalog } from '../core/catalog.js';
 import type { BoundDestination } from './desired.js';
 import type { Adapter, AdapterParts } from './destination.js';
 
-function firstFault(
-  error: { issues: readonly { path: readonly PropertyKey[]; message: string }[] },
-  at: string,
-): string {
-  const [issue] = error.issues;
-  const path = [at, ...(issue?.path ?? []).map(String)].join('.');
-  return `config/catalog.yaml: ${path}: ${issue?.message ?? 'is not valid'}`;
+/** What is wrong first; of alternatives, what each of them wants. */
+function says(issue: z.core.$ZodIssue | undefined, at: string): string {
+  if (!issue) return `${at} is not valid`;
+  const path = [at, ...issue.path.map(String)].join('.');
+  if (issue.code !== 'invalid_union') return `${path}: ${issue.message}`;
+  return issue.errors.map(([first]) => says(first, path)).join(', or ');
+}
+
+function firstFault(error: z.ZodError, at: string): string {
+  return `config/catalog.yaml: ${says(error.issues[0], at)}`;
 }
 
 /** Makes the adapters of the catalog's destinations. Throws ConfigError that names destination, field and remedy. */

@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Redis } from 'ioredis';
+import mongoose from 'mongoose';
+import { API_KEY, configFolder, databaseUri } from '../support/hush.js';
+import { type HushProcess, startProcess } from '../support/process.js';
+import { startSendgrid } from '../support/stand-ins/sendgrid.js';
+
+const auth = { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json' };
+const OFFERS = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
+
+let sendgrid: Awaited<ReturnType<typeof startSendgrid>>;
+let dir: string;
+let env: NodeJS.ProcessEnv;
+const namespace = `crash${randomBytes(5).toString('hex')}`;
+
+beforeAll(async () => {
+  sendgrid = await startSendgrid();
+  dir = await mkdtemp(path.join(tmpdir(), 'hush-crash-'));
+  const destination = {
+    name: 'sender',
+    adapter: 'sendgrid',
+    role: 'processor',
+    settings: { apiKey: sendgrid.apiKey, baseUrl: sendgrid.url },
+    bindings: [{ name: 'all', ...OFFERS, target: { global: true } }],
+  };
+  env = {
+    MONGODB_URI: databaseUri(namespace),
+    REDIS_URL: process.env.REDIS_URL,
+    HUSH_API_KEY: API_KEY,
+    HUSH_SECRET: 'a secret for tests that is long enough',
+    HUSH_DATA_DIR: dir,
+    HUSH_NAMESPACE: namespace,
+    HUSH_CONFIG_DIR: await configFolder(dir, [destination]),
+  };
+});
+afterAll(async () => {
+  await sendgrid?.close();
+  const connection = await mongoose.createConnection(databaseUri(namespace)).asPromise();
+  await connection.dropDatabase();
+  await connection.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function ask<T>(hush: HushProcess, to: string, body?: unknown): Promise<T> {
+  const response = await fetch(
+    hush.url + to,
+    body === undefined ? { headers: auth } : { method: 'POST', headers: auth, body: JSON.stringify(body) },
+  );
+  expect(response.status).toBe(200);
+  return (await response.json()) as T;
+}
+
+async function oneClick(hush: HushProcess, email: string): Promise<string | undefined> {
+  const { oneClickUrl } = await ask<{ oneClickUrl: string }>(hush, '/v1/links', { contact: { email }, ...OFFERS });
+  const answer = await fetch(hush.url + new URL(oneClickUrl).pathname, {
+    method: 'POST',
+    body: 'List-Unsubscribe=One-Click',
+  });
+  expect(answer.status).toBe(200);
+  return /Receipt: (\S+)/.exec(await answer.text())?.[1];
+}
+
+/** Of a failed fetch; with a name of two addresses the code is one deeper. Classes differ between realms. */
+function codeOf(error: unknown): string {
+  const cause = Object(Object(error).cause);
+  return String(cause.code ?? Object(cause.errors?.[0]).code ?? error);
+}
+
+async function until(what: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
+  const end = Date.now() + ms;
+  while (!(await what())) {
+    if (Date.now() > end) throw new Error('it did not come about in time');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+describe('an acknowledged opt-out', () => {
+  test('survives kill -9 straight after the 200, and reaches the destination', async () => {
+    const first = await startProcess(env);
+    const receipt = await oneClick(first, 'killed@example.com');
+    await first.kill();
+    const second = await startProcess(env);
+    expect(await ask(second, '/v1/decisions', { contact: { email: 'killed@example.com' }, ...OFFERS })).toMatchObject({
+      allowed: false,
+      receipt: `r_${receipt}`,
+    });
+    await until(() => sendgrid.global.has('killed@example.com'));
+    await until(
+      async () =>
+        (await ask<{ destinations: { status: string }[] }>(second, `/v1/receipts/r_${receipt}`)).destinations[0]
+          ?.status === 'in_force',
+    );
+    expect(await second.stop()).toBe(0);
+  });
+
+  test('reaches the destination though Redis loses everything, again and again', async () => {
+    const hush = await startProcess(env);
+    const redis = new Redis(process.env.REDIS_URL ?? '');
+    const names = Array.from({ length: 40 }, (_, n) => `flushed${n}@example.com`);
+    for (const name of names) {
+      await oneClick(hush, name);
+      await redis.flushall();
+    }
+    await until(() => names.every((name) => sendgrid.global.has(name)));
+    redis.disconnect();
+    expect(await hush.stop()).toBe(0);
+  });
+});
+
+test('a shutdown fails not one request', async () => {
+  const hush = await startProcess(env);
+  const { oneClickUrl } = await ask<{ oneClickUrl: string }>(hush, '/v1/links', {
+    contact: { email: 'busy@example.com' },
+    ...OFFERS,
+  });
+  const url = hush.url + new URL(oneClickUrl).pathname;
+  let stopping = false;
+  let acknowledged = 0;
+  const failed: string[] = [];
+  const client = async () => {
+    for (;;) {
+      try {
+        const answer = await fetch(url, { method: 'POST', body: 'List-Unsubscribe=One-Click' });
+        if (answer.status === 200) acknowledged++;
+        else failed.push(String(answer.status));
+        await answer.text();
+      } catch (error) {
+        const code = codeOf(error);
+        // After the signal nobody listens any more: a new connection is refused, which is no failed request.
+        if (stopping && code === 'ECONNREFUSED') return;
+        failed.push(String(code));
+        return;
+      }
+    }
+  };
+  const clients = Array.from({ length: 16 }, client);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  stopping = true;
+  const code = await hush.stop();
+  await Promise.all(clients);
+  expect({ code, failed }).toEqual({ code: 0, failed: [] });
+  expect(acknowledged).toBeGreaterThan(100);
+  const again = await startProcess(env);
+  const { changes } = await ask<{ changes: unknown[] }>(again, '/v1/changes');
+  expect(changes.length).toBeGreaterThan(0);
+  await again.stop();
+});
