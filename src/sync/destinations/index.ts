@@ -1,4 +1,5 @@
 import type { Adapter } from '../destination.js';
+import { braze } from './braze.js';
 import { brevo } from './brevo.js';
 import { file } from './file.js';
 import { hubspot } from './hubspot.js';
@@ -14,6 +15,7 @@ import { webhook } from './webhook.js';
 
 /** Every adapter by the name the catalog uses. */
 export const adapters: Readonly<Record<string, Adapter>> = {
+  braze,
   brevo,
   file,
   hubspot,

@@ -42,6 +42,11 @@ export function checkBasic(request: InboundRequest, user: string, password: stri
   if (!sameText(header(request, 'authorization'), expected)) throw forged('the user or password is wrong');
 }
 
+/** Refuses a request without the expected `Authorization: Bearer`. */
+export function checkBearer(request: InboundRequest, token: string): void {
+  if (!sameText(header(request, 'authorization'), `Bearer ${token}`)) throw forged('the token is wrong');
+}
+
 /** Refuses a request whose URL lacks the secret we gave the provider, as `?secret=…`. */
 export function checkUrlSecret(request: InboundRequest, secret: string): void {
   const given = new URL(request.url, 'http://localhost').searchParams.get('secret') ?? '';
