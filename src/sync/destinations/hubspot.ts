@@ -15,6 +15,7 @@ import {
   sameText,
   stableId,
 } from './mechanics/incoming.js';
+import { createKnown } from './mechanics/known.js';
 import { collect, evidence, listed, type Reading, timeField } from './mechanics/reports.js';
 
 const settings = z.strictObject({
@@ -82,7 +83,6 @@ const contacts = z.object({
 const PAGE = 200;
 /** Of every batch endpoint. */
 const BATCH = 100;
-const KNOWN_MS = 10 * 60_000;
 
 /**
  * HubSpot: out of all email, or of one subscription type. 100 addresses a call; 100 calls in 10 seconds (190 from
@@ -101,17 +101,15 @@ export const hubspot: Adapter<Settings, Target> = {
     const query = { channel: 'EMAIL', businessUnitId: options.businessUnit };
     const propertyOf = (where: Target) =>
       'all' in where ? 'hs_email_optout' : `hs_email_optout_${where.subscription}`;
-    const known = new Map<number, number>();
+    const known = createKnown(parts.now);
 
     /** A type that does not exist fails like a bad address would, so it is looked for first. */
     async function checkSubscription(id: number, signal: AbortSignal): Promise<void> {
-      if ((known.get(id) ?? Number.NEGATIVE_INFINITY) > parts.now() - KNOWN_MS) return;
       const answer = await api('GET', `${PATH}/definitions`, signal, {
         query: { businessUnitId: options.businessUnit },
       });
       if (!read(definitions, answer).results.some((found) => found.id === id))
         throw misconfigured(`subscription type ${id} does not exist there: correct the catalog`);
-      known.set(id, parts.now());
     }
 
     function outcome(entries: readonly Entry[], answer: Parameters<typeof read>[1]): Sent {
@@ -136,7 +134,7 @@ export const hubspot: Adapter<Settings, Target> = {
       entries: readonly Entry[],
       signal: AbortSignal,
     ): Promise<Sent> {
-      await checkSubscription(where.subscription, signal);
+      await known(where.subscription, () => checkSubscription(where.subscription, signal));
       const grounds =
         statusState === 'SUBSCRIBED' && where.legalBasis
           ? {

@@ -1,6 +1,7 @@
 import type { Adapter } from '../destination.js';
 import { braze } from './braze.js';
 import { brevo } from './brevo.js';
+import { customerio } from './customerio.js';
 import { file } from './file.js';
 import { hubspot } from './hubspot.js';
 import { klaviyo } from './klaviyo.js';
@@ -17,6 +18,7 @@ import { webhook } from './webhook.js';
 export const adapters: Readonly<Record<string, Adapter>> = {
   braze,
   brevo,
+  customerio,
   file,
   hubspot,
   klaviyo,

@@ -10,9 +10,10 @@ import type {
   ReadBackPage,
   Received,
 } from '../destination.js';
-import { at, createApi, misconfigured, read, targetReader } from './mechanics/api.js';
+import { at, createApi, read, targetReader } from './mechanics/api.js';
 import { each, eachEntry, inForce } from './mechanics/each.js';
 import { checkClock, configured, forged, header, jsonBody, replayKeyOf } from './mechanics/incoming.js';
+import { createKnown } from './mechanics/known.js';
 import {
   bounced,
   collect,
@@ -50,8 +51,6 @@ const GLOBAL_LISTS = [
 /** "The maximum page size for this endpoint is 500 items per page." */
 const PAGE = 500;
 const WIDTH = 8;
-/** A group is looked for again after this long: deleted groups are rare, and a wrong one is never right by itself. */
-const GROUP_KNOWN_MS = 10 * 60_000;
 
 const addresses = z.array(z.string());
 const dated = z.array(z.object({ email: z.string(), created: z.number() }));
@@ -76,17 +75,18 @@ export const sendgrid: Adapter<Settings, Target> = {
       ...(options.onBehalfOf === undefined ? {} : { 'on-behalf-of': options.onBehalfOf }),
     });
     const targetOf = targetReader(target);
-    const groupsSeen = new Map<number, number>();
+    const known = createKnown(parts.now);
 
     const listPath = (where: Target) =>
       'group' in where ? at`/v3/asm/groups/${where.group}/suppressions` : '/v3/asm/suppressions/global';
 
     async function checkGroup(where: Target, signal: AbortSignal): Promise<void> {
-      if (!('group' in where) || (groupsSeen.get(where.group) ?? -Infinity) > parts.now() - GROUP_KNOWN_MS) return;
-      const answer = await api('GET', at`/v3/asm/groups/${where.group}`, signal, { also: [404] });
-      if (answer.status === 404)
-        throw misconfigured(`unsubscribe group ${where.group} does not exist: correct the catalog`);
-      groupsSeen.set(where.group, parts.now());
+      if (!('group' in where)) return;
+      const missing = `unsubscribe group ${where.group}`;
+      await known(
+        where.group,
+        async () => void (await api('GET', at`/v3/asm/groups/${where.group}`, signal, { missing })),
+      );
     }
 
     async function globalPage(cursor: string | undefined, signal: AbortSignal): Promise<ReadBackPage> {
