@@ -62,6 +62,7 @@ import { createPages } from './web/public/pages.js';
 import { preferencePage } from './web/public/preference-page.js';
 import { publicRoutes } from './web/public/routes.js';
 import { createWebServer } from './web/server.js';
+import { createStaffConsole } from './web/staff/index.js';
 
 /** What a test may set otherwise than an operator. */
 export interface ComposeOptions {
@@ -328,6 +329,27 @@ export async function compose(
     publicUrl: publicUrlNow,
     evidenceOf,
   };
+  const staff = await createStaffConsole({
+    environment: environment.staff,
+    production,
+    folders: {
+      views: path.join(ROOT, 'views'),
+      locales: path.join(ROOT, 'locales'),
+      assets: path.join(ROOT, 'public'),
+    },
+    baseCss: pages.css.path,
+    keyring,
+    clock,
+    log,
+    publicUrl: publicUrlNow,
+    stores,
+    extensions: [
+      (shell) => {
+        shell.navigate({ href: '/staff', label: 'Overview', permission: 'console.open' });
+        shell.get('/staff', 'console.open', (visit) => visit.page('overview', { title: 'Overview' }));
+      },
+    ],
+  });
   const operators = Router();
   operators.get('/metrics', async (_request, response) => {
     response.type(metrics.contentType).send(await metrics.text());
@@ -345,9 +367,11 @@ export async function compose(
       ['/', docsRoutes({ pages, document: () => routes.document(publicUrl) })],
       ['/log', createLogRoutes({ stores: stores.log, signer, jwks: () => consentReceipts.jwks() })],
       ['/v1', api],
+      ...(staff.developmentProvider ? [staff.developmentProvider] : []),
       ['/hooks', destinationHooks({ webhooksIn, publicUrl: publicUrlNow, clientAddress })],
     ],
     people: [
+      staff.router,
       publicRoutes({
         ...forPeople,
         accept,
@@ -366,7 +390,11 @@ export async function compose(
     production,
     // A worker answers its operators and nobody else.
     ...(runsWeb ? forEverybody : { machines: forOperators, people: [] }),
-    problems: problems({ log, isMachine: (request) => isMachinePath(request.path), page: (...args) => pages.fault(...args) }),
+    problems: problems({
+      log,
+      isMachine: (request) => isMachinePath(request.path),
+      page: (...args) => pages.fault(...args),
+    }),
   });
   addresses.of = clientAddressOf(app) as typeof addresses.of;
   const oneClick = createOneClick({

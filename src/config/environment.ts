@@ -24,10 +24,25 @@ export interface Environment {
   readonly inboundSmtpPort: number | undefined;
   readonly trustProxy: string | undefined;
   readonly logLevel: string;
+  readonly staff: StaffEnvironment;
   /** Prefix of Redis keys and name of the database where the URI has none: lets tests share servers. */
   readonly namespace: string;
   /** Defaults that development got, to be printed. */
   readonly defaulted: readonly string[];
+}
+
+/** How staff sign in. */
+export interface StaffEnvironment {
+  /** Undefined in development: a provider of our own with one user a role; in production: no console. */
+  readonly oidc:
+    | { readonly issuer: string; readonly clientId: string; readonly clientSecret: string | undefined }
+    | undefined;
+  /** The claim of the ID token that holds the roles. */
+  readonly roleClaim: string;
+  /** Values of that claim with the role each stands for; undefined when they are our own names. */
+  readonly roles: ReadonlyMap<string, string> | undefined;
+  /** The system whose numbers callers give: `customer` stands for contacts `customer:…`. */
+  readonly customerSystem: string;
 }
 
 const keyFile = z.strictObject({
@@ -67,6 +82,37 @@ function numberFrom(env: NodeJS.ProcessEnv, name: string): number | undefined {
     throw new ConfigError(`${name}=${text} is not a port. Write a number from 0 to 65535.`);
   }
   return value;
+}
+
+function staffFrom(given: (name: string) => string | undefined, production: boolean): StaffEnvironment {
+  const issuer = given('HUSH_OIDC_ISSUER');
+  const clientId = given('HUSH_OIDC_CLIENT_ID');
+  if (issuer !== undefined && !/^https:\/\/\S+$/.test(issuer) && !(/^http:\/\/\S+$/.test(issuer) && !production)) {
+    throw new ConfigError(
+      `HUSH_OIDC_ISSUER=${issuer} is not an https URL. Write the issuer as your identity provider gives it.`,
+    );
+  }
+  if (issuer !== undefined && clientId === undefined) {
+    throw new ConfigError(
+      'Set HUSH_OIDC_CLIENT_ID: the client that your identity provider knows the staff console as.',
+    );
+  }
+  const mapping = given('HUSH_OIDC_ROLES');
+  const pairs = mapping?.split(',').map((pair) => pair.split('=').map((part) => part.trim()));
+  if (pairs?.some((pair) => pair.length !== 2 || pair.includes(''))) {
+    throw new ConfigError(
+      'HUSH_OIDC_ROLES is not readable. Write value=role pairs, such as hush-agents=agent,hush-audit=auditor.',
+    );
+  }
+  return {
+    oidc:
+      issuer === undefined || clientId === undefined
+        ? undefined
+        : { issuer, clientId, clientSecret: given('HUSH_OIDC_CLIENT_SECRET') },
+    roleClaim: given('HUSH_OIDC_ROLE_CLAIM') ?? 'roles',
+    roles: pairs && new Map(pairs.map(([value = '', role = '']) => [value, role])),
+    customerSystem: given('HUSH_CUSTOMER_SYSTEM') ?? 'customer',
+  };
 }
 
 /** Reads the environment. Throws ConfigError with one line that says what to set. */
@@ -121,6 +167,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     inboundSmtpPort: numberFrom(env, 'INBOUND_SMTP_PORT'),
     trustProxy: given('HUSH_TRUST_PROXY'),
     logLevel: given('LOG_LEVEL') ?? 'info',
+    staff: staffFrom(given, production),
     namespace: given('HUSH_NAMESPACE') ?? 'hush',
     defaulted,
   };

@@ -1,5 +1,6 @@
 import type { Connection, Model } from 'mongoose';
 import { createApiKeys } from './api-keys.js';
+import { createTrailStore } from './audit-trail.js';
 import { createChanges } from './changes.js';
 import { createConfigurations } from './configurations.js';
 import { connectStore } from './connect.js';
@@ -12,6 +13,11 @@ import { createMailboxStore } from './mailbox.js';
 import { createOutboxStore } from './outbox.js';
 import { createPersons } from './persons.js';
 import { createReplays } from './replays.js';
+import { createStaffApprovals } from './staff-approvals.js';
+import { createStaffCalls } from './staff-calls.js';
+import { createStaffLookup } from './staff-lookup.js';
+import { createStaffSessions } from './staff-sessions.js';
+import { createStaffStatistics } from './staff-statistics.js';
 import { createTickets } from './tickets.js';
 import { createWriterIds } from './writer-ids.js';
 
@@ -34,6 +40,12 @@ export async function openStores(uri: string, namespace: string) {
     changes: createChanges(connection),
     replays: createReplays(connection),
     configurations: createConfigurations(connection),
+    trail: createTrailStore(connection),
+    staffSessions: createStaffSessions(connection),
+    staffCalls: createStaffCalls(connection),
+    staffApprovals: createStaffApprovals(connection),
+    staffLookup: createStaffLookup(connection),
+    statistics: createStaffStatistics(connection),
   };
   const models: Model<never>[] = Object.values(stores).flatMap((store) => store.models as never);
   for (const model of models) await model.createIndexes();

@@ -1,0 +1,121 @@
+import { type Connection, Schema } from 'mongoose';
+import { binary, bytesOf } from './binary.js';
+import { DURABLE } from './connect.js';
+
+/** What needs a second person: a lift on a caller's word, a list with readable addresses. */
+export type ApprovalKind = 'lift' | 'export';
+export type ApprovalStatus = 'waiting' | 'confirmed' | 'refused' | 'used';
+
+/** Something asked for that somebody else confirms or refuses. */
+export interface Approval {
+  readonly id: string;
+  readonly kind: ApprovalKind;
+  readonly at: Date;
+  readonly user: string;
+  readonly userName: string;
+  readonly contact?: Buffer;
+  /** Codes only: scope, event type, what the list holds. */
+  readonly details: Readonly<Record<string, unknown>>;
+  /** Caller, verification, words, reason. */
+  readonly sealed: Buffer;
+  readonly status: ApprovalStatus;
+  readonly until: Date;
+  readonly decided?: { readonly at: Date; readonly user: string; readonly userName: string };
+  /** Events it became. */
+  readonly events?: readonly string[];
+}
+
+/** Days for which decided ones are listed; what they became is in the ledger and the audit trail. */
+const APPROVAL_DAYS = 400;
+
+const approvalSchema = new Schema(
+  {
+    _id: String,
+    kind: String,
+    at: Date,
+    user: String,
+    userName: String,
+    contact: Buffer,
+    details: Schema.Types.Mixed,
+    sealed: Buffer,
+    status: String,
+    until: Date,
+    decided: Schema.Types.Mixed,
+    events: [String],
+  },
+  { collection: 'staff_approvals', versionKey: false },
+);
+approvalSchema.index({ at: -1 }, { expireAfterSeconds: APPROVAL_DAYS * 86_400 });
+approvalSchema.index({ status: 1, at: -1 });
+
+type Row = Record<string, unknown> & { decided?: Approval['decided'] };
+
+function approvalFrom(row: Row): Approval {
+  return {
+    id: String(row._id),
+    kind: row.kind as ApprovalKind,
+    at: row.at instanceof Date ? row.at : new Date(0),
+    user: String(row.user),
+    userName: String(row.userName),
+    details: (row.details ?? {}) as Record<string, unknown>,
+    sealed: bytesOf(row.sealed),
+    status: row.status as ApprovalStatus,
+    until: row.until instanceof Date ? row.until : new Date(0),
+    ...(row.contact ? { contact: bytesOf(row.contact) } : {}),
+    ...(row.decided ? { decided: row.decided } : {}),
+    ...(Array.isArray(row.events) && row.events.length > 0 ? { events: row.events.map(String) } : {}),
+  };
+}
+
+/** Every query to the approvals. */
+export function createStaffApprovals(connection: Connection) {
+  const model = connection.model('StaffApproval', approvalSchema);
+  const approvals = model.collection;
+  return {
+    models: [model] as const,
+
+    async ask(approval: Omit<Approval, 'status' | 'decided' | 'events'>): Promise<void> {
+      const { id, contact, sealed, ...rest } = approval;
+      await approvals.insertOne(
+        {
+          _id: id as never,
+          ...rest,
+          status: 'waiting',
+          sealed: binary(sealed),
+          ...(contact ? { contact: binary(contact) } : {}),
+        },
+        { writeConcern: DURABLE },
+      );
+    },
+
+    async get(id: string): Promise<Approval | undefined> {
+      const row = await approvals.findOne({ _id: id } as never, { promoteBuffers: true });
+      return row ? approvalFrom(row as Row) : undefined;
+    },
+
+    /** Newest first; of one user, when one is given. */
+    async list(filter: { readonly user?: string; readonly kind?: ApprovalKind }, limit = 2000): Promise<Approval[]> {
+      const rows = await approvals.find({ ...filter }, { sort: { at: -1 }, limit, promoteBuffers: true }).toArray();
+      return rows.map((row) => approvalFrom(row as Row));
+    },
+
+    countWaiting: (now: Date): Promise<number> => approvals.countDocuments({ status: 'waiting', until: { $gt: now } }),
+
+    /** Moves one on from `from`. False when it is not there any more: somebody else was faster. */
+    async move(
+      id: string,
+      from: ApprovalStatus,
+      to: ApprovalStatus,
+      fields: { readonly decided?: Approval['decided']; readonly events?: readonly string[] } = {},
+    ): Promise<boolean> {
+      const result = await approvals.updateOne(
+        { _id: id, status: from } as never,
+        { $set: { status: to, ...fields } },
+        { writeConcern: DURABLE },
+      );
+      return result.modifiedCount === 1;
+    },
+  };
+}
+
+export type StaffApprovals = ReturnType<typeof createStaffApprovals>;

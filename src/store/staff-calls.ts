@@ -1,0 +1,123 @@
+import { type Connection, Schema } from 'mongoose';
+import { binary, bytesOf } from './binary.js';
+import { DURABLE } from './connect.js';
+
+/** A call that somebody took. Who called, how they were verified and what they said is sealed. */
+export interface StaffCall {
+  readonly id: string;
+  readonly at: Date;
+  readonly user: string;
+  readonly userName: string;
+  readonly contact: Buffer;
+  readonly contactType: string;
+  /** Code of what the caller wanted, and the brand it is for (`*` for all). */
+  readonly wish: string;
+  readonly brand: string;
+  /** Ids of the events it became, the first is read out. */
+  readonly events: readonly string[];
+  /** True when it reached all contacts of a person. */
+  readonly wholePerson: boolean;
+  readonly confirmation: 'none' | 'queued' | 'failed';
+  readonly sealed: Buffer;
+  readonly undone?: {
+    readonly at: Date;
+    readonly user: string;
+    readonly userName: string;
+    readonly events: readonly string[];
+  };
+}
+
+/** Days for which calls are listed. The events they became stay in the ledger. */
+const CALL_DAYS = 400;
+
+const callSchema = new Schema(
+  {
+    _id: String,
+    at: Date,
+    user: String,
+    userName: String,
+    contact: Buffer,
+    contactType: String,
+    wish: String,
+    brand: String,
+    events: [String],
+    wholePerson: Boolean,
+    confirmation: String,
+    sealed: Buffer,
+    undone: Schema.Types.Mixed,
+  },
+  { collection: 'staff_calls', versionKey: false },
+);
+callSchema.index({ at: -1 }, { expireAfterSeconds: CALL_DAYS * 86_400 });
+callSchema.index({ contact: 1, at: -1 });
+
+type Row = Record<string, unknown> & { undone?: StaffCall['undone'] };
+
+function callFrom(row: Row): StaffCall {
+  return {
+    id: String(row._id),
+    at: row.at instanceof Date ? row.at : new Date(0),
+    user: String(row.user),
+    userName: String(row.userName),
+    contact: bytesOf(row.contact),
+    contactType: String(row.contactType),
+    wish: String(row.wish),
+    brand: String(row.brand),
+    events: (row.events ?? []) as string[],
+    wholePerson: row.wholePerson === true,
+    confirmation: row.confirmation as StaffCall['confirmation'],
+    sealed: bytesOf(row.sealed),
+    ...(row.undone ? { undone: row.undone } : {}),
+  };
+}
+
+/** Every query to the calls. */
+export function createStaffCalls(connection: Connection) {
+  const model = connection.model('StaffCall', callSchema);
+  const calls = model.collection;
+  const byId = (id: string) => ({ _id: id }) as never;
+  return {
+    models: [model] as const,
+
+    /** Keeps a call; the same id again changes nothing. */
+    async keep(call: StaffCall): Promise<void> {
+      const { id, contact, sealed, undone: _undone, ...rest } = call;
+      await calls.updateOne(
+        byId(id),
+        { $setOnInsert: { ...rest, events: [...rest.events], contact: binary(contact), sealed: binary(sealed) } },
+        { upsert: true, writeConcern: DURABLE },
+      );
+    },
+
+    async get(id: string): Promise<StaffCall | undefined> {
+      const row = await calls.findOne(byId(id), { promoteBuffers: true });
+      return row ? callFrom(row as Row) : undefined;
+    },
+
+    /** Calls of a time, newest first; of one user, when one is given. */
+    async between(from: Date, to: Date, user?: string, limit = 2000): Promise<StaffCall[]> {
+      const rows = await calls
+        .find(
+          { at: { $gte: from, $lt: to }, ...(user === undefined ? {} : { user }) },
+          { sort: { at: -1 }, limit, promoteBuffers: true },
+        )
+        .toArray();
+      return rows.map((row) => callFrom(row as Row));
+    },
+
+    count: (from: Date, to: Date, user?: string): Promise<number> =>
+      calls.countDocuments({ at: { $gte: from, $lt: to }, ...(user === undefined ? {} : { user }) }),
+
+    /** Writes down that it was undone. False when somebody else was faster. */
+    async markUndone(id: string, undone: NonNullable<StaffCall['undone']>): Promise<boolean> {
+      const result = await calls.updateOne(
+        { _id: id, undone: { $exists: false } } as never,
+        { $set: { undone: { ...undone, events: [...undone.events] } } },
+        { writeConcern: DURABLE },
+      );
+      return result.modifiedCount === 1;
+    },
+  };
+}
+
+export type StaffCalls = ReturnType<typeof createStaffCalls>;

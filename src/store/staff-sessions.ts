@@ -1,0 +1,36 @@
+import MongoStore from 'connect-mongo';
+import type { Store } from 'express-session';
+import { type Connection, Schema } from 'mongoose';
+
+const sessionSchema = new Schema(
+  { _id: String, expires: Date, session: String },
+  { collection: 'staff_sessions', versionKey: false },
+);
+sessionSchema.index({ expires: 1 }, { expireAfterSeconds: 0 });
+
+/**
+ * Sessions of staff, over the connection everything else uses. An id out of the database is of no use to anybody: the
+ * cookie carries it signed.
+ */
+export function createStaffSessions(connection: Connection) {
+  const model = connection.model('StaffSession', sessionSchema);
+  return {
+    models: [model] as const,
+    /** @param seconds a session lives without being used */
+    storeFor: (seconds: number): Store =>
+      MongoStore.create({
+        client: connection.getClient() as never,
+        dbName: connection.name,
+        collectionName: 'staff_sessions',
+        // The index is made with all others.
+        autoRemove: 'disabled',
+        ttl: seconds,
+      }),
+    /** Ends every session; for tests and for the day an identity provider is lost. */
+    async endAll(): Promise<void> {
+      await model.collection.deleteMany({});
+    },
+  };
+}
+
+export type StaffSessions = ReturnType<typeof createStaffSessions>;

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import ejs from 'ejs';
+import type { Response } from 'express';
+import i18next from 'i18next';
+import { parse } from 'yaml';
+
+const TIME = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
+const DATE = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' });
+
+/** "3 Nov 2026, 09:14", in UTC as everything in the console. */
+export const when = (time: number | Date): string => TIME.format(time);
+/** "3 Nov 2026" */
+export const day = (time: number | Date): string => DATE.format(time);
+
+/** "2 h 5 min": as much as one wants to know of a duration. */
+export function lasting(seconds: number): string {
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 90) return `${seconds < 10 ? Math.round(seconds * 10) / 10 : Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 129_600) return `${Math.round(seconds / 360) / 10} h`;
+  return `${Math.round(seconds / 8640) / 10} days`;
+}
+
+/** Renders the console's views: words of codes from `locales/staff.en.yaml`, running text in the views. English only. */
+export async function createStaffPages(parts: {
+  readonly views: string;
+  readonly locales: string;
+  readonly assets: string;
+  /** Of the recipients' pages, whose tokens of colour and type the console uses. */
+  readonly baseCss: string;
+}) {
+  const words = i18next.createInstance();
+  await words.init({
+    lng: 'en',
+    interpolation: { escapeValue: false },
+    resources: { en: { translation: parse(readFileSync(path.join(parts.locales, 'staff.en.yaml'), 'utf8')) } },
+  });
+  const t = words.getFixedT('en');
+  const css = readFileSync(path.join(parts.assets, 'staff.css'), 'utf8');
+  const cssPath = `/staff/assets/staff.${createHash('sha256').update(css).digest('hex').slice(0, 10)}.css`;
+  const templates = new Map<string, ejs.TemplateFunction>();
+
+  function template(view: string): ejs.TemplateFunction {
+    let compiled = templates.get(view);
+    if (!compiled) {
+      const file = path.join(parts.views, 'staff', `${view}.ejs`);
+      compiled = ejs.compile(readFileSync(file, 'utf8'), { filename: file });
+      templates.set(view, compiled);
+    }
+    return compiled;
+  }
+
+  return {
+    t,
+    css: { path: cssPath, text: css },
+
+    /** The word for a code; the code itself, spelled out, where nobody wrote one. */
+    word(kind: string, code: string): string {
+      const key = `${kind}.${code}`;
+      const found = t(key);
+      return found === key ? code.replaceAll('_', ' ') : found;
+    },
+
+    send(response: Response, status: number, view: string, values: Readonly<Record<string, unknown>>): void {
+      response
+        .status(status)
+        .type('html')
+        .set('Cache-Control', 'no-store')
+        .send(
+          template(view)({
+            t,
+            word: this.word,
+            when,
+            day,
+            lasting,
+            css: [parts.baseCss, cssPath],
+            user: undefined,
+            navigation: [],
+            said: undefined,
+            csrf: '',
+            ...values,
+          }),
+        );
+    },
+  };
+}
+
+export type StaffPages = Awaited<ReturnType<typeof createStaffPages>>;

@@ -1,0 +1,158 @@
+import { type Request, type Response, Router } from 'express';
+import type { Logger } from 'pino';
+import type { Clock } from '../../core/clock.js';
+import type { Keyring } from '../../core/keys.js';
+import { createSealer } from '../../core/seal.js';
+import type { AuditTrail } from '../../staff/audit-trail.js';
+import { ROLE_WORDS } from '../../staff/permissions.js';
+import { type RelyingParty, type SignInAttempt, SignInRefused } from './oidc.js';
+import type { StaffPages } from './render.js';
+import { beginSession, currentSession, endSession, isCsrfToken } from './session.js';
+
+/** A sign-in is finished within ten minutes (ms) or begun again. */
+const ATTEMPT = 10 * 60_000;
+const CONTEXT = Buffer.from('staff-sign-in');
+
+/** A page of the console to go to after signing in; never another site. */
+export function safeTarget(to: unknown): string {
+  if (typeof to !== 'string' || to.length > 500) return '/staff';
+  const origin = 'http://console.invalid';
+  try {
+    const url = new URL(to, origin);
+    const inside = url.origin === origin && (url.pathname === '/staff' || url.pathname.startsWith('/staff/'));
+    return inside && !url.pathname.startsWith('/staff/sign') ? url.pathname + url.search : '/staff';
+  } catch {
+    return '/staff';
+  }
+}
+
+/** Sign-in, its return, and sign-out. Whoever is unknown leaves nothing in the store: the attempt is in a sealed cookie. */
+export function signInRoutes(parts: {
+  readonly party: RelyingParty;
+  readonly keyring: Keyring;
+  readonly clock: Clock;
+  readonly trail: AuditTrail;
+  readonly pages: StaffPages;
+  readonly log: Logger;
+  readonly production: boolean;
+}): Router {
+  const { party, clock, trail, pages, log, production } = parts;
+  const router = Router();
+  const sealer = createSealer(parts.keyring, 'staff-sign-in');
+  const cookie = production ? '__Host-hush-sign-in' : 'hush-sign-in';
+  const cookieOptions = {
+    httpOnly: true,
+    sameSite: 'lax',
+    secure: production,
+    path: production ? '/' : '/staff',
+    maxAge: ATTEMPT,
+  } as const;
+
+  function attemptOf(request: Request): SignInAttempt | undefined {
+    const header = request.get('cookie') ?? '';
+    const text = header
+      .split(';')
+      .map((pair) => pair.trim())
+      .find((pair) => pair.startsWith(`${cookie}=`))
+      ?.slice(cookie.length + 1);
+    const plain = text && sealer.open(Buffer.from(text, 'base64url'), CONTEXT);
+    if (!plain) return undefined;
+    const attempt = JSON.parse(plain.toString('utf8')) as SignInAttempt;
+    return clock.now() - attempt.at <= ATTEMPT ? attempt : undefined;
+  }
+
+  function refused(response: Response, status: number, text: string): void {
+    pages.send(response, status, 'message', {
+      title: 'You are not signed in',
+      text,
+      detail: undefined,
+      remedy: undefined,
+      links: [{ href: '/staff/sign-in', label: 'Try again' }],
+    });
+  }
+
+  router.get('/staff/sign-in', async (request, response) => {
+    const to = safeTarget(request.query.to);
+    if (currentSession(request, clock)) return response.redirect(303, to);
+    const { url, attempt } = await party.begin(to, clock.now());
+    const sealed = sealer.seal(Buffer.from(JSON.stringify(attempt)), CONTEXT).toString('base64url');
+    response.cookie(cookie, sealed, cookieOptions).set('Cache-Control', 'no-store').redirect(303, url);
+  });
+
+  router.get('/staff/signed-in', async (request, response) => {
+    const attempt = attemptOf(request);
+    // Used once, whatever comes of it.
+    response.clearCookie(cookie, { ...cookieOptions, maxAge: undefined } as never);
+    if (!attempt) {
+      log.warn({ reqId: request.id, code: 'no_attempt' }, 'staff sign-in refused');
+      return refused(response, 403, 'This sign-in was not begun here, or it took longer than ten minutes.');
+    }
+    if (production && !request.secure) {
+      log.error(
+        { reqId: request.id },
+        'staff cannot sign in over plain HTTP; behind a proxy that ends TLS set HUSH_TRUST_PROXY',
+      );
+      return refused(response, 403, 'The console needs HTTPS. Please tell the operator.');
+    }
+    try {
+      const user = await party.finish(request.originalUrl, attempt);
+      if (user.roles.length === 0) {
+        log.warn({ reqId: request.id, user: user.id, code: 'no_role' }, 'staff sign-in refused');
+        await trail.record(user, { kind: 'session', what: 'sign_in_refused', about: 'no role' });
+        return refused(response, 403, 'Your account has no role here. Ask whoever gives out roles for one.');
+      }
+      await trail.record(user, { kind: 'session', what: 'signed_in' });
+      await beginSession(request, user, clock);
+      response.redirect(303, attempt.to);
+    } catch (error) {
+      if (!(error instanceof SignInRefused)) throw error;
+      // The answer is hostile or broken: its code is for the log, nothing of it for the page.
+      log.warn({ reqId: request.id, code: error.code }, 'staff sign-in refused');
+      await trail.record(
+        { id: 'unknown', name: 'unknown', roles: [] },
+        { kind: 'session', what: 'sign_in_refused', about: error.code },
+      );
+      refused(
+        response,
+        403,
+        'The identity provider’s answer could not be trusted. Nothing was shown and nothing was changed.',
+      );
+    }
+  });
+
+  router.post('/staff/sign-out', async (request, response) => {
+    const session = currentSession(request, clock);
+    if (session && !isCsrfToken(session, request.body?._csrf)) {
+      await trail.record(session.user, { kind: 'refusal', what: 'csrf', about: 'POST /staff/sign-out' });
+      return refused(response, 403, 'The form was not one of this session. You are still signed in.');
+    }
+    if (session) {
+      await trail.record(session.user, { kind: 'session', what: 'signed_out' });
+      await endSession(request);
+    }
+    response.redirect(303, '/staff/signed-out');
+  });
+
+  router.get('/staff/signed-out', async (_request, response) => {
+    const provider = await party.endSessionUrl();
+    pages.send(response, 200, 'message', {
+      title: 'You are signed out',
+      text: 'At a desk that others use, sign out of the identity provider too: else the next click signs you in again.',
+      detail: undefined,
+      remedy: undefined,
+      links: [
+        ...(provider === undefined ? [] : [{ href: provider, label: 'Sign out of the identity provider' }]),
+        { href: '/staff', label: 'Sign in again' },
+      ],
+    });
+  });
+
+  return router;
+}
+
+/** The page of the development provider. */
+export function choosePage(pages: StaffPages) {
+  return (response: Response, values: { readonly action: string; readonly users: readonly unknown[] }): void => {
+    pages.send(response, 200, 'choose', { title: 'Who are you today?', roles: ROLE_WORDS, ...values });
+  };
+}
