@@ -5,7 +5,7 @@
 import { findAddress, findAddresses } from './address.js';
 import { decodeWords, type Headers, header, headerAll } from './headers.js';
 import type { BounceRules, CompiledFormat, ReasonPhrases, Sign } from './rules.js';
-import { findStage, type Stage } from './status.js';
+import { findStage } from './status.js';
 import type { LineTemplate } from './template.js';
 import { type NamedFailure, readTranscript } from './transcript.js';
 

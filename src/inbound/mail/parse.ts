@@ -40,12 +40,15 @@ export function parseReturnedMail(raw: Buffer, rules: BounceRules): ReturnedMail
   const mail: ReturnedMail = {
     recipients: found.recipients,
     envelopeTo: envelopeTo(entity.headers),
+    nullSender: header(entity.headers, 'return-path').replaceAll(/\s/g, '') === '<>',
     autoSubmitted: isAutoSubmitted(entity.headers),
   };
   const from = decodeWords(header(entity.headers, 'from'));
   const subject = decodeWords(header(entity.headers, 'subject'));
   if (from !== '') mail.from = from;
   if (subject !== '') mail.subject = subject;
+  const messageId = header(entity.headers, 'message-id').trim().slice(0, 998);
+  if (messageId !== '') mail.messageId = messageId;
   if (found.original !== undefined) mail.original = found.original;
   return mail;
 }

@@ -37,6 +37,10 @@ export interface ReturnedMail {
   envelopeTo: string[];
   from?: string;
   subject?: string;
+  /** Of the message as it reached us, not of the one that came back. */
+  messageId?: string;
+  /** Its envelope sender was null (RFC 5321 §4.5.5), as far as the last server noted it: no person wrote it. */
+  nullSender: boolean;
   autoSubmitted: boolean;
 }
 

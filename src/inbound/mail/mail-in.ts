@@ -1,0 +1,221 @@
+import { createHash } from 'node:crypto';
+import { RateLimiterMemory } from 'rate-limiter-flexible';
+import type { Catalog } from '../../core/catalog.js';
+import type { Clock } from '../../core/clock.js';
+import type { ContactPoint } from '../../core/contact-point.js';
+import { HushError } from '../../core/errors.js';
+import { contactKeyText, type Keyring } from '../../core/keys.js';
+import { scopeText, wholeScope } from '../../core/scope.js';
+import type { Accept, Draft } from '../../preferences/accept.js';
+import type { Links } from '../../preferences/links.js';
+import type { Post } from '../../preferences/post.js';
+import type { Receipts } from '../../preferences/receipts.js';
+import { fittingEvidence } from '../evidence.js';
+import { createRecordOnce } from '../record-once.js';
+import type { InboundReview, ReviewKind } from '../review.js';
+import type { SoftBounces } from '../soft-bounces.js';
+import { type Finding, type FindingKind, findingsOf } from './findings.js';
+import { createInboundAddresses } from './inbound-address.js';
+import { parseReturnedMail } from './parse.js';
+import type { ReturnedMail } from './returned.js';
+import type { BounceRules } from './rules.js';
+
+/** Bytes. Reports carry our own message at most, and mail servers refuse more than 10 to 25 MB anyway. */
+export const MAX_MAIL_BYTES = 10 * 1024 * 1024;
+/** Unproven opt-outs by mail a minute and process; whoever sends more is told to come again later, and nothing is lost. */
+const OWN_WORDS_A_MINUTE = 60;
+
+export type Via = 'api' | 'smtp' | 'cli';
+
+export interface ReceiveOptions {
+  readonly via: Via;
+  /** Recipients of the envelope, where they are known; those in the headers count too. */
+  readonly envelopeTo?: readonly string[];
+  /** Says what would happen and does nothing. */
+  readonly dryRun?: boolean;
+}
+
+/** What was understood of a message about one contact, and what became of it. */
+export interface Recognised {
+  readonly kind: FindingKind;
+  /** As the message gives it; absent where only a token names the contact. Never stored from a placeholder. */
+  readonly address?: string;
+  /** `c_…`, where the contact is known. */
+  readonly contact?: string;
+  /** Cause of a bounce, `feedback`, `vacation`, `mailto` or `own_word`. */
+  readonly reason?: string;
+  /** Enhanced status code, RFC 3463. */
+  readonly status?: string;
+  readonly receipt?: string;
+  /** Receipt of the hard bounce that this soft one brought about, being one too many. */
+  readonly turnedHard?: string;
+  /** Id in the review list. */
+  readonly review?: string;
+  /** Why it was ignored or is under review: `no_proof`, `forged_token`, `means_nothing`, … */
+  readonly why?: string;
+  readonly outcome: 'recorded' | 'review' | 'ignored' | 'would_record' | 'would_review';
+}
+
+type Recording = Extract<Finding['what'], { act: 'record' }>;
+
+export interface Reception {
+  readonly recognised: readonly Recognised[];
+}
+
+/** Takes mail that comes back: `mailto:` unsubscribes, bounces, complaints. One function for every way in. */
+export function createMailIn(parts: {
+  readonly rules: BounceRules;
+  readonly accept: Pick<Accept, 'acceptAll'>;
+  readonly receipts: Pick<Receipts, 'get'>;
+  readonly review: Pick<InboundReview, 'hold'>;
+  readonly softBounces: Pick<SoftBounces, 'settle'>;
+  readonly links: Pick<Links, 'read' | 'undo'>;
+  readonly post: Post;
+  readonly keyring: Keyring;
+  readonly catalog: Catalog;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly publicUrl: () => string;
+  /** Told of everything recognised, for the metrics; nothing of a person is in it. */
+  readonly onRecognised?: (kind: FindingKind, outcome: Recognised['outcome']) => void;
+}) {
+  const { rules, accept, receipts, review, softBounces, links, post, keyring, catalog, clock, publicUrl } = parts;
+  const country = catalog.group.defaultCountry;
+  const recordOnce = createRecordOnce({ accept, receipts, keyring });
+  const addresses = createInboundAddresses({ keyring, catalog });
+  const ownWords = new RateLimiterMemory({ points: OWN_WORDS_A_MINUTE, duration: 60 });
+
+  function factsOf(mail: ReturnedMail, finding: Finding): Record<string, string | undefined> {
+    return {
+      from: mail.from?.slice(0, 300),
+      subject: mail.subject?.slice(0, 200),
+      messageId: mail.messageId?.slice(0, 200),
+      original: mail.original?.messageId?.slice(0, 200),
+      reason: finding.reason,
+      status: finding.status,
+      feedbackType: finding.feedbackType,
+      diagnostic: finding.diagnostic,
+    };
+  }
+
+  function draftOf(mail: ReturnedMail, finding: Finding, what: Recording, via: Via): Draft {
+    // A person's mail is a mailto; a report is what another system says of one.
+    const isPerson = finding.reason === 'mailto' || what.proof === 'own_word';
+    return {
+      ...what.event,
+      source: { kind: isPerson ? 'mailto' : 'webhook' },
+      evidence: fittingEvidence({ via, proof: what.proof, ...factsOf(mail, finding) }),
+    };
+  }
+
+  /** Tells a person whose word nobody checked, with an undo; at most once a day. As the public form does. */
+  async function notify(point: ContactPoint, event: string): Promise<void> {
+    const brand = catalog.brands.find(({ retired }) => !retired) ?? catalog.brands[0];
+    const language = catalog.languages[0] ?? 'en';
+    if (!brand) return;
+    await post({
+      id: `stopped:${event}`,
+      template: 'stopped-notice',
+      language,
+      brand: brand.id,
+      to: point.given,
+      values: {
+        receipt: event,
+        undoLink: `${publicUrl()}/p/${links.undo(point, brand.id, event, clock.now())}?lang=${language}`,
+      },
+      quota: { key: `stopped:${point.normalised}`, perDay: 1 },
+    });
+  }
+
+  async function admitOwnWord(): Promise<void> {
+    try {
+      await ownWords.consume('all');
+    } catch {
+      throw new HushError('rate_limited', 'too many opt-outs without a token at once', {
+        retryAfter: 60,
+        remedy: 'send it again in a minute',
+      });
+    }
+  }
+
+  async function settle(mail: ReturnedMail, finding: Finding, identity: string, rawHash: string, o: ReceiveOptions) {
+    const { what } = finding;
+    const { kind, address, reason, status } = finding;
+    const said = {
+      kind,
+      ...(address === undefined ? {} : { address }),
+      ...(reason === undefined ? {} : { reason }),
+      ...(status === undefined ? {} : { status }),
+    };
+    if (what.act === 'ignore') return { ...said, why: what.why, outcome: 'ignored' as const };
+    const contact = contactKeyText(what.key);
+    if (what.act === 'review') {
+      if (o.dryRun) return { ...said, contact, why: what.why, outcome: 'would_review' as const };
+      const held = await review.hold({
+        kind: kind as ReviewKind,
+        point: what.point,
+        key: what.key,
+        identity,
+        why: what.why,
+        reason,
+        status,
+        via: o.via,
+        tokenOf: what.tokenOf,
+        facts: factsOf(mail, finding),
+      });
+      return held.outcome === 'full'
+        ? { ...said, contact, why: 'review_full', outcome: 'ignored' as const }
+        : { ...said, contact, why: what.why, review: held.id, outcome: 'review' as const };
+    }
+    if (o.dryRun) return { ...said, contact, outcome: 'would_record' as const };
+    if (what.notice) await admitOwnWord();
+    const draft = draftOf(mail, finding, what, o.via);
+    const act = `${identity}\n${kind}\n${what.key.toString('hex')}\n${scopeText(wholeScope(what.event.scope))}`;
+    const writer = createHash('sha256').update(act).digest('base64url').slice(0, 32);
+    const id = await recordOnce(draft, 'mail', [writer, `${writer}.${rawHash}`]);
+    if (what.notice) await notify(what.notice, id);
+    const hard = kind === 'soft' ? await softBounces.settle(draft.subject, { id }) : undefined;
+    return {
+      ...said,
+      contact,
+      receipt: `r_${id}`,
+      ...(hard ? { turnedHard: `r_${hard.id}` } : {}),
+      outcome: 'recorded' as const,
+    };
+  }
+
+  return {
+    addresses,
+
+    /**
+     * Takes one message. Everything it says is durable when this resolves; the same message again changes nothing.
+     * Throws HushError: `too_large`; `unavailable` when the record cannot be reached, and then the whole message is to be
+     * given again; `rate_limited`.
+     *
+     * @param raw RFC 5322, as received; at most 10 MB
+     * @example
+     * const { recognised } = await mailIn.receive(await readFile('bounce.eml'), { via: 'cli' });
+     * // [{ kind: 'hard', address: 'jane@example.org', reason: 'userunknown', status: '5.1.1', receipt: 'r_…', outcome: 'recorded' }]
+     */
+    async receive(raw: Buffer, options: ReceiveOptions): Promise<Reception> {
+      if (raw.length > MAX_MAIL_BYTES) {
+        throw new HushError('too_large', 'this message is larger than 10 MB', {
+          remedy: 'send the report without its attachments; its headers are enough',
+        });
+      }
+      const mail = parseReturnedMail(raw, rules);
+      const rawHash = createHash('sha256').update(raw).digest('base64url');
+      const identity = mail.messageId ?? rawHash;
+      const found = findingsOf(mail, options.envelopeTo ?? [], clock.now(), { addresses, links, keyring, country });
+      const recognised: Recognised[] = [];
+      // One after another: a report names few contacts, and a soft bounce must be there before bounces are counted.
+      for (const finding of found) {
+        const result = await settle(mail, finding, identity, rawHash, options);
+        recognised.push(result);
+        parts.onRecognised?.(result.kind, result.outcome);
+      }
+      return { recognised };
+    },
+  };
+}
+
+export type MailIn = ReturnType<typeof createMailIn>;

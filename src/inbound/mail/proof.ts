@@ -1,0 +1,60 @@
+import type { Links } from '../../preferences/links.js';
+import { findAddresses } from './address.js';
+import type { InboundAddresses, Proof } from './inbound-address.js';
+import { type OriginalMessage, UNDISCLOSED_RECIPIENT } from './returned.js';
+
+/** Headers of our own message that carry a token when we sent it. */
+const CARRIERS = ['list-unsubscribe', 'return-path', 'errors-to', 'x-envelope-from', 'x-return-path'];
+/** The path of a one-click link. The host is not compared: the token's own seal says whether it is ours. */
+const ONE_CLICK = /\/u\/([A-Za-z0-9_-]{20,1200})/g;
+/** Tokens looked at in one message: a forger may write thousands. */
+const MOST = 20;
+
+/** Every genuine token in the headers of the message that came back. */
+export function proofsIn(
+  original: OriginalMessage | undefined,
+  parts: { readonly addresses: InboundAddresses; readonly links: Pick<Links, 'read'>; readonly now: number },
+): Proof[] {
+  if (!original) return [];
+  return CARRIERS.flatMap((name) => {
+    const value = original.headers.get(name);
+    if (value === undefined) return [];
+    const through = name === 'list-unsubscribe' ? 'list_unsubscribe' : 'return_path';
+    const linked = [...value.matchAll(ONE_CLICK)].slice(0, MOST).flatMap(([, token = '']): Proof[] => {
+      const link = parts.links.read(token, parts.now);
+      if (link?.kind !== 'mailed') return [];
+      return [
+        {
+          key: link.key,
+          scope: link.scope,
+          through,
+          point: link.point,
+          brand: link.brand.id,
+          ...(link.reference === '' ? {} : { campaign: link.reference }),
+        },
+      ];
+    });
+    const written = findAddresses(value.replaceAll('?', ' '))
+      .slice(0, MOST)
+      .flatMap((address): Proof[] => {
+        const token = parts.addresses.read(address)?.token;
+        return token && token !== 'forged' ? [{ ...token, through }] : [];
+      });
+    return [...linked, ...written];
+  });
+}
+
+/** Local parts that feedback loops put in place of a person's. */
+const HIDDEN = /redact|undisclosed|anonym|hidden|^[x*•.-]{3,}$/i;
+
+/**
+ * True where a complaint hides its recipient (RFC 5965 §4, RFC 6590: the local part replaced, the domain often left). The
+ * token then says who it was.
+ */
+export function isRedacted(address: string, proof: Proof): boolean {
+  if (address === UNDISCLOSED_RECIPIENT) return true;
+  const at = address.lastIndexOf('@');
+  if (HIDDEN.test(address.slice(0, at))) return true;
+  const domain = address.slice(at + 1).toLowerCase();
+  return proof.point?.type === 'email' && proof.point.normalised.endsWith(`@${domain}`);
+}

@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto';
+import type { Logger } from 'pino';
+import { brandById, type Catalog, say } from '../../core/catalog.js';
+import type { Clock } from '../../core/clock.js';
+import { type ContactPoint, normaliseContact } from '../../core/contact-point.js';
+import { HushError } from '../../core/errors.js';
+import { contactKeyBytes, contactKeyText, type Keyring } from '../../core/keys.js';
+import { EVERYTHING, scopeText } from '../../core/scope.js';
+import type { Accept, Draft } from '../../preferences/accept.js';
+import type { Receipts } from '../../preferences/receipts.js';
+import type { OutboxStore } from '../../store/outbox.js';
+import { fittingEvidence } from '../evidence.js';
+import { createRecordOnce } from '../record-once.js';
+import type { InboundReview } from '../review.js';
+import { meaningOf } from './meaning.js';
+import { stopScopes } from './stop.js';
+import type { TextWords } from './text-words.js';
+
+/** Names texting as the source, so that START lifts what STOP made and nothing else. */
+export const TEXT_SOURCE = 'text-messages';
+
+/** Answers a day and person. One confirmation of STOP (47 CFR 64.1200(a)(12)); HELP is bounded so that two machines do not talk for ever. */
+const A_DAY = { stop: 1, start: 1, help: 10 } as const;
+
+export type TextAct = 'stop' | 'start' | 'help' | 'unclear' | 'none';
+
+/** A text that came in, with its signature already checked. */
+export interface TextMessage {
+  /** The provider's own id, which its retries repeat (Twilio: MessageSid). */
+  readonly id: string;
+  readonly from: string;
+  /** The number of ours it was sent to. */
+  readonly to: string;
+  readonly body: string;
+  /** The provider handled a keyword itself and has answered already (Twilio: OptOutType). */
+  readonly handled?: 'stop' | 'start' | 'help' | undefined;
+}
+
+export interface TextTaken {
+  readonly act: TextAct;
+  /** `r_…`, of each event. */
+  readonly receipts: readonly string[];
+  /** To be sent back; absent where nothing is to be said. */
+  readonly reply?: string;
+}
+
+/** Takes texts: STOP, START and HELP in any words of `config/text-words.yaml`; what is unclear waits for a person. */
+export function createTextIn(parts: {
+  readonly words: TextWords;
+  /** Our numbers (E.164 or short codes) with the brand that speaks from each. */
+  readonly numbers: Readonly<Record<string, string>>;
+  readonly accept: Pick<Accept, 'acceptAll'>;
+  readonly receipts: Pick<Receipts, 'get'>;
+  readonly review: Pick<InboundReview, 'hold'>;
+  /** Keeps answers to so many a day (`stores.outbox`). */
+  readonly quota: Pick<OutboxStore, 'takeSlot'>;
+  readonly catalog: Catalog;
+  readonly keyring: Keyring;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly log: Logger;
+  /** Told of every text, for the metrics. */
+  readonly onText?: (act: TextAct) => void;
+}) {
+  const { words, numbers, accept, receipts, review, quota, catalog, keyring, clock, log } = parts;
+  const recordOnce = createRecordOnce({ accept, receipts, keyring });
+
+  /** Undefined for a sender that is no phone: a short code or a name. `whatsapp:+1…` is the phone behind it. */
+  function senderOf(from: string): ContactPoint | undefined {
+    try {
+      return normaliseContact({ phone: from.replace(/^[a-z]+:/i, '') }, catalog.group.defaultCountry);
+    } catch (error) {
+      if (error instanceof HushError) return undefined;
+      throw error;
+    }
+  }
+
+  const plainNumber = (text: string): string => text.replace(/^[a-z]+:/i, '').replace(/[\s().-]/g, '');
+  const brands = new Map(Object.entries(numbers).map(([number, brand]) => [plainNumber(number), brand]));
+
+  function draftsOf(act: 'stop' | 'start', point: ContactPoint, brand: string | undefined, text: TextMessage): Draft[] {
+    const fields = {
+      subject: { point },
+      source: { kind: 'sms', destination: TEXT_SOURCE },
+      evidence: fittingEvidence({
+        text: text.body.slice(0, 400),
+        to: text.to.slice(0, 40),
+        messageId: text.id.slice(0, 80),
+        handledByProvider: text.handled,
+      }),
+    } as const;
+    if (act === 'stop') return stopScopes().map((scope) => ({ ...fields, type: 'opted_out', scope }));
+    // Only the brand that was texted, and texts alone: nobody asks for calls by START. It lifts what STOP made here, gives
+    // no consent (policy.md rule 10), and so opens service texts; offers need a consent of their own.
+    const scope = { ...EVERYTHING, brand: brand ?? '*', channel: 'sms' as const };
+    return [{ ...fields, type: 'opted_in', scope, lifts: 'same_source' }];
+  }
+
+  /** STOP, when the record cannot be reached: without an id of the writer's the journal may keep it. */
+  async function recordAnyhow(drafts: readonly Draft[]): Promise<string[]> {
+    const results = await accept.acceptAll(drafts);
+    return results.map((result) => {
+      if (result instanceof Error) throw result;
+      return `r_${result.id}`;
+    });
+  }
+
+  async function record(act: 'stop' | 'start', drafts: readonly Draft[], text: TextMessage): Promise<string[]> {
+    const other = createHash('sha256').update(`${text.from}\n${text.body}`).digest('base64url').slice(0, 16);
+    try {
+      return await Promise.all(
+        drafts.map(async (draft) => {
+          const id = `${text.id}:${scopeText(draft.scope ?? EVERYTHING)}`;
+          return `r_${await recordOnce(draft, 'text', act === 'stop' ? [id, `${id}:${other}`] : [id])}`;
+        }),
+      );
+    } catch (error) {
+      if (act === 'stop' && error instanceof HushError && error.kind === 'unavailable') return recordAnyhow(drafts);
+      throw error;
+    }
+  }
+
+  async function replyTo(
+    act: 'stop' | 'start' | 'help',
+    point: ContactPoint,
+    brandId: string | undefined,
+    language: string,
+    text: TextMessage,
+  ): Promise<string | undefined> {
+    if (text.handled !== undefined) return undefined;
+    const contact = contactKeyText(contactKeyBytes(keyring, point));
+    const now = new Date(clock.now());
+    try {
+      const day = now.toISOString().slice(0, 10);
+      // A retry of the same message, whose answer got lost, keeps its slot and is answered again.
+      if (!(await quota.takeSlot(`text-${act}:${contact}`, day, A_DAY[act], text.id, now))) return undefined;
+    } catch (error) {
+      // The opt-out is kept; one confirmation too few is lawful, one too many is not.
+      log.warn({ err: error, act }, 'a text is not answered');
+      return undefined;
+    }
+    const brand = brandId === undefined ? undefined : brandById(catalog, brandId);
+    const fill: Readonly<Record<string, string>> = {
+      brand: brand?.name ?? catalog.group.name,
+      group: catalog.group.name,
+      phone: brand?.phone ?? catalog.group.phone,
+    };
+    return say(words.replies[act], language).replace(/\{(\w+)\}/g, (whole, name: string) => fill[name] ?? whole);
+  }
+
+  async function take(text: TextMessage): Promise<TextTaken> {
+    const point = senderOf(text.from);
+    const meaning = meaningOf(text.body, words);
+    // Whatever the provider made of it: who says stop in our words is stopped.
+    const act = meaning.act === 'stop' ? 'stop' : (text.handled ?? meaning.act);
+    if (!point || act === 'none') return { act: point ? act : 'none', receipts: [] };
+    if (act === 'unclear') {
+      await review.hold({
+        kind: 'text',
+        point,
+        key: contactKeyBytes(keyring, point),
+        identity: text.id,
+        why: 'unclear_words',
+        via: 'sms',
+        facts: { text: text.body, to: text.to },
+      });
+      return { act, receipts: [] };
+    }
+    const brand = brands.get(plainNumber(text.to));
+    const language = 'language' in meaning ? meaning.language : 'en';
+    const recorded = act === 'help' ? [] : await record(act, draftsOf(act, point, brand, text), text);
+    const reply = await replyTo(act, point, brand, language, text);
+    return { act, receipts: recorded, ...(reply === undefined ? {} : { reply }) };
+  }
+
+  return {
+    /** Takes one text. Durable when it resolves. Throws HushError `unavailable`: the provider is to give it again. */
+    async receive(text: TextMessage): Promise<TextTaken> {
+      const taken = await take(text);
+      parts.onText?.(taken.act);
+      return taken;
+    },
+  };
+}
+
+export type TextIn = ReturnType<typeof createTextIn>;

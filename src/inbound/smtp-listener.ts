@@ -1,0 +1,179 @@
+import type { Socket } from 'node:net';
+import type { Logger } from 'pino';
+import { SMTPServer } from 'smtp-server';
+import { HushError } from '../core/errors.js';
+import { MAX_MAIL_BYTES, type MailIn } from './mail/mail-in.js';
+
+/** Connections at once; each may hold one message in memory, so this bounds memory too (with BYTES_IN_FLIGHT). */
+const MOST_CONNECTIONS = 50;
+/** Of one address. Large senders open several. */
+const MOST_FROM_ONE = 10;
+/** Bytes of messages not yet taken; past it senders are told to come later. */
+const BYTES_IN_FLIGHT = 64 * 1024 * 1024;
+/** RFC 5321 §4.5.3.1.8: at least 100 recipients must be taken. */
+const MOST_RECIPIENTS = 100;
+/** ms of silence. RFC 5321 §4.5.3.2.7 gives 5 minutes; reports are short and come from machines. */
+const SILENCE_MS = 60_000;
+/** ms a connection may last in all: one that trickles is never silent. */
+const LIFETIME_MS = 10 * 60_000;
+const CLOSE_MS = 5000;
+
+export interface SmtpListener {
+  readonly port: number;
+  /** Puts a renewed certificate in force for new connections. */
+  useCertificate(tls: Certificate): void;
+  /** Takes no more connections and lets those under way finish for a few seconds. */
+  stop(): Promise<void>;
+}
+
+/** PEM. */
+export interface Certificate {
+  readonly key: string | Buffer;
+  readonly cert: string | Buffer;
+}
+
+function refusal(responseCode: number, message: string): Error {
+  return Object.assign(new Error(message), { responseCode });
+}
+
+/** What the sender is told. Everything but a fault of the message itself is to be tried again: RFC 5321 §4.2.1. */
+function replyTo(error: unknown, log: Logger): Error {
+  if (error instanceof HushError) {
+    if (error.kind === 'too_large') return refusal(552, '5.3.4 This message is too large');
+    if (error.kind === 'rate_limited') return refusal(451, '4.7.1 Too many at once, please send it again later');
+    if (error.kind === 'unavailable') return refusal(451, '4.3.0 Not recorded, please send it again later');
+  }
+  log.error({ err: error }, 'a message could not be taken');
+  return refusal(451, '4.3.0 Not recorded, please send it again later');
+}
+
+/**
+ * A mail server that takes what comes back and nothing else: it relays nothing, has no mailboxes and no sign-in, and
+ * answers 250 only when what a message says is durable.
+ *
+ * STARTTLS is offered only with a certificate of one's own. (smtp-server brings one whose private key everybody has; it is
+ * never used. Senders fall back to plain text, RFC 3207 §4.)
+ *
+ * @see RFC 5321, RFC 1870 (SIZE), RFC 3207 (STARTTLS)
+ */
+export async function startSmtpListener(options: {
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly host?: string;
+  /** Says who we are in the greeting; the inbound domain. */
+  readonly domain: string;
+  readonly mailIn: Pick<MailIn, 'receive' | 'addresses'>;
+  readonly tls?: Certificate | undefined;
+  readonly maxBytes?: number;
+  readonly log: Logger;
+  /** ms; for tests. */
+  readonly times?: { readonly silence?: number; readonly lifetime?: number };
+}): Promise<SmtpListener> {
+  const { mailIn, log, domain } = options;
+  const maxBytes = Math.min(options.maxBytes ?? MAX_MAIL_BYTES, MAX_MAIL_BYTES);
+  const lifetime = options.times?.lifetime ?? LIFETIME_MS;
+  const connections = new Map<string, number>();
+  let inFlight = 0;
+
+  const server = new SMTPServer({
+    name: domain,
+    banner: 'Hush takes unsubscribe mail and returned mail',
+    size: maxBytes,
+    disabledCommands: options.tls ? ['AUTH'] : ['AUTH', 'STARTTLS'],
+    ...(options.tls ? { key: options.tls.key, cert: options.tls.cert, minVersion: 'TLSv1.2' as const } : {}),
+    authOptional: true,
+    disableReverseLookup: true,
+    hideENHANCEDSTATUSCODES: true,
+    maxClients: MOST_CONNECTIONS,
+    socketTimeout: options.times?.silence ?? SILENCE_MS,
+    closeTimeout: CLOSE_MS,
+    // Its own log lines repeat addresses; and without a logger of ours it would print a warning about its certificate.
+    logger: false,
+
+    onConnect({ remoteAddress }, done) {
+      const open = (connections.get(remoteAddress) ?? 0) + 1;
+      connections.set(remoteAddress, open);
+      done(open > MOST_FROM_ONE ? refusal(421, '4.7.0 Too many connections from your address') : undefined);
+    },
+
+    onClose({ remoteAddress }) {
+      const open = (connections.get(remoteAddress) ?? 1) - 1;
+      if (open > 0) connections.set(remoteAddress, open);
+      else connections.delete(remoteAddress);
+    },
+
+    onRcptTo({ address }, session, done) {
+      if (session.envelope.rcptTo.length >= MOST_RECIPIENTS) return done(refusal(452, '4.5.3 Too many recipients'));
+      const ours = mailIn.addresses.read(address);
+      if (!ours) return done(refusal(550, '5.1.1 There is no such mailbox here, and nothing is relayed'));
+      // A damaged token is told to its sender, who can then use the link or the phone; a forger learns nothing new.
+      if (ours.token === 'forged') return done(refusal(550, '5.1.1 There is no such mailbox here'));
+      done();
+    },
+
+    onData(stream, session, done) {
+      let chunks: Buffer[] = [];
+      let held = 0;
+      let refused: Error | undefined;
+      const letGo = () => {
+        inFlight -= held;
+        held = 0;
+        chunks = [];
+      };
+      stream.on('data', (chunk: Buffer) => {
+        if (refused) return;
+        if (held + chunk.length > maxBytes) refused = refusal(552, `5.3.4 Messages may have ${maxBytes} bytes`);
+        else if (inFlight + chunk.length > BYTES_IN_FLIGHT) refused = refusal(452, '4.3.1 Busy, please try later');
+        if (refused) return letGo();
+        chunks.push(chunk);
+        held += chunk.length;
+        inFlight += chunk.length;
+      });
+      // A connection that breaks off before the end of the message: nothing was promised, nothing is kept.
+      stream.on('close', () => {
+        if (!stream.readableEnded) letGo();
+      });
+      stream.on('end', () => {
+        if (refused) return done(refused);
+        const raw = Buffer.concat(chunks, held);
+        const envelopeTo = session.envelope.rcptTo.map(({ address }) => address);
+        mailIn
+          .receive(raw, { envelopeTo, via: 'smtp' })
+          .then(
+            ({ recognised }) => {
+              const outcomes = recognised.map(({ kind, outcome }) => `${kind} ${outcome}`);
+              log.info({ bytes: raw.length, outcomes }, 'mail taken');
+              done(null, '2.0.0 Taken');
+            },
+            (error: unknown) => done(replyTo(error, log)),
+          )
+          .finally(letGo);
+      });
+    },
+  });
+
+  // Peers that break off are their own affair; a failure to listen is reported by the promise below.
+  server.on('error', (error) => log.debug({ err: error }, 'mail connection failed'));
+  server.server.on('connection', (socket: Socket) => {
+    const end = setTimeout(() => socket.destroy(), lifetime);
+    end.unref();
+    socket.once('close', () => clearTimeout(end));
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    server.server.once('error', reject);
+    server.listen(options.port, options.host, () => {
+      server.server.off('error', reject);
+      resolve();
+    });
+  });
+  const bound = server.server.address();
+  const port = bound !== null && typeof bound === 'object' ? bound.port : options.port;
+  log.info({ port, startTls: options.tls !== undefined, maxBytes }, 'listening for returned mail');
+
+  return {
+    port,
+    useCertificate: (tls) => server.updateSecureContext({ key: tls.key, cert: tls.cert, minVersion: 'TLSv1.2' }),
+    stop: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}

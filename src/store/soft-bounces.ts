@@ -1,0 +1,36 @@
+import { binary } from './binary.js';
+import type { Contacts } from './contacts.js';
+import type { Ledger } from './ledger.js';
+
+/** Rows read of one contact; the rule needs a handful of days. */
+const MOST = 1000;
+
+/** When a contact's mail bounced softly. Reads what the ledger and the pending events know; nothing is kept twice. */
+export function createSoftBounceHistory(stores: { readonly ledger: Ledger; readonly contacts: Contacts }) {
+  const { ledger, contacts } = stores;
+  return {
+    /** Times (ms) of soft bounces after `since` (ms), in no order. One query by the contact's key. */
+    async after(key: Buffer, since: number): Promise<number[]> {
+      const [rows, contact] = await Promise.all([
+        ledger.collection
+          .find(
+            {
+              contact: binary(key),
+              'event.type': 'bounced',
+              'event.kind': 'soft',
+              'event.at': { $gt: since },
+            },
+            { projection: { 'event.at': 1 }, sort: { number: -1 }, limit: MOST },
+          )
+          .toArray(),
+        contacts.get(key),
+      ]);
+      const pending = (contact?.pending ?? []).filter(
+        ({ type, kind, at }) => type === 'bounced' && kind === 'soft' && at > since,
+      );
+      return [...rows.map((row) => Number(row.event?.at)), ...pending.map(({ at }) => at)];
+    },
+  };
+}
+
+export type SoftBounceHistory = ReturnType<typeof createSoftBounceHistory>;

@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pino from 'pino';
+import { readCatalog } from '../../src/config/catalog.js';
+import { readPolicy } from '../../src/config/policy.js';
+import { createClock } from '../../src/core/clock.js';
+import { type ContactPoint, normaliseContact } from '../../src/core/contact-point.js';
+import { contactKeyBytes, keyringFromSecret } from '../../src/core/keys.js';
+import type { Channel, Purpose } from '../../src/core/scope.js';
+import { createMailIn } from '../../src/inbound/mail/mail-in.js';
+import { loadBounceRules } from '../../src/inbound/mail/rules.js';
+import { createInboundReview } from '../../src/inbound/review.js';
+import { createTextIn } from '../../src/inbound/sms/text-in.js';
+import { readTextWords } from '../../src/inbound/sms/text-words.js';
+import { createSoftBounces } from '../../src/inbound/soft-bounces.js';
+import { createAccept } from '../../src/preferences/accept.js';
+import { createLinks } from '../../src/preferences/links.js';
+import type { Letter } from '../../src/preferences/post.js';
+import { createPrivateParts } from '../../src/preferences/private-part.js';
+import { createProjector } from '../../src/preferences/projector.js';
+import { createQuestions } from '../../src/preferences/questions.js';
+import { createReceipts } from '../../src/preferences/receipts.js';
+import { createInboundReviewStore } from '../../src/store/inbound-review.js';
+import { openStores } from '../../src/store/open.js';
+import { createSoftBounceHistory } from '../../src/store/soft-bounces.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const catalog = readCatalog(path.join(ROOT, 'config/catalog.yaml'), {});
+export const policy = readPolicy(path.join(ROOT, 'config/policy.yaml'));
+export const words = readTextWords(path.join(ROOT, 'config/text-words.yaml'));
+export const rules = await loadBounceRules(path.join(ROOT, 'config/bounce-rules.yaml'));
+export const keyring = keyringFromSecret('a secret of these tests, long enough');
+export const DOMAIN = catalog.group.inboundDomain;
+export const NUMBERS = { '+19205550100': 'jmf', '+19205550101': 'shipping' };
+
+export const emailOf = (email: string): ContactPoint => normaliseContact({ email });
+export const phoneOf = (phone: string): ContactPoint => normaliseContact({ phone });
+
+/** An installation's inbound side on a database of its own, with a clock that can be set. */
+export async function openInbound(name: string) {
+  const uri = new URL((process.env.MONGODB_URI ?? '').replace(/^mongodb:/, 'http:'));
+  uri.pathname = `/${name}_${randomBytes(4).toString('hex')}`;
+  const stores = await openStores(uri.href.replace(/^http:/, 'mongodb:'), 'hush');
+  const reviewStore = createInboundReviewStore(stores.connection);
+  for (const model of reviewStore.models) await model.createIndexes();
+  const { contacts, ledger, persons, writerIds } = stores;
+  const time = { now: Date.UTC(2026, 2, 3, 18) };
+  const clock = createClock(() => time.now);
+  const log = pino({ level: 'silent' });
+  const privateParts = createPrivateParts(keyring);
+  const touched = new Map<string, Buffer>();
+  const accept = createAccept({
+    contacts,
+    persons,
+    writerIds,
+    keyring,
+    privateParts,
+    clock,
+    onAppended: (key) => touched.set(key.toString('hex'), key),
+  });
+  const questions = createQuestions({ contacts, ledger, catalog, policy, clock });
+  const links = createLinks({ keyring, catalog, publicUrl: () => 'https://hush.example' });
+  const receipts = createReceipts({ contacts, ledger, bindings: [], clock });
+  const review = createInboundReview({ store: reviewStore, accept, keyring, clock, country: 'US' });
+  const history = createSoftBounceHistory({ ledger, contacts });
+  const softBounces = createSoftBounces({ history, questions, accept, policy, keyring, clock });
+  const letters: Letter[] = [];
+  const mailIn = createMailIn({
+    rules,
+    accept,
+    receipts,
+    review,
+    softBounces,
+    links,
+    post: async (letter) => {
+      letters.push(letter);
+      return 'queued';
+    },
+    keyring,
+    catalog,
+    clock,
+    publicUrl: () => 'https://hush.example',
+  });
+  const textIn = createTextIn({
+    words,
+    numbers: NUMBERS,
+    accept,
+    receipts,
+    review,
+    quota: stores.outbox,
+    catalog,
+    keyring,
+    clock,
+    log,
+  });
+  const projector = createProjector({
+    contacts,
+    ledger,
+    privateParts,
+    policy,
+    configuration: 'test',
+    clock,
+    marking: () => [],
+    onMarked: () => undefined,
+  });
+
+  return {
+    ...stores,
+    reviewStore,
+    time,
+    clock,
+    log,
+    accept,
+    questions,
+    links,
+    receipts,
+    review,
+    mailIn,
+    textIn,
+    letters,
+
+    /** Moves everything pending into the ledger. */
+    async project(): Promise<void> {
+      await projector.project([...touched.values()]);
+      touched.clear();
+    },
+
+    async events(point: ContactPoint) {
+      const key = contactKeyBytes(keyring, point);
+      const contact = await contacts.get(key);
+      const entries = await ledger.ofContact(key);
+      return [...entries.map(({ event }) => event), ...(contact?.pending ?? [])];
+    },
+
+    async decide(point: ContactPoint, channel: Channel = 'email', purpose: Purpose = 'promotion', brand = 'jmf') {
+      return questions.answer(
+        { key: contactKeyBytes(keyring, point), point },
+        { brand, channel, purpose, topic: '*', at: time.now },
+      );
+    },
+
+    /** The headers and envelope sender with which we would have written to somebody. */
+    sent(email: string, purpose: Purpose = 'promotion') {
+      const about = { point: emailOf(email), brand: 'jmf', channel: 'email', purpose, topic: '*' } as const;
+      const mail = links.forMail({ ...about, campaign: 'spring' });
+      const mailto = /mailto:([^?>]+)/.exec(mail.headers['List-Unsubscribe'])?.[1] ?? '';
+      return { ...mail, mailto, returnPath: mailIn.addresses.returnPath(about) };
+    },
+
+    async close(): Promise<void> {
+      await stores.connection.dropDatabase();
+      await stores.close();
+    },
+  };
+}
+
+export type Inbound = Awaited<ReturnType<typeof openInbound>>;
