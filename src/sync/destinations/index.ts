@@ -4,6 +4,7 @@ import { brevo } from './brevo.js';
 import { customerio } from './customerio.js';
 import { file } from './file.js';
 import { hubspot } from './hubspot.js';
+import { iterable } from './iterable.js';
 import { klaviyo } from './klaviyo.js';
 import { mailchimp } from './mailchimp.js';
 import { mailchimpTransactional } from './mailchimp-transactional.js';
@@ -21,6 +22,7 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   customerio,
   file,
   hubspot,
+  iterable,
   klaviyo,
   mailchimp,
   'mailchimp-transactional': mailchimpTransactional,
