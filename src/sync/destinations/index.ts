@@ -6,6 +6,7 @@ import { file } from './file.js';
 import { hubspot } from './hubspot.js';
 import { iterable } from './iterable.js';
 import { klaviyo } from './klaviyo.js';
+import { listmonk } from './listmonk.js';
 import { mailchimp } from './mailchimp.js';
 import { mailchimpTransactional } from './mailchimp-transactional.js';
 import { mailgun } from './mailgun.js';
@@ -24,6 +25,7 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   hubspot,
   iterable,
   klaviyo,
+  listmonk,
   mailchimp,
   'mailchimp-transactional': mailchimpTransactional,
   mailgun,
