@@ -72,7 +72,8 @@ export async function startSmtpListener(options: {
   const { mailIn, log, domain } = options;
   const maxBytes = Math.min(options.maxBytes ?? MAX_MAIL_BYTES, MAX_MAIL_BYTES);
   const lifetime = options.times?.lifetime ?? LIFETIME_MS;
-  const connections = new Map<string, number>();
+  /** Connections that were let in, by session; those refused before are not counted out. */
+  const connections = new Map<string, string>();
   let inFlight = 0;
 
   const server = new SMTPServer({
@@ -90,16 +91,15 @@ export async function startSmtpListener(options: {
     // Its own log lines repeat addresses; and without a logger of ours it would print a warning about its certificate.
     logger: false,
 
-    onConnect({ remoteAddress }, done) {
-      const open = (connections.get(remoteAddress) ?? 0) + 1;
-      connections.set(remoteAddress, open);
-      done(open > MOST_FROM_ONE ? refusal(421, '4.7.0 Too many connections from your address') : undefined);
+    onConnect({ id, remoteAddress }, done) {
+      const open = [...connections.values()].filter((address) => address === remoteAddress).length;
+      if (open >= MOST_FROM_ONE) return done(refusal(421, '4.7.0 Too many connections from your address'));
+      connections.set(id, remoteAddress);
+      done();
     },
 
-    onClose({ remoteAddress }) {
-      const open = (connections.get(remoteAddress) ?? 1) - 1;
-      if (open > 0) connections.set(remoteAddress, open);
-      else connections.delete(remoteAddress);
+    onClose({ id }) {
+      connections.delete(id);
     },
 
     onRcptTo({ address }, session, done) {

@@ -1,0 +1,208 @@
+import { connect } from 'node:net';
+import nodemailer from 'nodemailer';
+import { HushError } from '../../src/core/errors.js';
+import { type SmtpListener, startSmtpListener } from '../../src/inbound/smtp-listener.js';
+import { CERTIFICATE } from './certificate.js';
+import { bounce, original, written } from './letters.js';
+import { DOMAIN, emailOf, type Inbound, openInbound } from './setting.js';
+
+let inbound: Inbound;
+let listener: SmtpListener;
+const HOST = '127.0.0.1';
+
+const listen = (options: Partial<Parameters<typeof startSmtpListener>[0]> = {}) =>
+  startSmtpListener({ port: 0, host: HOST, domain: DOMAIN, mailIn: inbound.mailIn, log: inbound.log, ...options });
+
+beforeAll(async () => {
+  inbound = await openInbound('smtp_listener');
+  listener = await listen();
+});
+afterAll(async () => {
+  await listener.stop();
+  await inbound.close();
+});
+
+async function send(raw: Buffer, to: string | string[], options: object = {}, port = listener.port) {
+  const transport = nodemailer.createTransport({ host: HOST, port, ignoreTLS: true, ...options });
+  try {
+    return await transport.sendMail({ envelope: { from: '', to }, raw });
+  } finally {
+    transport.close();
+  }
+}
+
+/** Speaks SMTP by hand; gives back all that was answered until the server closes or the last reply came. */
+function talk(lines: readonly string[], port = listener.port, wait = 300): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, HOST);
+    let answer = '';
+    let next = 0;
+    let timer: NodeJS.Timeout | undefined;
+    socket.on('data', (chunk) => {
+      answer += chunk;
+      clearTimeout(timer);
+      const line = lines[next++];
+      if (line !== undefined) socket.write(`${line}\r\n`);
+      timer = setTimeout(() => socket.destroy(), wait);
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve(answer));
+  });
+}
+
+test('a mail program’s unsubscribe is durable when it is answered with 250', async () => {
+  const { mailto } = inbound.sent('ann@customer.example');
+  const info = await send(written({ from: 'ann@customer.example', to: mailto }), mailto);
+  expect(info.response).toMatch(/^250 2\.0\.0/);
+  expect((await inbound.decide(emailOf('ann@customer.example'))).reason).toBe('opted_out');
+});
+
+test('a bounce to a VERP address in another letter case is recorded', async () => {
+  const { returnPath } = inbound.sent('bob@customer.example');
+  await send(bounce({ recipient: 'bob@customer.example', to: returnPath }), returnPath.toUpperCase());
+  expect((await inbound.decide(emailOf('bob@customer.example'))).reason).toBe('undeliverable');
+});
+
+test('mail for anybody else is refused at RCPT: nothing is relayed, no token can be guessed', async () => {
+  const { mailto } = inbound.sent('carl@customer.example');
+  for (const to of [
+    'somebody@elsewhere.example',
+    `carl@${DOMAIN}`,
+    mailto.replace(DOMAIN, 'elsewhere.example'),
+    mailto.replace(/.@/, (end) => (end[0] === '0' ? '1@' : '0@')),
+    `bounce+x@${DOMAIN}`,
+    `"unsubscribe"@elsewhere.example`,
+  ]) {
+    await expect(send(written({ from: 'carl@customer.example', to }), to)).rejects.toMatchObject({ responseCode: 550 });
+  }
+  expect(await inbound.events(emailOf('carl@customer.example'))).toEqual([]);
+  for (const name of ['unsubscribe', 'bounces', 'fbl', 'abuse', 'postmaster']) {
+    expect(await talk(['EHLO x', 'MAIL FROM:<>', `RCPT TO:<${name}@${DOMAIN}>`, 'QUIT'])).toContain('250 Accepted');
+  }
+});
+
+test('it has no sign-in, and no STARTTLS without a certificate of its own', async () => {
+  const answer = await talk(['EHLO x', 'STARTTLS', 'AUTH PLAIN AGEAYg==', 'QUIT']);
+  expect(answer).not.toMatch(/250[- ](STARTTLS|AUTH)/);
+  expect(answer).toMatch(/250[- ]SIZE 10485760/);
+  expect(answer.match(/^(500|502|503|538)/gm)?.length).toBeGreaterThanOrEqual(2);
+});
+
+test('with a certificate it offers STARTTLS, and a renewed one takes its place', async () => {
+  const secure = await listen({ tls: CERTIFICATE });
+  try {
+    const options = { ignoreTLS: false, requireTLS: true, tls: { ca: [CERTIFICATE.cert], servername: DOMAIN } };
+    const { mailto } = inbound.sent('dora@customer.example');
+    secure.useCertificate(CERTIFICATE);
+    await send(written({ from: 'dora@customer.example', to: mailto }), mailto, options, secure.port);
+    expect((await inbound.decide(emailOf('dora@customer.example'))).reason).toBe('opted_out');
+  } finally {
+    await secure.stop();
+  }
+});
+
+test('too large a message is refused by its announced size, and by its real one', async () => {
+  const small = await listen({ maxBytes: 20_000 });
+  try {
+    const { mailto } = inbound.sent('emil@customer.example');
+    const announced = ['EHLO x', 'MAIL FROM:<> SIZE=20001', 'QUIT'];
+    expect(await talk(announced, small.port)).toMatch(/^552/m);
+    const large = ['EHLO x', 'MAIL FROM:<>', `RCPT TO:<${mailto}>`, 'DATA', `${'x'.repeat(30_000)}\r\n.`, 'QUIT'];
+    expect(await talk(large, small.port)).toMatch(/^552 5\.3\.4/m);
+    expect(await inbound.events(emailOf('emil@customer.example'))).toEqual([]);
+    await send(written({ from: 'emil@customer.example', to: mailto }), mailto, {}, small.port);
+    expect(await inbound.events(emailOf('emil@customer.example'))).toHaveLength(1);
+  } finally {
+    await small.stop();
+  }
+});
+
+test('a message of 50 MB leaves it healthy', async () => {
+  const { mailto } = inbound.sent('fred@customer.example');
+  const before = process.memoryUsage().rss;
+  const lines = [
+    'EHLO x',
+    'MAIL FROM:<>',
+    `RCPT TO:<${mailto}>`,
+    'DATA',
+    `${`${'x'.repeat(998)}\r\n`.repeat(50_000)}.`,
+    'QUIT',
+  ];
+  expect(await talk(lines, listener.port, 5000)).toMatch(/^552/m);
+  expect(process.memoryUsage().rss - before).toBeLessThan(400 * 1024 * 1024);
+  await send(written({ from: 'fred@customer.example', to: mailto }), mailto);
+  expect(await inbound.events(emailOf('fred@customer.example'))).toHaveLength(1);
+});
+
+test('while the record cannot be reached, and after a bug, the sender is told to come again: never 250', async () => {
+  for (const error of [
+    new HushError('unavailable', 'away'),
+    new HushError('rate_limited', 'many'),
+    new Error('a bug'),
+  ]) {
+    const failing = await listen({
+      mailIn: { addresses: inbound.mailIn.addresses, receive: () => Promise.reject(error) },
+    });
+    try {
+      const { mailto } = inbound.sent('gina@customer.example');
+      const sending = send(written({ from: 'gina@customer.example', to: mailto }), mailto, {}, failing.port);
+      await expect(sending).rejects.toMatchObject({ responseCode: 451 });
+    } finally {
+      await failing.stop();
+    }
+  }
+});
+
+test('a message that breaks off before its end is not taken', async () => {
+  const { mailto } = inbound.sent('hans@customer.example');
+  await talk(
+    ['EHLO x', 'MAIL FROM:<>', `RCPT TO:<${mailto}>`, 'DATA', 'Subject: unsubscribe\r\n\r\nplease'],
+    listener.port,
+    100,
+  );
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(await inbound.events(emailOf('hans@customer.example'))).toEqual([]);
+});
+
+test('a connection that is silent, or goes on for ever, is ended', async () => {
+  const strict = await listen({ times: { silence: 200, lifetime: 600 } });
+  try {
+    const began = Date.now();
+    expect(await talk([], strict.port, 5000)).toMatch(/421/);
+    const trickle = await new Promise<number>((resolve) => {
+      const socket = connect(strict.port, HOST);
+      const timer = setInterval(() => socket.write('NOOP\r\n'), 50);
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        clearInterval(timer);
+        resolve(Date.now() - began);
+      });
+    });
+    expect(trickle).toBeLessThan(3000);
+  } finally {
+    await strict.stop();
+  }
+});
+
+test('one address gets ten connections at once', async () => {
+  const sockets = Array.from({ length: 12 }, () => connect(listener.port, HOST));
+  const greetings = await Promise.all(
+    sockets.map((socket) => new Promise<string>((resolve) => socket.once('data', (data) => resolve(String(data))))),
+  );
+  expect(greetings.filter((line) => line.startsWith('220'))).toHaveLength(10);
+  expect(greetings.filter((line) => line.startsWith('421'))).toHaveLength(2);
+  await Promise.all(
+    sockets.map((socket) => new Promise<void>((resolve) => socket.destroy().once('close', () => resolve()))),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(await talk(['QUIT'])).toMatch(/^220/);
+});
+
+test('the same report delivered by several connections at once is one event', async () => {
+  const jane = 'ida@customer.example';
+  const sent = inbound.sent(jane);
+  const raw = bounce({ recipient: jane, to: sent.returnPath, returned: original(jane, sent) });
+  await Promise.all(Array.from({ length: 5 }, () => send(raw, sent.returnPath)));
+  await inbound.project();
+  expect(await inbound.events(emailOf(jane))).toHaveLength(1);
+});
