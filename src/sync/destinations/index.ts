@@ -3,6 +3,7 @@ import { braze } from './braze.js';
 import { brevo } from './brevo.js';
 import { customerio } from './customerio.js';
 import { file } from './file.js';
+import { googleCustomerMatch } from './google-customer-match.js';
 import { hubspot } from './hubspot.js';
 import { iterable } from './iterable.js';
 import { klaviyo } from './klaviyo.js';
@@ -22,6 +23,7 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   brevo,
   customerio,
   file,
+  'google-customer-match': googleCustomerMatch,
   hubspot,
   iterable,
   klaviyo,

@@ -60,7 +60,7 @@ function compile(routes: Routes): Route[] {
     const [method = '', path = ''] = key.split(' ');
     return {
       method,
-      pattern: new RegExp(`^${path.replace(/[.]/g, '\\.').replace(/:(\w+)/g, '(?<$1>[^/]+)')}$`),
+      pattern: new RegExp(`^${path.replace(/[.]/g, '\\.').replace(/\/:(\w+)/g, '/(?<$1>[^/]+)')}$`),
       handler,
     };
   });

@@ -21,7 +21,7 @@ const GMAIL = new Set(['gmail.com', 'googlemail.com']);
 
 /** Gmail ignores dots and plus tags. @see https://developers.google.com/google-ads/api/docs/remarketing/audience-segments/customer-match/get-started */
 export function googleEmail(address: string): string {
-  const email = plainEmail(address).replace(/\s/g, '');
+  const email = plainEmail(address);
   const cut = email.lastIndexOf('@');
   const domain = email.slice(cut + 1);
   if (!GMAIL.has(domain)) return email;

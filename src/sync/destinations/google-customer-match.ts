@@ -1,0 +1,170 @@
+import { z } from 'zod';
+import type { Adapter, Destination, Entry, Sent } from '../destination.js';
+import { ProviderError } from '../destination.js';
+import { redact } from '../http.js';
+import { type Call, createApi, misconfigured, read, targetReader } from './mechanics/api.js';
+import { audienceUse, moveOf } from './mechanics/audience.js';
+import { inForce } from './mechanics/each.js';
+import { createGoogleToken } from './mechanics/google-token.js';
+import { e164, googleEmail, hexHash } from './mechanics/hashing.js';
+
+const digits = z.string().regex(/^\d{1,20}$/, 'digits only, without dashes');
+const settings = z.strictObject({
+  customerId: digits,
+  /** The manager account through which the customer is reached. */
+  loginCustomerId: digits.optional(),
+  developerToken: z.string().min(1),
+  clientId: z.string().min(1),
+  clientSecret: z.string().min(1),
+  /** With the scope `https://www.googleapis.com/auth/adwords`. */
+  refreshToken: z.string().min(1),
+  /** Each version of the interface is switched off about a year after it came out. */
+  version: z
+    .string()
+    .regex(/^v\d{2,3}$/)
+    .default('v24'),
+  baseUrl: z.url().default('https://googleads.googleapis.com'),
+  tokenUrl: z.url().default('https://oauth2.googleapis.com/token'),
+});
+const target = z.strictObject({
+  /** Id of the user list. */
+  audience: digits,
+  use: audienceUse,
+});
+
+type Settings = z.infer<typeof settings>;
+type Target = z.infer<typeof target>;
+
+const createdJob = z.object({ resourceName: z.string().regex(/^customers\/\d+\/offlineUserDataJobs\/\d+$/) });
+const added = z.object({
+  partialFailureError: z
+    .object({
+      message: z.string().default('refused'),
+      details: z
+        .array(
+          z.object({
+            errors: z
+              .array(
+                z.object({
+                  message: z.string().default('refused'),
+                  location: z
+                    .object({
+                      fieldPathElements: z
+                        .array(z.object({ fieldName: z.string(), index: z.coerce.number().optional() }))
+                        .default([]),
+                    })
+                    .optional(),
+                }),
+              )
+              .default([]),
+          }),
+        )
+        .default([]),
+    })
+    .optional(),
+});
+const searched = z.object({
+  results: z.array(z.object({ offlineUserDataJob: z.object({ status: z.string() }) })).default([]),
+});
+/** A request takes 100,000 identifiers; ours have one each, and less is quicker to say again. */
+const BATCH = 10_000;
+
+/**
+ * Google Ads Customer Match: a user list, changed by offline user data jobs (create, add operations, run, poll). Only
+ * SHA-256 of normalised addresses and numbers leave. A job takes up to a day; "maximum of 100,000 user identifiers" a request.
+ * @see https://developers.google.com/google-ads/api/docs/remarketing/audience-segments/customer-match/get-started
+ * @see https://developers.google.com/google-ads/api/rest/reference/rest/v24/customers.offlineUserDataJobs
+ */
+export const googleCustomerMatch: Adapter<Settings, Target> = {
+  settings,
+  target,
+  create(options, parts): Destination {
+    const token = createGoogleToken(parts.http, options, parts.now);
+    const targetOf = targetReader(target);
+    const api = createApi(parts.http, `${options.baseUrl.replace(/\/+$/, '')}/${options.version}`, {
+      'developer-token': options.developerToken,
+      ...(options.loginCustomerId === undefined ? {} : { 'login-customer-id': options.loginCustomerId }),
+    });
+    const customer = `customers/${options.customerId}`;
+
+    async function call(path: string, signal: AbortSignal, json: unknown, more: Call = {}) {
+      const headers = { authorization: `Bearer ${await token.get(signal)}` };
+      try {
+        return await api('POST', path, signal, { json, headers, ...more });
+      } catch (error) {
+        if (!(error instanceof ProviderError)) throw error;
+        if (error.fault === 'credentials') token.again();
+        // Another job works on the same list.
+        if (error.fault === 'refused' && /CONCURRENT_MODIFICATION/.test(error.message))
+          throw new ProviderError('unavailable', 'another job works on this user list', undefined, { cause: error });
+        throw error;
+      }
+    }
+
+    /** A call that names no person: what it is refused for is in the catalog. */
+    async function prepare(path: string, signal: AbortSignal, json: unknown) {
+      try {
+        return await call(path, signal, json);
+      } catch (error) {
+        if (error instanceof ProviderError && error.fault === 'refused') throw misconfigured(error.message);
+        throw error;
+      }
+    }
+
+    const identifier = (entry: Entry) =>
+      entry.type === 'phone'
+        ? { hashedPhoneNumber: hexHash('sha256', e164(entry.address)) }
+        : { hashedEmail: hexHash('sha256', googleEmail(entry.address)) };
+
+    return {
+      accepts: ['email', 'phone'],
+      form: 'hashed',
+      limits: { suppress: BATCH, lift: BATCH },
+
+      async send(binding, action, entries, signal): Promise<Sent> {
+        const where = targetOf(binding);
+        const move = moveOf(where.use, action);
+        if (move === undefined) return inForce();
+        const job = read(
+          createdJob,
+          await prepare(`/${customer}/offlineUserDataJobs:create`, signal, {
+            job: {
+              type: 'CUSTOMER_MATCH_USER_LIST',
+              customerMatchUserListMetadata: { userList: `${customer}/userLists/${where.audience}` },
+            },
+          }),
+        ).resourceName;
+        const operation = move === 'add' ? 'create' : 'remove';
+        const answer = await call(`/${job}:addOperations`, signal, {
+          enablePartialFailure: true,
+          operations: entries.map((entry) => ({ [operation]: { userIdentifiers: [identifier(entry)] } })),
+        });
+        const parked = failuresOf(entries, answer);
+        await prepare(`/${job}:run`, signal, {});
+        return { status: 'accepted', job, ...(parked.length > 0 ? { parked } : {}) };
+      },
+
+      async poll(job, signal) {
+        const query = `SELECT offline_user_data_job.status FROM offline_user_data_job WHERE offline_user_data_job.resource_name = '${createdJob.parse({ resourceName: job }).resourceName}'`;
+        const { results } = read(searched, await call(`/${customer}/googleAds:search`, signal, { query }));
+        const status = results[0]?.offlineUserDataJob.status;
+        return status === 'SUCCESS' ? 'done' : status === 'FAILED' || status === undefined ? 'failed' : 'working';
+      },
+    };
+  },
+};
+
+/** The entries whose operations were refused. A failure that names none refuses the batch, so that it is halved. */
+function failuresOf(entries: readonly Entry[], answer: Parameters<typeof read>[1]): NonNullable<Sent['parked']> {
+  const failure = read(added, { json: answer.json ?? {} }).partialFailureError;
+  if (!failure) return [];
+  const parked = failure.details.flatMap(({ errors }) =>
+    errors.flatMap(({ message, location }) => {
+      const at = location?.fieldPathElements.find((element) => element.fieldName === 'operations')?.index;
+      const entry = at === undefined ? undefined : entries[at];
+      return entry ? [{ ref: entry.ref, why: redact(message) }] : [];
+    }),
+  );
+  if (parked.length === 0) throw new ProviderError('refused', redact(failure.message));
+  return parked;
+}
