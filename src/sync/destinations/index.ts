@@ -7,14 +7,17 @@ import { googleCustomerMatch } from './google-customer-match.js';
 import { hubspot } from './hubspot.js';
 import { iterable } from './iterable.js';
 import { klaviyo } from './klaviyo.js';
+import { linkedin } from './linkedin.js';
 import { listmonk } from './listmonk.js';
 import { mailchimp } from './mailchimp.js';
 import { mailchimpTransactional } from './mailchimp-transactional.js';
 import { mailgun } from './mailgun.js';
+import { meta } from './meta.js';
 import { postmark } from './postmark.js';
 import { sendgrid } from './sendgrid.js';
 import { ses } from './ses.js';
 import { sparkpost } from './sparkpost.js';
+import { tiktok } from './tiktok.js';
 import { webhook } from './webhook.js';
 
 /** Every adapter by the name the catalog uses. */
@@ -27,13 +30,16 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   hubspot,
   iterable,
   klaviyo,
+  linkedin,
   listmonk,
   mailchimp,
   'mailchimp-transactional': mailchimpTransactional,
   mailgun,
+  meta,
   postmark,
   sendgrid,
   ses,
   sparkpost,
+  tiktok,
   webhook,
 };
