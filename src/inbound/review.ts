@@ -162,7 +162,8 @@ export function createInboundReview(parts: {
       by: { readonly actor: string; readonly about?: 'address' | 'token' },
     ): Promise<readonly Accepted[]> {
       const { line, opened } = await find(id);
-      if (line.outcome === 'dismissed' || !opened) {
+      // Facts are there until it was dismissed, or confirmed and recorded.
+      if (!opened) {
         throw new HushError('conflict', `this was ${line.outcome ?? 'decided'} already`, {
           remedy:
             line.outcome === 'confirmed' ? 'its receipts are with the entry' : 'record an opt-out by hand instead',

@@ -111,13 +111,14 @@ export function findingsOf(mail: ReturnedMail, envelopeTo: readonly string[], no
     return { ...facts, what: judge(item, pointOf(address), proofs, keyOf) };
   });
 
-  const isMachine = mail.autoSubmitted || mail.nullSender || MACHINE.test(from?.given ?? '');
   const isOurs = from !== undefined && addresses.read(from.given) !== undefined;
-  if (!from || isMachine || isOurs || reported.length > 0 || optOuts.length > 0) return [...optOuts, ...returned];
+  if (!from || isOurs || reported.length > 0 || optOuts.length > 0) return [...optOuts, ...returned];
 
+  // Apple Mail writes `Auto-Submitted: auto-replied` on what a person sent with its button.
+  const pressed = mail.recipients.some(isOwnRequest);
+  if (!pressed && (mail.autoSubmitted || mail.nullSender || MACHINE.test(from.given))) return [];
   // 16 CFR 316.5: a reply to an address of ours is all that may be asked for, so a person's own word counts at once.
-  const wrote = mail.recipients.some(isOwnRequest) || asked.some(({ token }) => token === undefined);
-  if (wrote) {
+  if (pressed || asked.some(({ token }) => token === undefined)) {
     return [
       {
         kind: 'opt_out',
@@ -133,7 +134,7 @@ export function findingsOf(mail: ReturnedMail, envelopeTo: readonly string[], no
       },
     ];
   }
-  if (inboxes.length === 0) return returned;
+  if (inboxes.length === 0) return [];
   return [
     {
       kind: 'message',

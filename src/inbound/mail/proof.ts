@@ -1,7 +1,7 @@
 import type { Links } from '../../preferences/links.js';
 import { findAddresses } from './address.js';
 import type { InboundAddresses, Proof } from './inbound-address.js';
-import { type OriginalMessage, UNDISCLOSED_RECIPIENT } from './returned.js';
+import type { OriginalMessage } from './returned.js';
 
 /** Headers of our own message that carry a token when we sent it. */
 const CARRIERS = ['list-unsubscribe', 'return-path', 'errors-to', 'x-envelope-from', 'x-return-path'];
@@ -44,7 +44,7 @@ export function proofsIn(
   });
 }
 
-/** Local parts that feedback loops put in place of a person's. */
+/** Local parts that feedback loops, and our own placeholder, put in place of a person's. */
 const HIDDEN = /redact|undisclosed|anonym|hidden|^[x*•.-]{3,}$/i;
 
 /**
@@ -52,7 +52,6 @@ const HIDDEN = /redact|undisclosed|anonym|hidden|^[x*•.-]{3,}$/i;
  * token then says who it was.
  */
 export function isRedacted(address: string, proof: Proof): boolean {
-  if (address === UNDISCLOSED_RECIPIENT) return true;
   const at = address.lastIndexOf('@');
   if (HIDDEN.test(address.slice(0, at))) return true;
   const domain = address.slice(at + 1).toLowerCase();
