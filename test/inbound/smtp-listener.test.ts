@@ -153,6 +153,27 @@ test('while the record cannot be reached, and after a bug, the sender is told to
   }
 });
 
+test('a store that is gone is a 451 for every kind of message', async () => {
+  const gone = await openInbound('smtp_gone');
+  const at = await listen({ mailIn: gone.mailIn });
+  const sent = gone.sent('gina@customer.example');
+  await gone.connection.dropDatabase();
+  await gone.connection.close();
+  try {
+    for (const [raw, to] of [
+      [written({ from: 'gina@customer.example', to: sent.mailto }), sent.mailto],
+      [written({ from: 'gina@customer.example', to: `unsubscribe@${DOMAIN}` }), `unsubscribe@${DOMAIN}`],
+      [bounce({ recipient: 'gina@customer.example', to: sent.returnPath }), sent.returnPath],
+      [bounce({ recipient: 'gina@customer.example', to: `bounces@${DOMAIN}` }), `bounces@${DOMAIN}`],
+    ] as const) {
+      await expect(send(raw, to, {}, at.port)).rejects.toMatchObject({ responseCode: 451 });
+      await expect(gone.mailIn.receive(raw, { via: 'api' })).rejects.toMatchObject({ kind: 'unavailable' });
+    }
+  } finally {
+    await at.stop();
+  }
+});
+
 test('a message that breaks off before its end is not taken', async () => {
   const { mailto } = inbound.sent('hans@customer.example');
   await talk(
