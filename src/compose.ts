@@ -62,7 +62,7 @@ import { createPages } from './web/public/pages.js';
 import { preferencePage } from './web/public/preference-page.js';
 import { publicRoutes } from './web/public/routes.js';
 import { createWebServer } from './web/server.js';
-import { createStaffConsole } from './web/staff/index.js';
+import { createStaff } from './web/staff/index.js';
 
 /** What a test may set otherwise than an operator. */
 export interface ComposeOptions {
@@ -190,6 +190,8 @@ export async function compose(
   const sealing = createSealerLoop({ stores: stores.log, signer, clock, log, leader: leaders.leaderFor('sealer') });
   const feed = createChangeFeed({ changes, contacts, leader: leaders.leaderFor('feed'), log });
 
+  // The console counts too, and is made once all it shows is.
+  const counting = { told: (_destination: string, _seconds: readonly number[]): void => undefined };
   const worker = createSyncWorker({
     contacts,
     states,
@@ -199,7 +201,10 @@ export async function compose(
     clock,
     log,
     events: {
-      onTold: (destination, _count, seconds) => metrics.told(destination, seconds),
+      onTold(destination, _count, seconds) {
+        metrics.told(destination, seconds);
+        counting.told(destination, seconds);
+      },
       onFault: metrics.fault,
       async onForeign(destination, binding, contact, entry) {
         await accept.accept({
@@ -329,7 +334,7 @@ export async function compose(
     publicUrl: publicUrlNow,
     evidenceOf,
   };
-  const staff = await createStaffConsole({
+  const staff = await createStaff({
     environment: environment.staff,
     production,
     folders: {
@@ -342,14 +347,23 @@ export async function compose(
     clock,
     log,
     publicUrl: publicUrlNow,
+    catalog,
+    policy,
     stores,
-    extensions: [
-      (shell) => {
-        shell.navigate({ href: '/staff', label: 'Overview', permission: 'console.open' });
-        shell.get('/staff', 'console.open', (visit) => visit.page('overview', { title: 'Overview' }));
-      },
-    ],
+    privateParts,
+    accept,
+    links,
+    post: outbox.enqueue,
+    receipts,
+    proofs,
+    verifiers: () => signer.verifiers,
+    suppressionExport,
+    destinations,
+    wake: queue.wake,
+    queue: queue.queue,
+    followMs: options.sweepMs,
   });
+  counting.told = staff.told;
   const operators = Router();
   operators.get('/metrics', async (_request, response) => {
     response.type(metrics.contentType).send(await metrics.text());
@@ -430,6 +444,7 @@ export async function compose(
     worker,
     destinations: byName,
     configuration,
+    staff,
     publicUrl: publicUrlNow,
 
     /** Starts the roles; resolves with the port of the web role (0 for a worker, which serves health and metrics only). */
@@ -461,6 +476,7 @@ export async function compose(
         sealing.start();
         feed.start();
         outbox.start();
+        staff.start();
       }
       return { port };
     },
@@ -473,7 +489,7 @@ export async function compose(
       await projection.settle().catch(() => undefined);
       await projection.stop();
       if (runsWorker) {
-        await Promise.all([sweeper.stop(), worker.stop(), feed.stop(), outbox.stop()]);
+        await Promise.all([sweeper.stop(), worker.stop(), feed.stop(), outbox.stop(), staff.stop()]);
         await sealing.stop();
       }
       await queue.close();

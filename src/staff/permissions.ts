@@ -24,8 +24,12 @@ export const PERMISSIONS = {
     roles: ['agent', 'supervisor', 'privacy_officer', 'admin', 'auditor'],
   },
   'calls.record': {
-    about: 'Find a caller, record an opt-out by phone, see the calls of one’s own',
+    about: 'Find a caller, record an opt-out by phone',
     roles: ['agent', 'supervisor', 'privacy_officer'],
+  },
+  'calls.read': {
+    about: 'See the calls of a day that one took',
+    roles: ['agent', 'supervisor', 'privacy_officer', 'auditor'],
   },
   'calls.review': { about: 'See everybody’s calls of a day', roles: ['supervisor', 'privacy_officer', 'auditor'] },
   'calls.undo': { about: 'Undo somebody else’s call, by a new event', roles: ['supervisor', 'privacy_officer'] },

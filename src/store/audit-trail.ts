@@ -89,7 +89,7 @@ function conditions(filter: TrailFilter): Record<string, unknown> {
   };
 }
 
-/** What staff did. Nothing here changes or removes a row; time does (`TRAIL_DAYS`). */
+/** What staff did. Nothing here changes who did what; time removes it (`TRAIL_DAYS`), an erasure what was written beside it. */
 export function createTrailStore(connection: Connection) {
   const model = connection.model('TrailRow', trailSchema);
   const trail = model.collection;
@@ -115,6 +115,12 @@ export function createTrailStore(connection: Connection) {
         .find(conditions(filter), { sort: { at: -1, _id: -1 }, skip, limit, promoteBuffers: true })
         .toArray();
       return rows.map(rowFrom);
+    },
+
+    /** Of erased contacts remain codes and times: what staff wrote in free words goes. */
+    async forgetNotes(contacts: readonly Buffer[]): Promise<void> {
+      if (contacts.length === 0) return;
+      await trail.updateMany({ contact: { $in: contacts.map(binary) } }, { $unset: { note: '' } });
     },
 
     /** At most 100,000: beyond that nobody reads on. */

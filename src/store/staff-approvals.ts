@@ -16,8 +16,8 @@ export interface Approval {
   readonly contact?: Buffer;
   /** Codes only: scope, event type, what the list holds. */
   readonly details: Readonly<Record<string, unknown>>;
-  /** Caller, verification, words, reason. */
-  readonly sealed: Buffer;
+  /** Caller, verification, words, reason. Gone after an erasure of the contact. */
+  readonly sealed?: Buffer;
   readonly status: ApprovalStatus;
   readonly until: Date;
   readonly decided?: { readonly at: Date; readonly user: string; readonly userName: string };
@@ -47,6 +47,7 @@ const approvalSchema = new Schema(
 );
 approvalSchema.index({ at: -1 }, { expireAfterSeconds: APPROVAL_DAYS * 86_400 });
 approvalSchema.index({ status: 1, at: -1 });
+approvalSchema.index({ contact: 1 }, { sparse: true });
 
 type Row = Record<string, unknown> & { decided?: Approval['decided'] };
 
@@ -58,10 +59,10 @@ function approvalFrom(row: Row): Approval {
     user: String(row.user),
     userName: String(row.userName),
     details: (row.details ?? {}) as Record<string, unknown>,
-    sealed: bytesOf(row.sealed),
     status: row.status as ApprovalStatus,
     until: row.until instanceof Date ? row.until : new Date(0),
     ...(row.contact ? { contact: bytesOf(row.contact) } : {}),
+    ...(row.sealed ? { sealed: bytesOf(row.sealed) } : {}),
     ...(row.decided ? { decided: row.decided } : {}),
     ...(Array.isArray(row.events) && row.events.length > 0 ? { events: row.events.map(String) } : {}),
   };
@@ -81,7 +82,7 @@ export function createStaffApprovals(connection: Connection) {
           _id: id as never,
           ...rest,
           status: 'waiting',
-          sealed: binary(sealed),
+          ...(sealed ? { sealed: binary(sealed) } : {}),
           ...(contact ? { contact: binary(contact) } : {}),
         },
         { writeConcern: DURABLE },
@@ -114,6 +115,12 @@ export function createStaffApprovals(connection: Connection) {
         { writeConcern: DURABLE },
       );
       return result.modifiedCount === 1;
+    },
+
+    /** Of erased contacts remain codes and times. */
+    async forget(contacts: readonly Buffer[]): Promise<void> {
+      if (contacts.length === 0) return;
+      await approvals.updateMany({ contact: { $in: contacts.map(binary) } }, { $unset: { sealed: '' } });
     },
   };
 }

@@ -2,7 +2,10 @@ import { type Connection, Schema } from 'mongoose';
 import { binary, bytesOf } from './binary.js';
 import { DURABLE } from './connect.js';
 
-/** A call that somebody took. Who called, how they were verified and what they said is sealed. */
+/**
+ * A call that somebody took, in codes only: who called by name and what they said is evidence of its events, under the
+ * contact's own key, so that an erasure reaches it.
+ */
 export interface StaffCall {
   readonly id: string;
   readonly at: Date;
@@ -18,7 +21,8 @@ export interface StaffCall {
   /** True when it reached all contacts of a person. */
   readonly wholePerson: boolean;
   readonly confirmation: 'none' | 'queued' | 'failed';
-  readonly sealed: Buffer;
+  readonly caller: string;
+  readonly verification: string;
   readonly undone?: {
     readonly at: Date;
     readonly user: string;
@@ -43,7 +47,8 @@ const callSchema = new Schema(
     events: [String],
     wholePerson: Boolean,
     confirmation: String,
-    sealed: Buffer,
+    caller: String,
+    verification: String,
     undone: Schema.Types.Mixed,
   },
   { collection: 'staff_calls', versionKey: false },
@@ -66,7 +71,8 @@ function callFrom(row: Row): StaffCall {
     events: (row.events ?? []) as string[],
     wholePerson: row.wholePerson === true,
     confirmation: row.confirmation as StaffCall['confirmation'],
-    sealed: bytesOf(row.sealed),
+    caller: String(row.caller),
+    verification: String(row.verification),
     ...(row.undone ? { undone: row.undone } : {}),
   };
 }
@@ -81,10 +87,10 @@ export function createStaffCalls(connection: Connection) {
 
     /** Keeps a call; the same id again changes nothing. */
     async keep(call: StaffCall): Promise<void> {
-      const { id, contact, sealed, undone: _undone, ...rest } = call;
+      const { id, contact, undone: _undone, ...rest } = call;
       await calls.updateOne(
         byId(id),
-        { $setOnInsert: { ...rest, events: [...rest.events], contact: binary(contact), sealed: binary(sealed) } },
+        { $setOnInsert: { ...rest, events: [...rest.events], contact: binary(contact) } },
         { upsert: true, writeConcern: DURABLE },
       );
     },

@@ -1,93 +1,167 @@
-import { Router } from 'express';
+import type { Queue } from 'bullmq';
+import type { Router } from 'express';
 import type { Logger } from 'pino';
+import type { Proofs } from '../../audit/proofs.js';
 import type { StaffEnvironment } from '../../config/environment.js';
+import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import type { Keyring } from '../../core/keys.js';
+import type { Verifier } from '../../core/note.js';
+import type { Policy } from '../../core/policy.js';
+import type { Accept } from '../../preferences/accept.js';
+import type { Links } from '../../preferences/links.js';
+import type { Post } from '../../preferences/post.js';
+import type { PrivateParts } from '../../preferences/private-part.js';
+import type { Receipts } from '../../preferences/receipts.js';
+import { createApprovals } from '../../staff/approvals.js';
 import { type AuditTrail, createAuditTrail } from '../../staff/audit-trail.js';
-import type { TrailStore } from '../../store/audit-trail.js';
-import type { StaffSessions } from '../../store/staff-sessions.js';
-import { DEVELOPMENT_CLIENT, DEVELOPMENT_PATH, developmentProvider } from './development-provider.js';
-import { createRelyingParty } from './oidc.js';
-import { createStaffPages } from './render.js';
-import { sessionMiddleware } from './session.js';
-import { createShell, type StaffShell } from './shell.js';
-import { choosePage, signInRoutes } from './sign-in.js';
-
-/** Pages somebody adds to the console: routes, navigation, whatever the shell offers. */
-export type StaffExtension = (shell: StaffShell) => void;
+import { createCalls } from '../../staff/calls.js';
+import { createDestinationReports } from '../../staff/destination-report.js';
+import { createFindCaller } from '../../staff/find-caller.js';
+import { createLedgerFollower } from '../../staff/follow-ledger.js';
+import { createPersonFiles } from '../../staff/person.js';
+import type { Stores } from '../../store/open.js';
+import type { SuppressionExport } from '../../suppression/export.js';
+import type { BoundDestination } from '../../sync/desired.js';
+import { approvalPages } from './approvals.js';
+import { auditPages } from './audit.js';
+import { callPages } from './call.js';
+import { callsPages } from './calls.js';
+import { createStaffConsole, type StaffExtension } from './console.js';
+import { destinationPages } from './destinations.js';
+import { exportPages } from './exports.js';
+import { overviewPage, type RequestAges } from './overview.js';
+import { peoplePages, type RequestsOf } from './people.js';
+import { queueBoard } from './queue-board.js';
+import { receiptPages } from './receipts.js';
+import type { StaffShell } from './shell.js';
 
 export interface StaffParts {
   readonly environment: StaffEnvironment;
   readonly production: boolean;
   readonly folders: { readonly views: string; readonly locales: string; readonly assets: string };
+  /** Path of the recipients' stylesheet, whose tokens the console uses. */
   readonly baseCss: string;
   readonly keyring: Keyring;
   readonly clock: Clock;
   readonly log: Logger;
   readonly publicUrl: () => string;
-  readonly stores: { readonly trail: TrailStore; readonly staffSessions: StaffSessions };
-  readonly extensions: readonly StaffExtension[];
+  readonly catalog: Catalog;
+  readonly policy: Policy;
+  readonly stores: Stores;
+  readonly privateParts: PrivateParts;
+  readonly accept: Accept;
+  readonly links: Links;
+  readonly post: Post;
+  readonly receipts: Receipts;
+  readonly proofs: Proofs;
+  readonly verifiers: () => readonly Verifier[];
+  readonly suppressionExport: SuppressionExport;
+  readonly destinations: readonly BoundDestination[];
+  readonly wake: (destination: string) => void;
+  readonly queue: Queue;
+  /** ms between looks at the ledger. */
+  readonly followMs?: number | undefined;
+  /** Rights requests of contacts, for the person's page. */
+  readonly requestsOf?: RequestsOf;
+  /** Open rights requests by age, for the overview. */
+  readonly requestAges?: RequestAges;
+  /** Further pages, such as those of rights requests, in the order of the bar on top. */
+  readonly extensions?: readonly StaffExtension[];
 }
 
 export interface Staff {
-  /** The console, with its paths in full: `/staff/…`. Wants the urlencoded body. */
+  /** The console, with its paths in full (`/staff/…`). Wants the urlencoded body. */
   readonly router: Router;
-  /** `/dev/idp`, without its path; nothing in production, or where a real provider is set. */
+  /** `/dev/idp` and its router; undefined in production and where a provider is set. Goes before the body parser. */
   readonly developmentProvider: readonly [path: string, router: Router] | undefined;
   readonly routes: StaffShell['routes'];
   readonly trail: AuditTrail;
+  /** Counts how long (s) it took until a destination knew. */
+  readonly told: (destination: string, seconds: readonly number[]) => void;
+  /** Counters and the index by name follow the ledger, in the worker. */
+  readonly follow: () => Promise<void>;
+  readonly start: () => void;
+  readonly stop: () => Promise<void>;
 }
 
-/** The staff console: sign-in, shell, and the pages that are given. */
-export async function createStaffConsole(parts: StaffParts): Promise<Staff> {
-  const { environment, production, clock, keyring, log, publicUrl } = parts;
-  const trail = createAuditTrail({ store: parts.stores.trail, keyring, clock });
-  const pages = await createStaffPages({ ...parts.folders, baseCss: parts.baseCss });
-  const shell = createShell({ pages, trail, clock, log });
-  const router = Router();
-
-  router.get(pages.css.path, (_request, response) => {
-    response.type('css').set('Cache-Control', 'public, max-age=31536000, immutable').send(pages.css.text);
+/** The staff console with all its parts. */
+export async function createStaff(parts: StaffParts): Promise<Staff> {
+  const { stores, keyring, clock, log, catalog, policy, privateParts, accept, links, publicUrl, destinations } = parts;
+  const { contacts, ledger, persons } = stores;
+  const trail = createAuditTrail({ store: stores.trail, keyring, clock });
+  const files = createPersonFiles({ ledger, privateParts, catalog, policy, destinations, clock });
+  const find = createFindCaller({
+    contacts,
+    persons,
+    lookup: stores.staffLookup,
+    privateParts,
+    keyring,
+    catalog,
+    customerSystem: parts.environment.customerSystem,
   });
-  for (const extend of parts.extensions) extend(shell);
-
-  if (environment.oidc === undefined && production) {
-    router.use('/staff', (_request, response) => {
-      pages.send(response, 404, 'message', {
-        title: 'The console is not set up',
-        text: 'This installation has no identity provider for staff. The operator sets HUSH_OIDC_ISSUER.',
-        detail: undefined,
-        remedy: undefined,
-        links: [],
-      });
-    });
-    return { router, developmentProvider: undefined, routes: shell.routes, trail };
-  }
-
-  const own = environment.oidc === undefined;
-  const party = createRelyingParty({
-    issuer: () => environment.oidc?.issuer ?? `${publicUrl()}${DEVELOPMENT_PATH}`,
-    clientId: environment.oidc?.clientId ?? DEVELOPMENT_CLIENT,
-    clientSecret: environment.oidc?.clientSecret,
-    roleClaim: environment.roleClaim,
-    roles: environment.roles,
-    insecure: !production,
-    redirectUri: () => `${publicUrl()}/staff/signed-in`,
-    signedOutUri: () => `${publicUrl()}/staff/signed-out`,
+  const calls = createCalls({
+    accept,
+    contacts,
+    store: stores.staffCalls,
+    links,
+    post: parts.post,
+    catalog,
+    clock,
+    publicUrl,
+    log,
   });
-  router.use('/staff', sessionMiddleware({ sessions: parts.stores.staffSessions, keyring, production }));
-  router.use(signInRoutes({ party, keyring, clock, trail, pages, log, production }));
-  router.use('/staff', shell.guard);
-  router.use(shell.router);
-  router.use('/staff', shell.missing);
-  router.use('/staff', shell.errors);
+  const approvals = createApprovals({ store: stores.staffApprovals, accept, contacts, keyring, clock });
+  const reports = createDestinationReports({ destinations, contacts, states: stores.states, clock });
+  const follower = createLedgerFollower({
+    log: stores.log,
+    contacts,
+    statistics: stores.statistics,
+    lookup: stores.staffLookup,
+    approvals: stores.staffApprovals,
+    trail: stores.trail,
+    privateParts,
+    keyring,
+    leader: stores.leaders.leaderFor('statistics'),
+    clock,
+    logger: log,
+    ...(parts.followMs === undefined ? {} : { intervalMs: parts.followMs }),
+  });
+
+  const { router, developmentProvider, routes } = await createStaffConsole({
+    environment: parts.environment,
+    production: parts.production,
+    folders: parts.folders,
+    baseCss: parts.baseCss,
+    keyring,
+    clock,
+    log,
+    publicUrl,
+    sessions: stores.staffSessions,
+    trail,
+    extensions: [
+      overviewPage({ statistics: stores.statistics, reports, calls, approvals, requestAges: parts.requestAges, clock }),
+      callPages({ find, calls, files, catalog, clock }),
+      callsPages({ calls, find, files, ledger, catalog, clock }),
+      peoplePages({ find, files, catalog, clock, requestsOf: parts.requestsOf ?? (async () => []) }),
+      ...(parts.extensions ?? []),
+      approvalPages({ approvals, find, files, catalog, clock }),
+      exportPages({ approvals, suppressionExport: parts.suppressionExport }),
+      receiptPages({ receipts: parts.receipts, proofs: parts.proofs, files, catalog, publicUrl }),
+      destinationPages({ reports, wake: parts.wake }),
+      auditPages({ trail, log: stores.log, verifiers: parts.verifiers, clock }),
+      queueBoard(parts.queue),
+    ],
+  });
 
   return {
     router,
-    developmentProvider: own
-      ? [DEVELOPMENT_PATH, developmentProvider({ publicUrl, page: choosePage(pages) })]
-      : undefined,
-    routes: shell.routes,
+    developmentProvider,
+    routes,
     trail,
+    told: follower.told,
+    follow: follower.once,
+    start: follower.start,
+    stop: follower.stop,
   };
 }

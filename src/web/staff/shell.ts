@@ -15,6 +15,7 @@ export interface Visit {
   readonly response: Response;
   readonly user: StaffUser;
   readonly session: StaffSession;
+  readonly pages: StaffPages;
   may(permission: Permission): boolean;
   /** A field of the form, trimmed; '' when it was not sent. */
   field(name: string): string;
@@ -130,6 +131,7 @@ export function createShell(parts: {
       response,
       user,
       session,
+      pages,
       may: (permission) => may(user.roles, permission),
       field(name) {
         const value: unknown = request.body?.[name];

@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto';
+import { encodeBase32 } from '../core/base32.js';
+import type { Clock } from '../core/clock.js';
+import { HushError } from '../core/errors.js';
+import type { Keyring } from '../core/keys.js';
+import type { Channel, Purpose, Scope } from '../core/scope.js';
+import { createSealer } from '../core/seal.js';
+import type { Accept, Draft } from '../preferences/accept.js';
+import { unavailable } from '../store/connect.js';
+import type { Contacts } from '../store/contacts.js';
+import type { Approval, ApprovalKind, StaffApprovals } from '../store/staff-approvals.js';
+import type { StaffUser } from './audit-trail.js';
+import { acceptEach, actorOf, evidenceOfSaid, type Said } from './calls.js';
+import type { Caller } from './find-caller.js';
+
+/** A lift waits so long (ms) for its second person: then the caller is to be asked again. */
+const LIFT_WAITS = 7 * 86_400_000;
+/** A list with addresses is asked for, confirmed and fetched within a day (ms). */
+const EXPORT_WAITS = 86_400_000;
+
+/** What a caller asked to have opened again. */
+export interface Lift {
+  readonly scope: Scope;
+  /** With a notice it is a consent to that text, read aloud; without one only the opt-out is lifted. */
+  readonly notice?: { readonly id: string; readonly version: string };
+  readonly wording?: string;
+}
+
+export interface ListWanted {
+  readonly brand: string;
+  readonly channel: Channel;
+  readonly purpose: Purpose;
+}
+
+/** What was written with an approval; gone after an erasure. */
+export interface Written {
+  readonly said?: Said;
+  readonly wording?: string;
+  readonly reason?: string;
+}
+
+/** Things that need a second person. The first asks; another confirms or refuses; only then anything happens. */
+export function createApprovals(parts: {
+  readonly store: StaffApprovals;
+  readonly accept: Accept;
+  readonly contacts: Contacts;
+  readonly keyring: Keyring;
+  readonly clock: Clock;
+}) {
+  const { store, accept, contacts, clock } = parts;
+  const sealer = createSealer(parts.keyring, 'staff-approval');
+
+  async function ask(
+    user: StaffUser,
+    kind: ApprovalKind,
+    details: Readonly<Record<string, unknown>>,
+    written: Written,
+    waits: number,
+    contact?: Buffer,
+  ): Promise<string> {
+    const id = encodeBase32(randomBytes(10)).toLowerCase();
+    const now = clock.now();
+    try {
+      await store.ask({
+        id,
+        kind,
+        at: new Date(now),
+        until: new Date(now + waits),
+        user: user.id,
+        userName: user.name,
+        details,
+        sealed: sealer.seal(Buffer.from(JSON.stringify(written)), Buffer.from(id)),
+        ...(contact ? { contact } : {}),
+      });
+    } catch (error) {
+      throw unavailable(error);
+    }
+    return id;
+  }
+
+  function written(approval: Approval): Written {
+    const plain = approval.sealed && sealer.open(approval.sealed, Buffer.from(approval.id));
+    return plain ? (JSON.parse(plain.toString('utf8')) as Written) : {};
+  }
+
+  /** The one that waits, or why it cannot be decided by this user. */
+  function checkDecidable(approval: Approval, user: StaffUser): void {
+    if (approval.user === user.id) {
+      throw new HushError('forbidden', 'nobody decides on what they asked for', { remedy: 'ask somebody else' });
+    }
+    if (approval.status !== 'waiting' || approval.until.getTime() <= clock.now()) {
+      throw new HushError('conflict', 'this does not wait any more', { remedy: 'look at it again' });
+    }
+  }
+
+  async function take(approval: Approval, user: StaffUser, to: 'confirmed' | 'refused'): Promise<void> {
+    checkDecidable(approval, user);
+    const decided = { at: new Date(clock.now()), user: user.id, userName: user.name };
+    if (!(await store.move(approval.id, 'waiting', to, { decided }))) {
+      throw new HushError('conflict', 'somebody else has just decided', { remedy: 'look at it again' });
+    }
+  }
+
+  return {
+    written,
+    get: (id: string) => store.get(id),
+    list: store.list,
+    countWaiting: () => store.countWaiting(new Date(clock.now())),
+    isExpired: (approval: Approval) => approval.status === 'waiting' && approval.until.getTime() <= clock.now(),
+
+    /** Asks for a lift. The caller must have been verified: unlike an opt-out, this takes something away from the person. */
+    async requestLift(user: StaffUser, caller: Caller, lift: Lift, said: Said): Promise<string> {
+      if (said.verification === 'none') {
+        throw new HushError('invalid', 'a lift needs a verified caller', {
+          field: 'verification',
+          remedy: 'verify the caller first, or send them a link to their own preference page',
+        });
+      }
+      const { wording, ...details } = lift;
+      return ask(user, 'lift', { ...details }, { said, ...(wording ? { wording } : {}) }, LIFT_WAITS, caller.key);
+    },
+
+    requestExport: (user: StaffUser, wanted: ListWanted, reason: string): Promise<string> =>
+      ask(user, 'export', { ...wanted }, { reason }, EXPORT_WAITS),
+
+    /**
+     * Confirms a lift: only now the grant is recorded. Decided first, granted after: should this process die in between,
+     * nothing is opened, and the same supervisor's repeat is told to look again.
+     */
+    async confirmLift(user: StaffUser, approval: Approval): Promise<readonly string[]> {
+      try {
+        await take(approval, user, 'confirmed');
+        const contact = approval.contact && (await contacts.get(approval.contact));
+        if (!contact)
+          throw new HushError('conflict', 'the contact is not known any more', { remedy: 'ask the caller again' });
+        const { scope, notice } = approval.details as unknown as Lift;
+        const { said, wording } = written(approval);
+        const draft: Draft = {
+          subject: { key: contact.key, type: contact.type },
+          type: notice ? 'consent_granted' : 'opted_in',
+          scope,
+          lifts: 'any',
+          source: { kind: 'phone' },
+          actor: actorOf({ id: approval.user, name: approval.userName, roles: [] }),
+          evidence: {
+            ...(said ? evidenceOfSaid(said) : {}),
+            ...(wording ? { wording: wording.slice(0, 300) } : {}),
+            confirmedBy: user.id.slice(0, 80),
+          },
+          writer: { name: 'staff-approval', id: approval.id },
+          ...(notice ? { notice } : {}),
+          ...(contact.person === undefined ? {} : { reach: 'person' as const }),
+        };
+        const events = (await acceptEach(accept, [draft])).map(({ id }) => id);
+        await store.move(approval.id, 'confirmed', 'used', { events });
+        return events;
+      } catch (error) {
+        throw unavailable(error);
+      }
+    },
+
+    confirmExport: (user: StaffUser, approval: Approval): Promise<void> => take(approval, user, 'confirmed'),
+    refuse: (user: StaffUser, approval: Approval): Promise<void> => take(approval, user, 'refused'),
+
+    /** True for the first time whoever asked fetches it, within the day. */
+    async useExport(user: StaffUser, approval: Approval): Promise<boolean> {
+      if (approval.kind !== 'export' || approval.user !== user.id || approval.until.getTime() <= clock.now())
+        return false;
+      return store.move(approval.id, 'confirmed', 'used');
+    },
+  };
+}
+
+export type Approvals = ReturnType<typeof createApprovals>;

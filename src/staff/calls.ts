@@ -1,0 +1,221 @@
+import type { Logger } from 'pino';
+import { brandById, type Catalog } from '../core/catalog.js';
+import type { Clock } from '../core/clock.js';
+import type { ContactPoint } from '../core/contact-point.js';
+import { HushError } from '../core/errors.js';
+import { fold } from '../core/fold.js';
+import { consentEndedBy, scopesOfDenial } from '../core/undo.js';
+import type { Accept, Accepted, Draft } from '../preferences/accept.js';
+import type { Links } from '../preferences/links.js';
+import type { Post } from '../preferences/post.js';
+import { unavailable } from '../store/connect.js';
+import type { Contacts } from '../store/contacts.js';
+import type { StaffCall, StaffCalls } from '../store/staff-calls.js';
+import type { StaffUser } from './audit-trail.js';
+import type { Caller } from './find-caller.js';
+import { scopesOfWish, type Wish } from './wishes.js';
+
+/** How a caller was verified. An opt-out needs none of it; a lift, access and deletion do. */
+export const VERIFICATIONS = ['none', 'account', 'called_back', 'mail_code', 'authority'] as const;
+export type Verification = (typeof VERIFICATIONS)[number];
+
+/** Who called and what they said: evidence of what the call becomes. */
+export interface Said {
+  readonly caller: 'self' | 'other';
+  readonly callerName: string;
+  readonly verification: Verification;
+  readonly words: string;
+}
+
+/** So that name and words fit into 1 kB of evidence, whatever the letters. */
+const NAME = 60;
+const WORDS = 240;
+
+export function evidenceOfSaid(said: Said): Record<string, string> {
+  return {
+    caller: said.caller,
+    verification: said.verification,
+    ...(said.callerName ? { callerName: said.callerName.slice(0, NAME) } : {}),
+    ...(said.words ? { words: said.words.slice(0, WORDS) } : {}),
+  };
+}
+
+/** Who of the staff acted, as the ledger keeps it under seal. */
+export const actorOf = (user: StaffUser): string => `staff ${user.id} (${user.name})`.slice(0, 120);
+
+/** Names a call as the source of its events, so that undoing it touches nothing else. */
+export const tagOf = (call: string): string => `call-${call.toLowerCase()}`;
+
+/** Accepts all, or throws what went wrong first: a page never says "done" for half of it. */
+export async function acceptEach(accept: Accept, drafts: readonly Draft[]): Promise<Accepted[]> {
+  const results = await accept.acceptAll(drafts);
+  const failed = results.find((result) => result instanceof Error);
+  if (failed instanceof Error) throw failed;
+  return results.filter((result): result is Accepted => !(result instanceof Error));
+}
+
+/** Opt-outs by phone: recorded at once, confirmed if the caller wants it, undone by a new event. */
+export function createCalls(parts: {
+  readonly accept: Accept;
+  readonly contacts: Contacts;
+  readonly store: StaffCalls;
+  readonly links: Links;
+  readonly post: Post;
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  readonly publicUrl: () => string;
+  readonly log: Logger;
+}) {
+  const { accept, contacts, store, links, catalog, clock, log } = parts;
+
+  /** False when it could not be queued; the opt-out counts all the same. */
+  async function confirm(
+    to: ContactPoint,
+    language: 'en' | 'es',
+    wish: Wish,
+    brand: string,
+    first: Accepted,
+    events: readonly string[],
+  ): Promise<boolean> {
+    const from = brand === '*' ? (catalog.brands[0]?.id ?? '') : brand;
+    const name = brandById(catalog, brand)?.name ?? catalog.group.name;
+    try {
+      await parts.post({
+        id: `call:${first.id}`,
+        template: 'change-confirmation',
+        language,
+        brand: from,
+        to: to.given,
+        values: {
+          changes: [`${wish.said[language]} (${name})`],
+          receipt: `r_${events[0] ?? first.id}`,
+          // An undo link names one event. Where a wish became several, the person gets a link that can do everything.
+          undoLink:
+            events.length === 1
+              ? `${parts.publicUrl()}/p/${links.undo(to, from, first.id, clock.now())}?lang=${language}`
+              : `${parts.publicUrl()}/preferences?lang=${language}`,
+        },
+      });
+      return true;
+    } catch (error) {
+      log.warn({ err: error }, 'a call is recorded, but its confirmation could not be queued');
+      return false;
+    }
+  }
+
+  return {
+    /**
+     * Records an opt-out. It is never refused because the caller could not be verified, and is durable before anybody is
+     * told a number. The same call sent again gives the same numbers.
+     *
+     * @param call its id, made with the form
+     */
+    async record(
+      user: StaffUser,
+      call: string,
+      caller: Caller,
+      act: {
+        readonly wish: Wish;
+        readonly brand: string;
+        readonly said: Said;
+        readonly confirmTo?: ContactPoint | undefined;
+        readonly language: 'en' | 'es';
+      },
+    ): Promise<StaffCall> {
+      const wholePerson = caller.contact?.person !== undefined;
+      const drafts = scopesOfWish(act.wish, act.brand).map(
+        (scope, at): Draft => ({
+          subject: caller.subject,
+          type: 'opted_out',
+          scope,
+          source: { kind: 'phone', destination: tagOf(call) },
+          actor: actorOf(user),
+          evidence: evidenceOfSaid(act.said),
+          writer: { name: 'staff-call', id: `${call}:${at}` },
+          ...(wholePerson ? { reach: 'person' as const } : {}),
+        }),
+      );
+      const accepted = await acceptEach(accept, drafts);
+      const [first] = accepted;
+      if (!first) throw new Error('a wish has no scope');
+      const events = accepted.map(({ id }) => id);
+      const confirmation =
+        act.confirmTo === undefined
+          ? ('none' as const)
+          : (await confirm(act.confirmTo, act.language, act.wish, act.brand, first, events))
+            ? ('queued' as const)
+            : ('failed' as const);
+      const kept: StaffCall = {
+        id: call,
+        at: new Date(clock.now()),
+        user: user.id,
+        userName: user.name,
+        contact: caller.key,
+        contactType: caller.type,
+        wish: act.wish.id,
+        brand: act.brand,
+        events,
+        wholePerson,
+        confirmation,
+        caller: act.said.caller,
+        verification: act.said.verification,
+      };
+      try {
+        await store.keep(kept);
+      } catch (error) {
+        // The opt-out is in; what is missing is a line in the day's list.
+        log.error({ err: error, receipts: events }, 'a call is recorded, but not in the list of calls');
+      }
+      return kept;
+    },
+
+    get: (id: string): Promise<StaffCall | undefined> => store.get(id),
+    between: store.between,
+    count: store.count,
+
+    /**
+     * Takes a call back by new events: grants that may lift only what came through this very call, so that an older or a
+     * later opt-out stays. Whoever took the call cannot undo it: a second person looks. Throws `conflict` when it was undone.
+     */
+    async undo(user: StaffUser, call: StaffCall, reason: string): Promise<readonly string[]> {
+      if (call.user === user.id) {
+        throw new HushError('forbidden', 'whoever took a call does not undo it', { remedy: 'ask another supervisor' });
+      }
+      if (call.undone)
+        throw new HushError('conflict', 'this call has been undone already', { remedy: 'look at it again' });
+      try {
+        const contact = await contacts.get(call.contact);
+        const state = contact && fold(contact.state, contact.pending);
+        const denials = state ? call.events.flatMap((event) => scopesOfDenial(state, event)) : [];
+        if (!contact || !state || denials.length === 0) {
+          throw new HushError('conflict', 'nothing of this call stands any more', {
+            remedy: 'look at the person’s page',
+          });
+        }
+        const drafts = denials.map((denial, at): Draft => {
+          const consent = consentEndedBy(state, denial, clock.now());
+          return {
+            subject: { key: call.contact, type: contact.type },
+            type: consent ? 'consent_granted' : 'opted_in',
+            scope: denial.scope,
+            lifts: 'same_source',
+            source: { kind: 'staff', destination: tagOf(call.id) },
+            actor: actorOf(user),
+            evidence: { undoes: `e_${denial.id}`, reason: reason.slice(0, WORDS) },
+            writer: { name: 'staff-call-undo', id: `${call.id}:${at}` },
+            ...(call.wholePerson ? { reach: 'person' as const } : {}),
+            ...(consent?.until === undefined ? {} : { until: consent.until }),
+          };
+        });
+        const accepted = await acceptEach(accept, drafts);
+        const events = accepted.map(({ id }) => id);
+        await store.markUndone(call.id, { at: new Date(clock.now()), user: user.id, userName: user.name, events });
+        return events;
+      } catch (error) {
+        throw unavailable(error);
+      }
+    },
+  };
+}
+
+export type Calls = ReturnType<typeof createCalls>;

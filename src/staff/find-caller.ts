@@ -1,0 +1,150 @@
+import type { Catalog } from '../core/catalog.js';
+import {
+  type ContactInput,
+  type ContactPoint,
+  type ContactType,
+  maskContact,
+  normaliseContact,
+} from '../core/contact-point.js';
+import { HushError } from '../core/errors.js';
+import { contactKeyBytes, contactKeyFromText, type Keyring } from '../core/keys.js';
+import type { Subject } from '../preferences/accept.js';
+import type { PrivateParts } from '../preferences/private-part.js';
+import { unavailable } from '../store/connect.js';
+import type { Contact, Contacts } from '../store/contacts.js';
+import type { Persons } from '../store/persons.js';
+import type { StaffLookup } from '../store/staff-lookup.js';
+import { addressOf, maskedAddress } from './contact-address.js';
+import { nameAndCodeHash, readNameAndCode } from './name-and-code.js';
+
+/** Somebody a caller may be: a contact we know, or an address we have never seen. */
+export interface Caller {
+  readonly key: Buffer;
+  readonly type: ContactType;
+  readonly subject: Subject;
+  readonly masked: string;
+  readonly known: boolean;
+  readonly contact?: Contact;
+}
+
+/** Contacts of one person that one look may show at once. */
+const MOST_LINKED = 50;
+
+/** Finds callers by what they can say: email, phone in any spelling, customer number, or name and postal code. */
+export function createFindCaller(parts: {
+  readonly contacts: Contacts;
+  readonly persons: Persons;
+  readonly lookup: StaffLookup;
+  readonly privateParts: PrivateParts;
+  readonly keyring: Keyring;
+  readonly catalog: Catalog;
+  /** A bare number is tried as `system:number` too. */
+  readonly customerSystem: string;
+}) {
+  const { contacts, persons, privateParts, keyring, catalog } = parts;
+
+  function pointFrom(input: ContactInput): ContactPoint | undefined {
+    try {
+      return normaliseContact(input, catalog.group.defaultCountry);
+    } catch (error) {
+      if (error instanceof HushError) return undefined;
+      throw error;
+    }
+  }
+
+  /** What a text may mean, likeliest first. */
+  function pointsFrom(text: string): ContactPoint[] {
+    if (text.includes('@'))
+      return [normaliseContact({ email: text.replace(/^mailto:/i, '') }, catalog.group.defaultCountry)];
+    const points = [
+      /^[a-z0-9][a-z0-9-]*:\S/.test(text) ? pointFrom({ id: text }) : undefined,
+      pointFrom({ phone: text }),
+      /^[\w-]{2,40}$/.test(text) && /\d/.test(text) ? pointFrom({ id: `${parts.customerSystem}:${text}` }) : undefined,
+    ];
+    return points.filter((point) => point !== undefined);
+  }
+
+  function callerFrom(contact: Contact, point?: ContactPoint): Caller {
+    return {
+      key: contact.key,
+      type: contact.type,
+      subject: point ? { point } : { key: contact.key, type: contact.type },
+      masked: point ? maskContact(point) : maskedAddress(privateParts, contact),
+      known: true,
+      contact,
+    };
+  }
+
+  async function byName(text: string): Promise<Caller[] | undefined> {
+    const asked = readNameAndCode(text);
+    const hash = asked && nameAndCodeHash(keyring, asked);
+    if (!hash) return undefined;
+    const found = await contacts.find(await parts.lookup.find(hash));
+    return [...found.values()].filter((contact) => !contact.keyedOnly).map((contact) => callerFrom(contact));
+  }
+
+  return {
+    /**
+     * Everybody the text may mean: those we know, or else what it can be as an address we have never seen. Empty when it can
+     * be none. Throws HushError `invalid` for an address that has an @ and is none.
+     */
+    async find(given: string): Promise<Caller[]> {
+      const text = given.trim().slice(0, 300);
+      try {
+        const key = contactKeyFromText(text);
+        if (key) {
+          const contact = await contacts.get(key);
+          return contact ? [callerFrom(contact)] : [];
+        }
+        const points = pointsFrom(text);
+        if (points.length === 0) return (await byName(text)) ?? [];
+        const keys = points.map((point) => contactKeyBytes(keyring, point));
+        const found = await contacts.find(keys);
+        const all = points.map((point, at): Caller => {
+          const own = keys[at] ?? Buffer.alloc(0);
+          const contact = found.get(own.toString('hex'));
+          if (contact) return callerFrom(contact, point);
+          return { key: own, type: point.type, subject: { point }, masked: maskContact(point), known: false };
+        });
+        const known = all.filter((caller) => caller.known);
+        return known.length > 0 ? known : all;
+      } catch (error) {
+        throw unavailable(error);
+      }
+    },
+
+    async byKey(key: Buffer): Promise<Caller | undefined> {
+      try {
+        const contact = await contacts.get(key);
+        return contact && callerFrom(contact);
+      } catch (error) {
+        throw unavailable(error);
+      }
+    },
+
+    /** All contacts of the person this one belongs to, itself first. */
+    async linked(contact: Contact): Promise<Contact[]> {
+      if (contact.person === undefined) return [contact];
+      try {
+        let person = await persons.get(contact.person);
+        while (person?.mergedInto) person = await persons.get(person.mergedInto);
+        const others = (person?.members ?? []).map(({ key }) => key).filter((key) => !key.equals(contact.key));
+        const found = await contacts.find(others.slice(0, MOST_LINKED));
+        return [contact, ...found.values()];
+      } catch (error) {
+        throw unavailable(error);
+      }
+    },
+
+    /** The email address of one of these contacts, to confirm to. */
+    emailOf(all: readonly Contact[]): ContactPoint | undefined {
+      for (const contact of all) {
+        const address = contact.type === 'email' ? addressOf(privateParts, contact) : undefined;
+        if (address) return pointFrom({ email: address.given });
+      }
+      return undefined;
+    },
+  };
+}
+
+export type FindCaller = ReturnType<typeof createFindCaller>;

@@ -1,0 +1,189 @@
+import type { Catalog } from '../core/catalog.js';
+import type { Clock } from '../core/clock.js';
+import { recordedAt } from '../core/clock.js';
+import type { ContactType } from '../core/contact-point.js';
+import { compareEvents } from '../core/event.js';
+import { fold, type State } from '../core/fold.js';
+import type { Policy } from '../core/policy.js';
+import { covers, type Scope, wholeScope } from '../core/scope.js';
+import type { PrivateParts } from '../preferences/private-part.js';
+import { unavailable } from '../store/connect.js';
+import type { Contact, StoredEvent } from '../store/contacts.js';
+import type { Ledger } from '../store/ledger.js';
+import { type BoundDestination, desiredState } from '../sync/desired.js';
+import { addressOf, evidenceOf, maskedAddress } from './contact-address.js';
+import { type MatrixGroup, matrixOf } from './matrix.js';
+
+/** Something that happened to a contact. */
+export interface Happening {
+  readonly event: StoredEvent;
+  readonly scope: Scope;
+  readonly recordedAt: number;
+  /** Absent while it waits to be numbered. */
+  readonly number?: number;
+  readonly actor?: string;
+  readonly evidence?: Readonly<Record<string, unknown>>;
+}
+
+export interface HeldConsent {
+  readonly event: StoredEvent;
+  readonly scope: Scope;
+  /** The wording agreed to, where it was kept. */
+  readonly wording?: string;
+  readonly status: 'active' | 'lapsed' | 'ended';
+}
+
+/** What one destination knows of a contact, binding by binding. */
+export interface Known {
+  readonly destination: string;
+  readonly binding: string;
+  readonly desired: boolean;
+  readonly told?: boolean;
+  /** ms */
+  readonly at?: number;
+  readonly state: 'in_step' | 'waiting' | 'parked' | 'unaddressed';
+  readonly detail?: string;
+}
+
+export interface PersonFile {
+  readonly contact: Contact;
+  readonly state: State;
+  readonly masked: string;
+  readonly relationship: string | undefined;
+  readonly jurisdiction: string | undefined;
+  readonly matrix: readonly MatrixGroup[];
+  readonly history: readonly Happening[];
+  readonly consents: readonly HeldConsent[];
+  readonly known: readonly Known[];
+}
+
+/** Entries of a history that a page shows; the ledger has them all. */
+const MOST = 500;
+
+function factOf(state: State, name: 'relationship' | 'jurisdiction'): string | undefined {
+  const facts = state.atoms.filter((atom) => atom.t === 'fact' && name in atom.fact).sort((a, b) => b.at - a.at);
+  const values = facts.map((atom) => (atom.t === 'fact' ? String(Object.values(atom.fact)[0]) : ''));
+  // Once a package recipient, only becoming a customer changes that (`policy.md` §3).
+  if (name === 'relationship' && values.includes('recipient')) {
+    const customer = values.indexOf('customer');
+    return customer >= 0 && customer < values.indexOf('recipient') ? values[0] : 'recipient';
+  }
+  return values[0];
+}
+
+/** Everything the console shows of one contact. Nothing here is logged: whoever shows it writes the look down first. */
+export function createPersonFiles(parts: {
+  readonly ledger: Ledger;
+  readonly privateParts: PrivateParts;
+  readonly catalog: Catalog;
+  readonly policy: Policy;
+  readonly destinations: readonly BoundDestination[];
+  readonly clock: Clock;
+}) {
+  const { ledger, privateParts, catalog, policy, clock } = parts;
+
+  async function historyOf(contact: Contact, withEvidence: boolean): Promise<Happening[]> {
+    const entries = await ledger.ofContact(contact.key);
+    const numbered = new Set(entries.map(({ event }) => event.id));
+    const pending = contact.pending
+      .filter(({ id }) => !numbered.has(id))
+      .map((event) => ({ event, number: undefined }));
+    return [...entries, ...pending]
+      .sort((a, b) => compareEvents(b.event, a.event))
+      .map(({ event, number }) => {
+        const part = withEvidence ? evidenceOf(privateParts, contact, event) : undefined;
+        return {
+          event,
+          scope: wholeScope(event.scope),
+          recordedAt: recordedAt(event.recorded),
+          ...(number === undefined ? {} : { number }),
+          ...part,
+        };
+      });
+  }
+
+  function wordingOf(contact: Contact, event: StoredEvent): string | undefined {
+    const kept = evidenceOf(privateParts, contact, event)?.evidence?.wording;
+    if (typeof kept === 'string') return kept;
+    const notice = catalog.notices.find(
+      ({ id, version }) => id === event.notice?.id && version === event.notice.version,
+    );
+    return notice?.text;
+  }
+
+  function consentsOf(contact: Contact, state: State, history: readonly Happening[]): HeldConsent[] {
+    const now = clock.now();
+    return history
+      .filter(({ event }) => event.type === 'consent_granted')
+      .map(({ event, scope }) => {
+        // As `policy.md` §3: a denial that covers it, even one since lifted, ends a consent.
+        const ended = state.atoms.some(
+          (atom) =>
+            (atom.t === 'erased' && atom.at >= event.at) ||
+            (atom.t === 'denial' && atom.type !== 'paused' && atom.at >= event.at && covers(atom.scope, scope)),
+        );
+        const lapsed = event.until !== undefined && now >= event.until;
+        const wording = wordingOf(contact, event);
+        return {
+          event,
+          scope,
+          status: ended ? ('ended' as const) : lapsed ? ('lapsed' as const) : ('active' as const),
+          ...(wording === undefined ? {} : { wording }),
+        };
+      });
+  }
+
+  function knownOf(contact: Contact, state: State): Known[] {
+    const now = clock.now();
+    const addressable = addressOf(privateParts, contact) !== undefined;
+    return parts.destinations
+      .filter(({ destination }) => destination.accepts.includes(contact.type))
+      .flatMap(({ name, bindings }) => {
+        const desired = desiredState(state, bindings, { policy, country: contact.country, now });
+        const told = contact.told[name];
+        const mark = contact.marks.find((item) => item.destination === name && !item.again);
+        return bindings.map((binding): Known => {
+          const wanted = desired.get(binding.name)?.allowed === false;
+          const known = told?.bindings[binding.name];
+          const base = {
+            destination: name,
+            binding: binding.name,
+            desired: wanted,
+            ...(known ? { told: known.suppressed, at: known.at } : {}),
+          };
+          if (told?.parked) return { ...base, state: 'parked', detail: told.parked.why };
+          if (mark || contact.pending.length > 0) return { ...base, state: 'waiting' };
+          if (!addressable && (known?.suppressed ?? false) !== wanted) return { ...base, state: 'unaddressed' };
+          return { ...base, state: 'in_step' };
+        });
+      });
+  }
+
+  return {
+    async read(contact: Contact, withEvidence: boolean): Promise<PersonFile> {
+      try {
+        const state = fold(contact.state, contact.pending);
+        const history = await historyOf(contact, withEvidence);
+        return {
+          contact,
+          state,
+          masked: maskedAddress(privateParts, contact),
+          relationship: factOf(state, 'relationship'),
+          jurisdiction: factOf(state, 'jurisdiction') ?? contact.country,
+          matrix: matrixOf({ catalog, policy, state, country: contact.country, now: clock.now() }),
+          history: history.slice(0, MOST),
+          consents: consentsOf(contact, state, history),
+          known: knownOf(contact, state),
+        };
+      } catch (error) {
+        throw unavailable(error);
+      }
+    },
+
+    masked: (contact: Contact): string => maskedAddress(privateParts, contact),
+    address: (contact: Contact): { type: ContactType; given: string } | undefined => addressOf(privateParts, contact),
+    evidence: (contact: Contact, event: StoredEvent) => evidenceOf(privateParts, contact, event),
+  };
+}
+
+export type PersonFiles = ReturnType<typeof createPersonFiles>;

@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto';
+import { encodeBase32 } from '../../core/base32.js';
+import { brandById, type Catalog } from '../../core/catalog.js';
+import type { Clock } from '../../core/clock.js';
+import { HushError } from '../../core/errors.js';
+import { contactKeyText } from '../../core/keys.js';
+import { type Calls, type Said, VERIFICATIONS, type Verification } from '../../staff/calls.js';
+import type { Caller, FindCaller } from '../../staff/find-caller.js';
+import type { PersonFiles } from '../../staff/person.js';
+import { WISHES, wishById } from '../../staff/wishes.js';
+import { allowLook } from './session.js';
+import type { StaffShell, Visit } from './shell.js';
+import { brandOptions, scopeWords } from './words.js';
+
+export interface CallParts {
+  readonly find: FindCaller;
+  readonly calls: Calls;
+  readonly files: PersonFiles;
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+}
+
+/** What of the form says who called and how sure that is. */
+export function saidFrom(visit: Visit): Said {
+  const verification = VERIFICATIONS.find((item) => item === visit.field('verification')) ?? ('none' as Verification);
+  return {
+    caller: visit.field('caller') === 'other' ? 'other' : 'self',
+    callerName: visit.field('callerName'),
+    verification,
+    words: visit.field('words'),
+  };
+}
+
+const callId = (): string => encodeBase32(randomBytes(10)).toLowerCase();
+
+/**
+ * `/staff/call`: one screen, by keyboard: type whom, Enter, choose what, Enter. Whoever is looked for is sent in a form, so
+ * that no address is ever in a path, a history or a log.
+ */
+export function callPages(parts: CallParts) {
+  const { find, calls, files, catalog, clock } = parts;
+
+  /** A caller who is known, as the agent sees them. Looking is logged, with the call as the reason. */
+  async function summary(visit: Visit, caller: Caller) {
+    if (!caller.contact) return undefined;
+    const linked = await find.linked(caller.contact);
+    const file = await files.read(caller.contact, false);
+    allowLook(
+      visit.session,
+      linked.map(({ key }) => key),
+      'call',
+      '',
+      clock,
+    );
+    await visit.record({ kind: 'look', what: 'caller_found', contact: caller.key, reason: 'call' });
+    const email = find.emailOf([caller.contact, ...linked]);
+    return {
+      href: `/staff/contacts/${contactKeyText(caller.key)}`,
+      relationship: file.relationship,
+      jurisdiction: file.jurisdiction,
+      linked: linked.slice(1).map((contact) => files.masked(contact)),
+      wholePerson: caller.contact.person !== undefined,
+      standing: file.state.atoms
+        .flatMap((atom) => (atom.t === 'denial' ? [atom] : []))
+        .sort((a, b) => b.at - a.at)
+        .slice(0, 6)
+        .map((atom) => ({ at: atom.at, type: atom.type, words: scopeWords(visit.pages, catalog, atom.scope) })),
+      email: email && caller.type !== 'email',
+    };
+  }
+
+  async function show(
+    visit: Visit,
+    state: {
+      find: string;
+      chosen?: Caller | undefined;
+      among?: readonly Caller[];
+      said?: Said;
+      fault?: string | undefined;
+    },
+    status = 200,
+  ): Promise<void> {
+    const { chosen } = state;
+    const known = chosen ? await summary(visit, chosen) : undefined;
+    await visit.page(
+      'call',
+      {
+        title: 'A call',
+        find: state.find,
+        fault: state.fault,
+        among: (state.among ?? []).map((caller) => ({
+          key: contactKeyText(caller.key),
+          type: caller.type,
+          masked: caller.masked,
+          known: caller.known,
+        })),
+        chosen: chosen && {
+          key: contactKeyText(chosen.key),
+          type: chosen.type,
+          masked: chosen.masked,
+          known: chosen.known,
+          mail: chosen.type === 'email' || known?.email,
+        },
+        summary: known,
+        call: callId(),
+        wishes: WISHES,
+        brands: brandOptions(catalog),
+        verifications: VERIFICATIONS,
+        languages: catalog.languages.filter((language) => language === 'en' || language === 'es'),
+      },
+      status,
+    );
+  }
+
+  /** Whom the form is about: what was looked for, and which of them was chosen. */
+  async function callers(visit: Visit): Promise<{ all: Caller[]; chosen: Caller | undefined; fault?: string }> {
+    try {
+      const all = await find.find(visit.field('find'));
+      const wanted = visit.field('contact');
+      const chosen =
+        wanted === '' ? (all.length === 1 ? all[0] : undefined) : all.find(({ key }) => contactKeyText(key) === wanted);
+      return { all, chosen };
+    } catch (error) {
+      if (error instanceof HushError && error.kind === 'invalid') {
+        return {
+          all: [],
+          chosen: undefined,
+          fault: `${error.message}: ${error.detail.remedy ?? 'try it in another spelling'}.`,
+        };
+      }
+      throw error;
+    }
+  }
+
+  return (shell: StaffShell): void => {
+    shell.navigate({ href: '/staff/call', label: 'A call', permission: 'calls.record' });
+
+    shell.get('/staff/call', 'calls.record', (visit) => show(visit, { find: '' }));
+
+    shell.post('/staff/call', 'calls.record', async (visit) => {
+      const text = visit.field('find');
+      if (text === '') return show(visit, { find: '', fault: 'Write what the caller gives you.' }, 400);
+      const { all, chosen, fault } = await callers(visit);
+      if (all.length === 0) {
+        await visit.record({ kind: 'look', what: 'caller_not_found', reason: 'call' });
+        return show(visit, {
+          find: text,
+          fault:
+            fault ??
+            'Nobody is known under that, and it is no address to say no for. Ask for an email address or a phone number: an address we have never seen is fine.',
+        });
+      }
+      if (!chosen) return show(visit, { find: text, among: all });
+      return show(visit, { find: text, chosen });
+    });
+
+    shell.post('/staff/call/record', 'calls.record', async (visit) => {
+      const { all, chosen } = await callers(visit);
+      const wish = wishById(visit.field('wish'));
+      const brand = visit.field('brand') || '*';
+      const call = visit.field('call');
+      if (!chosen) return show(visit, { find: visit.field('find'), among: all, fault: 'Choose who is calling.' }, 400);
+      if (!wish || !/^[0-9a-z]{16}$/.test(call) || (brand !== '*' && !brandById(catalog, brand))) {
+        return show(visit, { find: visit.field('find'), chosen, fault: 'Choose what the caller says no to.' }, 400);
+      }
+      const linked = chosen.contact ? await find.linked(chosen.contact) : [];
+      const typed = 'point' in chosen.subject && chosen.type === 'email' ? chosen.subject.point : undefined;
+      const confirmTo = visit.field('confirm') === 'mail' ? (typed ?? find.emailOf(linked)) : undefined;
+      const done = await calls.record(visit.user, call, chosen, {
+        wish,
+        brand,
+        said: saidFrom(visit),
+        confirmTo,
+        language: visit.field('language') === 'es' ? 'es' : 'en',
+      });
+      await visit.record({
+        kind: 'change',
+        what: 'call_recorded',
+        contact: chosen.key,
+        reason: 'call',
+        about: done.events.map((event) => `r_${event}`).join(' '),
+      });
+      visit.go(`/staff/calls/${call}`);
+    });
+  };
+}

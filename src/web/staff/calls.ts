@@ -1,0 +1,152 @@
+import { brandById, type Catalog } from '../../core/catalog.js';
+import type { Clock } from '../../core/clock.js';
+import { HushError } from '../../core/errors.js';
+import { contactKeyText } from '../../core/keys.js';
+import type { Calls } from '../../staff/calls.js';
+import type { FindCaller } from '../../staff/find-caller.js';
+import type { PersonFiles } from '../../staff/person.js';
+import { wishById } from '../../staff/wishes.js';
+import type { Ledger } from '../../store/ledger.js';
+import type { StaffCall } from '../../store/staff-calls.js';
+import { type List, rowsOf, sentAsCsv, viewList } from './list.js';
+import { when } from './render.js';
+import type { StaffShell, Visit } from './shell.js';
+import { dayFrom, dayText, receiptOf, spelled } from './words.js';
+
+const DAY = 86_400_000;
+
+/** The day's calls; one call with the number to read out; undoing one. */
+export function callsPages(parts: {
+  readonly calls: Calls;
+  readonly find: FindCaller;
+  readonly files: PersonFiles;
+  readonly ledger: Ledger;
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+}) {
+  const { calls, catalog, clock } = parts;
+
+  const brandName = (brand: string) => (brand === '*' ? 'the group' : (brandById(catalog, brand)?.name ?? brand));
+  const wishName = (call: StaffCall) => wishById(call.wish)?.label ?? call.wish;
+
+  /** One's own call, or anybody's for those who review. Another's is as if it were not there. */
+  async function callOf(visit: Visit): Promise<StaffCall> {
+    const call = await calls.get(visit.param('id'));
+    if (!call || (call.user !== visit.user.id && !visit.may('calls.review')))
+      throw new HushError('not_found', 'there is no such call');
+    return call;
+  }
+
+  async function saidIn(call: StaffCall) {
+    const contact = (await parts.find.byKey(call.contact))?.contact;
+    const [first = ''] = call.events;
+    const event = (await parts.ledger.byId(first))?.event ?? contact?.pending.find(({ id }) => id === first);
+    const evidence = contact && event ? parts.files.evidence(contact, event)?.evidence : undefined;
+    return {
+      masked: contact ? parts.files.masked(contact) : 'an address kept as a hash only',
+      words: typeof evidence?.words === 'string' ? evidence.words : undefined,
+      callerName: typeof evidence?.callerName === 'string' ? evidence.callerName : undefined,
+    };
+  }
+
+  async function show(visit: Visit, call: StaffCall, fault?: string, status = 200): Promise<void> {
+    const { masked, words, callerName } = await saidIn(call);
+    await visit.record({ kind: 'look', what: 'call', contact: call.contact, reason: 'call', about: call.id });
+    const own = call.user === visit.user.id;
+    await visit.page(
+      'recorded',
+      {
+        title: own && !call.undone ? 'Recorded' : 'A call',
+        call,
+        own,
+        fault,
+        masked,
+        words: own || visit.may('people.evidence') ? words : undefined,
+        callerName: own || visit.may('people.evidence') ? callerName : undefined,
+        wish: wishName(call),
+        brand: brandName(call.brand),
+        readout: spelled(call.events[0] ?? ''),
+        receipts: call.events.map(receiptOf),
+        undone: call.undone && { ...call.undone, receipts: call.undone.events.map(receiptOf) },
+        mayUndo: !own && !call.undone && visit.may('calls.undo'),
+        person: visit.may('people.view') ? `/staff/contacts/${contactKeyText(call.contact)}` : undefined,
+      },
+      status,
+    );
+  }
+
+  return (shell: StaffShell): void => {
+    shell.navigate({ href: '/staff/calls', label: 'Calls today', permission: 'calls.read' });
+
+    shell.get('/staff/calls', 'calls.read', async (visit) => {
+      const from = dayFrom(visit.query('day'), clock.now());
+      const all = visit.may('calls.review');
+      const found = await calls.between(new Date(from), new Date(from + DAY), all ? undefined : visit.user.id);
+      const wanted = visit.query('wish');
+      const shown = wanted === '' ? found : found.filter(({ wish }) => wish === wanted);
+      const spec: List<StaffCall> = {
+        name: `calls-${dayText(from)}`,
+        title: 'Calls',
+        noun: ['call', 'calls'],
+        filters: [
+          { name: 'day', label: 'Day', type: 'date' },
+          {
+            name: 'wish',
+            label: 'Wanted',
+            options: [...new Set(found.map(({ wish }) => wish))].map((id) => ({
+              value: id,
+              label: wishById(id)?.label ?? id,
+            })),
+          },
+          { name: 'q', label: 'Number or name' },
+        ],
+        columns: [
+          { label: 'Time', text: (call) => when(call.at), href: (call) => `/staff/calls/${call.id}` },
+          { label: 'Wanted', text: wishName },
+          { label: 'From', text: (call) => brandName(call.brand) },
+          { label: 'Who called', text: (call) => visit.pages.word('caller', call.caller) },
+          { label: 'Verified', text: (call) => visit.pages.word('verification', call.verification) },
+          { label: 'Receipt', text: (call) => receiptOf(call.events[0] ?? '') },
+          { label: 'Taken by', text: (call) => call.userName },
+          {
+            label: '',
+            text: (call) => (call.undone ? 'undone' : ''),
+            tone: (call) => (call.undone ? 'warn' : undefined),
+          },
+        ],
+        empty: {
+          title: `No call on ${dayText(from)}`,
+          text: 'A call is here as soon as it is recorded under “A call”. Supervisors see everybody’s, and can undo a mistake.',
+        },
+        rows: rowsOf(shown, visit.query('q'), (call) => `${call.events.map(receiptOf).join(' ')} ${call.userName}`),
+      };
+      if (await sentAsCsv(visit, spec)) return;
+      await visit.page('list', {
+        title: all ? `Calls on ${dayText(from)}` : `Your calls on ${dayText(from)}`,
+        intro: undefined,
+        list: await viewList(visit, spec),
+      });
+    });
+
+    shell.get('/staff/calls/:id', 'calls.read', async (visit) => show(visit, await callOf(visit)));
+
+    shell.post('/staff/calls/:id/undo', 'calls.undo', async (visit) => {
+      const call = await callOf(visit);
+      const reason = visit.field('reason');
+      if (reason === '') return show(visit, call, 'Write what went wrong: it stays with the record.', 400);
+      if (call.user === visit.user.id) {
+        await visit.record({ kind: 'refusal', what: 'own', about: `call ${call.id}` });
+      }
+      const events = await calls.undo(visit.user, call, reason);
+      await visit.record({
+        kind: 'change',
+        what: 'call_undone',
+        contact: call.contact,
+        reason: 'correction',
+        note: reason,
+        about: events.map(receiptOf).join(' '),
+      });
+      visit.go(`/staff/calls/${call.id}`, 'Undone by a new event. The call itself stays in the record.');
+    });
+  };
+}

@@ -1,0 +1,90 @@
+import { Router } from 'express';
+import type { Logger } from 'pino';
+import type { StaffEnvironment } from '../../config/environment.js';
+import type { Clock } from '../../core/clock.js';
+import type { Keyring } from '../../core/keys.js';
+import type { AuditTrail } from '../../staff/audit-trail.js';
+import type { StaffSessions } from '../../store/staff-sessions.js';
+import { DEVELOPMENT_CLIENT, DEVELOPMENT_PATH, developmentProvider } from './development-provider.js';
+import { createRelyingParty } from './oidc.js';
+import { createStaffPages } from './render.js';
+import { sessionMiddleware } from './session.js';
+import { createShell, type StaffShell } from './shell.js';
+import { choosePage, signInRoutes } from './sign-in.js';
+
+/** Pages somebody adds to the console: routes, navigation, whatever the shell offers. */
+export type StaffExtension = (shell: StaffShell) => void;
+
+export interface StaffConsoleParts {
+  readonly environment: StaffEnvironment;
+  readonly production: boolean;
+  readonly folders: { readonly views: string; readonly locales: string; readonly assets: string };
+  readonly baseCss: string;
+  readonly keyring: Keyring;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly publicUrl: () => string;
+  readonly sessions: StaffSessions;
+  readonly trail: AuditTrail;
+  readonly extensions: readonly StaffExtension[];
+}
+
+export interface StaffConsole {
+  /** The console, with its paths in full: `/staff/…`. Wants the urlencoded body. */
+  readonly router: Router;
+  /** `/dev/idp`, without its path; nothing in production, or where a real provider is set. */
+  readonly developmentProvider: readonly [path: string, router: Router] | undefined;
+  readonly routes: StaffShell['routes'];
+}
+
+/** The staff console: sign-in, shell, and the pages that are given. */
+export async function createStaffConsole(parts: StaffConsoleParts): Promise<StaffConsole> {
+  const { environment, production, clock, keyring, log, publicUrl, trail } = parts;
+  const pages = await createStaffPages({ ...parts.folders, baseCss: parts.baseCss });
+  const shell = createShell({ pages, trail, clock, log });
+  const router = Router();
+
+  router.get(pages.css.path, (_request, response) => {
+    response.type('css').set('Cache-Control', 'public, max-age=31536000, immutable').send(pages.css.text);
+  });
+  for (const extend of parts.extensions) extend(shell);
+
+  if (environment.oidc === undefined && production) {
+    router.use('/staff', (_request, response) => {
+      pages.send(response, 404, 'message', {
+        title: 'The console is not set up',
+        text: 'This installation has no identity provider for staff. The operator sets HUSH_OIDC_ISSUER.',
+        detail: undefined,
+        remedy: undefined,
+        links: [],
+      });
+    });
+    return { router, developmentProvider: undefined, routes: shell.routes };
+  }
+
+  const own = environment.oidc === undefined;
+  const party = createRelyingParty({
+    issuer: () => environment.oidc?.issuer ?? `${publicUrl()}${DEVELOPMENT_PATH}`,
+    clientId: environment.oidc?.clientId ?? DEVELOPMENT_CLIENT,
+    clientSecret: environment.oidc?.clientSecret,
+    roleClaim: environment.roleClaim,
+    roles: environment.roles,
+    insecure: !production,
+    redirectUri: () => `${publicUrl()}/staff/signed-in`,
+    signedOutUri: () => `${publicUrl()}/staff/signed-out`,
+  });
+  router.use('/staff', sessionMiddleware({ sessions: parts.sessions, keyring, production }));
+  router.use(signInRoutes({ party, keyring, clock, trail, pages, log, production }));
+  router.use('/staff', shell.guard);
+  router.use(shell.router);
+  router.use('/staff', shell.missing);
+  router.use('/staff', shell.errors);
+
+  return {
+    router,
+    developmentProvider: own
+      ? [DEVELOPMENT_PATH, developmentProvider({ publicUrl, page: choosePage(pages) })]
+      : undefined,
+    routes: shell.routes,
+  };
+}

@@ -1,0 +1,180 @@
+import type { Clock } from '../../core/clock.js';
+import type { Approvals } from '../../staff/approvals.js';
+import type { Calls } from '../../staff/calls.js';
+import type { DestinationReport, DestinationReports } from '../../staff/destination-report.js';
+import { SMALLEST, withoutSmallGroups } from '../../staff/small-groups.js';
+import { quantilesOf } from '../../staff/time-to-suppress.js';
+import type { DayStatistics, StaffStatistics } from '../../store/staff-statistics.js';
+import { bars, type Chart, ranges, stackedBars } from './charts.js';
+import { csvText } from './csv.js';
+import { driftWords } from './destinations.js';
+import { day, lasting } from './render.js';
+import type { StaffShell, Visit } from './shell.js';
+import { dayText } from './words.js';
+
+const DAY = 86_400_000;
+const PERIODS = [7, 14, 30, 90] as const;
+
+/** Open rights requests by age; given by the rights part. */
+export type RequestAges = () => Promise<readonly { readonly label: string; readonly count: number }[]>;
+
+export interface OverviewParts {
+  readonly statistics: StaffStatistics;
+  readonly reports: DestinationReports;
+  readonly calls: Calls;
+  readonly approvals: Approvals;
+  readonly requestAges: RequestAges | undefined;
+  readonly clock: Clock;
+}
+
+/** The first page: what needs somebody now, and how it has been going. Reads counters, never contacts. */
+export function overviewPage(parts: OverviewParts) {
+  const { statistics, clock } = parts;
+
+  function optOuts(visit: Visit, days: readonly DayStatistics[], period: number, today: number): Chart {
+    const known = new Map(days.map((item) => [item.day, item]));
+    const shown = Array.from({ length: period }, (_, at) => {
+      const time = today - (period - 1 - at) * DAY;
+      return { time, ...withoutSmallGroups(known.get(dayText(time))?.denials ?? {}) };
+    });
+    const sums = new Map<string, number>();
+    for (const { groups } of shown) {
+      for (const [name, count] of Object.entries(groups)) sums.set(name, (sums.get(name) ?? 0) + count);
+    }
+    const names = [...sums].sort((a, b) => b[1] - a[1]).map(([name]) => name);
+    const total = [...sums.values()].reduce((sum, count) => sum + count, 0);
+    const [first] = names;
+    return stackedBars({
+      title: 'Opt-outs by day and source',
+      summary:
+        total === 0
+          ? `Contacts that said no, in the last ${period} days.`
+          : `${total.toLocaleString('en')} contacts said no in ${period} days, most through ${visit.pages.word('source', first ?? 'other')}. Groups under ${SMALLEST} are hidden.`,
+      empty: `Nothing to show yet: a day and source appears here once at least ${SMALLEST} contacts have said no. Fewer could name somebody.`,
+      head: ['Day'],
+      groups: names.map((id) => ({ id, label: visit.pages.word('source', id) })),
+      days: shown.map(({ time, groups, hidden }) => ({
+        label: day(time),
+        short: day(time).replace(/ \d{4}$/, ''),
+        counts: groups,
+        ...(hidden ? { note: '(and under 10)' } : {}),
+      })),
+    });
+  }
+
+  function times(days: readonly DayStatistics[], period: number): Chart {
+    const all = new Map<string, Record<string, number>>();
+    for (const { told } of days) {
+      for (const [name, buckets] of Object.entries(told)) {
+        const sum = all.get(name) ?? {};
+        for (const [bucket, count] of Object.entries(buckets)) sum[bucket] = (sum[bucket] ?? 0) + count;
+        all.set(name, sum);
+      }
+    }
+    const rows = [...all].flatMap(([name, buckets]) => {
+      const found = quantilesOf(buckets);
+      return found && found.count >= SMALLEST ? [{ name, ...found }] : [];
+    });
+    const slowest = rows.reduce((most, row) => Math.max(most, row.p99), 0);
+    return ranges({
+      title: 'Time to suppress',
+      summary:
+        rows.length === 0
+          ? `From an opt-out to a destination’s acceptance, in the last ${period} days.`
+          : `From an opt-out to its acceptance: 99 of 100 within ${lasting(slowest)} at every destination.`,
+      empty: `Nothing to show yet: a destination appears here once it was told of at least ${SMALLEST} contacts.`,
+      rows,
+      text: lasting,
+    });
+  }
+
+  function lag(reports: readonly DestinationReport[]): Chart {
+    const waiting = reports.filter(({ pending }) => pending > 0).length;
+    return bars({
+      title: 'What destinations are still to be told',
+      summary:
+        waiting === 0
+          ? 'Every destination is in step.'
+          : `${waiting} of ${reports.length} destinations have something to be told.`,
+      empty: 'Nothing waits. When a destination is down, paused or slow, what waits for it is drawn here.',
+      head: ['Destination', 'To be told, oldest, drift'],
+      rows: reports.map((report) => ({
+        name: report.name,
+        value: report.pending,
+        text: `${report.pending.toLocaleString('en')}${report.pending > 0 ? `, ${lasting(report.oldest)}` : ''}${report.drift ? `, drift ${driftWords(report)}` : ''}`,
+      })),
+    });
+  }
+
+  async function requests(): Promise<Chart | undefined> {
+    const ages = await parts.requestAges?.();
+    return (
+      ages &&
+      bars({
+        title: 'Open requests by age',
+        summary: `${ages.reduce((sum, { count }) => sum + count, 0)} are open.`,
+        empty: 'No rights request is open. They come by the form at /rights, by mail and by phone.',
+        head: ['Age', 'Requests'],
+        rows: ages.map(({ label, count }) => ({ name: label, value: count, text: String(count) })),
+      })
+    );
+  }
+
+  return (shell: StaffShell): void => {
+    shell.navigate({ href: '/staff', label: 'Overview', permission: 'console.open' });
+
+    shell.get('/staff', 'console.open', async (visit) => {
+      const now = clock.now();
+      const today = Math.floor(now / DAY) * DAY;
+      const period = PERIODS.find((item) => String(item) === visit.query('days')) ?? 14;
+      const [days, reports, open] = await Promise.all([
+        statistics.since(dayText(today - (period - 1) * DAY)),
+        parts.reports.all(),
+        visit.may('requests.read') ? requests() : undefined,
+      ]);
+      const charts = [optOuts(visit, days, period, today), times(days, period), lag(reports), ...(open ? [open] : [])];
+      const wanted = charts.find(({ title }) => title === visit.query('csv'));
+      if (wanted) {
+        await visit.record({ kind: 'export', what: 'list', about: wanted.title });
+        visit.response
+          .type('text/csv; charset=utf-8')
+          .set('Content-Disposition', `attachment; filename="${wanted.title.toLowerCase().replaceAll(' ', '-')}.csv"`)
+          .send(csvText(wanted.table.head, wanted.table.rows));
+        return;
+      }
+      const tomorrow = new Date(today + DAY);
+      const from = new Date(today);
+      const figures = [
+        ...(visit.may('calls.review')
+          ? [{ label: 'calls today', value: await parts.calls.count(from, tomorrow), href: '/staff/calls' }]
+          : visit.may('calls.read')
+            ? [
+                {
+                  label: 'your calls today',
+                  value: await parts.calls.count(from, tomorrow, visit.user.id),
+                  href: '/staff/calls',
+                },
+              ]
+            : []),
+        ...(visit.may('lifts.decide')
+          ? [{ label: 'need a second person', value: await parts.approvals.countWaiting(), href: '/staff/approvals' }]
+          : []),
+        ...(visit.may('destinations.read')
+          ? [
+              {
+                label: 'destinations in trouble',
+                value: reports.filter(({ state }) => state === 'failing' || state === 'credentials_refused').length,
+                href: '/staff/destinations',
+              },
+              {
+                label: 'still to be told',
+                value: reports.reduce((sum, { pending }) => sum + pending, 0),
+                href: '/staff/destinations',
+              },
+            ]
+          : []),
+      ];
+      await visit.page('overview', { title: 'Overview', figures, charts, period, periods: PERIODS });
+    });
+  };
+}

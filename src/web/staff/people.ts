@@ -1,0 +1,213 @@
+import { brandById, type Catalog } from '../../core/catalog.js';
+import type { Clock } from '../../core/clock.js';
+import { HushError } from '../../core/errors.js';
+import { contactKeyFromText, contactKeyText } from '../../core/keys.js';
+import type { FindCaller } from '../../staff/find-caller.js';
+import { COLUMNS } from '../../staff/matrix.js';
+import { needsReason } from '../../staff/permissions.js';
+import type { PersonFiles } from '../../staff/person.js';
+import type { Contact } from '../../store/contacts.js';
+import { iso } from '../api/requests.js';
+import { allowLook, lookOf } from './session.js';
+import type { StaffShell, Visit } from './shell.js';
+import { receiptOf, scopeWords } from './words.js';
+
+/** A rights request as the person's page lists it. */
+export interface ListedRequest {
+  readonly id: string;
+  readonly href: string;
+  readonly kind: string;
+  readonly status: string;
+  /** ms */
+  readonly received: number;
+  /** ms */
+  readonly due?: number;
+}
+
+/** Rights requests of any of these contacts; given by the rights part. */
+export type RequestsOf = (keys: readonly Buffer[]) => Promise<readonly ListedRequest[]>;
+
+/** Why somebody looks, where there is no call. */
+const REASONS = ['request', 'complaint', 'correction', 'audit'] as const;
+
+export interface PeopleParts {
+  readonly find: FindCaller;
+  readonly files: PersonFiles;
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  readonly requestsOf: RequestsOf;
+}
+
+/** Why this person may be looked at now; undefined when the visitor has first to say. */
+export function reasonFor(visit: Visit, key: Buffer, clock: Clock): { reason: string; note?: string } | undefined {
+  return lookOf(visit.session, key, clock) ?? (needsReason(visit.user.roles) ? undefined : { reason: 'office' });
+}
+
+/** The contact of the path, when the visitor has said why; else the page that asks, the same for every key. */
+export async function contactFor(
+  visit: Visit,
+  parts: Pick<PeopleParts, 'find' | 'clock'>,
+): Promise<{ contact: Contact; why: { reason: string; note?: string } } | undefined> {
+  const key = contactKeyFromText(visit.param('key'));
+  if (!key) throw new HushError('not_found', 'there is no such contact');
+  const why = reasonFor(visit, key, parts.clock);
+  if (!why) {
+    await visit.record({ kind: 'refusal', what: 'person_refused', contact: key });
+    await askReason(visit, visit.param('key'));
+    return undefined;
+  }
+  const contact = (await parts.find.byKey(key))?.contact;
+  if (!contact) {
+    await visit.record({ kind: 'look', what: 'caller_not_found', contact: key, ...why });
+    throw new HushError('not_found', 'there is no such contact');
+  }
+  return { contact, why };
+}
+
+/** Shows nothing of the contact, not even whether there is one. */
+function askReason(visit: Visit, key: string, fault?: string): Promise<void> {
+  return visit.page('reason', { title: 'Why do you look?', key, reasons: REASONS, fault }, fault ? 400 : 200);
+}
+
+/** A person's page: may we, what happened, what they agreed to, who knows. */
+export function peoplePages(parts: PeopleParts) {
+  const { find, files, catalog, clock } = parts;
+
+  async function show(visit: Visit, unmasked?: string): Promise<void> {
+    const found = await contactFor(visit, parts);
+    if (!found) return;
+    const { contact, why } = found;
+    const { pages } = visit;
+    const withEvidence = visit.may('people.evidence');
+    await visit.record({
+      kind: 'look',
+      what: 'person',
+      contact: contact.key,
+      ...why,
+      about: withEvidence ? 'with evidence' : undefined,
+    });
+    const [linked, file] = await Promise.all([find.linked(contact), files.read(contact, withEvidence)]);
+    // One person, one reason: their other addresses may be opened for the same.
+    allowLook(
+      visit.session,
+      linked.map(({ key }) => key),
+      why.reason,
+      why.note ?? '',
+      clock,
+    );
+    const requests = await parts.requestsOf(linked.map(({ key }) => key));
+    await visit.page('person', {
+      title: file.masked,
+      key: contactKeyText(contact.key),
+      type: contact.type,
+      file,
+      unmasked,
+      keyedOnly: contact.keyedOnly && contact.address === undefined && contact.pending.length === 0,
+      columns: COLUMNS,
+      topicName: (id: string) => catalog.topics.find((topic) => topic.id === id)?.name.en ?? id,
+      scopeOf: (scope: Parameters<typeof scopeWords>[2]) => scopeWords(pages, catalog, scope),
+      receiptOf,
+      iso,
+      linked: linked.slice(1).map((other) => ({
+        href: `/staff/contacts/${contactKeyText(other.key)}`,
+        masked: files.masked(other),
+        type: other.type,
+      })),
+      requests,
+    });
+  }
+
+  return (shell: StaffShell): void => {
+    shell.get('/staff/contacts/:key', 'people.view', (visit) => show(visit));
+
+    shell.post('/staff/contacts/:key/look', 'people.view', async (visit) => {
+      const key = contactKeyFromText(visit.param('key'));
+      const reason = REASONS.find((item) => item === visit.field('reason'));
+      const note = visit.field('note').slice(0, 200);
+      if (!key) throw new HushError('not_found', 'there is no such contact');
+      if (!reason || note === '')
+        return askReason(visit, visit.param('key'), 'Choose a reason, and write in a few words what it is about.');
+      allowLook(visit.session, [key], reason, note, clock);
+      visit.go(`/staff/contacts/${contactKeyText(key)}`);
+    });
+
+    shell.post('/staff/contacts/:key/address', 'people.unmask', async (visit) => {
+      const found = await contactFor(visit, parts);
+      if (!found) return;
+      const { contact } = found;
+      const reason = visit.field('reason');
+      if (reason === '')
+        return visit.go(
+          `/staff/contacts/${contactKeyText(contact.key)}`,
+          'To show an address, write why it is needed.',
+        );
+      await visit.record({
+        kind: 'look',
+        what: 'address',
+        contact: contact.key,
+        reason: found.why.reason,
+        note: reason,
+      });
+      const address = files.address(contact);
+      return show(visit, address ? readable(address) : 'Only a keyed hash of it is left.');
+    });
+
+    shell.navigate({ href: '/staff/people', label: 'People', permission: 'people.view' });
+    shell.get('/staff/people', 'people.view', (visit) =>
+      visit.page('people', { title: 'People', find: '', fault: undefined, reasons: REASONS, reason: '', note: '' }),
+    );
+    shell.post('/staff/people', 'people.view', async (visit) => {
+      const text = visit.field('find');
+      const reason = REASONS.find((item) => item === visit.field('reason'));
+      const note = visit.field('note').slice(0, 200);
+      const again = (fault: string) =>
+        visit.page('people', { title: 'People', find: text, fault, reasons: REASONS, reason: reason ?? '', note }, 400);
+      if (needsReason(visit.user.roles) && (!reason || note === ''))
+        return again('Choose a reason, and write in a few words what it is about.');
+      let callers: Awaited<ReturnType<FindCaller['find']>>;
+      try {
+        callers = (await find.find(text)).filter(({ known }) => known);
+      } catch (error) {
+        if (error instanceof HushError && error.kind === 'invalid')
+          return again(`${error.message}: ${error.detail.remedy ?? ''}.`);
+        throw error;
+      }
+      const why = { reason: reason ?? 'office', ...(note ? { note } : {}) };
+      if (callers.length === 0) {
+        await visit.record({ kind: 'look', what: 'caller_not_found', ...why });
+        return again('Nobody is known under that.');
+      }
+      for (const { key } of callers) await visit.record({ kind: 'look', what: 'caller_found', contact: key, ...why });
+      allowLook(
+        visit.session,
+        callers.map(({ key }) => key),
+        why.reason,
+        note,
+        clock,
+      );
+      const [only] = callers;
+      if (only && callers.length === 1) return visit.go(`/staff/contacts/${contactKeyText(only.key)}`);
+      await visit.page('which', {
+        title: 'Which is it?',
+        among: callers.map((caller) => ({
+          href: `/staff/contacts/${contactKeyText(caller.key)}`,
+          masked: caller.masked,
+          type: caller.type,
+        })),
+      });
+    });
+  };
+}
+
+function readable({ type, given }: { readonly type: string; readonly given: string }): string {
+  if (type !== 'postal') return given;
+  const address: Record<string, unknown> = JSON.parse(given);
+  return ['name', 'line1', 'line2', 'city', 'region', 'postalCode', 'country']
+    .map((field) => address[field])
+    .filter((value) => typeof value === 'string' && value !== '')
+    .join(', ');
+}
+
+/** True for a brand of the catalog, or all. */
+export const isBrand = (catalog: Catalog, brand: string): boolean =>
+  brand === '*' || brandById(catalog, brand) !== undefined;

@@ -1,0 +1,87 @@
+import type { Proofs } from '../../audit/proofs.js';
+import type { Catalog } from '../../core/catalog.js';
+import { HushError } from '../../core/errors.js';
+import { contactKeyText, type EventId } from '../../core/keys.js';
+import { wholeScope } from '../../core/scope.js';
+import type { Receipt, Receipts } from '../../preferences/receipts.js';
+import type { PersonFiles } from '../../staff/person.js';
+import type { StaffShell, Visit } from './shell.js';
+import { receiptOf, scopeWords, spelled } from './words.js';
+
+/** A receipt: what happened, who knows, the proof, and how anybody can check it without us. */
+export function receiptPages(parts: {
+  readonly receipts: Receipts;
+  readonly proofs: Proofs;
+  readonly files: PersonFiles;
+  readonly catalog: Catalog;
+  readonly publicUrl: () => string;
+}) {
+  const { receipts, proofs, catalog } = parts;
+
+  async function receiptFor(visit: Visit): Promise<Receipt> {
+    const receipt = await receipts.get(visit.param('id'));
+    if (!receipt) throw new HushError('not_found', 'there is no such receipt');
+    return receipt;
+  }
+
+  return (shell: StaffShell): void => {
+    shell.navigate({ href: '/staff/receipts', label: 'Receipts', permission: 'receipts.read' });
+
+    shell.get('/staff/receipts', 'receipts.read', (visit) =>
+      visit.page('receipts', { title: 'Look up a receipt', given: '', fault: undefined }),
+    );
+    shell.post('/staff/receipts', 'receipts.read', async (visit) => {
+      const given = visit.field('receipt').slice(0, 100);
+      const receipt = await receipts.get(given);
+      if (receipt) return visit.go(`/staff/receipts/${receipt.id}`);
+      await visit.page(
+        'receipts',
+        {
+          title: 'Look up a receipt',
+          given,
+          fault: 'No receipt has this number. It has 20 letters and digits; dashes and case make no difference.',
+        },
+        404,
+      );
+    });
+
+    shell.get('/staff/receipts/:id', 'receipts.read', async (visit) => {
+      const receipt = await receiptFor(visit);
+      await visit.record({ kind: 'look', what: 'receipt', contact: receipt.key, about: receipt.id });
+      const id = receipt.event.id as EventId;
+      const [proof, opening] = await Promise.all([proofs.proofFor(id), proofs.openingFor(id)]);
+      await visit.page('receipt', {
+        title: receipt.id,
+        receipt,
+        readout: spelled(receipt.event.id),
+        scope: scopeWords(visit.pages, catalog, wholeScope(receipt.event.scope)),
+        masked: parts.files.masked(receipt.contact),
+        person: visit.may('people.view') ? `/staff/contacts/${contactKeyText(receipt.key)}` : undefined,
+        proof,
+        opening: opening && { index: opening.index, salt: opening.salt.toString('hex'), canonical: opening.canonical },
+        publicUrl: parts.publicUrl(),
+      });
+    });
+
+    shell.get('/staff/receipts/:id/proof', 'receipts.read', async (visit) => {
+      const receipt = await receiptFor(visit);
+      const proof = await proofs.proofFor(receipt.event.id as EventId);
+      if (proof === undefined) throw new HushError('not_found', 'this event is not under a published checkpoint yet');
+      await visit.record({ kind: 'export', what: 'proof', contact: receipt.key, about: receipt.id });
+      visit.response
+        .type('text/plain; charset=utf-8')
+        .set('Content-Disposition', `attachment; filename="${receipt.id}.tlog-proof"`)
+        .send(proof);
+    });
+    shell.get('/staff/receipts/:id/entry', 'receipts.read', async (visit) => {
+      const receipt = await receiptFor(visit);
+      const entry = await proofs.entryFor(receipt.event.id as EventId);
+      if (entry === undefined) throw new HushError('not_found', 'this event is not under a published checkpoint yet');
+      await visit.record({ kind: 'export', what: 'proof', contact: receipt.key, about: receiptOf(receipt.event.id) });
+      visit.response
+        .type('application/octet-stream')
+        .set('Content-Disposition', `attachment; filename="${receipt.id}.entry"`)
+        .send(entry);
+    });
+  };
+}
