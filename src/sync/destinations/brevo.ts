@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { Adapter, Destination, ReadBackEntry } from '../destination.js';
-import { at, createApi, read } from './mechanics/api.js';
+import { type Api, at, createApi, read } from './mechanics/api.js';
 import { each, eachEntry, inForce } from './mechanics/each.js';
 import { checkUrlSecret, configured, jsonBody, stableId } from './mechanics/incoming.js';
+import { createPace } from './mechanics/pace.js';
 import { bounced, collect, complained, evidence, optedOut, type Reading, timeField } from './mechanics/reports.js';
 
 const settings = z.strictObject({
@@ -10,6 +11,8 @@ const settings = z.strictObject({
   baseUrl: z.url().default('https://api.brevo.com'),
   /** The `secret` in the query of the webhook's URL. */
   webhookSecret: z.string().min(16).optional(),
+  /** "All endpoints under /v3/contacts": 36,000 an hour and 10 a second, more for larger accounts. */
+  callsPerSecond: z.number().positive().default(8),
 });
 const target = z.strictObject({});
 
@@ -24,7 +27,6 @@ const contact = z.object({
 const page = z.object({ contacts: z.array(contact), count: z.number() });
 /** "Results default to 50 contacts per page (maximum 1000)". */
 const PAGE = 1000;
-/** "All endpoints under /v3/contacts": 36,000 an hour, 10 a second. */
 const WIDTH = 5;
 
 /**
@@ -41,7 +43,12 @@ export const brevo: Adapter<Settings, Target> = {
   target,
   reportsAs: 'webhook',
   create(options, parts): Destination {
-    const api = createApi(parts.http, options.baseUrl, { 'api-key': options.apiKey });
+    const call = createApi(parts.http, options.baseUrl, { 'api-key': options.apiKey });
+    const pace = createPace(options.callsPerSecond);
+    const api: Api = async (method, path, signal, more) => {
+      await pace(signal);
+      return call(method, path, signal, more);
+    };
     const one = (address: string) => at`/v3/contacts/${address}`;
     const query = { identifierType: 'email_id' };
     const toEntry = (found: z.infer<typeof contact>): ReadBackEntry => ({

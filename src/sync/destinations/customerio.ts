@@ -14,6 +14,7 @@ import {
   sameText,
   stableId,
 } from './mechanics/incoming.js';
+import { createPace } from './mechanics/pace.js';
 import {
   bounced,
   collect,
@@ -66,8 +67,9 @@ const found = z.object({
 const BATCH = 500;
 /** "Maximum 1000". */
 const PAGE = 1000;
-/** The App API takes 10 calls a second. */
 const WIDTH = 4;
+/** The App API takes 10 calls a second. */
+const APP_CALLS = 8;
 
 /**
  * Customer.io: the attribute `unsubscribed`, or a topic of the subscription center. A batch holds up to 500 kB, and the
@@ -86,6 +88,7 @@ export const customerio: Adapter<Settings, Target> = {
     const secrets = [options.apiKey, ...(appKey === undefined ? [] : [appKey])];
     const track = createApi(parts.http, options.baseUrl, { authorization: `Basic ${basic}` }, secrets);
     const app = createApi(parts.http, options.appUrl, { authorization: `Bearer ${appKey ?? ''}` }, secrets);
+    const pace = createPace(APP_CALLS);
     const targetOf = targetReader(target);
     const change = (where: Target, out: boolean) =>
       'topic' in where ? { [`cio_subscription_preferences.topics.topic_${where.topic}`]: !out } : { unsubscribed: out };
@@ -110,6 +113,7 @@ export const customerio: Adapter<Settings, Target> = {
     }
 
     async function lookUp(where: Target, address: string, signal: AbortSignal): Promise<ReadBackEntry[]> {
+      await pace(signal);
       const answer = await app('GET', at`/v1/customers/${address}/attributes`, signal, {
         query: { id_type: 'email' },
         also: [404],

@@ -49,6 +49,7 @@ export const mailgun: Adapter<Settings, Target> = {
     const api = createApi(parts.http, options.baseUrl, { authorization: `Basic ${basic}` });
     const targetOf = targetReader(target);
     const list = at`/v3/${options.domain}/unsubscribes`;
+    const missing = `domain ${options.domain}`;
     const holds = (one: z.infer<typeof record>, tag: string) => one.tag === tag || one.tags?.includes(tag) === true;
     const entryOf = (one: z.infer<typeof record>): ReadBackEntry => ({
       address: one.address,
@@ -64,7 +65,10 @@ export const mailgun: Adapter<Settings, Target> = {
       async send(binding, action, entries, signal) {
         const { tag } = targetOf(binding);
         if (action === 'suppress') {
-          await api('POST', list, signal, { json: entries.map((entry) => ({ address: entry.address, tags: [tag] })) });
+          await api('POST', list, signal, {
+            json: entries.map((entry) => ({ address: entry.address, tags: [tag] })),
+            missing,
+          });
           return inForce();
         }
         return inForce(
@@ -76,7 +80,7 @@ export const mailgun: Adapter<Settings, Target> = {
 
       async readBack(binding, cursor, signal) {
         const { tag } = targetOf(binding);
-        const found = read(page, await api('GET', cursor ?? `${list}?limit=${PAGE}`, signal));
+        const found = read(page, await api('GET', cursor ?? `${list}?limit=${PAGE}`, signal, { missing }));
         // Only path and query: a page's URL must not lead our key to another host.
         const next =
           found.paging?.next === undefined || found.items.length === 0 ? undefined : new URL(found.paging.next);

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Adapter, Binding, Destination, ReadBackEntry } from '../destination.js';
+import { ProviderError } from '../destination.js';
 import { redact } from '../http.js';
-import { at, createApi, read, targetReader } from './mechanics/api.js';
+import { at, createApi, misconfigured, read, targetReader } from './mechanics/api.js';
 import { each } from './mechanics/each.js';
 import { checkBasic, configured, forged, jsonBody, stableId } from './mechanics/incoming.js';
 import { bounced, collect, complained, evidence, listed, type Reading, timeField } from './mechanics/reports.js';
@@ -56,8 +57,19 @@ export const postmark: Adapter<Settings, Target> = {
       limits: { suppress: 50, lift: 50 },
 
       async send(binding, action, entries, signal) {
+        const { stream } = targetOf(binding);
         const answer = await api('POST', `${listOf(binding)}${action === 'lift' ? '/delete' : ''}`, signal, {
           json: { Suppressions: entries.map((entry) => ({ EmailAddress: entry.address })) },
+          missing: `message stream ${stream}`,
+        }).catch((error: unknown) => {
+          // "1226: the stream does not exist" comes as a 422, like faults of an address do.
+          if (
+            error instanceof ProviderError &&
+            error.fault === 'refused' &&
+            /"ErrorCode":\s*1226\b/.test(error.message)
+          )
+            throw misconfigured(`message stream ${stream} does not exist there: correct the catalog`);
+          throw error;
         });
         const failed = new Map(
           read(statuses, answer)

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import type { Adapter, Binding, Destination, ReadBackEntry } from '../destination.js';
 import type { HttpRequest } from '../http.js';
-import { at, encoded, read, targetReader } from './mechanics/api.js';
+import { at, encoded, misconfigured, read, targetReader } from './mechanics/api.js';
 import { each, eachEntry, inForce } from './mechanics/each.js';
 import { configured, jsonBody } from './mechanics/incoming.js';
+import { createKnown } from './mechanics/known.js';
+import { createPace } from './mechanics/pace.js';
 import { collect } from './mechanics/reports.js';
 import { readSesEvent, sesEvent } from './mechanics/ses-events.js';
 import { signAws } from './mechanics/sigv4.js';
@@ -19,6 +21,8 @@ const settings = z.strictObject({
   topics: z.array(z.string().startsWith('arn:')).min(1).optional(),
   /** SNS retries an endpoint for about an hour. */
   webhookWindowSeconds: z.number().int().positive().default(7200),
+  /** Calls about contacts and their lists; Amazon takes one a second unless it was raised. */
+  contactCallsPerSecond: z.number().positive().default(1),
 });
 const target = z.union([
   z.strictObject({ account: z.literal(true) }),
@@ -28,8 +32,8 @@ const target = z.union([
 type Settings = z.infer<typeof settings>;
 type Target = z.infer<typeof target>;
 
-/** Contacts are changed one a call, at about one call a second: a larger batch would outlive its lease. */
-const BATCH = 10;
+/** Contacts take two calls each, at about one call a second: a larger batch would outlive its deadline. */
+const BATCH = 5;
 
 const preference = z.object({ TopicName: z.string(), SubscriptionStatus: z.string() });
 const contact = z.object({
@@ -39,6 +43,7 @@ const contact = z.object({
   LastUpdatedTimestamp: z.number().optional(),
 });
 const contacts = z.object({ Contacts: z.array(contact).default([]), NextToken: z.string().nullish() });
+const contactList = z.object({ Topics: z.array(z.object({ TopicName: z.string() })).default([]) });
 const suppressed = z.object({ EmailAddress: z.string(), Reason: z.string(), LastUpdateTime: z.number().optional() });
 const suppressedPage = z.object({
   SuppressedDestinationSummaries: z.array(suppressed).default([]),
@@ -61,14 +66,17 @@ export const ses: Adapter<Settings, Target> = {
     const base = (options.baseUrl ?? `https://email.${options.region}.amazonaws.com`).replace(/\/+$/, '');
     const targetOf = targetReader(target);
     const sns = createSnsReader(parts.http);
+    const known = createKnown(parts.now);
+    const pace = createPace(options.contactCallsPerSecond);
 
-    function call(
+    async function call(
       method: HttpRequest['method'],
       path: string,
       signal: AbortSignal,
       json?: unknown,
       also: readonly number[] = [],
     ) {
+      if (path.startsWith('/v2/email/contact-lists/')) await pace(signal);
       const body = json === undefined ? '' : JSON.stringify(json);
       const url = `${base}${path}`;
       const headers = signAws(
@@ -78,7 +86,16 @@ export const ses: Adapter<Settings, Target> = {
         'ses',
         parts.now(),
       );
-      return parts.http.request({ method, url, headers, signal, also, ...(json === undefined ? {} : { body }) });
+      const secrets = [options.secretAccessKey];
+      return parts.http.request({
+        method,
+        url,
+        headers,
+        signal,
+        also,
+        secrets,
+        ...(json === undefined ? {} : { body }),
+      });
     }
 
     async function setContact(
@@ -90,7 +107,7 @@ export const ses: Adapter<Settings, Target> = {
       const path = at`/v2/email/contact-lists/${where.contactList}/contacts/${address}`;
       const found = await call('GET', path, signal, undefined, [404]);
       const known = found.status === 404 ? undefined : read(contact, found);
-      if (known === undefined && !out) return;
+      if (known ? isOut(where, known) === out : !out) return;
       const others = (known?.TopicPreferences ?? []).filter((one) => one.TopicName !== where.topic);
       const json =
         where.topic === undefined
@@ -107,6 +124,15 @@ export const ses: Adapter<Settings, Target> = {
         });
     }
 
+    /** A list or topic that does not exist fails like a bad address would, so it is looked for first. */
+    async function checkList(where: { contactList: string; topic?: string | undefined }, signal: AbortSignal) {
+      const answer = await call('GET', at`/v2/email/contact-lists/${where.contactList}`, signal, undefined, [404]);
+      if (answer.status === 404) throw misconfigured(`contact list ${where.contactList} does not exist there`);
+      const topics = read(contactList, answer).Topics.map((one) => one.TopicName);
+      if (where.topic !== undefined && !topics.includes(where.topic))
+        throw misconfigured(`topic ${where.topic} is not in contact list ${where.contactList}`);
+    }
+
     const isOut = (where: Target, one: z.infer<typeof contact>) =>
       'contactList' in where &&
       (where.topic === undefined
@@ -120,6 +146,8 @@ export const ses: Adapter<Settings, Target> = {
 
       async send(binding, action, entries, signal) {
         const where = targetOf(binding);
+        if ('contactList' in where)
+          await known(`${where.contactList}/${where.topic ?? ''}`, () => checkList(where, signal));
         return inForce(
           await eachEntry(entries, 1, signal, async (entry) => {
             if ('contactList' in where) return setContact(where, entry.address, action === 'suppress', signal);

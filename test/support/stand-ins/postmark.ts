@@ -6,7 +6,7 @@ const body = z.strictObject({ Suppressions: z.array(z.strictObject({ EmailAddres
 /** Postmark's suppressions of the stream `broadcast`. */
 export async function startPostmark(token = 'postmark-stand-in-token') {
   const held = new Map<string, { reason: string; origin: string }>();
-  const stream = (name = '') => name === 'broadcast' || refuse(404, { ErrorCode: 1226, Message: 'stream not found' });
+  const stream = (name = '') => name === 'broadcast' || refuse(422, { ErrorCode: 1226, Message: 'stream not found' });
   const asked = (json: unknown) => {
     const parsed = body.safeParse(json);
     if (!parsed.success) return refuse(422, { ErrorCode: 402, Message: 'wrong JSON' });

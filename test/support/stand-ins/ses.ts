@@ -112,6 +112,11 @@ export async function startSes() {
         suppressed.delete(key(params.address))
           ? { status: 200, json: {} }
           : refuse(404, { message: 'not on the list' }),
+      'GET /v2/email/contact-lists/:list': ({ params }) => {
+        inMain(params.list);
+        const Topics = ['news', 'offers'].map((TopicName) => ({ TopicName, DefaultSubscriptionStatus: 'OPT_IN' }));
+        return { status: 200, json: { ContactListName: 'main', Topics } };
+      },
       'POST /v2/email/contact-lists/:list/contacts': ({ params, json }) => {
         inMain(params.list);
         const address = checked(contactBody.parse(json).EmailAddress);

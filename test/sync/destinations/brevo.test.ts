@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { brevo } from '../../../src/sync/destinations/brevo.js';
 import { startBrevo } from '../../support/stand-ins/brevo.js';
-import { bind, build, conformance, strictSettings } from './conformance.js';
+import { batch, bind, build, conformance, faultOf, never, strictSettings } from './conformance.js';
 import { inbound, NOW, receiving } from './receiving.js';
 
 conformance('Brevo', {
@@ -11,9 +11,11 @@ conformance('Brevo', {
     const server = await startBrevo();
     const binding = bind({});
     return {
-      destination: build(brevo, { apiKey: wrongSecret ? 'another-key' : server.apiKey, baseUrl: server.url }, [
-        binding,
-      ]),
+      destination: build(
+        brevo,
+        { apiKey: wrongSecret ? 'another-key' : server.apiKey, baseUrl: server.url, callsPerSecond: 10_000 },
+        [binding],
+      ),
       binding,
       server,
       suppressed: () => [...server.contacts].filter(([, out]) => out).map(([address]) => address),
@@ -25,6 +27,20 @@ conformance('Brevo', {
 
 describe('Brevo', () => {
   strictSettings(brevo, { apiKey: 'x' }, {});
+
+  test('calls keep under the limit of calls a second, and waiting ends with the deadline', async () => {
+    const server = await startBrevo();
+    const binding = bind({});
+    const settings = { apiKey: server.apiKey, baseUrl: server.url, callsPerSecond: 20 };
+    const destination = build(brevo, settings, [binding]);
+    const begun = performance.now();
+    await destination.send(binding, 'suppress', batch(6), never());
+    expect(performance.now() - begun).toBeGreaterThan(240);
+    const error = await faultOf(destination.send(binding, 'suppress', batch(100), AbortSignal.timeout(100)));
+    expect(error.fault).toBe('unavailable');
+    expect(server.asked.length).toBeLessThan(12);
+    await server.close();
+  });
 });
 
 describe('Brevo webhook', () => {

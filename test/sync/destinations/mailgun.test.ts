@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { mailgun } from '../../../src/sync/destinations/mailgun.js';
 import { startMailgun } from '../../support/stand-ins/mailgun.js';
-import { bind, build, conformance, entry, never, strictSettings } from './conformance.js';
+import { bind, build, conformance, entry, faultOf, never, strictSettings } from './conformance.js';
 import { inbound, NOW, receiving } from './receiving.js';
 
 for (const target of [{}, { tag: 'offers' }]) {
@@ -31,6 +31,17 @@ for (const target of [{}, { tag: 'offers' }]) {
 
 describe('Mailgun', () => {
   strictSettings(mailgun, { apiKey: 'x', domain: 'd' }, { tag: 'x' });
+
+  test('a domain that does not exist there is a fault of the settings: nobody is parked for it', async () => {
+    const server = await startMailgun();
+    const binding = bind({});
+    const destination = build(mailgun, { apiKey: server.apiKey, domain: 'other.example.com', baseUrl: server.url }, [
+      binding,
+    ]);
+    const error = await faultOf(destination.send(binding, 'suppress', [entry('a@example.com')], never()));
+    await server.close();
+    expect(error.fault).toBe('credentials');
+  });
 
   test('lifting one tag leaves the person out of the others', async () => {
     const server = await startMailgun();

@@ -15,6 +15,7 @@ conformance('Postmark', {
         binding,
       ]),
       binding,
+      nowhere: bind({ stream: 'gone' }),
       server,
       suppressed: () => [...server.held.keys()],
       plant: (address) => server.held.set(address, { reason: 'ManualSuppression', origin: 'Recipient' }),

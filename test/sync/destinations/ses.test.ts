@@ -20,10 +20,18 @@ for (const target of [{ account: true }, { contactList: 'main' }, { contactList:
         ...(wrongSecret ? { secretAccessKey: 'another' } : {}),
         region: 'eu-west-1',
         baseUrl: server.url,
+        contactCallsPerSecond: 10_000,
       };
       return {
         destination: build(ses, settings, [binding]),
         binding,
+        ...('account' in target
+          ? {}
+          : {
+              nowhere: bind(
+                target.topic === undefined ? { contactList: 'gone' } : { contactList: 'main', topic: 'gone' },
+              ),
+            }),
         server,
         suppressed: () => {
           if ('account' in target) return [...server.suppressed.keys()];

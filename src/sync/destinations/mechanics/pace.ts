@@ -1,0 +1,28 @@
+import { ProviderError } from '../../destination.js';
+
+/**
+ * Waits so that calls stay under a provider's limit. Without it a batch of one call an address runs into the limit, is
+ * sent again from its beginning, and never ends. One pace a process: leave room where several run.
+ */
+export function createPace(perSecond: number): (signal: AbortSignal) => Promise<void> {
+  const gap = 1000 / perSecond;
+  let next = 0;
+  return async (signal) => {
+    const now = performance.now();
+    const mine = Math.max(next, now);
+    next = mine + gap;
+    if (mine <= now) return;
+    await new Promise<void>((resolve, reject) => {
+      const late = () => {
+        clearTimeout(timer);
+        reject(new ProviderError('unavailable', 'no answer before the deadline'));
+      };
+      const timer = setTimeout(() => {
+        signal.removeEventListener('abort', late);
+        resolve();
+      }, mine - now);
+      if (signal.aborted) late();
+      else signal.addEventListener('abort', late, { once: true });
+    });
+  };
+}
