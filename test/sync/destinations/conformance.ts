@@ -206,6 +206,26 @@ export function conformance(name: string, traits: Traits): void {
       });
     }
 
+    if (traits.lifts !== false) {
+      test('a 503 after a lift took place, at whichever call, is mended by saying it again', async () => {
+        const first = await make();
+        if (!first.server) return;
+        await settle(first.destination, first.binding, 'suppress', batch(3));
+        const before = first.server.asked.length;
+        await settle(first.destination, first.binding, 'lift', batch(2));
+        const calls = first.server.asked.length - before;
+        for (let n = 0; n < Math.min(calls, 4); n++) {
+          const subject = await make();
+          await settle(subject.destination, subject.binding, 'suppress', batch(3));
+          subject.server?.fault({ kind: 'answer', answer: { status: 503, json: {} }, afterEffect: true }, n);
+          const lifting = settle(subject.destination, subject.binding, 'lift', batch(2));
+          expect((await faultOf(lifting)).fault).toBe('unavailable');
+          await settle(subject.destination, subject.binding, 'lift', batch(2));
+          expect(await held(subject)).toEqual(forms(batch(1, 2)));
+        }
+      });
+    }
+
     test('wrong credentials stop the destination', async () => {
       if (!(await hasNetwork())) return;
       const subject = await make({ wrongSecret: true });
