@@ -361,6 +361,7 @@ export async function compose(
     destinations,
     wake: queue.wake,
     queue: queue.queue,
+    countRefused: limits.badToken,
     followMs: options.sweepMs,
   });
   counting.told = staff.told;

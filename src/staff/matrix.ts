@@ -19,20 +19,31 @@ export interface Cell {
 
 export interface MatrixRow {
   readonly purpose: Purpose;
-  /** By column; undefined where nobody would ask. */
-  readonly cells: readonly (Cell | undefined)[];
+  readonly cells: readonly Cell[];
+}
+
+/** Purposes by channels: messages to people, or uses of their data on websites and ad platforms. */
+export interface MatrixTable {
+  readonly about: 'messages' | 'data';
+  readonly columns: readonly Channel[];
+  readonly rows: readonly MatrixRow[];
 }
 
 /** Brands for which everything is decided alike, and what is decided. */
 export interface MatrixGroup {
   readonly brands: readonly string[];
-  readonly rows: readonly MatrixRow[];
+  readonly tables: readonly MatrixTable[];
 }
 
-export const COLUMNS: readonly Channel[] = ['email', 'voice', 'sms', 'mail', 'push', 'web', 'ads'];
-/** Uses of data rather than messages: they happen on websites and ad platforms. */
-const SHOWN: ReadonlySet<Purpose> = new Set(['retargeting', 'lookalike_seed', 'lookalike_target', 'profiling']);
-const SHOWING: ReadonlySet<Channel> = new Set(['web', 'ads']);
+const DATA: readonly Purpose[] = ['retargeting', 'lookalike_seed', 'lookalike_target', 'profiling'];
+const TABLES = [
+  {
+    about: 'messages',
+    columns: ['email', 'voice', 'sms', 'mail', 'push'],
+    purposes: PURPOSES.filter((purpose) => purpose !== 'legal' && !DATA.includes(purpose)),
+  },
+  { about: 'data', columns: ['web', 'ads'], purposes: DATA },
+] as const satisfies readonly (Omit<MatrixTable, 'rows'> & { readonly purposes: readonly Purpose[] })[];
 
 function latest(atoms: readonly Atom[], wanted: (atom: Atom) => boolean): number | undefined {
   const times = atoms.filter(wanted).map(({ at }) => at);
@@ -74,8 +85,7 @@ export function matrixOf(parts: {
   const { catalog, policy, state, country, now } = parts;
   const context = { policy, ignoreQuietHours: true, ...(country ? { country } : {}) };
 
-  function cell(brand: string, channel: Channel, purpose: Purpose): Cell | undefined {
-    if (SHOWN.has(purpose) !== SHOWING.has(channel)) return undefined;
+  function cell(brand: string, channel: Channel, purpose: Purpose): Cell {
     const question = { brand, channel, purpose, topic: '*', at: now };
     const decision = decide(state, question, context);
     const topics = topicsOf(catalog, brand).filter((topic) => topic.channels.includes(channel));
@@ -99,15 +109,22 @@ export function matrixOf(parts: {
     };
   }
 
-  const groups: { brands: string[]; rows: MatrixRow[]; text: string }[] = [];
+  const groups: { brands: string[]; tables: MatrixTable[]; text: string }[] = [];
   for (const brand of catalog.brands.filter(({ retired }) => !retired)) {
-    const rows = PURPOSES.filter((purpose) => purpose !== 'legal').map(
-      (purpose): MatrixRow => ({ purpose, cells: COLUMNS.map((channel) => cell(brand.id, channel, purpose)) }),
+    const tables = TABLES.map(
+      ({ about, columns, purposes }): MatrixTable => ({
+        about,
+        columns,
+        rows: purposes.map((purpose) => ({
+          purpose,
+          cells: columns.map((channel) => cell(brand.id, channel, purpose)),
+        })),
+      }),
     );
-    const text = JSON.stringify(rows);
+    const text = JSON.stringify(tables);
     const alike = groups.find((group) => group.text === text);
     if (alike) alike.brands.push(brand.name);
-    else groups.push({ brands: [brand.name], rows, text });
+    else groups.push({ brands: [brand.name], tables, text });
   }
-  return groups.map(({ brands, rows }) => ({ brands, rows }));
+  return groups.map(({ brands, tables }) => ({ brands, tables }));
 }

@@ -29,7 +29,7 @@ const DECIDES: Readonly<Record<Approval['kind'], Permission>> = { lift: 'lifts.d
 
 /** What waits for a second person: lifts on a caller's word, lists with readable addresses. */
 export function approvalPages(parts: ApprovalParts) {
-  const { approvals, find, files, catalog, clock } = parts;
+  const { approvals, find, files, catalog } = parts;
 
   const status = (approval: Approval) => (approvals.isExpired(approval) ? 'expired' : approval.status);
 

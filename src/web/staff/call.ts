@@ -3,6 +3,7 @@ import { encodeBase32 } from '../../core/base32.js';
 import { brandById, type Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
+import type { DenialAtom, State } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
 import { type Calls, type Said, VERIFICATIONS, type Verification } from '../../staff/calls.js';
 import type { Caller, FindCaller } from '../../staff/find-caller.js';
@@ -60,13 +61,34 @@ export function callPages(parts: CallParts) {
       jurisdiction: file.jurisdiction,
       linked: linked.slice(1).map((contact) => files.masked(contact)),
       wholePerson: caller.contact.person !== undefined,
-      standing: file.state.atoms
-        .flatMap((atom) => (atom.t === 'denial' ? [atom] : []))
-        .sort((a, b) => b.at - a.at)
-        .slice(0, 6)
-        .map((atom) => ({ at: atom.at, type: atom.type, words: scopeWords(visit.pages, catalog, atom.scope) })),
+      standing: saidNo(visit, file.state),
       email: email && caller.type !== 'email',
     };
+  }
+
+  /** The latest denials, an event a line: a signal denies five uses at once. */
+  function saidNo(visit: Visit, state: State) {
+    const byEvent = new Map<string, DenialAtom[]>();
+    for (const atom of state.atoms) {
+      if (atom.t === 'denial') byEvent.set(atom.id, [...(byEvent.get(atom.id) ?? []), atom]);
+    }
+    return [...byEvent.values()]
+      .flatMap(([first, ...more]) =>
+        first
+          ? [
+              {
+                at: first.at,
+                type: first.type,
+                words:
+                  more.length === 0
+                    ? scopeWords(visit.pages, catalog, first.scope)
+                    : `${more.length + 1} uses of data for ads and sharing`,
+              },
+            ]
+          : [],
+      )
+      .sort((a, b) => b.at - a.at)
+      .slice(0, 6);
   }
 
   async function show(
@@ -173,6 +195,8 @@ export function callPages(parts: CallParts) {
         confirmTo,
         language: visit.field('language') === 'es' ? 'es' : 'en',
       });
+      // Somebody never seen before has a page from now on, and the call is the reason to open it.
+      allowLook(visit.session, [chosen.key], 'call', '', clock);
       await visit.record({
         kind: 'change',
         what: 'call_recorded',

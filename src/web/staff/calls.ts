@@ -109,7 +109,7 @@ export function callsPages(parts: {
           { label: 'Receipt', text: (call) => receiptOf(call.events[0] ?? '') },
           { label: 'Taken by', text: (call) => call.userName },
           {
-            label: '',
+            label: 'State',
             text: (call) => (call.undone ? 'undone' : ''),
             tone: (call) => (call.undone ? 'warn' : undefined),
           },

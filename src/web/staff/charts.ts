@@ -27,7 +27,7 @@ function frame(title: string, body: string, height = HEIGHT): string {
 export function ceiling(largest: number): number {
   if (largest <= 4) return 4;
   const power = 10 ** Math.floor(Math.log10(largest));
-  return [1, 2, 4, 5, 10].map((step) => step * power).find((round) => round >= largest) ?? largest;
+  return [1, 1.5, 2, 3, 4, 6, 8, 10].map((step) => step * power).find((round) => round >= largest) ?? largest;
 }
 
 /** Bars by day, stacked by group. Groups beyond five share the last colour. */

@@ -1,4 +1,4 @@
-import { Router } from 'express';
+import { type Request, Router } from 'express';
 import type { Logger } from 'pino';
 import type { StaffEnvironment } from '../../config/environment.js';
 import type { Clock } from '../../core/clock.js';
@@ -26,6 +26,8 @@ export interface StaffConsoleParts {
   readonly publicUrl: () => string;
   readonly sessions: StaffSessions;
   readonly trail: AuditTrail;
+  /** Counts a sign-in that was refused; throws when there were too many from one network. */
+  readonly countRefused: (request: Request) => Promise<void>;
   readonly extensions: readonly StaffExtension[];
 }
 
@@ -74,7 +76,7 @@ export async function createStaffConsole(parts: StaffConsoleParts): Promise<Staf
     signedOutUri: () => `${publicUrl()}/staff/signed-out`,
   });
   router.use('/staff', sessionMiddleware({ sessions: parts.sessions, keyring, production }));
-  router.use(signInRoutes({ party, keyring, clock, trail, pages, log, production }));
+  router.use(signInRoutes({ party, keyring, clock, trail, pages, log, production, countRefused: parts.countRefused }));
   router.use('/staff', shell.guard);
   router.use(shell.router);
   router.use('/staff', shell.missing);

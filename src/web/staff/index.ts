@@ -1,5 +1,5 @@
 import type { Queue } from 'bullmq';
-import type { Router } from 'express';
+import type { Request, Router } from 'express';
 import type { Logger } from 'pino';
 import type { Proofs } from '../../audit/proofs.js';
 import type { StaffEnvironment } from '../../config/environment.js';
@@ -60,6 +60,7 @@ export interface StaffParts {
   readonly destinations: readonly BoundDestination[];
   readonly wake: (destination: string) => void;
   readonly queue: Queue;
+  readonly countRefused: (request: Request) => Promise<void>;
   /** ms between looks at the ledger. */
   readonly followMs?: number | undefined;
   /** Rights requests of contacts, for the person's page. */
@@ -139,6 +140,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
     publicUrl,
     sessions: stores.staffSessions,
     trail,
+    countRefused: parts.countRefused,
     extensions: [
       overviewPage({ statistics: stores.statistics, reports, calls, approvals, requestAges: parts.requestAges, clock }),
       callPages({ find, calls, files, catalog, clock }),

@@ -3,7 +3,6 @@ import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import { contactKeyFromText, contactKeyText } from '../../core/keys.js';
 import type { FindCaller } from '../../staff/find-caller.js';
-import { COLUMNS } from '../../staff/matrix.js';
 import { needsReason } from '../../staff/permissions.js';
 import type { PersonFiles } from '../../staff/person.js';
 import type { Contact } from '../../store/contacts.js';
@@ -103,7 +102,6 @@ export function peoplePages(parts: PeopleParts) {
       file,
       unmasked,
       keyedOnly: contact.keyedOnly && contact.address === undefined && contact.pending.length === 0,
-      columns: COLUMNS,
       topicName: (id: string) => catalog.topics.find((topic) => topic.id === id)?.name.en ?? id,
       scopeOf: (scope: Parameters<typeof scopeWords>[2]) => scopeWords(pages, catalog, scope),
       receiptOf,
@@ -152,7 +150,7 @@ export function peoplePages(parts: PeopleParts) {
       return show(visit, address ? readable(address) : 'Only a keyed hash of it is left.');
     });
 
-    shell.navigate({ href: '/staff/people', label: 'People', permission: 'people.view' });
+    shell.navigate({ href: '/staff/people', label: 'People', permission: 'people.view', also: ['/staff/contacts'] });
     shell.get('/staff/people', 'people.view', (visit) =>
       visit.page('people', { title: 'People', find: '', fault: undefined, reasons: REASONS, reason: '', note: '' }),
     );

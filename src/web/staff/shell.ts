@@ -49,6 +49,8 @@ export interface NavigationItem {
   readonly href: string;
   readonly label: string;
   readonly permission: Permission;
+  /** Where else it is current: the beginnings of further paths. */
+  readonly also?: readonly string[];
   /** A number beside it; nothing when it is 0. */
   readonly count?: (visit: Visit) => Promise<number>;
 }
@@ -148,10 +150,12 @@ export function createShell(parts: {
         if (said !== undefined) delete session.said;
         const shown = navigation.filter(({ permission }) => may(user.roles, permission));
         const items = await Promise.all(
-          shown.map(async ({ href, label, count }) => ({
+          shown.map(async ({ href, label, count, also = [] }) => ({
             href,
             label,
-            current: request.path === href || (href !== '/staff' && request.path.startsWith(`${href}/`)),
+            current:
+              request.path === href ||
+              [href, ...also].some((start) => start !== '/staff' && request.path.startsWith(`${start}/`)),
             count: await count?.(visit).catch(() => 0),
           })),
         );

@@ -35,6 +35,8 @@ export function signInRoutes(parts: {
   readonly pages: StaffPages;
   readonly log: Logger;
   readonly production: boolean;
+  /** Counts an answer that was refused; throws when there were too many from one network. */
+  readonly countRefused: (request: Request) => Promise<void>;
 }): Router {
   const { party, clock, trail, pages, log, production } = parts;
   const router = Router();
@@ -108,6 +110,7 @@ export function signInRoutes(parts: {
       if (!(error instanceof SignInRefused)) throw error;
       // The answer is hostile or broken: its code is for the log, nothing of it for the page.
       log.warn({ reqId: request.id, code: error.code }, 'staff sign-in refused');
+      await parts.countRefused(request);
       await trail.record(
         { id: 'unknown', name: 'unknown', roles: [] },
         { kind: 'session', what: 'sign_in_refused', about: error.code },
