@@ -78,7 +78,7 @@ export async function createStaffPages(parts: {
             css: [parts.baseCss, cssPath],
             user: undefined,
             navigation: [],
-            said: undefined,
+            flash: undefined,
             csrf: '',
             ...values,
           }),

@@ -162,7 +162,7 @@ export function createShell(parts: {
         pages.send(response, status, view, {
           user: { ...user, role: user.roles.map((role) => ROLE_WORDS[role].name).join(', ') },
           navigation: items,
-          said,
+          flash: said,
           csrf: session.csrf,
           may: visit.may,
           ...values,

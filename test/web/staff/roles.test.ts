@@ -37,7 +37,10 @@ describe('every route with every role', () => {
   test('without a sign-in nothing is shown, whether or not there is a page', async () => {
     const texts = new Set<string>();
     for (const route of [...hush.hush.staff.routes, { method: 'get', path: '/staff/no-such-page' }]) {
-      const response = await fetch(hush.url + concrete(route.path), { method: route.method.toUpperCase(), redirect: 'manual' });
+      const response = await fetch(hush.url + concrete(route.path), {
+        method: route.method.toUpperCase(),
+        redirect: 'manual',
+      });
       expect(response.status).toBe(route.method === 'get' ? 303 : 401);
       if (route.method === 'get') expect(response.headers.get('location')).toMatch(/^\/staff\/sign-in\?to=/);
       texts.add((await response.text()).replaceAll(encodeURIComponent(concrete(route.path)), ''));

@@ -1,0 +1,330 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type Hush, startHush } from '../../support/hush.js';
+import { type Answer, type Console, signIn } from './browser.js';
+import { keyOf, makeCustomer } from './people.js';
+
+let hush: Hush;
+let agent: Console;
+let supervisor: Console;
+let person: Awaited<ReturnType<typeof makeCustomer>>;
+beforeAll(async () => {
+  hush = await startHush();
+  agent = await signIn(hush, 'agent');
+  supervisor = await signIn(hush, 'supervisor');
+  person = await makeCustomer(hush, 'Ana');
+  await hush.settle();
+  await sealed();
+});
+afterAll(() => hush?.stop());
+
+/** Resolves when the follower has seen every entry that there is now. */
+async function sealed(): Promise<void> {
+  await hush.settle();
+  const { log, ledger, statistics } = hush.hush.stores;
+  for (let round = 0; round < 100; round++) {
+    const { size } = await log.leaves.reached();
+    if (size >= (await ledger.count()) && (await statistics.next()) >= size) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error('the ledger was not followed in ten seconds');
+}
+
+const hidden = (text: string, name: string) => new RegExp(`name="${name}" value="([^"]*)"`).exec(text)?.[1] ?? '';
+
+/** A whole call: find, choose, record. */
+async function call(who: Console, find: string, fields: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  const { text, status } = await who.post('/staff/call', { find });
+  expect(status).toBe(200);
+  return who.post('/staff/call/record', {
+    find: hidden(text, 'find') || find,
+    contact: hidden(text, 'contact'),
+    call: hidden(text, 'call'),
+    wish: 'all',
+    brand: '*',
+    caller: 'self',
+    verification: 'none',
+    ...fields,
+  });
+}
+const callIdOf = (answer: Answer) => answer.at.split('/').at(-1) ?? '';
+
+describe('finding a caller', () => {
+  test.each([
+    ['an email in capitals', 'ANA@Example.COM'],
+    ['a customer number alone', 'ana-4731'],
+    ['a customer number with its system', 'customer:ana-4731'],
+    ['a name and postal code', 'ana doe, 54956'],
+    ['a name the other way round, with an initial', 'Doe, Ana Q. 54956-1234'],
+  ])('by %s', async (_name, find) => {
+    const { text } = await agent.post('/staff/call', { find });
+    expect(text).toContain('Customer');
+    expect(text).toContain('It will count for all we know to be theirs');
+    // Masked: the address that was not typed is nowhere on the page.
+    expect(text).not.toContain('12 Main Street');
+  });
+
+  test('by phone in any spelling', async () => {
+    const digits = person.phone.phone.slice(2);
+    for (const find of [
+      `1-${digits.slice(0, 3)}-${digits.slice(3, 6)}-${digits.slice(6)}`,
+      `(${digits.slice(0, 3)}) ${digits.slice(3)}`,
+      `001${digits}`,
+    ]) {
+      expect((await agent.post('/staff/call', { find })).text).toContain('Customer');
+    }
+  });
+
+  test('a wrong postal code finds nobody, and the agent is told what to ask for', async () => {
+    const { text } = await agent.post('/staff/call', { find: 'ana doe, 10001' });
+    expect(text).toContain('an address we have never seen is fine');
+  });
+
+  test('an address that is none is said so', async () => {
+    expect((await agent.post('/staff/call', { find: 'ana@@example' })).text).toContain('role="alert"');
+  });
+
+  test('looking is written down before anything is shown, with the call as the reason', async () => {
+    await agent.post('/staff/call', { find: 'ana@example.com' });
+    const [entry] = await hush.hush.staff.trail.list({ user: 'agent' }, 0, 1);
+    expect(entry).toMatchObject({ kind: 'look', what: 'caller_found', reason: 'call', name: 'Dana Reyes' });
+    expect(entry?.contact?.length).toBe(16);
+  });
+});
+
+describe('an opt-out by phone', () => {
+  test('counts for an address never seen, unverified, with evidence that only some may read', async () => {
+    const contact = { email: 'new@example.com' };
+    const answer = await call(agent, contact.email, { words: 'no more, please', callerName: 'Nia' });
+    expect(answer.status).toBe(200);
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
+    await hush.settle();
+    const key = await keyOf(hush, contact);
+    expect((await agent.get(`/staff/contacts/${key}`)).text).not.toContain('no more, please');
+    const officer = await signIn(hush, 'privacy_officer');
+    const page = await officer.get(`/staff/contacts/${key}`);
+    expect(page.text).toContain('no more, please');
+    expect(page.text).toContain('staff agent (Dana Reyes)');
+  });
+
+  test('reaches all contacts of a person, and only what was said', async () => {
+    const bea = await makeCustomer(hush, 'Bea');
+    await call(agent, 'bea@example.com', { wish: 'mail', brand: 'shipping' });
+    const ask = (contact: object, channel: string, brand: string) =>
+      hush.decide(contact, 'promotion', { channel, brand });
+    for (const contact of [bea.phone, bea.postal, bea.id]) {
+      expect(await ask(contact, 'mail', 'shipping')).toMatchObject({ allowed: false, reason: 'opted_out' });
+      expect(await ask(contact, 'mail', 'jmf')).toMatchObject({ allowed: true });
+    }
+  });
+
+  test('sharing and ads means the five purposes of the signal, each with a receipt', async () => {
+    const contact = { phone: '+19205550142' };
+    const { text } = await call(agent, contact.phone, { wish: 'sharing' });
+    expect(text.match(/r_[0-9A-Z]{4}(-[0-9A-Z]{4}){4}<\/a>/g)).toHaveLength(5);
+    expect(await hush.decide(contact, 'lookalike_seed', { channel: 'ads' })).toMatchObject({ allowed: false });
+    expect(await hush.decide(contact, 'promotion', { channel: 'mail' })).toMatchObject({ allowed: true });
+  });
+
+  test('the same form sent twice is one call with one receipt', async () => {
+    const find = 'twice@example.com';
+    const { text } = await agent.post('/staff/call', { find });
+    const form = { find, contact: hidden(text, 'contact'), call: hidden(text, 'call'), wish: 'all', brand: '*' };
+    const [first, second] = [
+      await agent.post('/staff/call/record', form),
+      await agent.post('/staff/call/record', form),
+    ];
+    expect(second.at).toBe(first.at);
+    await hush.settle();
+    const key = await keyOf(hush, { email: find });
+    const officer = await signIn(hush, 'privacy_officer');
+    expect((await officer.get(`/staff/contacts/${key}`)).text.match(/<b>Opted out<\/b>/g)).toHaveLength(1);
+  });
+
+  test('a confirmation goes to the address by mail, in Spanish, with a link that undoes it', async () => {
+    const contact = { email: 'confirm@example.com' };
+    const answer = await call(agent, contact.email, { confirm: 'mail', language: 'es' });
+    expect(answer.text).toContain('by email, on its way');
+    await hush.hush.outbox.settle();
+    const [mail] = await hush.hush.stores.mailbox.list();
+    const raw =
+      (await hush.hush.stores.mailbox.get(mail?.id ?? ''))?.raw.toString('utf8').replaceAll('=\r\n', '') ?? '';
+    expect(raw).toContain('To: confirm@example.com');
+    const path = /\/p\/[\w-]+/.exec(raw)?.[0] ?? '';
+    expect(path).not.toBe('');
+    const undone = await fetch(hush.url + path, { method: 'POST', body: new URLSearchParams({ act: 'undo' }) });
+    expect(undone.status).toBe(200);
+    expect(await hush.decide(contact)).toMatchObject({ allowed: true });
+  });
+
+  test('no address is in a line of the log', async () => {
+    await call(agent, 'secret-person@example.com', { words: 'secret words', callerName: 'Secret Name' });
+    expect(hush.logged.join('')).not.toMatch(/secret-person|secret words|Secret Name/);
+  });
+
+  test('a made-up contact, wish, brand or call is refused and nothing is recorded', async () => {
+    const find = 'made-up@example.com';
+    const good = { find, contact: '', call: '0123456789abcdef', wish: 'all', brand: '*' };
+    for (const wrong of [
+      { wish: 'everything' },
+      { brand: 'evil' },
+      { call: '../x' },
+      { contact: `c_${'0'.repeat(26)}` },
+    ]) {
+      expect((await agent.post('/staff/call/record', { ...good, ...wrong })).status).toBe(400);
+    }
+    expect(await hush.decide({ email: find })).toMatchObject({ reason: 'not_objected' });
+  });
+});
+
+describe('the day’s calls', () => {
+  test('an agent sees their own, a supervisor everybody’s; another’s is as if it were not there', async () => {
+    const id = callIdOf(await call(supervisor, 'by-supervisor@example.com'));
+    expect((await agent.get(`/staff/calls/${id}`)).status).toBe(404);
+    expect((await agent.get('/staff/calls')).text).not.toContain(id);
+    const mine = callIdOf(await call(agent, 'by-agent@example.com'));
+    expect((await supervisor.get('/staff/calls')).text).toContain(mine);
+    expect((await supervisor.get(`/staff/calls/${mine}`)).status).toBe(200);
+  });
+
+  test('a supervisor undoes a mistake by a new event; an older opt-out stays and nothing is erased', async () => {
+    const contact = { email: 'mistake@example.com' };
+    await hush.ask('/v1/events', {
+      events: [
+        {
+          contact,
+          type: 'opted_out',
+          scope: { brand: 'jmf', channel: 'email', purpose: 'promotion' },
+          source: { kind: 'one_click' },
+        },
+      ],
+    });
+    const id = callIdOf(await call(agent, contact.email));
+    expect(await hush.decide(contact, 'promotion', { channel: 'mail' })).toMatchObject({ allowed: false });
+    const answer = await supervisor.post(`/staff/calls/${id}/undo`, { reason: 'wrong address' });
+    expect(answer.text).toContain('Undone by a new event');
+    expect(await hush.decide(contact, 'promotion', { channel: 'mail' })).toMatchObject({ allowed: true });
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
+    await hush.settle();
+    const officer = await signIn(hush, 'privacy_officer');
+    const page = await officer.get(`/staff/contacts/${await keyOf(hush, contact)}`);
+    expect(page.text.match(/<b>Opted out<\/b>/g)).toHaveLength(2);
+    expect(page.text).toContain('<b>Opted in</b>');
+    expect((await supervisor.post(`/staff/calls/${id}/undo`, { reason: 'again' })).status).toBe(409);
+  });
+
+  test('undoing gives back the consent that the call had ended', async () => {
+    const cleo = await makeCustomer(hush, 'Cleo');
+    await hush.ask('/v1/events', {
+      events: [
+        {
+          contact: cleo.email,
+          type: 'consent_granted',
+          scope: { brand: 'jmf', channel: 'sms', purpose: 'promotion' },
+          source: { kind: 'form' },
+        },
+      ],
+    });
+    const sms = () => hush.decide(cleo.email, 'sweepstakes', { channel: 'email', brand: 'jmf' });
+    expect(await sms()).toMatchObject({ allowed: true });
+    const id = callIdOf(await call(agent, 'cleo@example.com'));
+    expect(await sms()).toMatchObject({ allowed: false });
+    await supervisor.post(`/staff/calls/${id}/undo`, { reason: 'meant another Cleo' });
+    expect(await sms()).toMatchObject({ allowed: true });
+    // Every address of the person, too.
+    expect(await hush.decide(cleo.postal, 'sweepstakes', { channel: 'mail' })).toMatchObject({ allowed: true });
+  });
+
+  test('nobody undoes their own call', async () => {
+    const contact = { email: 'own@example.com' };
+    const id = callIdOf(await call(supervisor, contact.email));
+    expect((await supervisor.post(`/staff/calls/${id}/undo`, { reason: 'oops' })).status).toBe(403);
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false });
+    const [entry] = await hush.hush.staff.trail.list({ user: 'supervisor', kind: 'refusal' }, 0, 1);
+    expect(entry?.what).toBe('own');
+  });
+});
+
+describe('lifting an opt-out on a caller’s word', () => {
+  async function askLift(contact: { email: string }, fields: Readonly<Record<string, string>> = {}): Promise<Answer> {
+    await agent.post('/staff/call', { find: contact.email });
+    return agent.post(`/staff/contacts/${await keyOf(hush, contact)}/lift`, {
+      scope: '*/*/marketing/*',
+      caller: 'self',
+      verification: 'account',
+      words: 'I want it again',
+      ...fields,
+    });
+  }
+
+  test('changes nothing until another person confirms it, and then lifts', async () => {
+    const contact = { email: 'again@example.com' };
+    await call(agent, contact.email);
+    const asked = await askLift(contact);
+    expect(asked.text).toContain('waits for a second person');
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false });
+    const id = asked.at.split('/').at(-1);
+    expect((await agent.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' })).status).toBe(403);
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false });
+    expect((await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' })).text).toContain('Confirmed.');
+    expect(await hush.decide(contact)).toMatchObject({ allowed: true });
+    expect((await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' })).status).toBe(409);
+  });
+
+  test('a supervisor who asked does not confirm it, though the role may', async () => {
+    const contact = { email: 'self-lift@example.com' };
+    await call(agent, contact.email);
+    await supervisor.post('/staff/call', { find: contact.email });
+    const asked = await supervisor.post(`/staff/contacts/${await keyOf(hush, contact)}/lift`, {
+      scope: '*/*/marketing/*',
+      verification: 'account',
+      words: 'yes',
+    });
+    const id = asked.at.split('/').at(-1);
+    expect((await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' })).status).toBe(403);
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false });
+    const second = await signIn(hush, 'supervisor-2');
+    expect((await second.post(`/staff/lifts/${id}/decide`, { decision: 'refuse' })).text).toContain(
+      'Nothing has changed',
+    );
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false });
+  });
+
+  test('two supervisors at once lift once', async () => {
+    const contact = { email: 'race@example.com' };
+    await call(agent, contact.email);
+    const id = (await askLift(contact)).at.split('/').at(-1);
+    const second = await signIn(hush, 'supervisor-2');
+    const answers = await Promise.all(
+      [supervisor, second].map((who) => who.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' })),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
+  });
+
+  test('an unverified caller is refused a lift, though never an opt-out', async () => {
+    const contact = { email: 'unverified@example.com' };
+    await call(agent, contact.email);
+    expect((await askLift(contact, { verification: 'none' })).status).toBe(400);
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false });
+  });
+
+  test('with a text read aloud it is a consent to that text', async () => {
+    const contact = { email: 'agreed@example.com' };
+    await call(agent, contact.email);
+    const id = (await askLift(contact, { notice: 'newsletter 1 en' })).at.split('/').at(-1);
+    await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' });
+    expect(await hush.decide(contact)).toMatchObject({ allowed: true, reason: 'consented' });
+    await hush.settle();
+    const officer = await signIn(hush, 'privacy_officer');
+    expect((await officer.get(`/staff/contacts/${await keyOf(hush, contact)}`)).text).toContain(
+      'Yes, send me offers and news by email',
+    );
+  });
+
+  test('another agent does not see what was asked', async () => {
+    const contact = { email: 'private@example.com' };
+    await call(agent, contact.email);
+    const at = (await askLift(contact)).at;
+    const other = await signIn(hush, 'agent-2');
+    expect((await other.get(at)).status).toBe(404);
+  });
+});
