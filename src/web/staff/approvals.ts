@@ -187,7 +187,7 @@ export function approvalPages(parts: ApprovalParts) {
         reason: found.why.reason,
         about: id,
       });
-      visit.go(`/staff/approvals/${id}`, 'It waits for a second person. Nothing has changed yet.');
+      await visit.go(`/staff/approvals/${id}`, 'It waits for a second person. Nothing has changed yet.');
     });
 
     shell.get('/staff/approvals/:id', 'approvals.read', async (visit) => show(visit, await approvalOf(visit)));
@@ -212,7 +212,7 @@ export function approvalPages(parts: ApprovalParts) {
           contact: approval.contact,
           about: [approval.id, ...events.map(receiptOf)].join(' '),
         });
-        visit.go(`/staff/approvals/${approval.id}`, confirmed ? 'Confirmed.' : 'Refused. Nothing has changed.');
+        await visit.go(`/staff/approvals/${approval.id}`, confirmed ? 'Confirmed.' : 'Refused. Nothing has changed.');
       });
     }
 
@@ -237,7 +237,7 @@ export function approvalPages(parts: ApprovalParts) {
       }
       const id = await approvals.requestExport(visit.user, { brand, channel, purpose }, reason);
       await visit.record({ kind: 'change', what: 'export_requested', note: reason, about: id });
-      visit.go(`/staff/approvals/${id}`, 'It waits for a second person. You can fetch it for a day, once.');
+      await visit.go(`/staff/approvals/${id}`, 'It waits for a second person. You can fetch it for a day, once.');
     });
   };
 }

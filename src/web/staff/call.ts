@@ -204,7 +204,7 @@ export function callPages(parts: CallParts) {
         reason: 'call',
         about: done.events.map((event) => `r_${event}`).join(' '),
       });
-      visit.go(`/staff/calls/${call}`);
+      await visit.go(`/staff/calls/${call}`);
     });
   };
 }

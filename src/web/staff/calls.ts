@@ -146,7 +146,7 @@ export function callsPages(parts: {
         note: reason,
         about: events.map(receiptOf).join(' '),
       });
-      visit.go(`/staff/calls/${call.id}`, 'Undone by a new event. The call itself stays in the record.');
+      await visit.go(`/staff/calls/${call.id}`, 'Undone by a new event. The call itself stays in the record.');
     });
   };
 }

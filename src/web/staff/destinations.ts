@@ -92,7 +92,7 @@ export function destinationPages(parts: {
         });
         await reports[act](name);
         if (act === 'resume') parts.wake(name);
-        visit.go(
+        await visit.go(
           '/staff/destinations',
           act === 'pause' ? `${name} is told nothing for now. What is to be told is kept.` : `${name} is told again.`,
         );

@@ -126,7 +126,7 @@ export function peoplePages(parts: PeopleParts) {
       if (!reason || note === '')
         return askReason(visit, visit.param('key'), 'Choose a reason, and write in a few words what it is about.');
       allowLook(visit.session, [key], reason, note, clock);
-      visit.go(`/staff/contacts/${contactKeyText(key)}`);
+      await visit.go(`/staff/contacts/${contactKeyText(key)}`);
     });
 
     shell.post('/staff/contacts/:key/address', 'people.unmask', async (visit) => {

@@ -8,6 +8,13 @@ import type { PersonFiles } from '../../staff/person.js';
 import type { StaffShell, Visit } from './shell.js';
 import { receiptOf, scopeWords, spelled } from './words.js';
 
+/** Half a second after its acknowledgement, as a rule. */
+const notYet = () =>
+  new HushError('unavailable', 'this event is not under a published checkpoint yet', {
+    retryAfter: 1,
+    remedy: 'reload in a second',
+  });
+
 /** A receipt: what happened, who knows, the proof, and how anybody can check it without us. */
 export function receiptPages(parts: {
   readonly receipts: Receipts;
@@ -66,7 +73,7 @@ export function receiptPages(parts: {
     shell.get('/staff/receipts/:id/proof', 'receipts.read', async (visit) => {
       const receipt = await receiptFor(visit);
       const proof = await proofs.proofFor(receipt.event.id as EventId);
-      if (proof === undefined) throw new HushError('not_found', 'this event is not under a published checkpoint yet');
+      if (proof === undefined) throw notYet();
       await visit.record({ kind: 'export', what: 'proof', contact: receipt.key, about: receipt.id });
       visit.response
         .type('text/plain; charset=utf-8')
@@ -76,7 +83,7 @@ export function receiptPages(parts: {
     shell.get('/staff/receipts/:id/entry', 'receipts.read', async (visit) => {
       const receipt = await receiptFor(visit);
       const entry = await proofs.entryFor(receipt.event.id as EventId);
-      if (entry === undefined) throw new HushError('not_found', 'this event is not under a published checkpoint yet');
+      if (entry === undefined) throw notYet();
       await visit.record({ kind: 'export', what: 'proof', contact: receipt.key, about: receiptOf(receipt.event.id) });
       visit.response
         .type('application/octet-stream')

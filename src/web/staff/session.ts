@@ -93,6 +93,14 @@ export async function beginSession(request: Request, user: StaffUser, clock: Clo
     seenAt: now,
     looks: {},
   };
+  await keepSession(request);
+}
+
+/** Writes the session before a redirect: browsers follow one as soon as its head is there, and would meet the old session. */
+export async function keepSession(request: Request): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    request.session.save((error: unknown) => (error ? reject(error) : resolve()));
+  });
 }
 
 export async function endSession(request: Request): Promise<void> {

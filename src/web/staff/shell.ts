@@ -7,7 +7,7 @@ import { may, type Permission, ROLE_WORDS } from '../../staff/permissions.js';
 import { unavailable } from '../../store/connect.js';
 import { statusOf } from '../middleware/problem.js';
 import type { StaffPages } from './render.js';
-import { currentSession, isCsrfToken, type StaffSession } from './session.js';
+import { currentSession, isCsrfToken, keepSession, type StaffSession } from './session.js';
 
 /** One request of somebody signed in who has the route's permission. */
 export interface Visit {
@@ -32,7 +32,7 @@ export interface Visit {
     status?: number,
   ): Promise<void>;
   /** After a POST: goes to a page (303), which says `said` once. */
-  go(path: string, said?: string): void;
+  go(path: string, said?: string): Promise<void>;
 }
 
 export type Handle = (visit: Visit) => Promise<void> | void;
@@ -168,8 +168,9 @@ export function createShell(parts: {
           ...values,
         });
       },
-      go(path, said) {
+      async go(path, said) {
         if (said !== undefined) session.said = said;
+        await keepSession(request);
         response.redirect(303, path);
       },
     };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Hush, startHush } from '../../support/hush.js';
 import { type Answer, type Console, signIn } from './browser.js';
-import { keyOf, makeCustomer } from './people.js';
+import { follow, keyOf, makeCustomer } from './people.js';
 
 let hush: Hush;
 let agent: Console;
@@ -12,22 +12,9 @@ beforeAll(async () => {
   agent = await signIn(hush, 'agent');
   supervisor = await signIn(hush, 'supervisor');
   person = await makeCustomer(hush, 'Ana');
-  await hush.settle();
-  await sealed();
+  await follow(hush);
 });
 afterAll(() => hush?.stop());
-
-/** Resolves when the follower has seen every entry that there is now. */
-async function sealed(): Promise<void> {
-  await hush.settle();
-  const { log, ledger, statistics } = hush.hush.stores;
-  for (let round = 0; round < 100; round++) {
-    const { size } = await log.leaves.reached();
-    if (size >= (await ledger.count()) && (await statistics.next()) >= size) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error('the ledger was not followed in ten seconds');
-}
 
 const hidden = (text: string, name: string) => new RegExp(`name="${name}" value="([^"]*)"`).exec(text)?.[1] ?? '';
 

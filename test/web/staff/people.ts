@@ -52,3 +52,17 @@ export async function makeCustomer(hush: Hush, name: string) {
 export async function keyOf(hush: Hush, contact: object): Promise<string> {
   return (await hush.ask<{ contact: string }>('/v1/contacts/lookup', { contact })).contact;
 }
+
+/** Resolves when everything recorded is sealed, published and counted. */
+export async function follow(hush: Hush): Promise<void> {
+  const { log, ledger, statistics } = hush.hush.stores;
+  for (let round = 0; round < 100; round++) {
+    await hush.settle();
+    const unsealed = await ledger.collection.countDocuments({ unsealed: { $exists: true } });
+    const { size } = await log.leaves.reached();
+    const published = (await log.checkpoints.latest())?.size ?? 0;
+    if (unsealed === 0 && published >= size && (await statistics.next()) >= size) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error('the ledger was not followed in ten seconds');
+}
