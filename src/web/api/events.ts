@@ -53,6 +53,14 @@ export function draftFrom(input: EventInput, subject: Subject, key: ApiKey): Dra
   };
 }
 
+/** A fault of one event of a request, its field named as the request has it. */
+function inEvent(error: HushError, index: number): HushError {
+  return new HushError(error.kind, error.message, {
+    ...error.detail,
+    field: `events.${index}.${error.detail.field ?? ''}`,
+  });
+}
+
 export function eventRoutes(
   routes: ApiRoutes,
   parts: {
@@ -72,10 +80,7 @@ export function eventRoutes(
       return draftFrom(parsed.data, await reader.subject(parsed.data.contact, parts.subjectByKey), key);
     } catch (error) {
       if (!(error instanceof HushError)) throw error;
-      throw new HushError(error.kind, error.message, {
-        ...error.detail,
-        field: `events.${index}.${error.detail.field ?? ''}`,
-      });
+      throw inEvent(error, index);
     }
   }
 
@@ -106,7 +111,7 @@ export function eventRoutes(
         return;
       }
       if (!(result instanceof HushError)) throw result;
-      rejected.push({ index, problem: problemOf(result) });
+      rejected.push({ index, problem: problemOf(inEvent(result, index)) });
     });
     // All failed because the record is away: the request as a whole did.
     const away = results.find((result) => result instanceof HushError && result.kind === 'unavailable');

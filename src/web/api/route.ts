@@ -48,6 +48,8 @@ interface Fault {
   readonly message: string;
 }
 
+const UNKNOWN = 'this field is unknown; remove it or check its spelling';
+
 /** Unknown fields get a fault each, and a union's fault names the branch that was meant. */
 function flatten(issues: readonly z.core.$ZodIssue[], base: readonly (string | number)[] = []): Fault[] {
   return issues.flatMap((issue): Fault[] => {
@@ -55,16 +57,18 @@ function flatten(issues: readonly z.core.$ZodIssue[], base: readonly (string | n
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => ({
         path: [...path, key],
-        message: 'this field is unknown; remove it or check its spelling',
+        message: UNKNOWN,
       }));
     }
     if (issue.code === 'invalid_union') {
       const branches = issue.errors.map((branch) => flatten(branch, path));
+      // The alternative that was meant knows every field that was given; with none or several of them the choice itself is the fault.
       const meant = branches.filter(
-        (branch) => branch.length > 0 && branch.every((fault) => fault.path.length > path.length + 1),
+        (branch) =>
+          branch.length > 0 && branch.every((fault) => fault.message !== UNKNOWN && fault.path.length > path.length),
       );
       const [closest] = meant;
-      if (closest) return closest;
+      if (closest && meant.length === 1) return closest;
       const nested = branches.find((branch) => branch.length === 1 && branch[0]?.message.startsWith('a key is'));
       return nested ?? [{ path, message: issue.message }];
     }

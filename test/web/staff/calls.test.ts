@@ -199,6 +199,16 @@ describe('the day’s calls', () => {
     expect((await supervisor.post(`/staff/calls/${id}/undo`, { reason: 'again' })).status).toBe(409);
   });
 
+  test('undoing leaves an opt-out of the very same scope that came another way', async () => {
+    const contact = { email: 'both@example.com' };
+    await hush.ask('/v1/events', {
+      events: [{ contact, type: 'opted_out', scope: { purpose: 'marketing' }, source: { kind: 'form' } }],
+    });
+    const id = callIdOf(await call(agent, contact.email));
+    await supervisor.post(`/staff/calls/${id}/undo`, { reason: 'wrong address' });
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
+  });
+
   test('undoing gives back the consent that the call had ended', async () => {
     const cleo = await makeCustomer(hush, 'Cleo');
     await hush.ask('/v1/events', {

@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import express from 'express';
+import { keyringFromSecret } from '../../../src/core/keys.js';
 import { rolesFrom } from '../../../src/web/staff/oidc.js';
-import { ABSOLUTE, IDLE } from '../../../src/web/staff/session.js';
+import { ABSOLUTE, beginSession, IDLE, sessionMiddleware } from '../../../src/web/staff/session.js';
 import { safeTarget } from '../../../src/web/staff/sign-in.js';
 import { type Hush, startHush } from '../../support/hush.js';
 import { type Console, signIn, visitor } from './browser.js';
@@ -124,15 +127,15 @@ describe('sessions', () => {
     const thief = await signIn(hush, 'agent');
     const fixed = thief.cookies.get('hush-staff') ?? '';
     const victim = visitor(hush);
-    victim.cookies.set('hush-staff', fixed);
-    await thief.post('/staff/sign-out', {});
     const choose = await victim.get('/staff');
+    // Planted while the victim signs in: a live session of the thief's own.
+    victim.cookies.set('hush-staff', fixed);
     await victim.post(/action="([^"]+)"/.exec(choose.text)?.[1] ?? '', { user: 'privacy_officer' });
+    expect((await victim.get('/staff')).text).toContain('Priya Shah, privacy officer');
     expect(victim.cookies.get('hush-staff')).not.toBe(fixed);
     const again = visitor(hush);
     again.cookies.set('hush-staff', fixed);
     expect((await again.get('/staff')).text).not.toContain('Priya Shah, privacy officer');
-    expect((await victim.get('/staff')).text).toContain('Priya Shah, privacy officer');
   });
 
   test('a cookie that was made up, or whose signature was, is nobody', async () => {
@@ -240,18 +243,37 @@ describe('in production', () => {
     expect((await visitor(hush).get('/dev/idp/auth')).status).toBe(404);
   });
 
-  test('cookies are Secure, bound to the host, and not sent over plain HTTP', async () => {
-    const provider = await hostileProvider();
+  test('the issuer is not asked before somebody signs in, and its absence is said honestly', async () => {
+    hush = await startHush({
+      env: { ...env, HUSH_OIDC_ISSUER: 'https://login.invalid', HUSH_OIDC_CLIENT_ID: 'console' },
+    });
+    const answer = await visitor(hush).get('/staff/sign-in');
+    expect(answer.status).toBe(503);
+    expect(answer.text).not.toContain('login.invalid');
+  });
+
+  test('the cookie is Secure and bound to the host, and not sent over plain HTTP', async () => {
+    hush = await startHush();
+    const app = express();
+    app.set('trust proxy', true);
+    const { staffSessions: sessions } = hush.hush.stores;
+    app.use(sessionMiddleware({ sessions, keyring: keyringFromSecret('a secret of this test'), production: true }));
+    app.get('/', async (request, response) => {
+      await beginSession(request, { id: 'u', name: 'U', roles: ['agent'] }, hush.hush.clock);
+      response.send('in');
+    });
+    const server = app.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : 0;
     try {
-      hush = await startHush({
-        env: { ...env, HUSH_OIDC_ISSUER: 'https://login.example.com', HUSH_OIDC_CLIENT_ID: 'console' },
-      });
-      // The issuer is not asked before somebody signs in, and its absence is said honestly.
-      const answer = await visitor(hush).get('/staff/sign-in');
-      expect(answer.status).toBe(503);
-      expect(answer.text).not.toContain('login.example.com');
+      const ask = (proto: string) => fetch(`http://127.0.0.1:${port}/`, { headers: { 'x-forwarded-proto': proto } });
+      const cookie = (await ask('https')).headers.get('set-cookie') ?? '';
+      expect(cookie).toMatch(/^__Host-hush-staff=[^;]+; Path=\/; Expires=[^;]+; HttpOnly; Secure; SameSite=Lax$/);
+      expect((await ask('http')).headers.get('set-cookie')).toBeNull();
     } finally {
-      await provider.stop();
+      server.closeAllConnections();
+      server.close();
     }
   });
 });
