@@ -1,0 +1,64 @@
+import type { RequestKind } from '../core/request.js';
+
+export const LETTER_KINDS = [
+  'acknowledgement',
+  'verification',
+  'extension',
+  'denial',
+  'refusal',
+  'fulfilment',
+  'agent_confirmation',
+] as const;
+export type LetterKind = (typeof LETTER_KINDS)[number];
+
+/** All that a letter about a request says. Times are milliseconds since 1970. */
+export interface LetterRequest {
+  readonly kind: LetterKind;
+  /** `q_…` */
+  readonly request: string;
+  /** What people read out. */
+  readonly reference: string;
+  readonly requestKind: RequestKind;
+  readonly language: string;
+  readonly brand: string;
+  readonly to: {
+    readonly email?: string;
+    /** Lines. */
+    readonly postal?: string;
+    readonly name?: string;
+  };
+  readonly receivedAt: number;
+  readonly due: number;
+  readonly extendedDue?: number;
+  /** Id from the list of denial, extension or refusal reasons. */
+  readonly reason?: string;
+  /** What a member of staff adds in the words of the letter. */
+  readonly explanation?: string;
+  readonly link?: string;
+  /** Receipts of what was done, as read out. */
+  readonly results?: readonly string[];
+}
+
+export interface LetterContent {
+  readonly subject: string;
+  readonly html: string;
+  readonly text: string;
+  readonly pdf: Buffer;
+}
+
+export interface SentLetter {
+  readonly id: string;
+  readonly kind: LetterKind;
+  readonly at: number;
+  readonly way: 'mail' | 'print';
+  readonly by: string;
+}
+
+/** Letters in the words of the templates: seen before they are sent, kept as sent. */
+export interface Letters {
+  preview(letter: LetterRequest): Promise<LetterContent>;
+  /** By mail where there is an address for it, else to be printed. Durable when it resolves. */
+  send(letter: LetterRequest, by: string): Promise<{ readonly id: string; readonly way: 'mail' | 'print' }>;
+  ofRequest(request: string): Promise<readonly SentLetter[]>;
+  asSent(id: string): Promise<LetterContent | undefined>;
+}
