@@ -1,4 +1,3 @@
-import type { Queue } from 'bullmq';
 import type { Request, Router } from 'express';
 import type { Logger } from 'pino';
 import type { Proofs } from '../../audit/proofs.js';
@@ -13,6 +12,7 @@ import type { Links } from '../../preferences/links.js';
 import type { Post } from '../../preferences/post.js';
 import type { PrivateParts } from '../../preferences/private-part.js';
 import type { Receipts } from '../../preferences/receipts.js';
+import type { WakeupQueue } from '../../queue.js';
 import { createApprovals } from '../../staff/approvals.js';
 import { type AuditTrail, createAuditTrail } from '../../staff/audit-trail.js';
 import { createCalls } from '../../staff/calls.js';
@@ -59,7 +59,7 @@ export interface StaffParts {
   readonly suppressionExport: SuppressionExport;
   readonly destinations: readonly BoundDestination[];
   readonly wake: (destination: string) => void;
-  readonly queue: Queue;
+  readonly queue: WakeupQueue['queue'];
   readonly countRefused: (request: Request) => Promise<void>;
   /** ms between looks at the ledger. */
   readonly followMs?: number | undefined;
