@@ -12,10 +12,18 @@ const jurisdiction = z
   );
 const jurisdictions = z.array(jurisdiction).min(1);
 const months = z.strictObject({ purchase: z.number().int().min(0), inquiry: z.number().int().min(0) });
-const span = z.strictObject({
-  days: z.number().int().positive().optional(),
-  months: z.number().int().positive().optional(),
-});
+const span = z
+  .strictObject({
+    days: z.number().int().positive().optional(),
+    months: z.number().int().positive().optional(),
+  })
+  .refine(({ days, months: calendar }) => days !== undefined || calendar !== undefined, 'write days or months');
+
+/** Fewest days that a span can have: a month of February. */
+function shortest(time: { readonly days?: number | undefined; readonly months?: number | undefined }): number {
+  return (time.days ?? 0) + (time.months ?? 0) * 28;
+}
+
 const hour = z.number().int().min(0).max(24);
 
 const policySchema = z.strictObject({
@@ -38,9 +46,28 @@ const policySchema = z.strictObject({
   ),
   registryRelationship: months,
   softBounces: z.strictObject({ count: z.number().int().min(1), days: z.number().int().min(1) }),
-  requests: z.array(
-    z.strictObject({ jurisdictions, answer: span, extension: span, acknowledgeBusinessDays: z.number().int().min(0) }),
-  ),
+  requests: z
+    .array(
+      z
+        .strictObject({
+          jurisdictions,
+          answer: span,
+          extension: span,
+          acknowledgeBusinessDays: z.number().int().min(0),
+          alertDays: z.array(z.number().int().positive()).min(1),
+          timeZone: z.string().refine(isTimeZone, 'write an IANA time zone such as America/Chicago'),
+        })
+        .refine(({ answer, alertDays }) => alertDays.every((day) => day < shortest(answer)), {
+          path: ['alertDays'],
+          message:
+            'an alert comes before the deadline: name days that are fewer than those of the answer (28 for a month)',
+        }),
+    )
+    .refine((clocks) => clocks.some(({ jurisdictions: covered }) => covered.includes('*')), {
+      message: "the last clock is for jurisdictions: ['*'], so that every request has one",
+    }),
+  // 11 CCR 7101(a): at least 24 months.
+  requestRecordMonths: z.number().int().min(24, '11 CCR 7101 asks for 24 months at least'),
 });
 
 /** Drops keys that are present but undefined, which the exact optional types of core do not allow. */

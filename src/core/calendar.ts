@@ -13,6 +13,7 @@ export function addMonths(at: number, months: number): number {
   return to.getTime();
 }
 
+const DAY = 86_400_000;
 const MINUTE = 60_000;
 const QUARTER = 15 * MINUTE;
 
@@ -31,6 +32,75 @@ function localFormat(zone: string): Intl.DateTimeFormat {
 export function localMinutes(at: number, zone: string): number {
   const [hours = '0', minutes = '0'] = localFormat(zone).format(at).split(':');
   return Number(hours) * 60 + Number(minutes);
+}
+
+/** A day as a calendar shows it; month 1–12. */
+export interface LocalDate {
+  readonly year: number;
+  readonly month: number;
+  readonly day: number;
+}
+
+const dateFormats = new Map<string, Intl.DateTimeFormat>();
+
+/** The day that a calendar in the zone shows at `at` (ms). */
+export function localDate(at: number, zone: string): LocalDate {
+  let format = dateFormats.get(zone);
+  if (!format) {
+    // The Gregorian calendar with Latin digits, whatever the machine's locale.
+    format = new Intl.DateTimeFormat('en-US-u-ca-gregory-nu-latn', {
+      timeZone: zone,
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+    });
+    dateFormats.set(zone, format);
+  }
+  const parts = new Map(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
+  return { year: parts.get('year') ?? 0, month: parts.get('month') ?? 0, day: parts.get('day') ?? 0 };
+}
+
+const dayNumber = ({ year, month, day }: LocalDate): number => Math.floor(Date.UTC(year, month - 1, day) / DAY);
+
+function dateOf(at: number): LocalDate {
+  const date = new Date(at);
+  return { year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate() };
+}
+
+/** So many calendar days later (earlier when negative), whatever clocks do meanwhile. */
+export function addDaysTo(date: LocalDate, days: number): LocalDate {
+  return dateOf((dayNumber(date) + days) * DAY);
+}
+
+/** So many calendar months later; a day that the month lacks becomes its last. */
+export function addMonthsTo(date: LocalDate, months: number): LocalDate {
+  return dateOf(addMonths(dayNumber(date) * DAY, months));
+}
+
+/** So many days from Monday to Friday later. Public holidays count as any day, so the result is never too late. */
+export function addBusinessDaysTo(date: LocalDate, days: number): LocalDate {
+  let number = dayNumber(date);
+  for (let left = days; left > 0; ) {
+    number++;
+    // Day 0, 1 January 1970, was a Thursday.
+    const weekday = (((number + 4) % 7) + 7) % 7;
+    if (weekday !== 0 && weekday !== 6) left--;
+  }
+  return dateOf(number * DAY);
+}
+
+/** The last millisecond of a local day. A day of 23 or 25 hours, or without a midnight, ends where the next one begins. */
+export function endOfDay(date: LocalDate, zone: string): number {
+  const wanted = dayNumber(date);
+  // No zone is further from UTC than 14 hours; local days differ by one more around the date line's moves.
+  let inside = wanted * DAY - 15 * 3_600_000;
+  let outside = (wanted + 1) * DAY + 39 * 3_600_000;
+  while (outside - inside > 1) {
+    const middle = Math.floor((inside + outside) / 2);
+    if (dayNumber(localDate(middle, zone)) <= wanted) inside = middle;
+    else outside = middle;
+  }
+  return inside;
 }
 
 /** True for a time zone this runtime knows. */

@@ -29,6 +29,10 @@ export interface RequestClock {
   readonly answer: { readonly days?: number; readonly months?: number };
   readonly extension: { readonly days?: number; readonly months?: number };
   readonly acknowledgeBusinessDays: number;
+  /** Days after receipt on which somebody is told that the deadline comes nearer; ascending. */
+  readonly alertDays: readonly number[];
+  /** IANA zone in which days are counted. */
+  readonly timeZone: string;
 }
 
 /** The rules of law as data, from `config/policy.yaml`. */
@@ -44,6 +48,8 @@ export interface Policy {
   /** Soft bounces turn hard after so many within so many days. */
   readonly softBounces: { readonly count: number; readonly days: number };
   readonly requests: readonly RequestClock[];
+  /** Calendar months for which the record of a request is kept after it was closed. */
+  readonly requestRecordMonths: number;
 }
 
 /** `CA` matches `CA` and `CA-ON`; `US-CA` matches only itself; `*` matches all. */
