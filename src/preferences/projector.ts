@@ -26,6 +26,9 @@ interface Work {
   readonly projection: Projection;
 }
 
+/** Overflowing events a round takes: a contact that was written to faster than we project is caught up in steps. */
+const MOST_OVERFLOW = 1000;
+
 /** A change of many scopes, or one that time or the configuration brought, may be about anything. */
 const MANY_SCOPES = 10;
 
@@ -86,7 +89,12 @@ export function createProjector(parts: {
     let wrapped: Buffer | undefined;
     let address: Buffer | undefined;
     let reopened = false;
-    let number = Math.max(contact.entries, ...(known?.values() ?? []));
+    // A number that an interrupted projector left free is filled: numbers of a contact have no gap.
+    const taken = new Set(known?.values());
+    let number = contact.entries;
+    const advance = () => {
+      while (taken.has(number + 1)) number++;
+    };
     const entries: LedgerEntry[] = [];
     const fresh: LedgerEntry[] = [];
     for (const event of events) {
@@ -107,10 +115,15 @@ export function createProjector(parts: {
         kept = open;
       }
       const at = known?.get(event.id);
-      const entry = { key: contact.key, number: at ?? ++number, event: kept };
+      if (at === undefined) {
+        advance();
+        number++;
+      }
+      const entry = { key: contact.key, number: at ?? number, event: kept };
       entries.push(entry);
       if (at === undefined) fresh.push(entry);
     }
+    advance();
     const now = clock.now();
     const hasAddress = address !== undefined || contact.address !== undefined;
     const since = Math.min(now, ...events.map((event) => event.recorded / 1024));
@@ -127,7 +140,7 @@ export function createProjector(parts: {
         entries: number,
         movedIds: events.map(({ id }) => id),
         scopes: changedScopes(events),
-        overflow: contact.overflow,
+        overflow: contact.more ? undefined : contact.overflow,
         marks,
         keyedOnly: !hasAddress,
         erasing: closed && !reopened && contact.dataKey !== undefined,
@@ -139,27 +152,54 @@ export function createProjector(parts: {
     };
   }
 
+  /** Contacts this process projects at the moment: two at once would do the same work and one of them in vain. */
+  const busy = new Set<string>();
+
+  async function projectThese(keys: readonly Buffer[]): Promise<Buffer[]> {
+    const found = [...(await contacts.find(keys, undefined, MOST_OVERFLOW)).values()];
+    if (found.length === 0) return [];
+    const pairs = found
+      .filter((c) => c.pending.length > 0)
+      .map((c) => ({ key: c.key, ids: c.pending.map(({ id }) => id) }));
+    const known = await ledger.findIds(pairs);
+    let work = found.map((contact) => plan(contact, known.get(contact.key.toString('hex'))));
+    let raced = await ledger.insert(work.flatMap(({ fresh }) => fresh));
+    const done = work.filter(({ contact }) => !raced.has(contact.key.toString('hex')));
+    if (raced.size > 0) {
+      // What another projector has moved, perhaps before it was killed, keeps its numbers; ours go on from there.
+      const again = found.filter(({ key }) => raced.has(key.toString('hex')));
+      const moved = await ledger.beyond(again);
+      work = again.map((contact) => {
+        const id = contact.key.toString('hex');
+        return plan(contact, new Map([...(known.get(id) ?? []), ...(moved.get(id) ?? [])]));
+      });
+      raced = await ledger.insert(work.flatMap(({ fresh }) => fresh));
+      done.push(...work.filter(({ contact }) => !raced.has(contact.key.toString('hex'))));
+    }
+    if (done.length > 0) await contacts.project(done.map(({ projection }) => projection));
+    const oldest = Math.min(...done.flatMap(({ entries }) => entries.map(({ event }) => event.recorded / 1024)));
+    if (Number.isFinite(oldest)) parts.onProjected?.(done.length, Math.max(0, clock.now() - oldest));
+    for (const { contact, projection } of done) {
+      if (contact.overflow > 0) await contacts.dropOverflow(contact.key, projection.movedIds);
+    }
+    const marked = new Set(done.flatMap(({ projection }) => projection.marks.map(({ destination }) => destination)));
+    if (marked.size > 0) parts.onMarked(marked);
+    return done.flatMap(({ contact }) => (contact.more ? [contact.key] : []));
+  }
+
   return {
-    /** Projects the given contacts. Those that somebody else changed meanwhile stay dirty and come again. */
-    async project(keys: readonly Buffer[]): Promise<number> {
-      const found = [...(await contacts.find(keys)).values()];
-      if (found.length === 0) return 0;
-      const pairs = found
-        .filter((c) => c.pending.length > 0)
-        .map((c) => ({ key: c.key, ids: c.pending.map(({ id }) => id) }));
-      const known = await ledger.findIds(pairs);
-      const work = found.map((contact) => plan(contact, known.get(contact.key.toString('hex'))));
-      const raced = await ledger.insert(work.flatMap(({ fresh }) => fresh));
-      const done = work.filter(({ contact }) => !raced.has(contact.key.toString('hex')));
-      if (done.length > 0) await contacts.project(done.map(({ projection }) => projection));
-      const oldest = Math.min(...done.flatMap(({ entries }) => entries.map(({ event }) => event.recorded / 1024)));
-      if (Number.isFinite(oldest)) parts.onProjected?.(done.length, Math.max(0, clock.now() - oldest));
-      for (const { contact, projection } of done) {
-        if (contact.overflow > 0) await contacts.dropOverflow(contact.key, projection.movedIds);
+    /**
+     * Projects the given contacts; one that has more pending than a round takes is projected until nothing is left. Those
+     * that somebody else changed meanwhile stay dirty and come again.
+     */
+    async project(keys: readonly Buffer[]): Promise<void> {
+      const mine = keys.filter((key) => !busy.has(key.toString('hex')));
+      for (const key of mine) busy.add(key.toString('hex'));
+      try {
+        for (let left: readonly Buffer[] = mine; left.length > 0; ) left = await projectThese(left);
+      } finally {
+        for (const key of mine) busy.delete(key.toString('hex'));
       }
-      const marked = new Set(done.flatMap(({ projection }) => projection.marks.map(({ destination }) => destination)));
-      if (marked.size > 0) parts.onMarked(marked);
-      return done.length;
     },
   };
 }

@@ -68,6 +68,8 @@ export interface Contact {
   readonly pending: readonly StoredEvent[];
   /** Counts overflow documents ever begun since the last drain. */
   readonly overflow: number;
+  /** True when `pending` may lack some of the overflow. */
+  readonly more?: boolean;
   readonly marks: readonly Mark[];
   readonly told: Readonly<Record<string, Told>>;
   readonly dataKey?: Buffer;
@@ -182,7 +184,8 @@ export interface Projection {
   readonly movedIds: readonly string[];
   /** What the change is about, for the feed. */
   readonly scopes: readonly Scope[];
-  readonly overflow: number;
+  /** The count of overflow that was read whole; absent when some of it is left. */
+  readonly overflow: number | undefined;
   readonly marks: readonly NewMark[];
   readonly wakeAt?: number;
   readonly dataKey?: Buffer;
@@ -335,8 +338,15 @@ export function createContacts(connection: Connection) {
       );
     },
 
-    /** Contacts by key; those that do not exist are absent. Pending includes overflow. */
-    async find(keys: readonly Buffer[], fields?: Record<string, 0 | 1>): Promise<Map<string, Contact>> {
+    /**
+     * Contacts by key; those that do not exist are absent. Pending includes overflow: all of it, or at most
+     * `mostOverflow` events a call, and then a contact of which more is left says so in `more`.
+     */
+    async find(
+      keys: readonly Buffer[],
+      fields?: Record<string, 0 | 1>,
+      mostOverflow?: number,
+    ): Promise<Map<string, Contact>> {
       const rows = await contacts
         .find(
           { _id: { $in: keys.map(binary) } as never },
@@ -348,11 +358,18 @@ export function createContacts(connection: Connection) {
         (contact) => contact.overflow > 0 || contact.pending.length >= PENDING_LIMIT,
       );
       if (hot.length > 0) {
-        const more = await overflow.find({ contact: { $in: hot.map((contact) => binary(contact.key)) } }).toArray();
-        for (const row of more) {
-          const id = bytesOf(row.contact).toString('hex');
-          const contact = found.get(id);
-          if (contact) found.set(id, { ...contact, pending: [...contact.pending, eventFrom(row.event as Row)] });
+        const moreRows = await overflow
+          .find(
+            { contact: { $in: hot.map((contact) => binary(contact.key)) } },
+            mostOverflow === undefined ? {} : { limit: mostOverflow },
+          )
+          .toArray();
+        const events = new Map<string, StoredEvent[]>(hot.map(({ key }) => [key.toString('hex'), []]));
+        for (const row of moreRows) events.get(bytesOf(row.contact).toString('hex'))?.push(eventFrom(row.event as Row));
+        const more = moreRows.length === mostOverflow;
+        for (const contact of hot) {
+          const id = contact.key.toString('hex');
+          found.set(id, { ...contact, pending: [...contact.pending, ...(events.get(id) ?? [])], more });
         }
       }
       return found;
@@ -410,7 +427,7 @@ export function createContacts(connection: Connection) {
                     cond: { $not: [{ $in: ['$$e.id', { $literal: p.movedIds }] }] },
                   },
                 },
-                overflow: { $cond: [{ $eq: [{ $ifNull: ['$overflow', 0] }, p.overflow] }, 0, '$overflow'] },
+                overflow: { $cond: [{ $eq: [{ $ifNull: ['$overflow', 0] }, p.overflow ?? -1] }, 0, '$overflow'] },
               },
             },
             {

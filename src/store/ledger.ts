@@ -40,65 +40,60 @@ function entryFrom(row: Row): LedgerEntry {
 export function createLedger(connection: Connection) {
   const model = connection.model('LedgerEntry', ledgerSchema);
   const ledger = model.collection;
-  /** Returns the contacts (hex) of entries that were there already under this number or id. */
-  async function insertRows(entries: readonly LedgerEntry[], ordered: boolean): Promise<string[]> {
-    const rows = entries.map(({ key, number, event }) => ({
-      contact: binary(key),
-      number,
-      id: event.id,
-      recordedAt: new Date(Math.floor(event.recorded / 1024)),
-      unsealed: new Date(Math.floor(event.recorded / 1024)),
-      event: event.sealed ? { ...event, sealed: binary(event.sealed) } : event,
-    }));
-    if (rows.length === 0) return [];
-    try {
-      await ledger.insertMany(rows, { ordered, writeConcern: DURABLE });
-      return [];
-    } catch (error) {
-      const faults: unknown = error instanceof Error && 'writeErrors' in error ? error.writeErrors : undefined;
-      const list = Array.isArray(faults) ? faults : faults ? [faults] : [];
-      if (list.length === 0 || list.some((fault) => fault.code !== 11000)) throw error;
-      return list.map((fault) => entries[fault.index]?.key.toString('hex') ?? '');
+  const numbersOf = (rows: readonly Record<string, unknown>[]) => {
+    const found = new Map<string, Map<string, number>>();
+    for (const row of rows) {
+      const key = bytesOf(row.contact).toString('hex');
+      const numbers = found.get(key) ?? new Map<string, number>();
+      numbers.set(String(row.id), Number(row.number));
+      found.set(key, numbers);
     }
-  }
+    return found;
+  };
+  const NUMBERS = { projection: { contact: 1, id: 1, number: 1 }, promoteBuffers: true } as const;
 
   return {
     models: [model] as const,
 
     /** Inserts entries; returns the contacts (hex) for which another projector was faster: they are to be read again. */
     async insert(entries: readonly LedgerEntry[]): Promise<Set<string>> {
-      const byContact = new Map<string, LedgerEntry[]>();
-      for (const entry of entries) {
-        const key = entry.key.toString('hex');
-        byContact.set(key, [...(byContact.get(key) ?? []), entry]);
+      const rows = entries.map(({ key, number, event }) => ({
+        contact: binary(key),
+        number,
+        id: event.id,
+        recordedAt: new Date(Math.floor(event.recorded / 1024)),
+        unsealed: new Date(Math.floor(event.recorded / 1024)),
+        event: event.sealed ? { ...event, sealed: binary(event.sealed) } : event,
+      }));
+      if (rows.length === 0) return new Set();
+      try {
+        await ledger.insertMany(rows, { ordered: false, writeConcern: DURABLE });
+        return new Set();
+      } catch (error) {
+        const faults: unknown = error instanceof Error && 'writeErrors' in error ? error.writeErrors : undefined;
+        const list = Array.isArray(faults) ? faults : faults ? [faults] : [];
+        if (list.length === 0 || list.some((fault) => fault.code !== 11000)) throw error;
+        return new Set(list.map((fault) => entries[fault.index]?.key.toString('hex') ?? ''));
       }
-      const groups = [...byContact.values()];
-      const single = groups.filter(({ length }) => length === 1).flat();
-      const several = groups.filter(({ length }) => length > 1);
-      // In order within a contact: whoever meets another projector's entry stops there, so that numbers have no gap.
-      const raced = await Promise.all([insertRows(single, false), ...several.map((group) => insertRows(group, true))]);
-      return new Set(raced.flat());
+    },
+
+    /** Numbers by id beyond a contact's projected entries, by contact (hex): what another projector had already moved. */
+    async beyond(heads: readonly { key: Buffer; entries: number }[]): Promise<Map<string, Map<string, number>>> {
+      if (heads.length === 0) return new Map();
+      const any = heads.map(({ key, entries }) => ({ contact: binary(key), number: { $gt: entries } }));
+      return numbersOf(await ledger.find({ $or: any }, NUMBERS).toArray());
     },
 
     /** Entries among these ids, by contact (hex): what a crash had already moved. */
     async findIds(
       pairs: readonly { key: Buffer; ids: readonly string[] }[],
     ): Promise<Map<string, Map<string, number>>> {
-      const found = new Map<string, Map<string, number>>();
-      if (pairs.length === 0) return found;
-      const rows = await ledger
-        .find(
-          { contact: { $in: pairs.map(({ key }) => binary(key)) }, id: { $in: pairs.flatMap(({ ids }) => ids) } },
-          { projection: { contact: 1, id: 1, number: 1 }, promoteBuffers: true },
-        )
-        .toArray();
-      for (const row of rows) {
-        const key = bytesOf(row.contact).toString('hex');
-        const ids = found.get(key) ?? new Map<string, number>();
-        ids.set(String(row.id), Number(row.number));
-        found.set(key, ids);
-      }
-      return found;
+      if (pairs.length === 0) return new Map();
+      const any = {
+        contact: { $in: pairs.map(({ key }) => binary(key)) },
+        id: { $in: pairs.flatMap(({ ids }) => ids) },
+      };
+      return numbersOf(await ledger.find(any, NUMBERS).toArray());
     },
 
     /** A contact's history, oldest entry first. */
