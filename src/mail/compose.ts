@@ -3,6 +3,7 @@ import { ConfigError } from '../config/yaml-file.js';
 import { type Brand, brandById, type Catalog } from '../core/catalog.js';
 import { HushError } from '../core/errors.js';
 import { checkedAddress, checkedHeaders, type Mailbox, parseSender } from './headers.js';
+import type { Block } from './plain-text.js';
 import { type MailTemplate, type MailValues, readTemplates } from './templates.js';
 import { type MailWords, readMailWords } from './words.js';
 
@@ -20,6 +21,20 @@ export interface MailRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** The same id gives the same Message-ID, so that a mail sent twice is shown once by most mail programs. */
   readonly id?: string;
+  /** What was written before and is sent as it is; then `values` is empty and `template` only a name. */
+  readonly written?: Pick<Written, 'subject' | 'html' | 'text'>;
+  /** An armored OpenPGP message (RFC 4880) that takes the place of both parts: `text` says only that it is one. */
+  readonly encrypted?: string;
+}
+
+/** What a template says, before it has an address. */
+export interface Written {
+  readonly subject: string;
+  readonly html: string;
+  readonly text: string;
+  readonly blocks: readonly Block[];
+  /** The language it came out in. */
+  readonly language: string;
 }
 
 /** A mail as it is handed to a transport. */
@@ -30,10 +45,16 @@ export interface ComposedMail {
   readonly html: string;
   readonly text: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Armored; sent as multipart/encrypted (RFC 3156) instead of `html` and `text`. */
+  readonly encrypted?: string;
 }
 
 export interface Composer {
   compose(request: MailRequest): ComposedMail;
+  /** What the template says in this language, for a medium of one's own. Throws as `compose`. */
+  write(request: Pick<MailRequest, 'template' | 'language' | 'brand' | 'values'>): Written;
+  /** Words beside the templates: of a list under a part of the files, such as `denial-reason`. Throws when there are none. */
+  word(part: string, key: string, language: string, values?: Readonly<Record<string, string>>): string;
   /** The values each template needs, by its name. */
   readonly templates: ReadonlyMap<string, readonly string[]>;
 }
@@ -123,15 +144,12 @@ export async function createComposer(parts: {
     );
   }
 
-  function compose(request: MailRequest): ComposedMail {
+  function write(request: Pick<MailRequest, 'template' | 'language' | 'brand' | 'values'>): Written {
     const template = templates.get(request.template);
     const brand = brandById(catalog, request.brand);
-    const from = senders.get(request.brand);
     if (!template)
       throw new HushError('invalid', `there is no mail template ${request.template}`, { field: 'template' });
-    if (!brand || !from) throw new HushError('invalid', `there is no brand ${request.brand}`, { field: 'brand' });
-    const to = checkedAddress(request.to);
-    const further = checkedHeaders(request.headers ?? {});
+    if (!brand) throw new HushError('invalid', `there is no brand ${request.brand}`, { field: 'brand' });
     const language = languageOf(request.language);
     const values = checkedValues(template, needed.get(template.name) ?? [], request.values);
     const forWords = {
@@ -142,21 +160,37 @@ export async function createComposer(parts: {
     };
     const t = (key: string) => words.say(template.name, key, language, forWords);
     const scope = { t, values, brand, group: catalog.group, language };
+    return {
+      subject: oneLine(t('subject')),
+      html: template.html(scope),
+      text: template.text(scope),
+      blocks: template.blocks(scope),
+      language,
+    };
+  }
+
+  function compose(request: MailRequest): ComposedMail {
+    const from = senders.get(request.brand);
+    const to = checkedAddress(request.to);
+    const further = checkedHeaders(request.headers ?? {});
+    const { subject, html, text } = request.written ?? write(request);
+    if (!from) throw new HushError('invalid', `there is no brand ${request.brand}`, { field: 'brand' });
     const identity =
       request.id === undefined ? randomUUID() : createHash('sha256').update(request.id).digest('hex').slice(0, 32);
     return {
       from,
       to,
-      subject: oneLine(t('subject')),
-      html: template.html(scope),
-      text: template.text(scope),
+      subject: oneLine(subject),
+      html,
+      text,
       headers: {
         'Message-ID': `<${identity}@${from.address.slice(from.address.lastIndexOf('@') + 1)}>`,
         // RFC 3834 §5: no vacation notice answers, and none of ours is answered by a machine.
         'Auto-Submitted': 'auto-generated',
-        'Content-Language': language,
+        'Content-Language': languageOf(request.language),
         ...further,
       },
+      ...(request.encrypted === undefined ? {} : { encrypted: request.encrypted }),
     };
   }
 
@@ -174,5 +208,10 @@ export async function createComposer(parts: {
       }
     }
   }
-  return { compose, templates: needed };
+  return {
+    compose,
+    write,
+    word: (part, key, language, values = {}) => words.say(part, key, languageOf(language), values),
+    templates: needed,
+  };
 }

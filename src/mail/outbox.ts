@@ -42,8 +42,9 @@ const payload = z.object({
   values: z.record(z.string(), z.union([z.string(), z.array(z.string())])),
   headers: z.record(z.string(), z.string()),
   until: z.number().optional(),
+  written: z.object({ subject: z.string(), html: z.string(), text: z.string() }).optional(),
+  encrypted: z.string().optional(),
 });
-type Payload = z.infer<typeof payload>;
 
 /**
  * The durable outbox: a mail is kept, sealed, before anybody is told that it will come, and sent by whichever process
@@ -76,7 +77,7 @@ export function createOutbox(parts: {
   }
 
   /** Undefined when it does not open, or is not what `enqueue` sealed. */
-  function open(mail: LeasedMail): Payload | undefined {
+  function open(mail: LeasedMail) {
     const plain = sealer.open(mail.sealed, context(mail.id));
     return plain && payload.safeParse(JSON.parse(plain.toString('utf8'))).data;
   }
@@ -104,7 +105,11 @@ export function createOutbox(parts: {
         template: mail.template,
         language: mail.language,
         brand: mail.brand,
-        ...opened,
+        to: opened.to,
+        values: opened.values,
+        headers: opened.headers,
+        ...(opened.written ? { written: opened.written } : {}),
+        ...(opened.encrypted === undefined ? {} : { encrypted: opened.encrypted }),
       });
     } catch {
       // It could be written when it was queued: since then a template or a brand has gone. The error may quote values.
@@ -183,12 +188,12 @@ export function createOutbox(parts: {
      * Throws HushError: `invalid` for what the composer refuses, `unavailable` when the store cannot be reached.
      */
     async enqueue(mail: OutgoingMail): Promise<Enqueued> {
-      const { id, template, language, brand, to, values, headers = {}, quota, until } = mail;
+      const { id, template, language, brand, to, values, headers = {}, quota, until, written, encrypted } = mail;
       if (id === '' || id.length > 200 || id.includes('@')) {
         throw new HushError('invalid', 'the id of a mail has 1 to 200 letters and no address', { field: 'id' });
       }
       composer.compose(mail);
-      const content = { to, values, headers, ...(until === undefined ? {} : { until }) };
+      const content = { to, values, headers, until, written, encrypted };
       const sealed = sealer.seal(Buffer.from(JSON.stringify(content), 'utf8'), context(id));
       const created = date();
       try {

@@ -46,6 +46,53 @@ export function plainTextOf(node: MjmlNode): string {
   }
 }
 
+/** Marks of a block and its parts. They are control characters, which no value can hold: the composer makes blanks of them. */
+const BLOCK = '\u0002';
+const TEXT = '\u0003';
+const HREF = '\u0004';
+
+/** One piece of a mail, to be set in another medium: `title`, `body`, `item`, `link`, `number`, `soft` or `brand`. */
+export interface Block {
+  readonly kind: string;
+  readonly text: string;
+  readonly href?: string;
+}
+
+/**
+ * The template of the same words as blocks, read off the MJML tree as the text part is: what is printed cannot say what
+ * the mail does not.
+ */
+export function blockTemplateOf(node: MjmlNode): string {
+  const { attributes, content = '', children = [] } = node;
+  switch (node.tagName) {
+    case 'mj-head':
+      return '';
+    case 'mj-text': {
+      const kind = attributes['css-class'] === 'brand' ? 'brand' : (attributes['mj-class'] ?? 'body');
+      const items = content.replace(/<li\b[^>]*>/g, `<li>${BLOCK}item${TEXT}`);
+      return `${BLOCK}${kind}${TEXT}${textOf(items.replace(/<li>/g, ''))}`;
+    }
+    case 'mj-button':
+      return `${BLOCK}link${TEXT}${textOf(content)}${HREF}${attributes.href ?? ''}`;
+    case 'mj-raw':
+      return (content.match(PLACEHOLDER) ?? []).join('');
+    default:
+      return children.map(blockTemplateOf).join('');
+  }
+}
+
+/** Reads what a template of `blockTemplateOf` was rendered to; empty blocks are left out. */
+export function blocksOf(rendered: string): Block[] {
+  return rendered
+    .split(BLOCK)
+    .slice(1)
+    .flatMap((part) => {
+      const [kind = '', rest = ''] = part.split(TEXT);
+      const [text = '', href] = rest.split(HREF).map((piece) => piece.replace(/[^\S\n]+/g, ' ').trim());
+      return text === '' ? [] : [{ kind, text, ...(href === undefined ? {} : { href }) }];
+    });
+}
+
 /** A rendered text part without stray blanks: at most one empty line in a row. */
 export function tidyText(text: string): string {
   const lines = text.split('\n').map((line) => line.trim());

@@ -4,7 +4,7 @@ import ejs from 'ejs';
 import mjml2html from 'mjml';
 import { ConfigError } from '../config/yaml-file.js';
 import type { Brand, Catalog } from '../core/catalog.js';
-import { plainTextOf, tidyText } from './plain-text.js';
+import { type Block, blocksOf, blockTemplateOf, plainTextOf, tidyText } from './plain-text.js';
 
 /** Texts of one mail by name; a list is shown one item a line. */
 export type MailValues = Readonly<Record<string, string | readonly string[]>>;
@@ -28,6 +28,8 @@ export interface MailTemplate {
   /** Every placeholder HTML-escaped. */
   html(scope: TemplateScope): string;
   text(scope: TemplateScope): string;
+  /** The same words in the same order, for print. */
+  blocks(scope: TemplateScope): Block[];
 }
 
 // `{%= %}`, because MJML is XML and would read `<%= %>` as an element. Without `with`, a misspelt name is an error.
@@ -70,12 +72,14 @@ async function compile(file: string): Promise<MailTemplate> {
   };
   const asHtml = compiled(html);
   const asText = compiled(text, String);
+  const asBlocks = compiled(blockTemplateOf(json), String);
   return {
     name: path.basename(file, '.mjml'),
     values: namesIn(html, /\bvalues\.([A-Za-z]\w*)/g),
     keys: new Set([...namesIn(html, /\bt\('([^']+)'\)/g), 'subject']),
     html: (scope) => asHtml({ ...scope }),
     text: (scope) => tidyText(asText({ ...scope })),
+    blocks: (scope) => blocksOf(asBlocks({ ...scope })),
   };
 }
 

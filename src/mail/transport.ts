@@ -2,6 +2,7 @@ import nodemailer from 'nodemailer';
 import { ConfigError } from '../config/yaml-file.js';
 import type { MailboxStore } from '../store/mailbox.js';
 import type { ComposedMail } from './compose.js';
+import { encryptedMessage } from './encrypted.js';
 
 /**
  * Why a mail was not taken. `code` is safe to log: a reply code and enhanced status (`smtp_550_5.1.1`) or a connection
@@ -67,6 +68,14 @@ function messageOf(mail: ComposedMail) {
   };
 }
 
+/** What nodemailer is given: fields, or the finished message where it is encrypted. */
+async function mailOf(mail: ComposedMail) {
+  const message = messageOf(mail);
+  if (mail.encrypted === undefined) return message;
+  const outer = { ...message, text: '', html: undefined };
+  return { envelope: message.envelope, raw: await encryptedMessage(outer, mail.encrypted) };
+}
+
 /**
  * SMTP by URL: `smtps://user:password@host:465`, or `smtp://host:587` with STARTTLS where the server has it;
  * `?requireTLS=true` insists, `?tls.rejectUnauthorized=false` accepts any certificate.
@@ -89,7 +98,7 @@ function createSmtpTransport(url: string): MailTransport {
   return {
     async send(mail) {
       try {
-        await transporter.sendMail({ ...messageOf(mail), signal: AbortSignal.timeout(SEND_MS) });
+        await transporter.sendMail({ ...(await mailOf(mail)), signal: AbortSignal.timeout(SEND_MS) });
       } catch (error) {
         throw mailFault(error);
       }
@@ -105,7 +114,7 @@ function createMailboxTransport(mailbox: MailboxStore, now: () => number): MailT
   const transporter = nodemailer.createTransport({ streamTransport: true, buffer: true });
   return {
     async send(mail) {
-      const { message } = await transporter.sendMail(messageOf(mail));
+      const { message } = await transporter.sendMail(await mailOf(mail));
       if (!Buffer.isBuffer(message)) throw new TypeError('expected the message as bytes');
       await mailbox.keep({
         at: new Date(now()),

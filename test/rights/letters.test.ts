@@ -1,0 +1,357 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { Connection } from 'mongoose';
+import { DENIAL_REASONS, EXTENSION_REASONS, REFUSAL_REASONS, REQUEST_KINDS } from '../../src/core/request.js';
+import { createOutbox, type OutgoingMail } from '../../src/mail/outbox.js';
+import { createTransport } from '../../src/mail/transport.js';
+import { LETTER_KINDS, type LetterKind, type LetterRequest } from '../../src/rights/letter.js';
+import { createLetters, greetable } from '../../src/rights/letters.js';
+import { winAnsi } from '../../src/rights/win-ansi.js';
+import { createLetterStore, type LetterStore } from '../../src/store/letters.js';
+import { createMailboxStore } from '../../src/store/mailbox.js';
+import { createOutboxStore } from '../../src/store/outbox.js';
+import { addressText, catalog, composer, keepingLog, keyring, openDatabase, smtpPeer } from '../mail/setting.js';
+import { pdfText, squeezed } from './pdf-text.js';
+
+const DAY = 86_400_000;
+const time = { now: Date.UTC(2026, 10, 24, 15) };
+const clock = { now: () => time.now };
+let connection: Connection;
+let store: LetterStore;
+let letters: ReturnType<typeof createLetters>;
+const posted: OutgoingMail[] = [];
+let failing = false;
+
+beforeAll(async () => {
+  connection = await openDatabase(`letters_${randomBytes(4).toString('hex')}`);
+  store = createLetterStore(connection);
+  for (const model of store.models) await model.createIndexes();
+  const post = async (mail: OutgoingMail) => {
+    if (failing) throw new Error('the outbox is away');
+    posted.push(mail);
+  };
+  letters = createLetters({ composer, store, catalog, keyring, clock, post, keepMonths: 24 });
+});
+afterAll(async () => {
+  await connection.dropDatabase();
+  await connection.close();
+});
+
+const REASONS: Partial<Record<LetterKind, readonly string[]>> = {
+  denial: DENIAL_REASONS,
+  extension: EXTENSION_REASONS,
+  refusal: REFUSAL_REASONS,
+};
+const LINKED: readonly LetterKind[] = ['verification', 'fulfilment', 'agent_confirmation'];
+let counter = 0;
+
+function letter(kind: LetterKind, change: Partial<LetterRequest> = {}): LetterRequest {
+  return {
+    kind,
+    request: `q_${counter++}`,
+    reference: '7K2M-94QX-B1HT',
+    requestKind: 'access',
+    language: 'en',
+    brand: 'jmf',
+    to: { email: 'ana@example.com', name: 'Ana Muñoz', postal: '12 Main Street\nNeenah, WI 54956' },
+    receivedAt: Date.UTC(2026, 9, 31, 23, 59),
+    due: Date.UTC(2026, 11, 15),
+    ...(kind === 'extension' ? { extendedDue: Date.UTC(2027, 0, 29) } : {}),
+    ...(REASONS[kind] ? { reason: REASONS[kind][0] ?? '' } : {}),
+    ...(LINKED.includes(kind) ? { link: 'https://preferences.example.com/rights/t0ken?a=1&b=2' } : {}),
+    ...change,
+  };
+}
+
+const inside = (html: string) =>
+  html
+    .slice(html.indexOf('role="article"'))
+    .replace(/<!--[\s\S]*?-->/g, '')
+    .replace(/<[^>]*>/g, ' ')
+    .replaceAll('&#34;', '"')
+    .replaceAll('&#39;', "'")
+    .replaceAll('&amp;', '&');
+
+describe.each(LETTER_KINDS)('a letter of %s', (kind) => {
+  test.each(['en', 'es'])('in %s says the same by mail and on paper, for every kind of request', async (language) => {
+    for (const requestKind of REQUEST_KINDS) {
+      const given = letter(kind, { language, requestKind, explanation: 'First “why”.\n\nThen more, é ñ ü.' });
+      const { subject, html, text, pdf } = await letters.preview(given);
+      const printed = squeezed(pdfText(pdf).join('\n'));
+      const paragraphs = text.split('\n').filter((line) => line.trim() !== '');
+      expect(paragraphs.length).toBeGreaterThan(7);
+      for (const line of paragraphs) {
+        const words = squeezed(line.replace(/^- /, '').replace(/:$/, ''));
+        expect(printed).toContain(words);
+        // A link's address is in the HTML as its target.
+        const target = squeezed(inside(html)) + squeezed(html.replaceAll('&amp;', '&'));
+        for (const piece of words.split(/:(?=https)/)) expect(target).toContain(piece);
+      }
+      for (const part of [html, text, printed]) expect(part).not.toMatch(/\{%|%\}|\{\{|undefined|\[object|U\+/);
+      expect(subject).toContain('7K2M-94QX-B1HT');
+      expect(subject.length).toBeLessThan(90);
+      expect(printed).toContain(squeezed('Ana Muñoz 12 Main Street Neenah, WI 54956'));
+      expect(printed).toContain(squeezed(language === 'en' ? 'Page 1 of' : 'Página 1 de'));
+    }
+  });
+
+  test('is a tagged PDF with language and title, that fetches and embeds nothing', async () => {
+    const { subject, pdf } = await letters.preview(letter(kind, { language: 'es' }));
+    const raw = pdf.toString('latin1');
+    expect(raw).toContain('/Lang (es)');
+    expect(raw).toMatch(/\/MarkInfo <<\s*\/Type \/MarkInfo\s*\/Marked true|\/Marked true/);
+    expect(raw).toContain('/S /H1');
+    expect(raw).toContain('/DisplayDocTitle true');
+    expect(raw).toMatch(/\/Title \d+ 0 R/);
+    expect(raw).not.toMatch(/\/FontFile|\/EmbeddedFile|\/JavaScript|\/URI \(http:\/\/[^)]*font/);
+    expect(subject).toBe((await letters.preview(letter(kind, { language: 'es' }))).subject);
+  });
+});
+
+test('the words of a letter are the ones of its language: dates, reasons and what was asked', async () => {
+  const english = await letters.preview(letter('extension', { reason: 'third_party_systems' }));
+  expect(english.text).toContain('On October 31, 2026 we received your request to see the data');
+  expect(english.text).toContain('We had until December 15, 2026 to answer. We now need until January 29, 2027.');
+  expect(english.text).toContain('companies that work for us must answer us first');
+  const spanish = await letters.preview(letter('extension', { language: 'es', reason: 'third_party_systems' }));
+  expect(spanish.text).toContain('El 31 de octubre de 2026 recibimos su solicitud de ver los datos');
+  expect(spanish.text).toContain('Teníamos hasta el 15 de diciembre de 2026');
+  expect(spanish.text).toContain('hasta el 29 de enero de 2027');
+});
+
+test.each(Object.entries(REASONS).flatMap(([kind, list]) => (list ?? []).map((reason) => [kind, reason] as const)))(
+  'a letter of %s has words for the reason %s in every language, and no two alike',
+  async (kind, reason) => {
+    for (const language of catalog.languages) {
+      const texts = await Promise.all(
+        (REASONS[kind as LetterKind] ?? []).map(async (other) =>
+          other === reason ? '' : (await letters.preview(letter(kind as LetterKind, { language, reason: other }))).text,
+        ),
+      );
+      const { text } = await letters.preview(letter(kind as LetterKind, { language, reason }));
+      expect(text).toMatch(/The reason:|El motivo:/);
+      expect(texts).not.toContain(text);
+    }
+  },
+);
+
+test('a denial says how to have it looked at again and where to complain; a refusal how to try again', async () => {
+  const denial = await letters.preview(letter('denial'));
+  expect(denial.text).toContain(catalog.group.privacyAddress);
+  expect(denial.text).toMatch(/Somebody who did not decide it will look at it again/);
+  expect(denial.text).toMatch(/attorney general/);
+  const refusal = await letters.preview(letter('refusal'));
+  expect(refusal.text).toMatch(/we cannot respond to it/);
+  expect(refusal.text).toMatch(/try again at any time/);
+});
+
+test('what no letter can be made of is refused with the field at fault', async () => {
+  const fault = (change: Partial<LetterRequest>, kind: LetterKind = 'denial') =>
+    letters.preview(letter(kind, change)).then(
+      () => 'written',
+      (error) => error.detail?.field,
+    );
+  expect(await fault({ reason: 'because' })).toBe('reason');
+  expect(await fault({ reason: 'complexity' })).toBe('reason');
+  expect(await fault({ brand: 'nobody' })).toBe('brand');
+  expect(await fault({ link: 'javascript:alert(1)' }, 'verification')).toBe('link');
+  expect(await fault({ to: { postal: Array(40).fill('a long line of an address').join('\n') } })).toBe('to.postal');
+  await expect(letters.send(letter('denial', { to: { name: 'Ana' } }), 'officer')).rejects.toMatchObject({
+    detail: { field: 'to' },
+  });
+});
+
+describe('hostile values', () => {
+  test('markup is shown as text, in both', async () => {
+    const nasty = '<script>alert(1)</script> & "quotes" {{phone}} $t(common.why) {%= 1 %}';
+    const { html, text, pdf } = await letters.preview(
+      letter('denial', { explanation: nasty, to: { name: '<b>Ana</b>', postal: '<i>1 Main Street</i>\nNeenah' } }),
+    );
+    expect(html).not.toMatch(/<script|<b>Ana/);
+    expect(html).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
+    expect(text).toContain(nasty);
+    expect(squeezed(pdfText(pdf).join(''))).toContain(squeezed(nasty));
+  });
+
+  test('a name that mail programs would make a link of, or that is no name, is not greeted', () => {
+    for (const name of [
+      'http://evil.example/win',
+      'evil.example',
+      'ana@example.com',
+      'Ana\r\nBcc: all@example.com',
+      '<b>',
+      'a'.repeat(81),
+      '',
+      '123',
+    ])
+      expect(greetable(name)).toBe(name.startsWith('Ana\r') ? undefined : undefined);
+    for (const name of ["Ana María O'Brien-Núñez", 'Dr. José P. Łukasz', '王小明', 'Ana Doe Jr.', 'עדה לב'])
+      expect(greetable(name)).toBe(name);
+  });
+
+  test('no value adds a header or a second address', async () => {
+    const to = { email: 'ana@example.com', name: 'Ana\r\nBcc: all@example.com' };
+    const reference = '7K2M\r\nBcc: all@example.com';
+    const { subject } = await letters.preview(letter('acknowledgement', { to, reference }));
+    expect(subject).not.toMatch(/[\r\n]/);
+    await expect(
+      letters.send(letter('acknowledgement', { to: { email: 'ana@example.com, all@example.com' } }), 'x'),
+    ).rejects.toThrow();
+  });
+
+  test('marks that turn the reading direction are taken out, and a right-to-left name stays whole', async () => {
+    const { text, pdf } = await letters.preview(
+      letter('acknowledgement', {
+        to: { email: 'a@example.com', name: 'עדה \u202eLeva' },
+        explanation: 'a\u202eb\u2066c',
+      }),
+    );
+    expect(text).not.toMatch(/[\u202a-\u202e\u2066-\u2069]/);
+    expect(text).toContain('Dear עדה Leva,');
+    expect(text).toContain('abc');
+    const printed = pdfText(pdf).join('\n');
+    expect(printed).toContain('[U+05E2]');
+    expect(squeezed(printed)).toContain(squeezed('lacks some characters'));
+  });
+
+  test('a very long name or word breaks into lines inside the page', async () => {
+    const name = 'Maximiliana-Wilhelmine von und zu '.repeat(4).trim();
+    const { pdf } = await letters.preview(
+      letter('acknowledgement', { to: { name, postal: '1 Main Street' }, explanation: 'x'.repeat(4000) }),
+    );
+    const pages = pdfText(pdf);
+    expect(pages.length).toBeGreaterThan(1);
+    expect(squeezed(pages.join(''))).toContain(squeezed(name));
+    expect(
+      Math.max(
+        ...pages
+          .join('\n')
+          .split('\n')
+          .map(({ length }) => length),
+      ),
+    ).toBeLessThan(130);
+    expect(squeezed(pages.join('')).match(/x/g)?.length).toBeGreaterThanOrEqual(4000);
+  });
+});
+
+describe('characters the standard fonts lack', () => {
+  test.each([
+    ['José Núñez “€”', 'José Núñez “€”', false],
+    ['Jose\u0301', 'José', false],
+    ['Wałęsa Dvořák İstanbul', 'Walesa Dvorák Istanbul', true],
+    ['王', '[U+738B]', true],
+    ['😀', '[U+1F600]', true],
+    ['non\u2011breaking', 'non-breaking', false],
+  ])('%s is printed as %s', (given, printed, lacks) => {
+    expect(winAnsi(given)).toEqual({ text: printed, lacks });
+  });
+
+  test('no text turns into a character that was not meant', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', maxLength: 40 }), (given) => {
+        const { text, lacks } = winAnsi(given);
+        expect(text).toMatch(/^[\n\x20-\x7e\xa0-\xff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]*$/u);
+        if (!lacks) expect(text.replace(/[ -]/g, '').length).toBeLessThanOrEqual(given.normalize('NFC').length);
+      }),
+    );
+  });
+});
+
+describe('sending', () => {
+  test('by mail: exactly what was previewed, through the outbox, kept and sealed', async () => {
+    const given = letter('denial', { explanation: 'Only Ana knows this sentence.' });
+    const seen = await letters.preview(given);
+    const { id, way } = await letters.send(given, 'officer');
+    expect(way).toBe('mail');
+    expect(posted.at(-1)).toMatchObject({
+      id: `letter:${id}`,
+      to: 'ana@example.com',
+      written: { subject: seen.subject, html: seen.html, text: seen.text },
+    });
+    const kept = await letters.asSent(id);
+    expect(kept).toEqual(seen);
+    expect(await letters.ofRequest(given.request)).toEqual([{ id, kind: 'denial', at: time.now, way, by: 'officer' }]);
+    const rows = JSON.stringify([
+      await connection.collection('letters').find().toArray(),
+      await connection.collection('letter_contents').find().toArray(),
+    ]);
+    for (const secret of [
+      'ana@example.com',
+      'Muñoz',
+      'Only Ana knows',
+      Buffer.from('Only Ana knows').toString('base64'),
+    ])
+      expect(rows).not.toContain(secret);
+  });
+
+  test('asked twice on one day it is one letter; on another day it is another', async () => {
+    const given = letter('verification');
+    const first = await letters.send(given, 'system');
+    expect(await letters.send(given, 'system')).toEqual(first);
+    expect(await letters.ofRequest(given.request)).toHaveLength(1);
+    time.now += DAY;
+    expect((await letters.send(given, 'system')).id).not.toBe(first.id);
+    expect(await letters.ofRequest(given.request)).toHaveLength(2);
+  });
+
+  test('to a postal address only: in the list of what is to be printed, until somebody has printed it', async () => {
+    const given = letter('acknowledgement', { to: { name: 'Ana Muñoz', postal: '12 Main Street\nNeenah, WI 54956' } });
+    const before = posted.length;
+    const { id, way } = await letters.send(given, 'agent');
+    expect(way).toBe('print');
+    expect(posted.length).toBe(before);
+    expect((await store.toPrint(false, 0, 10)).rows.map((row) => row.id)).toContain(id);
+    expect(await store.printed(id, new Date(time.now), 'agent')).toBe(true);
+    expect(await store.printed(id, new Date(time.now), 'other')).toBe(false);
+    expect((await store.toPrint(false, 0, 10)).rows.map((row) => row.id)).not.toContain(id);
+    expect((await store.toPrint(true, 0, 10)).rows.find((row) => row.id === id)?.printed?.by).toBe('agent');
+  });
+
+  test('what a dying process kept but did not hand over is handed over later', async () => {
+    const given = letter('acknowledgement');
+    failing = true;
+    await expect(letters.send(given, 'system')).rejects.toThrow('away');
+    failing = false;
+    const [row] = await letters.ofRequest(given.request);
+    const before = posted.length;
+    await letters.finish();
+    expect(posted.length).toBe(before);
+    time.now += 61_000;
+    await letters.finish();
+    expect(posted.slice(before).map(({ id }) => id)).toEqual([`letter:${row?.id}`]);
+    await letters.finish();
+    expect(posted.length).toBe(before + 1);
+  });
+
+  test('after the letter that says all is deleted, the words of earlier ones are gone, who and when stays', async () => {
+    const request = 'q_deletion';
+    const first = await letters.send(letter('acknowledgement', { request, requestKind: 'deletion' }), 'system');
+    const last = await letters.send(letter('fulfilment', { request, requestKind: 'deletion' }), 'officer');
+    expect(await letters.asSent(first.id)).toBeUndefined();
+    expect((await letters.asSent(last.id))?.text).toContain('We have deleted');
+    expect((await letters.ofRequest(request)).map(({ kind }) => kind)).toEqual(['acknowledgement', 'fulfilment']);
+    const kept = await connection.collection('letter_contents').findOne({ request });
+    expect(kept?.until.getTime() - time.now).toBe(30 * DAY);
+    expect(kept?.contact).toBeUndefined();
+  });
+});
+
+test('through a real mail server comes what was kept', async () => {
+  const peer = await smtpPeer();
+  const { log } = keepingLog();
+  const transport = createTransport({ smtpUrl: peer.url, mailbox: createMailboxStore(connection), now: clock.now });
+  const outbox = createOutbox({ store: createOutboxStore(connection), composer, transport, keyring, clock, log });
+  const sending = createLetters({ composer, store, catalog, keyring, clock, post: outbox.enqueue, keepMonths: 24 });
+  const { id } = await sending.send(letter('fulfilment', { language: 'es', requestKind: 'access' }), 'officer');
+  await outbox.settle();
+  const [got] = peer.received;
+  const kept = await sending.asSent(id);
+  expect(got?.mail.subject).toBe(kept?.subject);
+  expect(got?.mail.text?.trim()).toBe(kept?.text.trim());
+  expect(addressText(got?.mail.to)).toBe('ana@example.com');
+  expect(got?.mail.headers.get('content-language')).toBe('es');
+  await outbox.stop();
+  await transport.close();
+  await peer.stop();
+});
