@@ -10,6 +10,7 @@ import { configurationHash, readCatalog } from './config/catalog.js';
 import type { Environment } from './config/environment.js';
 import { readPolicy } from './config/policy.js';
 import { createClock } from './core/clock.js';
+import { createEvery } from './every.js';
 import { createWebhooksIn } from './inbound/webhooks.js';
 import { createLog } from './log.js';
 import { createComposer } from './mail/compose.js';
@@ -25,6 +26,7 @@ import { createProjector } from './preferences/projector.js';
 import { createQuestions } from './preferences/questions.js';
 import { createReceipts } from './preferences/receipts.js';
 import { checkRedis, createQueue } from './queue.js';
+import { createLetters } from './rights/letters.js';
 import { clockOffset, openStores, provesDurable } from './store/open.js';
 import { createChangeFeed } from './suppression/change-feed.js';
 import { createSuppressionExport } from './suppression/export.js';
@@ -63,6 +65,7 @@ import { preferencePage } from './web/public/preference-page.js';
 import { publicRoutes } from './web/public/routes.js';
 import { createWebServer } from './web/server.js';
 import { createStaff } from './web/staff/index.js';
+import { letterPages } from './web/staff/letters.js';
 
 /** What a test may set otherwise than an operator. */
 export interface ComposeOptions {
@@ -177,6 +180,16 @@ export async function compose(
     clock,
     post: outbox.enqueue,
     publicUrl: publicUrlNow,
+  });
+
+  const letters = createLetters({
+    composer,
+    store: stores.letters,
+    catalog,
+    keyring,
+    clock,
+    policy,
+    post: outbox.enqueue,
   });
 
   const signer = createLogSigner({ keyring, origin, checkpoints: stores.log.checkpoints, clock });
@@ -363,6 +376,7 @@ export async function compose(
     queue: queue.queue,
     countRefused: limits.badToken,
     followMs: options.sweepMs,
+    extensions: [letterPages({ letters, store: stores.letters, outbox: stores.outbox, clock })],
   });
   counting.told = staff.told;
   const operators = Router();
@@ -423,6 +437,7 @@ export async function compose(
   });
   const web = createWebServer(runsWeb ? oneClick : () => false, app);
 
+  const chores = createEvery({ log, everyMs: 60_000, chores: { letters: letters.finish } });
   let clockTimer: NodeJS.Timeout | undefined;
 
   return {
@@ -446,6 +461,7 @@ export async function compose(
     destinations: byName,
     configuration,
     staff,
+    letters,
     publicUrl: publicUrlNow,
 
     /** Starts the roles; resolves with the port of the web role (0 for a worker, which serves health and metrics only). */
@@ -478,6 +494,7 @@ export async function compose(
         feed.start();
         outbox.start();
         staff.start();
+        chores.start();
       }
       return { port };
     },
@@ -490,7 +507,7 @@ export async function compose(
       await projection.settle().catch(() => undefined);
       await projection.stop();
       if (runsWorker) {
-        await Promise.all([sweeper.stop(), worker.stop(), feed.stop(), outbox.stop(), staff.stop()]);
+        await Promise.all([sweeper.stop(), worker.stop(), feed.stop(), outbox.stop(), staff.stop(), chores.stop()]);
         await sealing.stop();
       }
       await queue.close();

@@ -68,6 +68,10 @@ const policySchema = z.strictObject({
     }),
   // 11 CCR 7101(a): at least 24 months.
   requestRecordMonths: z.number().int().min(24, '11 CCR 7101 asks for 24 months at least'),
+  // Records of requests count among what staff did: 11 CCR 7101(a) again.
+  auditTrailMonths: z.number().int().min(24, '11 CCR 7101 asks for 24 months at least'),
+  auditExportDays: z.number().int().min(1).max(90),
+  accessPackageDays: z.number().int().min(1).max(90),
 });
 
 /** Drops keys that are present but undefined, which the exact optional types of core do not allow. */

@@ -50,6 +50,12 @@ export interface Policy {
   readonly requests: readonly RequestClock[];
   /** Calendar months for which the record of a request is kept after it was closed. */
   readonly requestRecordMonths: number;
+  /** Calendar months for which it is kept who looked, changed and exported. */
+  readonly auditTrailMonths: number;
+  /** Days for which an export of the ledger can be fetched. */
+  readonly auditExportDays: number;
+  /** Days for which what was gathered for an access request is kept. */
+  readonly accessPackageDays: number;
 }
 
 /** `CA` matches `CA` and `CA-ON`; `US-CA` matches only itself; `*` matches all. */

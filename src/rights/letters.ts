@@ -1,10 +1,12 @@
 import { createHmac } from 'node:crypto';
 import { encodeBase32 } from '../core/base32.js';
+import { endOfDay, localDate } from '../core/calendar.js';
 import { brandById, type Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import { normaliseContact } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
+import type { Policy } from '../core/policy.js';
 import { takesEffectAtOnce } from '../core/request.js';
 import { createSealer } from '../core/seal.js';
 import type { Composer } from '../mail/compose.js';
@@ -15,7 +17,9 @@ import type { KeptLetter, LetterStore } from '../store/letters.js';
 import { LETTER_KINDS, type LetterContent, type LetterKind, type LetterRequest, type Letters } from './letter.js';
 import { printLetter } from './letter-pdf.js';
 
-const MONTH = 30 * 86_400_000;
+const MONTH = 31 * 86_400_000;
+/** Records are kept from the day a request is closed; its letters were written before, by three months and some days at most. */
+const LONGEST_REQUEST_MONTHS = 4;
 /** What is written after an erasure is kept only so long (ms) that it can be sent and printed. */
 const AFTER_ERASURE = MONTH;
 /** A letter that was kept but not handed to the outbox this long ago (ms) is handed over again. */
@@ -33,9 +37,17 @@ const LISTS: Partial<Record<LetterKind, string>> = {
   refusal: 'refusal-reason',
 };
 
-/** "November 24, 2026", "24 de noviembre de 2026"; days are counted in UTC as the clocks of requests are. */
-function dateWords(language: string, at: number): string {
-  return new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone: 'UTC' }).format(at);
+/** "November 24, 2026", "24 de noviembre de 2026". */
+function dateWords(language: string, at: number, timeZone: string): string {
+  return new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone }).format(at);
+}
+
+/**
+ * The zone a deadline was counted in: it ends with a day of that zone. In another zone the letter would promise the day
+ * before or after.
+ */
+export function zoneOf(due: number, zones: readonly string[]): string {
+  return zones.find((zone) => endOfDay(localDate(due, zone), zone) === due) ?? zones.at(-1) ?? 'UTC';
 }
 
 export function greetable(name: string | undefined): string | undefined {
@@ -55,14 +67,16 @@ export function createLetters(parts: {
   readonly clock: Pick<Clock, 'now'>;
   /** Hands a mail to the outbox; durable when it resolves. */
   readonly post: (mail: OutgoingMail) => Promise<unknown>;
-  /** Months for which letters are kept as sent. */
-  readonly keepMonths: number;
+  readonly policy: Pick<Policy, 'requests' | 'requestRecordMonths'>;
 }) {
+  const zones = parts.policy.requests.map(({ timeZone }) => timeZone);
+  const keepMonths = parts.policy.requestRecordMonths + LONGEST_REQUEST_MONTHS;
   const { composer, store, catalog, keyring, clock, post } = parts;
   const sealer = createSealer(keyring, 'letters');
 
   function valuesOf(letter: LetterRequest): MailValues {
     const { language, kind } = letter;
+    const zone = zoneOf(letter.due, zones);
     const list = LISTS[kind];
     if (list && letter.reason === undefined) {
       throw new HushError('invalid', `a letter of ${kind} has a reason`, { field: 'reason' });
@@ -77,9 +91,9 @@ export function createLetters(parts: {
       greeting: name
         ? composer.word('letter-words', 'greeting', language, { name })
         : composer.word('letter-words', 'greeting-nameless', language),
-      received: dateWords(language, letter.receivedAt),
-      due: dateWords(language, letter.due),
-      extendedDue: dateWords(language, letter.extendedDue ?? letter.due),
+      received: dateWords(language, letter.receivedAt, zone),
+      due: dateWords(language, letter.due, zone),
+      extendedDue: dateWords(language, letter.extendedDue ?? letter.due, zone),
       what: composer.word('request-kind', letter.requestKind, language),
       reason: list ? said(list, letter.reason ?? '', language) : '',
       done: composer.word('fulfilled', letter.requestKind, language),
@@ -124,7 +138,7 @@ export function createLetters(parts: {
       brand,
       country: catalog.group.defaultCountry,
       address: addressOf(letter),
-      date: dateWords(language, now),
+      date: dateWords(language, now, zoneOf(letter.due, zones)),
       at: now,
       pageWords: (page, pages) =>
         composer.word('letter-words', 'page', language, { page: String(page), pages: String(pages) }),
@@ -217,7 +231,7 @@ export function createLetters(parts: {
       try {
         // The person is erased: what was written to them before goes, and this one when it has arrived.
         if (ends) await store.forgetRequest(letter.request);
-        await store.keep(kept, contact, new Date(now + (ends ? AFTER_ERASURE : parts.keepMonths * MONTH)));
+        await store.keep(kept, contact, new Date(now + (ends ? AFTER_ERASURE : keepMonths * MONTH)));
         if (way === 'mail') await handOver(kept);
       } catch (error) {
         throw unavailable(error);

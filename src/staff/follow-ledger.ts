@@ -59,6 +59,8 @@ export function createLedgerFollower(parts: {
   readonly lookup: StaffLookup;
   readonly approvals: StaffApprovals;
   readonly trail: TrailStore;
+  /** What further parts keep of contacts: forgets it of those who were erased. */
+  readonly forget?: readonly ((contacts: readonly Buffer[]) => Promise<void>)[];
   readonly privateParts: PrivateParts;
   readonly keyring: Keyring;
   readonly leader: Leader;
@@ -91,6 +93,7 @@ export function createLedgerFollower(parts: {
     await lookup.forget(erased);
     await parts.approvals.forget(erased);
     await parts.trail.forgetNotes(erased);
+    for (const forget of parts.forget ?? []) await forget(erased);
   }
 
   async function follow(): Promise<void> {

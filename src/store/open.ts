@@ -8,6 +8,7 @@ import { createContacts } from './contacts.js';
 import { createDestinationStates } from './destination-states.js';
 import { createLeaders } from './leader.js';
 import { createLedger } from './ledger.js';
+import { createLetterStore } from './letters.js';
 import { createLogStores } from './log-stores.js';
 import { createMailboxStore } from './mailbox.js';
 import { createOutboxStore } from './outbox.js';
@@ -46,6 +47,7 @@ export async function openStores(uri: string, namespace: string) {
     staffApprovals: createStaffApprovals(connection),
     staffLookup: createStaffLookup(connection),
     statistics: createStaffStatistics(connection),
+    letters: createLetterStore(connection),
   };
   const models: Model<never>[] = Object.values(stores).flatMap((store) => store.models as never);
   for (const model of models) await model.createIndexes();

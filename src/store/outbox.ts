@@ -101,6 +101,14 @@ export function createOutboxStore(connection: Connection) {
       return (await outbox.findOne(id(mail), { projection: { _id: 1 } })) !== null;
     },
 
+    /** What became of a mail; undefined seven days after it was sent or given up. */
+    async outcome(mail: string): Promise<{ state: 'waiting' | 'sent' | 'parked'; reason?: string } | undefined> {
+      const row = await outbox.findOne(id(mail), { projection: { sealed: 0 } });
+      if (!row) return undefined;
+      const state = row.sentAt ? 'sent' : row.parkedAt ? 'parked' : 'waiting';
+      return { state, ...(row.reason ? { reason: String(row.reason) } : {}) };
+    },
+
     /** Keeps a mail, due at once. False when its id is known. Durable when it resolves. */
     async insert(mail: OutboxMail): Promise<boolean> {
       const { id: _id, sealed, ...rest } = mail;

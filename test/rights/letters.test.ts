@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Connection } from 'mongoose';
+import { readPolicy } from '../../src/config/policy.js';
 import { DENIAL_REASONS, EXTENSION_REASONS, REFUSAL_REASONS, REQUEST_KINDS } from '../../src/core/request.js';
+import { deadlinesOf } from '../../src/core/request-clock.js';
 import { createOutbox, type OutgoingMail } from '../../src/mail/outbox.js';
 import { createTransport } from '../../src/mail/transport.js';
 import { LETTER_KINDS, type LetterKind, type LetterRequest } from '../../src/rights/letter.js';
@@ -15,6 +18,7 @@ import { addressText, catalog, composer, keepingLog, keyring, openDatabase, smtp
 import { pdfText, squeezed } from './pdf-text.js';
 
 const DAY = 86_400_000;
+const policy = readPolicy(path.join(import.meta.dirname, '../../config/policy.yaml'));
 const time = { now: Date.UTC(2026, 10, 24, 15) };
 const clock = { now: () => time.now };
 let connection: Connection;
@@ -31,7 +35,7 @@ beforeAll(async () => {
     if (failing) throw new Error('the outbox is away');
     posted.push(mail);
   };
-  letters = createLetters({ composer, store, catalog, keyring, clock, post, keepMonths: 24 });
+  letters = createLetters({ composer, store, catalog, keyring, clock, post, policy });
 });
 afterAll(async () => {
   await connection.dropDatabase();
@@ -44,6 +48,8 @@ const REASONS: Partial<Record<LetterKind, readonly string[]>> = {
   refusal: REFUSAL_REASONS,
 };
 const LINKED: readonly LetterKind[] = ['verification', 'fulfilment', 'agent_confirmation'];
+const RECEIVED = Date.UTC(2026, 9, 31, 23, 59);
+const DEADLINES = deadlinesOf(policy, { jurisdiction: 'US-WI', receivedAt: RECEIVED });
 let counter = 0;
 
 function letter(kind: LetterKind, change: Partial<LetterRequest> = {}): LetterRequest {
@@ -55,9 +61,9 @@ function letter(kind: LetterKind, change: Partial<LetterRequest> = {}): LetterRe
     language: 'en',
     brand: 'jmf',
     to: { email: 'ana@example.com', name: 'Ana Muñoz', postal: '12 Main Street\nNeenah, WI 54956' },
-    receivedAt: Date.UTC(2026, 9, 31, 23, 59),
-    due: Date.UTC(2026, 11, 15),
-    ...(kind === 'extension' ? { extendedDue: Date.UTC(2027, 0, 29) } : {}),
+    receivedAt: RECEIVED,
+    due: DEADLINES.due,
+    ...(kind === 'extension' ? { extendedDue: DEADLINES.extendedDue } : {}),
     ...(REASONS[kind] ? { reason: REASONS[kind][0] ?? '' } : {}),
     ...(LINKED.includes(kind) ? { link: 'https://preferences.example.com/rights/t0ken?a=1&b=2' } : {}),
     ...change,
@@ -114,6 +120,14 @@ test('the words of a letter are the ones of its language: dates, reasons and wha
   expect(english.text).toContain('On October 31, 2026 we received your request to see the data');
   expect(english.text).toContain('We had until December 15, 2026 to answer. We now need until January 29, 2027.');
   expect(english.text).toContain('companies that work for us must answer us first');
+  // Where months are counted, in another zone.
+  const german = deadlinesOf(policy, { jurisdiction: 'DE', receivedAt: RECEIVED });
+  expect((await letters.preview(letter('acknowledgement', { due: german.due }))).text).toContain(
+    'On November 1, 2026 we received your request to see the data we hold about you.',
+  );
+  expect((await letters.preview(letter('acknowledgement', { due: german.due }))).text).toContain(
+    'We will answer by December 1, 2026.',
+  );
   const spanish = await letters.preview(letter('extension', { language: 'es', reason: 'third_party_systems' }));
   expect(spanish.text).toContain('El 31 de octubre de 2026 recibimos su solicitud de ver los datos');
   expect(spanish.text).toContain('Teníamos hasta el 15 de diciembre de 2026');
@@ -327,12 +341,13 @@ describe('sending', () => {
   test('after the letter that says all is deleted, the words of earlier ones are gone, who and when stays', async () => {
     const request = 'q_deletion';
     const first = await letters.send(letter('acknowledgement', { request, requestKind: 'deletion' }), 'system');
+    time.now += 1000;
     const last = await letters.send(letter('fulfilment', { request, requestKind: 'deletion' }), 'officer');
     expect(await letters.asSent(first.id)).toBeUndefined();
     expect((await letters.asSent(last.id))?.text).toContain('We have deleted');
     expect((await letters.ofRequest(request)).map(({ kind }) => kind)).toEqual(['acknowledgement', 'fulfilment']);
     const kept = await connection.collection('letter_contents').findOne({ request });
-    expect(kept?.until.getTime() - time.now).toBe(30 * DAY);
+    expect(kept?.until.getTime() - time.now).toBe(31 * DAY);
     expect(kept?.contact).toBeUndefined();
   });
 });
@@ -342,7 +357,7 @@ test('through a real mail server comes what was kept', async () => {
   const { log } = keepingLog();
   const transport = createTransport({ smtpUrl: peer.url, mailbox: createMailboxStore(connection), now: clock.now });
   const outbox = createOutbox({ store: createOutboxStore(connection), composer, transport, keyring, clock, log });
-  const sending = createLetters({ composer, store, catalog, keyring, clock, post: outbox.enqueue, keepMonths: 24 });
+  const sending = createLetters({ composer, store, catalog, keyring, clock, post: outbox.enqueue, policy });
   const { id } = await sending.send(letter('fulfilment', { language: 'es', requestKind: 'access' }), 'officer');
   await outbox.settle();
   const [got] = peer.received;

@@ -11,7 +11,7 @@ const decoded = (hex: string): string =>
 export function pdfText(pdf: Buffer): string[] {
   const raw = pdf.toString('latin1');
   const pages: string[] = [];
-  for (const match of raw.matchAll(/(<<[^]*?>>)\s*stream\r?\n/g)) {
+  for (const match of raw.matchAll(/(<<[\s\S]*?>>)\s*stream\r?\n/g)) {
     const length = Number(/\/Length (\d+)/.exec(match[1] ?? '')?.[1]);
     const from = (match.index ?? 0) + match[0].length;
     const bytes = pdf.subarray(from, from + length);

@@ -121,6 +121,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
     lookup: stores.staffLookup,
     approvals: stores.staffApprovals,
     trail: stores.trail,
+    forget: [stores.letters.forget],
     privateParts,
     keyring,
     leader: stores.leaders.leaderFor('statistics'),

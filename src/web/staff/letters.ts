@@ -1,0 +1,110 @@
+import type { Clock } from '../../core/clock.js';
+import { HushError } from '../../core/errors.js';
+import { LETTER_KINDS } from '../../rights/letter.js';
+import type { KeptLetters } from '../../rights/letters.js';
+import type { KeptLetter, LetterStore } from '../../store/letters.js';
+import type { OutboxStore } from '../../store/outbox.js';
+import { type List, sentAsCsv, viewList } from './list.js';
+import { when } from './render.js';
+import type { StaffShell, Visit } from './shell.js';
+
+/** Letters as they went out, and those that wait for a printer. */
+export function letterPages(parts: {
+  readonly letters: KeptLetters;
+  readonly store: LetterStore;
+  readonly outbox: Pick<OutboxStore, 'outcome'>;
+  readonly clock: Pick<Clock, 'now'>;
+}) {
+  const { letters, store, outbox, clock } = parts;
+
+  async function letterFor(visit: Visit): Promise<KeptLetter> {
+    const letter = await store.get(visit.param('id'));
+    if (!letter) throw new HushError('not_found', 'there is no such letter');
+    return letter;
+  }
+
+  const kindWords = (visit: Visit, kind: string) =>
+    visit.pages.word('letter', LETTER_KINDS.find((known) => known === kind) ?? kind);
+
+  return (shell: StaffShell): void => {
+    shell.navigate({
+      href: '/staff/letters',
+      label: 'Letters',
+      permission: 'requests.read',
+      count: async () => (await store.toPrint(false, 0, 1)).total,
+    });
+
+    shell.get('/staff/letters', 'requests.read', async (visit) => {
+      const all = visit.query('show') === 'all';
+      const spec: List<KeptLetter> = {
+        name: 'letters',
+        title: 'Letters to print',
+        noun: ['letter', 'letters'],
+        filters: [
+          {
+            name: 'show',
+            label: 'Show',
+            options: [{ value: 'all', label: 'printed ones too' }],
+          },
+        ],
+        columns: [
+          { label: 'Written', text: ({ at }) => when(at) },
+          { label: 'Kind', text: ({ kind }) => kindWords(visit, kind), href: ({ id }) => `/staff/letters/${id}` },
+          { label: 'Request', text: ({ request }) => request },
+          { label: 'By', text: ({ by }) => by },
+          {
+            label: 'State',
+            text: ({ printed }) => (printed ? `printed ${when(printed.at)} by ${printed.by}` : 'waits for a printer'),
+            tone: ({ printed }) => (printed ? 'soft' : 'warn'),
+          },
+        ],
+        empty: {
+          title: 'No letter waits',
+          text: 'When a request is answered and we know a postal address only, its letter is listed here to be printed and posted.',
+        },
+        rows: (skip, limit) => store.toPrint(all, skip, limit),
+      };
+      if (await sentAsCsv(visit, spec)) return;
+      await visit.page('list', {
+        title: spec.title,
+        intro:
+          'Letters to people of whom we know a postal address only. Open one, print it, post it, then take it off the list.',
+        list: await viewList(visit, spec),
+      });
+    });
+
+    shell.get('/staff/letters/:id', 'requests.read', async (visit) => {
+      const letter = await letterFor(visit);
+      await visit.record({ kind: 'look', what: 'letter', about: `${letter.request} ${letter.kind} ${letter.id}` });
+      const [content, outcome] = await Promise.all([
+        letters.asSent(letter.id),
+        letter.way === 'mail' ? outbox.outcome(`letter:${letter.id}`) : undefined,
+      ]);
+      await visit.page('letter', {
+        title: kindWords(visit, letter.kind),
+        letter,
+        content: content && { subject: content.subject, text: content.text },
+        outcome,
+      });
+    });
+
+    shell.get('/staff/letters/:id/pdf', 'requests.read', async (visit) => {
+      const letter = await letterFor(visit);
+      const content = await letters.asSent(letter.id);
+      if (!content) throw new HushError('not_found', 'the words of this letter are gone');
+      await visit.record({ kind: 'export', what: 'letter', about: `${letter.request} ${letter.kind} ${letter.id}` });
+      visit.response
+        .type('application/pdf')
+        .set('Cache-Control', 'no-store')
+        .set('Content-Disposition', `attachment; filename="letter-${letter.id}.pdf"`)
+        .send(content.pdf);
+    });
+
+    shell.post('/staff/letters/:id/printed', 'requests.take', async (visit) => {
+      const letter = await letterFor(visit);
+      await visit.record({ kind: 'change', what: 'letter_printed', about: `${letter.request} ${letter.id}` });
+      const first = await store.printed(letter.id, new Date(clock.now()), visit.user.id);
+      await visit.go('/staff/letters', first ? 'Taken off the list.' : 'It was off the list already.');
+    });
+  };
+}
