@@ -4,9 +4,12 @@ import { CONTACT_TYPES, type ContactType } from './contact-point.js';
 import { deriveKey, type Keyring, rootOf } from './keys.js';
 import { CHANNELS, type Channel, PURPOSES, type ScopePurpose } from './scope.js';
 
-/** What a link may do: `mailed` links get forwarded; `fresh` ones lift denials and show data for 30 minutes, once. */
-export type LinkKind = 'mailed' | 'fresh' | 'session' | 'confirm' | 'undo';
-const LINK_KINDS: readonly LinkKind[] = ['mailed', 'fresh', 'session', 'confirm', 'undo'];
+/**
+ * What a link may do: `mailed` links get forwarded; `fresh` ones lift denials and show data for 30 minutes, once; `request`
+ * ones show how far a rights request is, `verify` ones show that somebody reads the mail of an address.
+ */
+export type LinkKind = 'mailed' | 'fresh' | 'session' | 'confirm' | 'undo' | 'request' | 'verify';
+const LINK_KINDS: readonly LinkKind[] = ['mailed', 'fresh', 'session', 'confirm', 'undo', 'request', 'verify'];
 
 /** What a link says. Brand and topic are the catalog's numeric codes (0 = all), which are never used twice. */
 export interface LinkContent {

@@ -547,6 +547,17 @@ export function createContacts(connection: Connection) {
       return result.modifiedCount === 1;
     },
 
+    /**
+     * An officer waits no longer: what destinations are still to be told of these erased contacts is given up, so that the
+     * data can go. Returns the names of the destinations.
+     */
+    async abandonMarks(keys: readonly Buffer[]): Promise<string[]> {
+      const filter = { _id: { $in: keys.map(binary) }, erasing: true } as never;
+      const names = await contacts.distinct('marks.destination', filter);
+      await contacts.updateMany(filter, { $set: { marks: [] } }, { writeConcern: DURABLE });
+      return names.map(String);
+    },
+
     async erasingKeys(limit: number): Promise<Buffer[]> {
       const rows = await contacts
         .find({ erasing: true, 'marks.0': { $exists: false } }, { projection: { _id: 1 }, limit, promoteBuffers: true })

@@ -14,6 +14,8 @@ import { createMailboxStore } from './mailbox.js';
 import { createOutboxStore } from './outbox.js';
 import { createPersons } from './persons.js';
 import { createReplays } from './replays.js';
+import { createRequestFiles } from './request-files.js';
+import { createRequestStore } from './requests.js';
 import { createStaffApprovals } from './staff-approvals.js';
 import { createStaffCalls } from './staff-calls.js';
 import { createStaffLookup } from './staff-lookup.js';
@@ -48,6 +50,8 @@ export async function openStores(uri: string, namespace: string) {
     staffLookup: createStaffLookup(connection),
     statistics: createStaffStatistics(connection),
     letters: createLetterStore(connection),
+    requests: createRequestStore(connection),
+    requestFiles: createRequestFiles(connection),
   };
   const models: Model<never>[] = Object.values(stores).flatMap((store) => store.models as never);
   for (const model of models) await model.createIndexes();

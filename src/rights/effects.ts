@@ -1,0 +1,176 @@
+import type { Catalog } from '../core/catalog.js';
+import type { Clock } from '../core/clock.js';
+import type { ContactType } from '../core/contact-point.js';
+import type { EventType, SourceKind } from '../core/event.js';
+import { fold } from '../core/fold.js';
+import { type RequestKind, type RequestWay, takesEffectAtOnce } from '../core/request.js';
+import { ALL_MARKETING, EVERYTHING, type Scope } from '../core/scope.js';
+import { consentEndedBy, scopesOfDenial } from '../core/undo.js';
+import type { Accept, Accepted, Draft, Subject } from '../preferences/accept.js';
+import { unavailable } from '../store/connect.js';
+import type { Contacts } from '../store/contacts.js';
+import type { Persons } from '../store/persons.js';
+import type { RequestRecord } from '../store/requests.js';
+import type { RequestSeal } from './personal.js';
+import { pointFrom } from './post-letters.js';
+import type { By } from './records.js';
+
+const SOURCES: Readonly<Record<RequestWay, SourceKind>> = {
+  form: 'form',
+  mail: 'mailto',
+  phone: 'phone',
+  post: 'staff',
+  api: 'api',
+};
+
+/** Names a request as the source of its events, so that lifting what it denied touches nothing else. */
+export const tagOf = (id: string): string => `request-${id.slice(2)}`;
+
+const PROFILING: Scope = { ...EVERYTHING, purpose: 'profiling' };
+
+/** What a request denies the moment it is received. */
+export function denialOf(kind: RequestKind): { readonly type: EventType; readonly scope: Scope } | undefined {
+  switch (kind) {
+    case 'opt_out':
+      return { type: 'opted_out', scope: ALL_MARKETING };
+    case 'objection':
+      return { type: 'objected', scope: ALL_MARKETING };
+    case 'consent_withdrawal':
+      return { type: 'consent_withdrawn', scope: ALL_MARKETING };
+    case 'automated_decision_review':
+      // Nobody is profiled while they have it reviewed; the denial is lifted by the outcome, if by anything.
+      return { type: 'objected', scope: PROFILING };
+    default:
+      return undefined;
+  }
+}
+
+export const deniesOnReceipt = (kind: RequestKind): boolean => denialOf(kind) !== undefined;
+export const isDoneOnReceipt = takesEffectAtOnce;
+
+/** What requests do to the ledger. Every event names its request; the same step again makes no second event. */
+export function createEffects(parts: {
+  readonly accept: Accept;
+  readonly contacts: Contacts;
+  readonly persons: Persons;
+  readonly seal: RequestSeal;
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+}) {
+  const { accept, contacts, persons, seal, catalog, clock } = parts;
+
+  /** The contacts of a request, with their addresses where they were given. */
+  function subjectsOf(record: RequestRecord): { key: Buffer; type: ContactType; subject: Subject }[] {
+    const addresses = seal.personal(record)?.addresses ?? [];
+    return record.contacts.map(({ key, type }, at) => {
+      const point = pointFrom(catalog, addresses[at] ?? null);
+      return { key, type, subject: point ? { point } : { key, type } };
+    });
+  }
+
+  function draftOf(
+    record: RequestRecord,
+    subject: Subject,
+    by: By,
+    step: string,
+    event: Pick<Draft, 'type'> & Partial<Draft>,
+  ): Draft {
+    return {
+      subject,
+      source: { kind: SOURCES[record.way], destination: tagOf(record.id) },
+      actor: `${by.id}${by.name ? ` (${by.name})` : ''}`.slice(0, 120),
+      writer: { name: 'request', id: `${record.id}:${step}` },
+      ...event,
+      evidence: { request: record.id, way: record.way, ...event.evidence },
+    };
+  }
+
+  async function acceptEach(drafts: readonly Draft[]): Promise<Accepted[]> {
+    const results = await accept.acceptAll(drafts);
+    const failed = results.find((result) => result instanceof Error);
+    if (failed instanceof Error) throw failed;
+    return results.filter((result): result is Accepted => !(result instanceof Error));
+  }
+
+  async function found(keys: readonly Buffer[]) {
+    try {
+      return await contacts.find(keys);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  /** For every contact of the request; for all of the person's where one is known. */
+  async function forAll(record: RequestRecord, by: By, step: string, event: Pick<Draft, 'type'> & Partial<Draft>) {
+    const subjects = subjectsOf(record);
+    const known = await found(subjects.map(({ key }) => key));
+    const drafts = subjects.map(({ key, subject }) =>
+      draftOf(record, subject, by, `${step}:${key.toString('hex')}`, {
+        ...event,
+        ...(known.get(key.toString('hex'))?.person === undefined ? {} : { reach: 'person' as const }),
+      }),
+    );
+    return (await acceptEach(drafts)).map(({ id }) => id);
+  }
+
+  return {
+    subjectsOf,
+    draftOf,
+    acceptEach,
+    forAll,
+
+    /** What it denies the moment it is received. Durable when it resolves; the ids of the events. */
+    async onReceipt(record: RequestRecord, by: By): Promise<readonly string[]> {
+      const denial = denialOf(record.kind);
+      return denial ? forAll(record, by, 'receipt', denial) : [];
+    },
+
+    restrict: (record: RequestRecord, by: By) => forAll(record, by, 'restrict', { type: 'restricted' }),
+
+    /**
+     * Lifts what the request itself denied, and nothing else: grants that may lift only what came through it. A consent
+     * that it ended is given back.
+     */
+    async liftOwnDenial(record: RequestRecord, by: By, why: string): Promise<readonly string[]> {
+      const subjects = subjectsOf(record);
+      const known = await found(subjects.map(({ key }) => key));
+      const drafts = subjects.flatMap(({ key, subject }) => {
+        const contact = known.get(key.toString('hex'));
+        const state = contact && fold(contact.state, contact.pending);
+        const denials = state ? record.receipts.flatMap((event) => scopesOfDenial(state, event)) : [];
+        return denials.map((denial) => {
+          const consent = state && consentEndedBy(state, denial, clock.now());
+          return draftOf(record, subject, by, `lift:${key.toString('hex')}:${denial.id}`, {
+            type: consent ? 'consent_granted' : 'opted_in',
+            scope: denial.scope,
+            lifts: 'same_source',
+            evidence: { undoes: `e_${denial.id}`, why: why.slice(0, 200) },
+            ...(contact?.person === undefined ? {} : { reach: 'person' as const }),
+            ...(consent?.until === undefined ? {} : { until: consent.until }),
+          });
+        });
+      });
+      return (await acceptEach(drafts)).map(({ id }) => id);
+    },
+
+    /** All contacts known to be of the same person as one of these. */
+    async linkedTo(keys: readonly Buffer[]): Promise<{ key: Buffer; type: ContactType }[]> {
+      try {
+        const all = new Map<string, { key: Buffer; type: ContactType }>();
+        for (const contact of (await contacts.find(keys)).values()) {
+          all.set(contact.key.toString('hex'), { key: contact.key, type: contact.type });
+          let person = contact.person === undefined ? undefined : await persons.get(contact.person);
+          while (person?.mergedInto) person = await persons.get(person.mergedInto);
+          for (const { key, type } of person?.members ?? []) {
+            all.set(key.toString('hex'), { key, type: type as ContactType });
+          }
+        }
+        return [...all.values()];
+      } catch (error) {
+        throw unavailable(error);
+      }
+    },
+  };
+}
+
+export type Effects = ReturnType<typeof createEffects>;

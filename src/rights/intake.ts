@@ -1,0 +1,276 @@
+import { createHmac } from 'node:crypto';
+import type { Logger } from 'pino';
+import { brandById, type Catalog } from '../core/catalog.js';
+import type { Clock } from '../core/clock.js';
+import type { ContactPoint, ContactType } from '../core/contact-point.js';
+import { HushError } from '../core/errors.js';
+import { fold } from '../core/fold.js';
+import { contactKeyBytes, type Keyring } from '../core/keys.js';
+import type { Policy } from '../core/policy.js';
+import type { RequestKind, RequestWay } from '../core/request.js';
+import { deadlinesOf } from '../core/request-clock.js';
+import { unavailable } from '../store/connect.js';
+import type { Contacts } from '../store/contacts.js';
+import type { OutboxStore } from '../store/outbox.js';
+import type { RequestRecord, RequestStore } from '../store/requests.js';
+import { deniesOnReceipt, type Effects, isDoneOnReceipt } from './effects.js';
+import type { LetterKind } from './letter.js';
+import type { Personal, RequestSeal } from './personal.js';
+import type { PostLetters } from './post-letters.js';
+import { type By, type Records, TEXT_LIMIT, type WantedLetter } from './records.js';
+import { newRequestId } from './reference.js';
+
+/** A letter that lay on a desk: received at most so long (ms) before it is written down. */
+const LATEST = 90 * 86_400_000;
+/** Requests of one address and day that are answered by mail on their own: a stranger's form must not flood a mailbox. */
+const MAILS_A_DAY = 3;
+const MOST_CONTACTS = 10;
+
+/** A contact that a request names: an address, or one that staff found. */
+export type Named = { readonly point: ContactPoint } | { readonly key: Buffer; readonly type: ContactType };
+
+export interface NewRequest {
+  readonly kind: RequestKind;
+  readonly way: RequestWay;
+  readonly contacts: readonly Named[];
+  readonly language: string;
+  /** A brand of the catalog; the first when absent. */
+  readonly brand?: string | undefined;
+  /** ISO 3166; where the person says they live. */
+  readonly jurisdiction?: string | undefined;
+  readonly name?: string | undefined;
+  readonly description?: string | undefined;
+  readonly postal?: string | undefined;
+  readonly publicKey?: string | undefined;
+  readonly agent?: { readonly name: string; readonly email?: string | undefined } | undefined;
+  /** ms; now, when absent. The clock runs from here. */
+  readonly receivedAt?: number | undefined;
+}
+
+const trimmed = (text: string | undefined, limit: number): string | undefined => {
+  const cut = text?.trim().slice(0, limit);
+  return cut ? cut : undefined;
+};
+
+/** True once what follows receipt was done, but for letters, which stand in the record until they go. */
+function hasBegun(record: RequestRecord): boolean {
+  return record.history.some(({ what }) => what === 'begun' || what === 'letter_held' || what === 'ask_verification');
+}
+
+/** Takes requests in: durable first, then in force where it only denies, then acknowledged. */
+export function createIntake(parts: {
+  readonly store: RequestStore;
+  readonly records: Records;
+  readonly seal: RequestSeal;
+  readonly effects: Effects;
+  readonly post: PostLetters;
+  readonly contacts: Contacts;
+  readonly outbox: Pick<OutboxStore, 'takeSlot'>;
+  readonly keyring: Keyring;
+  readonly catalog: Catalog;
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly log: Logger;
+}) {
+  const { store, records, seal, effects, post, contacts, keyring, catalog, policy, clock, log } = parts;
+
+  const keyOf = (named: Named): Buffer => ('point' in named ? contactKeyBytes(keyring, named.point) : named.key);
+
+  /** Where several places may be meant, the one whose clock ends first. */
+  async function jurisdictionOf(keys: readonly Buffer[], request: NewRequest, receivedAt: number): Promise<string> {
+    const known = await contacts.find(keys);
+    const facts = [...known.values()].flatMap((contact) => {
+      const atoms = fold(contact.state, contact.pending).atoms;
+      return atoms.flatMap((atom) =>
+        atom.t === 'fact' && 'jurisdiction' in atom.fact ? [atom.fact.jurisdiction] : [],
+      );
+    });
+    const points = request.contacts.flatMap((named) =>
+      'point' in named && named.point.country ? [named.point.country] : [],
+    );
+    const said = request.jurisdiction === undefined ? [] : [request.jurisdiction];
+    const all = [...said, ...facts, ...points];
+    const places = all.length > 0 ? all : [policy.defaultJurisdiction];
+    const dueIn = (jurisdiction: string) => deadlinesOf(policy, { jurisdiction, receivedAt }).due;
+    return places.reduce((first, place) => (dueIn(place) < dueIn(first) ? place : first));
+  }
+
+  /** True while the address has mails of the day left. Only what strangers can start is counted. */
+  async function mayMail(record: RequestRecord): Promise<boolean> {
+    if (record.way !== 'form') return true;
+    const now = new Date(clock.now());
+    const slots = record.contacts.map(({ key }) =>
+      createHmac('sha256', keyring.lookup)
+        .update(`request-mail:${key.toString('hex')}`)
+        .digest('base64url')
+        .slice(0, 22),
+    );
+    for (const slot of slots) {
+      if (!(await parts.outbox.takeSlot(slot, now.toISOString().slice(0, 10), MAILS_A_DAY, record.id, now)))
+        return false;
+    }
+    return true;
+  }
+
+  function lettersFor(record: RequestRecord): WantedLetter[] {
+    if (isDoneOnReceipt(record.kind)) return [];
+    return [
+      { kind: 'acknowledgement' },
+      // Whoever reads the mail of the address confirms; of an agent's request, the person herself.
+      ...(seal.personal(record)?.addresses.some((address) => address?.type === 'email')
+        ? [{ kind: record.byAgent ? 'agent_confirmation' : 'verification' }]
+        : []),
+    ];
+  }
+
+  /**
+   * What receipt sets off, from wherever it was cut off: denials are made durable, and what they are all of is closed.
+   * Doing it twice does nothing twice.
+   */
+  async function settle(given: RequestRecord, by: By): Promise<RequestRecord> {
+    let record = given;
+    if (record.state !== 'received') return record;
+    if (deniesOnReceipt(record.kind) && record.receipts.length === 0) {
+      const receipts = await effects.onReceipt(record, by);
+      record = await records.change(
+        record,
+        by,
+        { receipts },
+        { what: 'in_force', facts: { receipts: receipts.join(' ') } },
+      );
+    }
+    if (isDoneOnReceipt(record.kind)) {
+      record = await records.act(record, 'fulfil', by, {}, {});
+      record = await records.act(
+        record,
+        'complete',
+        by,
+        {},
+        {},
+        post.reaches(record, 'fulfilment') ? [{ kind: 'fulfilment' }] : [],
+      );
+    }
+    return record;
+  }
+
+  /** What follows receipt: denials, then the first letters. Goes on wherever it was cut off. */
+  async function begin(given: RequestRecord, by: By): Promise<RequestRecord> {
+    let record = await settle(given, by);
+    const mails = await mayMail(record);
+    if (record.state === 'received' && !hasBegun(record)) {
+      const letters = mails ? lettersFor(record).filter(({ kind }) => post.reaches(record, kind as LetterKind)) : [];
+      const asks = letters.some(({ kind }) => kind !== 'acknowledgement');
+      record = asks
+        ? await records.act(record, 'ask_verification', by, {}, { facts: { way: 'link' } }, letters)
+        : await records.change(record, by, {}, { what: mails ? 'begun' : 'letter_held' }, letters);
+    } else if (!mails && record.letters.length > 0) {
+      record = await records.change(record, by, { letters: [] }, { what: 'letter_held' });
+    }
+    return post.flushQuietly(record, by);
+  }
+
+  return {
+    begin,
+
+    /** False for a request that was cut off between its receipt and what follows. */
+    hasBegun,
+
+    /**
+     * Takes a request in. Durable when it resolves, and in force where it only denies. Throws HushError `invalid`, or
+     * `unavailable` when nothing could be written.
+     */
+    async receive(request: NewRequest, by: By): Promise<RequestRecord> {
+      const now = clock.now();
+      const receivedAt = request.receivedAt ?? now;
+      if (receivedAt > now || receivedAt < now - LATEST) {
+        throw new HushError('invalid', 'a request was received within the last 90 days', {
+          field: 'receivedAt',
+          remedy: 'give the day on which it came',
+        });
+      }
+      if (request.contacts.length === 0 || request.contacts.length > MOST_CONTACTS) {
+        throw new HushError('invalid', `a request names one to ${MOST_CONTACTS} addresses`, {
+          field: 'contacts',
+          remedy: 'give an email address, a phone number or a postal address',
+        });
+      }
+      const brand = brandById(catalog, request.brand ?? catalog.brands[0]?.id ?? '');
+      if (!brand) {
+        throw new HushError('invalid', `there is no brand ${request.brand}`, {
+          field: 'brand',
+          remedy: 'use a brand of the catalog',
+        });
+      }
+      const unique = [...new Map(request.contacts.map((named) => [keyOf(named).toString('hex'), named])).values()];
+      const id = newRequestId();
+      const { key, wrapped } = seal.newKey(id);
+      const name = trimmed(request.name, 120);
+      const description = trimmed(request.description, TEXT_LIMIT);
+      const postal = trimmed(request.postal, 400);
+      const publicKey = trimmed(request.publicKey, 20_000);
+      const agentName = trimmed(request.agent?.name, 120);
+      const personal: Personal = {
+        addresses: unique.map((named) =>
+          'point' in named ? { type: named.point.type, given: named.point.given } : null,
+        ),
+        ...(name === undefined ? {} : { name }),
+        ...(description === undefined ? {} : { description }),
+        ...(postal === undefined ? {} : { postal }),
+        ...(publicKey === undefined ? {} : { publicKey }),
+        ...(request.agent && agentName
+          ? { agent: { name: agentName, ...(request.agent.email ? { email: request.agent.email } : {}) } }
+          : {}),
+      };
+      try {
+        const jurisdiction = await jurisdictionOf(unique.map(keyOf), request, receivedAt);
+        const { due } = deadlinesOf(policy, { jurisdiction, receivedAt });
+        await store.insert({
+          id,
+          kind: request.kind,
+          state: 'received',
+          way: request.way,
+          jurisdiction,
+          brand: brand.id,
+          language: catalog.languages.includes(request.language) ? request.language : 'en',
+          receivedAt: new Date(receivedAt),
+          firstDue: new Date(due),
+          due: new Date(due),
+          contacts: unique.map((named) => ({
+            key: keyOf(named),
+            type: 'point' in named ? named.point.type : named.type,
+            verified: false,
+          })),
+          byAgent: personal.agent !== undefined,
+          receipts: [],
+          unread: false,
+          letters: [],
+          alerts: [],
+          dataKey: wrapped,
+          personal: seal.sealPersonal(id, key, personal),
+          history: [
+            {
+              at: new Date(now),
+              by: by.id,
+              what: 'received',
+              ...(by.name === undefined ? {} : { byName: by.name }),
+              facts: { way: request.way, kind: request.kind },
+            },
+          ],
+        });
+      } catch (error) {
+        throw unavailable(error);
+      }
+      const record = await records.get(id);
+      try {
+        return await begin(record, by);
+      } catch (error) {
+        // It is written down, so the worker goes on with it; but nobody is told "done" before it is.
+        if (isDoneOnReceipt(record.kind)) throw unavailable(error);
+        log.warn({ err: error, request: id }, 'a request is written down; the worker goes on with it');
+        return records.get(id);
+      }
+    },
+  };
+}
+
+export type Intake = ReturnType<typeof createIntake>;

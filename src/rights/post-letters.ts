@@ -1,0 +1,185 @@
+import type { Logger } from 'pino';
+import type { Catalog } from '../core/catalog.js';
+import type { Clock } from '../core/clock.js';
+import { type ContactInput, type ContactPoint, normaliseContact, type PostalAddress } from '../core/contact-point.js';
+import type { Policy } from '../core/policy.js';
+import { isClosed } from '../core/request.js';
+import { deadlinesOf } from '../core/request-clock.js';
+import type { Links } from '../preferences/links.js';
+import type { RequestRecord, RequestStore } from '../store/requests.js';
+import { LETTER_KINDS, type LetterKind, type LetterRequest, type Letters } from './letter.js';
+import type { Personal, RequestSeal } from './personal.js';
+import { type By, type Records, SYSTEM, type WantedLetter } from './records.js';
+import { referenceOf } from './reference.js';
+
+/** A link that verifies works for so long (ms) from the end of its day, so that a letter sent again has the same. */
+export const VERIFY_FOR = 14 * 86_400_000;
+const DAY = 86_400_000;
+
+/** Letters that go to the person, whoever asked for them. */
+const TO_PERSON: ReadonlySet<LetterKind> = new Set<LetterKind>(['agent_confirmation', 'verification']);
+
+export function pointFrom(catalog: Catalog, address: Personal['addresses'][number]): ContactPoint | undefined {
+  if (!address) return undefined;
+  const { type, given } = address;
+  const input: ContactInput =
+    type === 'email'
+      ? { email: given }
+      : type === 'phone'
+        ? { phone: given }
+        : type === 'id'
+          ? { id: given }
+          : { postal: JSON.parse(given) };
+  return normaliseContact(input, catalog.group.defaultCountry);
+}
+
+/** The address of a person, in lines. */
+export function postalLines(given: string): string {
+  const address: PostalAddress = JSON.parse(given);
+  const { name, line1, line2, city, region, postalCode, country } = address;
+  const place = [city, [region, postalCode].filter(Boolean).join(' ')].filter(Boolean).join(', ');
+  return [name, line1, line2, place, country].filter((line) => line !== undefined && line !== '').join('\n');
+}
+
+/** Sends the letters of requests: what stands in a record as a letter to go is sent, then taken off and written down. */
+export function createPostLetters(parts: {
+  readonly store: RequestStore;
+  readonly records: Records;
+  readonly seal: RequestSeal;
+  readonly letters: Letters;
+  readonly links: Links;
+  readonly catalog: Catalog;
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly publicUrl: () => string;
+  readonly log: Logger;
+}) {
+  const { store, records, seal, letters, links, catalog, policy, clock, log } = parts;
+
+  function emailOf(personal: Personal): ContactPoint | undefined {
+    const found = personal.addresses.find((address) => address?.type === 'email');
+    return found ? pointFrom(catalog, found) : undefined;
+  }
+
+  /** Whom a letter goes to: the agent, where one asks, but for what only the person can say. */
+  function addressee(record: RequestRecord, personal: Personal, kind: LetterKind): LetterRequest['to'] {
+    const toAgent = record.byAgent && !TO_PERSON.has(kind);
+    if (toAgent && personal.agent?.email) return { email: personal.agent.email, name: personal.agent.name };
+    const postal = personal.addresses.find((address) => address?.type === 'postal');
+    const lines = personal.postal ?? (postal ? postalLines(postal.given) : undefined);
+    const email = emailOf(personal)?.given;
+    return {
+      ...(email === undefined ? {} : { email }),
+      ...(lines === undefined ? {} : { postal: lines }),
+      ...(personal.name === undefined ? {} : { name: personal.name }),
+    };
+  }
+
+  function urlOf(kind: 'request' | 'verify', record: RequestRecord, email: string, expires?: number): string {
+    const point = normaliseContact({ email }, catalog.group.defaultCountry);
+    const scope = { brand: record.brand, channel: '*', purpose: '*', topic: '*' } as const;
+    const token = links.seal(kind, point, scope, record.id, expires);
+    return `${parts.publicUrl()}/rights/${token}?lang=${record.language}`;
+  }
+
+  /** Undefined when what is personal is forgotten. */
+  function letterOf(
+    record: RequestRecord,
+    wanted: WantedLetter & { readonly kind: LetterKind },
+  ): LetterRequest | undefined {
+    const personal = seal.personal(record);
+    if (!personal) return undefined;
+    const to = addressee(record, personal, wanted.kind);
+    const extendedDue = record.extendedAt
+      ? record.due.getTime()
+      : deadlinesOf(policy, { jurisdiction: record.jurisdiction, receivedAt: record.receivedAt.getTime() }).extendedDue;
+    const link =
+      to.email === undefined
+        ? undefined
+        : TO_PERSON.has(wanted.kind)
+          ? urlOf('verify', record, to.email, Math.ceil(clock.now() / DAY) * DAY + VERIFY_FOR)
+          : urlOf('request', record, to.email);
+    return {
+      kind: wanted.kind,
+      request: record.id,
+      reference: referenceOf(record.id),
+      requestKind: record.kind,
+      language: record.language,
+      brand: record.brand,
+      to,
+      receivedAt: record.receivedAt.getTime(),
+      due: record.firstDue.getTime(),
+      ...(record.extendedAt || wanted.kind === 'extension' ? { extendedDue } : {}),
+      ...(wanted.reason === undefined ? {} : { reason: wanted.reason }),
+      ...(wanted.explanation ? { explanation: wanted.explanation } : {}),
+      ...(link === undefined ? {} : { link }),
+      ...(record.receipts.length > 0 ? { results: record.receipts.map((receipt) => `r_${receipt}`) } : {}),
+    };
+  }
+
+  function wantedOf(record: RequestRecord): (WantedLetter & { kind: LetterKind })[] {
+    return record.letters.flatMap(({ kind, reason, text }) => {
+      const known = LETTER_KINDS.find((item) => item === kind);
+      if (!known) return [];
+      return [{ kind: known, explanation: seal.text(record, text), ...(reason === undefined ? {} : { reason }) }];
+    });
+  }
+
+  return {
+    letterOf,
+
+    /** True when a letter can reach somebody, by mail or by post. */
+    reaches(record: RequestRecord, kind: LetterKind): boolean {
+      const personal = seal.personal(record);
+      const to = personal && addressee(record, personal, kind);
+      return to !== undefined && (to.email !== undefined || to.postal !== undefined);
+    },
+
+    /**
+     * Sends all that stands to go. A letter that fails stays and comes again; so does one whose sending was cut off, so that
+     * none is lost, and one may go twice.
+     */
+    async flush(given: RequestRecord, by: By = SYSTEM): Promise<RequestRecord> {
+      let record = given;
+      for (let round = 0; record.letters.length > 0 && round < 10; round++) {
+        const [first] = wantedOf(record);
+        const letter = first && letterOf(record, first);
+        const reaches = letter !== undefined && (letter.to.email !== undefined || letter.to.postal !== undefined);
+        const sent = letter && reaches ? await letters.send(letter, by.name ?? by.id) : undefined;
+        const now = new Date(clock.now());
+        // The first letter is how they hear that we got it: an acknowledgement, a question, or the answer itself.
+        const acknowledges = sent && record.acknowledgedAt === undefined && first?.kind !== 'agent_confirmation';
+        const note = sent
+          ? { what: 'letter', facts: { letter: sent.id, kind: first?.kind ?? '', way: sent.way } }
+          : { what: 'letter_undeliverable', facts: { kind: record.letters[0]?.kind ?? '' } };
+        const fields = { letters: record.letters.slice(1), ...(acknowledges ? { acknowledgedAt: now } : {}) };
+        if (!(await store.change(record, fields, [records.entry(record, by, note)]))) {
+          // Somebody changed the request between: read it again; the letter is taken off by whoever comes last.
+          const again = await records.get(record.id);
+          const left = again.letters.filter(({ kind }) => kind !== first?.kind);
+          await store.change(again, { ...fields, letters: left }, [records.entry(again, by, note)]);
+        }
+        record = await records.get(record.id);
+      }
+      return record;
+    },
+
+    /** As `flush`; what fails is logged and left to the worker. */
+    async flushQuietly(record: RequestRecord, by: By = SYSTEM): Promise<RequestRecord> {
+      try {
+        return await this.flush(record, by);
+      } catch (error) {
+        log.warn({ err: error, request: record.id }, 'a letter could not be sent yet; the worker tries again');
+        return records.get(record.id);
+      }
+    },
+
+    /** Once an erased person's request is closed and its letters have gone, what was personal in it goes too. */
+    async forgetIfDone(record: RequestRecord): Promise<void> {
+      if (!isClosed(record.state) || record.letters.length > 0 || !record.dataKey) return;
+      await store.forget(record.id, records.entry(record, SYSTEM, { what: 'forgotten' }));
+    },
+  };
+}
+
+export type PostLetters = ReturnType<typeof createPostLetters>;
