@@ -26,6 +26,7 @@ import { createProjector } from './preferences/projector.js';
 import { createQuestions } from './preferences/questions.js';
 import { createReceipts } from './preferences/receipts.js';
 import { checkRedis, createQueue } from './queue.js';
+import { createRights } from './rights/index.js';
 import { createLetters } from './rights/letters.js';
 import { clockOffset, openStores, provesDurable } from './store/open.js';
 import { createChangeFeed } from './suppression/change-feed.js';
@@ -114,6 +115,7 @@ export async function compose(
     destinations: destinations.map(({ name }) => name),
     waiting: contacts.waiting,
     backlog: contacts.backlog,
+    requests: async () => ({ open: await rights.report.countOpen(), late: await rights.report.countLate() }),
     now: clock.now,
   });
 
@@ -190,6 +192,23 @@ export async function compose(
     clock,
     policy,
     post: outbox.enqueue,
+  });
+
+  const rights = createRights({
+    stores,
+    accept,
+    links,
+    letters,
+    purgeLetters: stores.letters.forgetRequest,
+    mail: outbox.enqueue,
+    keyring,
+    catalog,
+    policy,
+    clock,
+    publicUrl: publicUrlNow,
+    log,
+    onAlert: metrics.alerted,
+    watchMs: options.sweepMs,
   });
 
   const signer = createLogSigner({ keyring, origin, checkpoints: stores.log.checkpoints, clock });
@@ -376,6 +395,7 @@ export async function compose(
     queue: queue.queue,
     countRefused: limits.badToken,
     followMs: options.sweepMs,
+    onErased: rights.erasures.forget,
     extensions: [letterPages({ letters, store: stores.letters, outbox: stores.outbox, clock })],
   });
   counting.told = staff.told;
@@ -462,6 +482,7 @@ export async function compose(
     configuration,
     staff,
     letters,
+    rights,
     publicUrl: publicUrlNow,
 
     /** Starts the roles; resolves with the port of the web role (0 for a worker, which serves health and metrics only). */
@@ -494,6 +515,7 @@ export async function compose(
         feed.start();
         outbox.start();
         staff.start();
+        rights.watch.start();
         chores.start();
       }
       return { port };
@@ -507,7 +529,15 @@ export async function compose(
       await projection.settle().catch(() => undefined);
       await projection.stop();
       if (runsWorker) {
-        await Promise.all([sweeper.stop(), worker.stop(), feed.stop(), outbox.stop(), staff.stop(), chores.stop()]);
+        await Promise.all([
+          sweeper.stop(),
+          worker.stop(),
+          feed.stop(),
+          outbox.stop(),
+          staff.stop(),
+          rights.watch.stop(),
+          chores.stop(),
+        ]);
         await sealing.stop();
       }
       await queue.close();

@@ -1,7 +1,13 @@
 /** A mail to be sent. `id` makes it one mail however often it is asked for; no address is in it. */
 export interface Letter {
   readonly id: string;
-  readonly template: 'confirm' | 'your-link' | 'change-confirmation' | 'stopped-notice' | 'request-message' | 'request-alert';
+  readonly template:
+    | 'confirm'
+    | 'your-link'
+    | 'change-confirmation'
+    | 'stopped-notice'
+    | 'request-message'
+    | 'request-alert';
   readonly language: string;
   readonly brand: string;
   readonly to: string;

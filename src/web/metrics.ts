@@ -8,6 +8,8 @@ export function createMetrics(parts: {
   readonly destinations: readonly string[];
   readonly waiting: (destination: string) => Promise<{ count: number; oldest?: number }>;
   readonly backlog: () => Promise<{ count: number; oldest?: number }>;
+  /** Rights requests that are open, and those of them past their deadline. */
+  readonly requests: () => Promise<{ open: number; late: number }>;
   readonly now: () => number;
 }) {
   const registry = new Registry();
@@ -57,6 +59,22 @@ export function createMetrics(parts: {
     labelNames: ['reason'],
     registers,
   });
+  const requestAlerts = new Counter({
+    name: 'hush_request_alerts_total',
+    help: 'Alerts about deadlines of rights requests, by kind',
+    labelNames: ['kind'],
+    registers,
+  });
+  const requestsOpen = new Gauge({
+    name: 'hush_requests_open',
+    help: 'Rights requests that are not answered',
+    registers,
+  });
+  const requestsLate = new Gauge({
+    name: 'hush_requests_late',
+    help: 'Of these, past their deadline: anything but 0 needs somebody now',
+    registers,
+  });
   const pending = new Gauge({
     name: 'hush_destination_pending',
     help: 'Contacts a destination is still to be told about',
@@ -87,6 +105,7 @@ export function createMetrics(parts: {
     fault: (destination: string, fault: string) => faults.inc({ destination, fault }),
     reported: (destination: string, kind: string, count: number) => reports.inc({ destination, kind }, count),
     refused: (reason: string) => refusals.inc({ reason }),
+    alerted: (kind: string) => requestAlerts.inc({ kind }),
     contentType: registry.contentType,
 
     /** Prometheus text format. What waits is counted now; a store that is away leaves those gauges as they were. */
@@ -101,6 +120,10 @@ export function createMetrics(parts: {
           );
         }),
         parts.backlog().then(({ count }) => unprojected.set(count)),
+        parts.requests().then(({ open, late }) => {
+          requestsOpen.set(open);
+          requestsLate.set(late);
+        }),
       ]);
       return registry.metrics();
     },

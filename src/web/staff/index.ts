@@ -67,6 +67,8 @@ export interface StaffParts {
   readonly requestsOf?: RequestsOf;
   /** Open rights requests by age, for the overview. */
   readonly requestAges?: RequestAges;
+  /** Told of contacts that were erased. */
+  readonly onErased?: (keys: readonly Buffer[]) => Promise<void>;
   /** Further pages, such as those of rights requests, in the order of the bar on top. */
   readonly extensions?: readonly StaffExtension[];
 }
@@ -121,7 +123,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
     lookup: stores.staffLookup,
     approvals: stores.staffApprovals,
     trail: stores.trail,
-    forget: [stores.letters.forget],
+    forget: [stores.letters.forget, ...(parts.onErased ? [parts.onErased] : [])],
     privateParts,
     keyring,
     leader: stores.leaders.leaderFor('statistics'),
