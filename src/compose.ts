@@ -11,6 +11,7 @@ import type { Environment } from './config/environment.js';
 import { readPolicy } from './config/policy.js';
 import { createClock } from './core/clock.js';
 import { createEvery } from './every.js';
+import { createInbound } from './inbound/index.js';
 import { createWebhooksIn } from './inbound/webhooks.js';
 import { createLog } from './log.js';
 import { createComposer } from './mail/compose.js';
@@ -54,6 +55,8 @@ import { clientAddressOf } from './web/client-address.js';
 import { docsRoutes } from './web/docs.js';
 import { healthRoutes } from './web/health.js';
 import { destinationHooks } from './web/hooks/destinations.js';
+import { createMailHook } from './web/hooks/mail.js';
+import { createTextHook } from './web/hooks/sms.js';
 import { createLimits, LIMITS, type Limits } from './web/limits.js';
 import { createLogRoutes } from './web/log.js';
 import { mailboxRoutes } from './web/mailbox.js';
@@ -67,6 +70,7 @@ import { publicRoutes } from './web/public/routes.js';
 import { createWebServer } from './web/server.js';
 import { createStaff } from './web/staff/index.js';
 import { letterPages } from './web/staff/letters.js';
+import { reviewPages } from './web/staff/review.js';
 
 /** What a test may set otherwise than an operator. */
 export interface ComposeOptions {
@@ -276,6 +280,27 @@ export async function compose(
     onReceived: metrics.reported,
   });
 
+  const inbound = await createInbound({
+    environment: environment.inbound,
+    files: {
+      bounceRules: path.join(environment.configDir, 'bounce-rules.yaml'),
+      textWords: path.join(environment.configDir, 'text-words.yaml'),
+    },
+    stores,
+    accept,
+    questions,
+    receipts,
+    links,
+    post: outbox.enqueue,
+    keyring,
+    catalog,
+    policy,
+    clock,
+    publicUrl: publicUrlNow,
+    log,
+    onReceived: (way, kind) => metrics.reported(way, kind, 1),
+  });
+
   // ---- the web
 
   const pages = await createPages({
@@ -396,7 +421,10 @@ export async function compose(
     countRefused: limits.badToken,
     followMs: options.sweepMs,
     onErased: rights.erasures.forget,
-    extensions: [letterPages({ letters, store: stores.letters, outbox: stores.outbox, clock })],
+    extensions: [
+      reviewPages({ review: inbound.review }),
+      letterPages({ letters, store: stores.letters, outbox: stores.outbox, clock }),
+    ],
   });
   counting.told = staff.told;
   const operators = Router();
@@ -417,6 +445,19 @@ export async function compose(
       ['/log', createLogRoutes({ stores: stores.log, signer, jwks: () => consentReceipts.jwks() })],
       ['/v1', api],
       ...(staff.developmentProvider ? [staff.developmentProvider] : []),
+      ['/hooks', createMailHook({ mailIn: inbound.mailIn, authenticate })],
+      ...(inbound.textIn
+        ? ([
+            [
+              '/hooks',
+              createTextHook({
+                textIn: inbound.textIn,
+                authTokens: environment.inbound.smsAuthTokens,
+                publicUrl: publicUrlNow,
+              }),
+            ],
+          ] as const)
+        : []),
       ['/hooks', destinationHooks({ webhooksIn, publicUrl: publicUrlNow, clientAddress })],
     ],
     people: [
@@ -473,6 +514,7 @@ export async function compose(
     projection,
     projector,
     outbox,
+    inbound,
     sealing,
     signer,
     sweeper,
@@ -501,6 +543,7 @@ export async function compose(
       }, 10_000);
       projection.start();
       const port = await web.listen(environment.port);
+      if (runsWeb) await inbound.listen();
       if (publicUrl === '') publicUrl = `http://localhost:${port}`;
       if (runsWorker) {
         queue.work(
@@ -525,7 +568,7 @@ export async function compose(
     async stop(): Promise<void> {
       stopping = true;
       clearInterval(clockTimer);
-      await web.drain(DRAIN_LIMIT);
+      await Promise.all([web.drain(DRAIN_LIMIT), inbound.stop()]);
       await projection.settle().catch(() => undefined);
       await projection.stop();
       if (runsWorker) {

@@ -3,14 +3,20 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { createLogSigner, originOf } from '../audit/log-keys.js';
 import { verifyLedger } from '../audit/verify.js';
+import { compose, type Installation } from '../compose.js';
 import { readCatalog } from '../config/catalog.js';
 import { type Environment, readEnvironment } from '../config/environment.js';
 import { readPolicy } from '../config/policy.js';
 import { ConfigError } from '../config/yaml-file.js';
 import { createClock } from '../core/clock.js';
+import { HushError } from '../core/errors.js';
 import { runningStores } from '../embedded/index.js';
+import { createLog } from '../log.js';
 import { KEY_SCOPES, type KeyScope } from '../store/api-keys.js';
 import { openStores, type Stores } from '../store/open.js';
+
+/** sysexits.h: the mail server keeps the message and tries again. */
+const EX_TEMPFAIL = 75;
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
@@ -28,6 +34,24 @@ async function withStores<T>(work: (stores: Stores, environment: Environment) =>
     return await work(stores, environment);
   } finally {
     await stores.close();
+  }
+}
+
+/** An installation with all its parts and none of its roles started: what it is given is taken up by those that run. */
+async function withInstallation<T>(work: (installation: Installation) => Promise<T>): Promise<T> {
+  const environment = readEnvironment();
+  const running = environment.mongoUri && environment.redisUrl ? undefined : await runningStores(environment.dataDir);
+  const mongoUri = environment.mongoUri ?? running?.mongoUri;
+  const redisUrl = environment.redisUrl ?? running?.redisUrl;
+  if (mongoUri === undefined || redisUrl === undefined) {
+    throw new ConfigError('There is no store. Set MONGODB_URI and REDIS_URL, or run npm start beside this.');
+  }
+  const log = createLog('silent');
+  const installation = await compose({ ...environment, mongoUri, redisUrl }, { log });
+  try {
+    return await work(installation);
+  } finally {
+    await installation.stop();
   }
 }
 
@@ -77,6 +101,33 @@ keys
       say(`revoked ${id}`);
     }),
   );
+
+program
+  .command('inbound')
+  .description('takes one raw message from standard input: an unsubscribe, a bounce, a complaint')
+  .option('--dry-run', 'says what would be recorded and records nothing')
+  .option('--to <address...>', 'recipients of the envelope, where the headers lost them')
+  .addHelpText(
+    'after',
+    '\nEnds with 75 (try again later) while the record cannot be reached, so that fetchmail and mail servers keep the message.\nExample: hush inbound --dry-run < bounce.eml',
+  )
+  .action(async (options: { dryRun?: boolean; to?: string[] }) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
+    try {
+      await withInstallation(async ({ inbound }) => {
+        const reception = await inbound.mailIn.receive(Buffer.concat(chunks), {
+          via: 'cli',
+          dryRun: options.dryRun ?? false,
+          envelopeTo: options.to ?? [],
+        });
+        say(JSON.stringify(reception, undefined, 2));
+      });
+    } catch (error) {
+      process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+      process.exitCode = error instanceof HushError && error.kind === 'too_large' ? 65 : EX_TEMPFAIL;
+    }
+  });
 
 program
   .command('check')

@@ -21,7 +21,7 @@ export interface Environment {
   readonly configDir: string;
   readonly role: Role;
   readonly journalDir: string | undefined;
-  readonly inboundSmtpPort: number | undefined;
+  readonly inbound: InboundEnvironment;
   readonly trustProxy: string | undefined;
   readonly logLevel: string;
   readonly staff: StaffEnvironment;
@@ -29,6 +29,19 @@ export interface Environment {
   readonly namespace: string;
   /** Defaults that development got, to be printed. */
   readonly defaulted: readonly string[];
+}
+
+/** What takes mail and texts. */
+export interface InboundEnvironment {
+  /** Port of the SMTP listener; undefined for none. */
+  readonly smtpPort: number | undefined;
+  /** Files (PEM) for STARTTLS; without both it is not offered. */
+  readonly tlsKeyFile: string | undefined;
+  readonly tlsCertFile: string | undefined;
+  /** Twilio's auth tokens; none where texts are not taken. */
+  readonly smsAuthTokens: readonly string[];
+  /** Our numbers with the brand that speaks from each. */
+  readonly smsNumbers: Readonly<Record<string, string>>;
 }
 
 /** How staff sign in. */
@@ -84,6 +97,41 @@ function numberFrom(env: NodeJS.ProcessEnv, name: string): number | undefined {
   return value;
 }
 
+/** `a=b, c=d`. */
+function pairsFrom(text: string, name: string, example: string): [string, string][] {
+  return text.split(',').map((pair) => {
+    const [value = '', meaning = '', ...rest] = pair.split('=').map((part) => part.trim());
+    if (value === '' || meaning === '' || rest.length > 0) {
+      throw new ConfigError(`${name} is not readable. Write pairs such as ${example}.`);
+    }
+    return [value, meaning];
+  });
+}
+
+function inboundFrom(env: NodeJS.ProcessEnv, given: (name: string) => string | undefined): InboundEnvironment {
+  const tokens = given('HUSH_SMS_AUTH_TOKEN');
+  const numbers = given('HUSH_SMS_NUMBERS');
+  if ((tokens === undefined) !== (numbers === undefined)) {
+    throw new ConfigError(
+      'Set both HUSH_SMS_AUTH_TOKEN and HUSH_SMS_NUMBERS (such as +19205550100=jmf), or neither: texts need both.',
+    );
+  }
+  if ((given('INBOUND_SMTP_TLS_KEY') === undefined) !== (given('INBOUND_SMTP_TLS_CERT') === undefined)) {
+    throw new ConfigError('Set both INBOUND_SMTP_TLS_KEY and INBOUND_SMTP_TLS_CERT, or neither: STARTTLS needs both.');
+  }
+  return {
+    smtpPort: numberFrom(env, 'INBOUND_SMTP_PORT'),
+    tlsKeyFile: given('INBOUND_SMTP_TLS_KEY'),
+    tlsCertFile: given('INBOUND_SMTP_TLS_CERT'),
+    smsAuthTokens: (tokens ?? '')
+      .split(',')
+      .map((token) => token.trim())
+      .filter((token) => token !== ''),
+    smsNumbers:
+      numbers === undefined ? {} : Object.fromEntries(pairsFrom(numbers, 'HUSH_SMS_NUMBERS', '+19205550100=jmf')),
+  };
+}
+
 function staffFrom(given: (name: string) => string | undefined, production: boolean): StaffEnvironment {
   const issuer = given('HUSH_OIDC_ISSUER');
   const clientId = given('HUSH_OIDC_CLIENT_ID');
@@ -98,19 +146,15 @@ function staffFrom(given: (name: string) => string | undefined, production: bool
     );
   }
   const mapping = given('HUSH_OIDC_ROLES');
-  const pairs = mapping?.split(',').map((pair) => pair.split('=').map((part) => part.trim()));
-  if (pairs?.some((pair) => pair.length !== 2 || pair.includes(''))) {
-    throw new ConfigError(
-      'HUSH_OIDC_ROLES is not readable. Write value=role pairs, such as hush-agents=agent,hush-audit=auditor.',
-    );
-  }
+  const pairs =
+    mapping === undefined ? undefined : pairsFrom(mapping, 'HUSH_OIDC_ROLES', 'hush-agents=agent,hush-audit=auditor');
   return {
     oidc:
       issuer === undefined || clientId === undefined
         ? undefined
         : { issuer, clientId, clientSecret: given('HUSH_OIDC_CLIENT_SECRET') },
     roleClaim: given('HUSH_OIDC_ROLE_CLAIM') ?? 'roles',
-    roles: pairs && new Map(pairs.map(([value = '', role = '']) => [value, role])),
+    roles: pairs && new Map(pairs),
     customerSystem: given('HUSH_CUSTOMER_SYSTEM') ?? 'customer',
   };
 }
@@ -164,7 +208,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     configDir: path.resolve(given('HUSH_CONFIG_DIR') ?? 'config'),
     role,
     journalDir: given('HUSH_JOURNAL_DIR'),
-    inboundSmtpPort: numberFrom(env, 'INBOUND_SMTP_PORT'),
+    inbound: inboundFrom(env, given),
     trustProxy: given('HUSH_TRUST_PROXY'),
     logLevel: given('LOG_LEVEL') ?? 'info',
     staff: staffFrom(given, production),

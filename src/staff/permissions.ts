@@ -74,6 +74,14 @@ export const PERMISSIONS = {
   },
   'audit.read': { about: 'Read what staff looked at, changed and exported', roles: ['privacy_officer', 'auditor'] },
   'audit.export': { about: 'Export a period of the ledger with its proofs', roles: ['privacy_officer', 'auditor'] },
+  'review.read': {
+    about: 'See returned mail and texts that wait for a person',
+    roles: ['supervisor', 'privacy_officer', 'auditor'],
+  },
+  'review.decide': {
+    about: 'Record or dismiss what returned mail and texts say',
+    roles: ['supervisor', 'privacy_officer'],
+  },
   'destinations.read': {
     about: 'See what destinations know and what they wait for',
     roles: ['supervisor', 'privacy_officer', 'admin', 'auditor'],

@@ -168,6 +168,12 @@ export function createInboundReviewStore(connection: Connection) {
       const { deletedCount } = await review.deleteMany({ contact: binary(contact) }, { writeConcern: DURABLE });
       return deletedCount;
     },
+
+    /** The same for many. */
+    async forgetAll(contacts: readonly Buffer[]): Promise<void> {
+      if (contacts.length === 0) return;
+      await review.deleteMany({ contact: { $in: contacts.map(binary) } }, { writeConcern: DURABLE });
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import { createConfigurations } from './configurations.js';
 import { connectStore } from './connect.js';
 import { createContacts } from './contacts.js';
 import { createDestinationStates } from './destination-states.js';
+import { createInboundReviewStore } from './inbound-review.js';
 import { createLeaders } from './leader.js';
 import { createLedger } from './ledger.js';
 import { createLetterStore } from './letters.js';
@@ -42,6 +43,7 @@ export async function openStores(uri: string, namespace: string) {
     log: createLogStores(connection, ledger),
     changes: createChanges(connection),
     replays: createReplays(connection),
+    inboundReview: createInboundReviewStore(connection),
     configurations: createConfigurations(connection),
     trail: createTrailStore(connection),
     staffSessions: createStaffSessions(connection),

@@ -49,7 +49,7 @@ export function createMetrics(parts: {
   });
   const reports = new Counter({
     name: 'hush_reports_total',
-    help: 'What outside systems reported, by kind',
+    help: 'What outside systems, returned mail (mail) and texts (sms) reported, by kind',
     labelNames: ['destination', 'kind'],
     registers,
   });

@@ -21,7 +21,6 @@ import { createPrivateParts } from '../../src/preferences/private-part.js';
 import { createProjector } from '../../src/preferences/projector.js';
 import { createQuestions } from '../../src/preferences/questions.js';
 import { createReceipts } from '../../src/preferences/receipts.js';
-import { createInboundReviewStore } from '../../src/store/inbound-review.js';
 import { openStores } from '../../src/store/open.js';
 import { createSoftBounceHistory } from '../../src/store/soft-bounces.js';
 
@@ -42,8 +41,7 @@ export async function openInbound(name: string) {
   const uri = new URL((process.env.MONGODB_URI ?? '').replace(/^mongodb:/, 'http:'));
   uri.pathname = `/${name}_${randomBytes(4).toString('hex')}`;
   const stores = await openStores(uri.href.replace(/^http:/, 'mongodb:'), 'hush');
-  const reviewStore = createInboundReviewStore(stores.connection);
-  for (const model of reviewStore.models) await model.createIndexes();
+  const reviewStore = stores.inboundReview;
   const { contacts, ledger, persons, writerIds } = stores;
   const time = { now: Date.UTC(2026, 2, 3, 18) };
   const clock = createClock(() => time.now);

@@ -1,0 +1,129 @@
+import { readFile } from 'node:fs/promises';
+import type { Logger } from 'pino';
+import type { InboundEnvironment } from '../config/environment.js';
+import { ConfigError } from '../config/yaml-file.js';
+import type { Catalog } from '../core/catalog.js';
+import { brandById } from '../core/catalog.js';
+import type { Clock } from '../core/clock.js';
+import type { Keyring } from '../core/keys.js';
+import type { Policy } from '../core/policy.js';
+import type { Accept } from '../preferences/accept.js';
+import type { Links } from '../preferences/links.js';
+import type { Post } from '../preferences/post.js';
+import type { Questions } from '../preferences/questions.js';
+import type { Receipts } from '../preferences/receipts.js';
+import type { Stores } from '../store/open.js';
+import { createSoftBounceHistory } from '../store/soft-bounces.js';
+import { createMailIn } from './mail/mail-in.js';
+import { loadBounceRules } from './mail/rules.js';
+import { createInboundReview } from './review.js';
+import { createTextIn } from './sms/text-in.js';
+import { readTextWords } from './sms/text-words.js';
+import { type Certificate, type SmtpListener, startSmtpListener } from './smtp-listener.js';
+import { createSoftBounces } from './soft-bounces.js';
+
+/** What comes in besides webhooks: mail by three ways, texts, and the list of what waits for a person. */
+export async function createInbound(parts: {
+  readonly environment: InboundEnvironment;
+  /** Files of rules and words. */
+  readonly files: { readonly bounceRules: string; readonly textWords: string };
+  readonly stores: Stores;
+  readonly accept: Accept;
+  readonly questions: Questions;
+  readonly receipts: Receipts;
+  readonly links: Links;
+  readonly post: Post;
+  readonly keyring: Keyring;
+  readonly catalog: Catalog;
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly publicUrl: () => string;
+  readonly log: Logger;
+  /** Told of everything understood, by way and kind, for the metrics. */
+  readonly onReceived: (way: 'mail' | 'sms', kind: string) => void;
+}) {
+  const { environment, stores, accept, questions, receipts, links, keyring, catalog, policy, clock, log } = parts;
+  const review = createInboundReview({
+    store: stores.inboundReview,
+    accept,
+    keyring,
+    clock,
+    country: catalog.group.defaultCountry,
+  });
+  const history = createSoftBounceHistory({ ledger: stores.ledger, contacts: stores.contacts });
+  const mailIn = createMailIn({
+    rules: await loadBounceRules(parts.files.bounceRules),
+    accept,
+    receipts,
+    review,
+    softBounces: createSoftBounces({ history, questions, accept, policy, keyring, clock }),
+    links,
+    post: parts.post,
+    keyring,
+    catalog,
+    clock,
+    publicUrl: parts.publicUrl,
+    onRecognised: (kind) => parts.onReceived('mail', kind),
+  });
+
+  for (const brand of Object.values(environment.smsNumbers)) {
+    if (brandById(catalog, brand)) continue;
+    throw new ConfigError(
+      `HUSH_SMS_NUMBERS names the brand ${brand}, which config/catalog.yaml lacks. Write one of ${catalog.brands.map(({ id }) => id).join(', ')}.`,
+    );
+  }
+  const textIn =
+    environment.smsAuthTokens.length === 0
+      ? undefined
+      : createTextIn({
+          words: readTextWords(parts.files.textWords),
+          numbers: environment.smsNumbers,
+          accept,
+          receipts,
+          review,
+          quota: stores.outbox,
+          catalog,
+          keyring,
+          clock,
+          log,
+          onText: (act) => parts.onReceived('sms', act),
+        });
+
+  async function certificate(): Promise<Certificate | undefined> {
+    const { tlsKeyFile, tlsCertFile } = environment;
+    if (tlsKeyFile === undefined || tlsCertFile === undefined) return undefined;
+    try {
+      const [key, cert] = await Promise.all([readFile(tlsKeyFile), readFile(tlsCertFile)]);
+      return { key, cert };
+    } catch {
+      throw new ConfigError(
+        'INBOUND_SMTP_TLS_KEY or INBOUND_SMTP_TLS_CERT cannot be read. Give both files (PEM) to the user that runs Hush.',
+      );
+    }
+  }
+
+  let listener: SmtpListener | undefined;
+  return {
+    mailIn,
+    textIn,
+    review,
+
+    /** Opens the SMTP listener where a port is set. Throws ConfigError when its certificate cannot be read. */
+    async listen(): Promise<void> {
+      if (environment.smtpPort === undefined) return;
+      listener = await startSmtpListener({
+        port: environment.smtpPort,
+        domain: catalog.group.inboundDomain,
+        mailIn,
+        tls: await certificate(),
+        log,
+      });
+      log.info({ port: listener.port }, 'takes mail');
+    },
+    /** Port of the listener; undefined where there is none. */
+    port: () => listener?.port,
+    stop: async () => listener?.stop(),
+  };
+}
+
+export type Inbound = Awaited<ReturnType<typeof createInbound>>;

@@ -1,0 +1,95 @@
+import { type InboundReview, REVIEW_KINDS, type ReviewKind } from '../../inbound/review.js';
+import type { ReviewLine } from '../../store/inbound-review.js';
+import { type List, rowsOf, sentAsCsv, viewList } from './list.js';
+import { when } from './render.js';
+import type { StaffShell, Visit } from './shell.js';
+import { receiptOf } from './words.js';
+
+/** What the list shows at most; older ones come up as these are decided. */
+const MOST = 500;
+
+/** Returned mail and texts that came without proof, or that no rule could read: a person decides. */
+export function reviewPages(parts: { readonly review: InboundReview }) {
+  const { review } = parts;
+  const kindOf = (text: string): ReviewKind | undefined => REVIEW_KINDS.find((kind) => kind === text);
+
+  async function show(visit: Visit): Promise<void> {
+    const item = await review.open(visit.param('id'));
+    await visit.record({ kind: 'look', what: 'review', contact: item.contact, about: item.id });
+    await visit.page('review', {
+      title: visit.pages.word('review', item.kind),
+      item,
+      receipts: (item.events ?? []).map(receiptOf),
+      mayDecide: item.waiting && visit.may('review.decide'),
+    });
+  }
+
+  return (shell: StaffShell): void => {
+    shell.navigate({
+      href: '/staff/review',
+      label: 'Returned mail',
+      permission: 'review.read',
+      count: async (visit) => (visit.may('review.decide') ? (await review.list({ limit: 100 })).length : 0),
+    });
+
+    shell.get('/staff/review', 'review.read', async (visit) => {
+      const kind = kindOf(visit.query('kind'));
+      const all = await review.list({ ...(kind ? { kind } : {}), limit: MOST });
+      const list: List<ReviewLine> = {
+        name: 'review',
+        title: 'Returned mail and texts to look at',
+        noun: ['report', 'reports'],
+        filters: [
+          {
+            name: 'kind',
+            label: 'What',
+            options: REVIEW_KINDS.map((value) => ({ value, label: visit.pages.word('review', value) })),
+          },
+          { name: 'q', label: 'Address or reason' },
+        ],
+        columns: [
+          { label: 'Came', text: (item) => when(item.receivedAt), href: (item) => `/staff/review/${item.id}` },
+          { label: 'What', text: (item) => visit.pages.word('review', item.kind) },
+          { label: 'About', text: (item) => item.masked },
+          { label: 'Reason', text: (item) => [item.reason, item.status].filter(Boolean).join(' ') },
+          { label: 'Waits because', text: (item) => visit.pages.word('waits', item.why), tone: () => 'warn' },
+        ],
+        empty: {
+          title: 'Nothing waits',
+          text: 'Bounces and complaints without proof that we sent the mail wait here, and messages no rule could read, until somebody has looked.',
+        },
+        rows: rowsOf(all, visit.query('q'), (item) => `${item.masked} ${item.reason ?? ''} ${item.status ?? ''}`),
+      };
+      if (await sentAsCsv(visit, list)) return;
+      await visit.page('list', {
+        title: list.title,
+        intro: 'Nothing here has been recorded. It goes by itself after 90 days.',
+        list: await viewList(visit, list),
+      });
+    });
+
+    shell.get('/staff/review/:id', 'review.read', show);
+
+    shell.post('/staff/review/:id/decide', 'review.decide', async (visit) => {
+      const id = visit.param('id');
+      const item = await review.open(id);
+      const decision = visit.field('decision');
+      if (decision === 'dismiss') {
+        await visit.record({ kind: 'change', what: 'review_dismissed', contact: item.contact, about: id });
+        await review.dismiss(id, { actor: visit.user.id });
+        return visit.go('/staff/review', 'Dismissed. Nothing was recorded, and what it said is forgotten.');
+      }
+      const accepted = await review.confirm(id, {
+        actor: visit.user.id,
+        about: decision === 'token' ? 'token' : 'address',
+      });
+      await visit.record({
+        kind: 'change',
+        what: 'review_confirmed',
+        contact: item.contact,
+        about: [id, ...accepted.map((event) => receiptOf(event.id))].join(' '),
+      });
+      return visit.go(`/staff/review/${id}`, 'Recorded.');
+    });
+  };
+}
