@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactType } from '../core/contact-point.js';
@@ -25,6 +26,9 @@ const SOURCES: Readonly<Record<RequestWay, SourceKind>> = {
 
 /** Names a request as the source of its events, so that lifting what it denied touches nothing else. */
 export const tagOf = (id: string): string => `request-${id.slice(2)}`;
+
+const digestOf = (value: unknown): string =>
+  createHash('sha256').update(JSON.stringify(value)).digest('base64url').slice(0, 12);
 
 const PROFILING: Scope = { ...EVERYTHING, purpose: 'profiling' };
 
@@ -79,7 +83,8 @@ export function createEffects(parts: {
       subject,
       source: { kind: SOURCES[record.way], destination: tagOf(record.id) },
       actor: `${by.id}${by.name ? ` (${by.name})` : ''}`.slice(0, 120),
-      writer: { name: 'request', id: `${record.id}:${step}` },
+      // The same step of the same content is one event; another content, after a fault, is another.
+      writer: { name: 'request', id: `${record.id}:${step}:${digestOf([by.id, event])}` },
       ...event,
       evidence: { request: record.id, way: record.way, ...event.evidence },
     };

@@ -1,5 +1,3 @@
-import type { Catalog } from '../core/catalog.js';
-import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import type { Relationship } from '../core/event.js';
@@ -37,10 +35,8 @@ export function createFulfilment(parts: {
   readonly seal: RequestSeal;
   readonly packages: AccessPackages | undefined;
   readonly keyring: Keyring;
-  readonly catalog: Catalog;
-  readonly clock: Clock;
 }) {
-  const { records, post, effects, accept, contacts, seal, keyring, clock } = parts;
+  const { records, post, effects, accept, contacts, seal, keyring } = parts;
 
   function mustBe(record: RequestRecord, kind: RequestKind): void {
     if (record.kind !== kind) throw new HushError('invalid', `this is no request for ${kind.replaceAll('_', ' ')}`, {});
@@ -236,11 +232,10 @@ export function createFulfilment(parts: {
       const joined = [...known]
         .filter(([hex]) => !isNamed.has(hex))
         .map(([, contact]) => ({ ...contact, verified: true }));
-      const now = clock.now();
       // Each contact for itself: an event that reaches the person would erase what is joined to them years later.
       const accepted = await effects.acceptEach(
         [...known.values()].map((contact) =>
-          effects.draftOf(record, contact, by, `erase:${contact.key.toString('hex')}`, { type: 'erased', at: now }),
+          effects.draftOf(record, contact, by, `erase:${contact.key.toString('hex')}`, { type: 'erased' }),
         ),
       );
       return records.act(

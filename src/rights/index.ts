@@ -104,8 +104,6 @@ export function createRights(parts: {
       seal,
       packages,
       keyring,
-      catalog,
-      clock,
     }),
     attachments: createAttachments({ files, records, seal, clock }),
     report: createReport({ store, policy, clock }),

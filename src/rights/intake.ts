@@ -153,8 +153,10 @@ export function createIntake(parts: {
     return record;
   }
 
-  /** What follows receipt: denials, then the first letters. Goes on wherever it was cut off. */
-  async function begin(given: RequestRecord, by: By): Promise<RequestRecord> {
+  /** What follows receipt: denials, then the first letters. Goes on wherever it was cut off, as whoever brought it in. */
+  async function begin(given: RequestRecord): Promise<RequestRecord> {
+    const [first] = given.history;
+    const by: By = { id: first?.by ?? 'system', ...(first?.byName ? { name: first.byName } : {}) };
     let record = await settle(given, by);
     const mails = await mayMail(record);
     if (record.state === 'received' && !hasBegun(record)) {
@@ -262,7 +264,7 @@ export function createIntake(parts: {
       }
       const record = await records.get(id);
       try {
-        return await begin(record, by);
+        return await begin(record);
       } catch (error) {
         // It is written down, so the worker goes on with it; but nobody is told "done" before it is.
         if (isDoneOnReceipt(record.kind)) throw unavailable(error);

@@ -113,8 +113,7 @@ export function createWatch(parts: {
     for (const alert of dueAlerts(policy, clockedOf(record), raised, clock.now())) await raise(record, alert);
     if (record.state === 'received' && clock.now() - record.receivedAt.getTime() > CUT_OFF) {
       record = await records.get(record.id);
-      if (!needsVerification(record.kind) || !parts.intake.hasBegun(record))
-        record = await parts.intake.begin(record, SYSTEM);
+      if (!needsVerification(record.kind) || !parts.intake.hasBegun(record)) record = await parts.intake.begin(record);
     }
     if (record.state !== 'fulfilling') return;
     record = await records.get(record.id);

@@ -1,0 +1,61 @@
+import { normaliseContact } from '../../src/core/contact-point.js';
+import type { RequestKind } from '../../src/core/request.js';
+import type { NewRequest } from '../../src/rights/intake.js';
+import { type By, PERSON } from '../../src/rights/records.js';
+import type { RequestRecord } from '../../src/store/requests.js';
+import { type Hush, type HushOptions, startHush } from '../support/hush.js';
+
+export const OFFICER: By = { id: 'staff officer', name: 'Olga Ruiz' };
+export const DAY = 86_400_000;
+
+/** An installation whose clock the test moves. */
+export async function startWithClock(options: HushOptions = {}) {
+  const time = { now: Date.parse('2026-01-10T18:00:00Z') };
+  const hush = await startHush({ machineTime: () => time.now, ...options });
+  return { hush, time };
+}
+
+export const email = (address: string) => ({ point: normaliseContact({ email: address }, 'US') });
+
+/** A request as the form gives it. */
+export function ask(hush: Hush, kind: RequestKind, address: string, more: Partial<NewRequest> = {}, by = PERSON) {
+  return hush.hush.rights.intake.receive(
+    { kind, way: 'form', contacts: [email(address)], language: 'en', name: 'Ana Doe', ...more },
+    by,
+  );
+}
+
+/** Mails sent so far to an address, oldest first, as text. */
+export async function mailsTo(hush: Hush, address: string): Promise<string[]> {
+  await hush.hush.outbox.settle();
+  const { mailbox } = hush.hush.stores;
+  const lines = (await mailbox.list()).filter(({ to }) => to === address).reverse();
+  const raws = await Promise.all(lines.map(async ({ id }) => (await mailbox.get(id))?.raw.toString('utf8') ?? ''));
+  return raws.map((raw) => raw.replace(/=\r?\n/g, '').replace(/=3D/g, '='));
+}
+
+/** The token of the last link of a kind of page in a mail. */
+export function tokenIn(mail: string | undefined): string {
+  const found = /\/rights\/([A-Za-z0-9_-]{40,})/.exec(mail ?? '');
+  if (!found?.[1]) throw new Error(`no link in ${mail}`);
+  return found[1];
+}
+
+/** Presses the button of the last mail that has one with this subject. */
+export async function pressLink(hush: Hush, address: string, subject: RegExp): Promise<RequestRecord | undefined> {
+  const mail = (await mailsTo(hush, address)).filter((raw) => subject.test(raw)).at(-1);
+  const { links, clock, rights } = hush.hush;
+  const link = links.read(tokenIn(mail), clock.now());
+  return link && rights.verification.byLink(link);
+}
+
+/** The record as it is now. */
+export const again = (hush: Hush, record: RequestRecord) => hush.hush.rights.records.get(record.id);
+
+export const steps = (record: RequestRecord) => record.history.map(({ what }) => what);
+
+/** A whole round of the watch that began after this: one may be under way. */
+export async function watchOnce(hush: Hush): Promise<void> {
+  await hush.hush.rights.watch.once();
+  await hush.hush.rights.watch.once();
+}
