@@ -61,8 +61,12 @@ function localPart(local: string): string {
   return ATEXT.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 
+/** Of ASCII only these: the URL parser behind `domainToASCII` would cut `example.com/x` and decode `%61` without a word. */
+const NOT_IN_DOMAIN = /[^a-z0-9.\-\u0080-\u{10FFFF}]/iu;
+
 function emailDomain(domain: string): string {
   if (domain.startsWith('[')) return refuse('email', 'an IP address is not a mail domain');
+  if (NOT_IN_DOMAIN.test(domain)) return refuse('email', 'the part after the @ is not a domain');
   const ascii = domainToASCII(domain.replace(/[\u3002\uFF0E\uFF61]/g, '.').replace(/\.$/, ''));
   const labels = ascii.split('.');
   if (ascii === '' || ascii.length > 253 || !labels.every((label) => LABEL.test(label))) {
@@ -103,6 +107,9 @@ const KEYPAD: Readonly<Record<string, string>> = Object.fromEntries(
   ),
 );
 
+/** `ext. 12`, `x12`, `;ext=12` (RFC 3966), `,,12` as phones dial it, `#12`. Seven digits could be another number. */
+const EXTENSION = /(?<=[\d\s)])\s*(?:[,;]+\s*(?:ext(?:ension|n)?\.?|x|#)?|ext(?:ension|n)?\.?|x|#)[:=\s.]*\d{1,6}\s*$/i;
+
 /** ITU-T E.164. Extensions are dropped: who says no to a line says no to what is behind it. */
 function normalisePhone(text: string, defaultCountry: string): ContactPoint {
   const given = text.trim().normalize('NFKC');
@@ -111,7 +118,7 @@ function normalisePhone(text: string, defaultCountry: string): ContactPoint {
     return refuse('phone', 'the number has an invisible character');
   }
   const visible = given.replace(/[\p{Cf}]/gu, '').replace(/^tel:/i, '');
-  const main = visible.replace(/(?:[,;]|\s*\b(?:ext(?:ension|n)?|x)\b)\.?[:=\s]*(?:ext=)?\d{1,11}\s*$/i, '');
+  const main = visible.replace(EXTENSION, '');
   const digits = main.replace(/[A-Za-z]/g, (letter) => KEYPAD[letter.toUpperCase()] ?? letter);
   // Letters are only read as digits in numbers spelled as words (1-877-CALL-JMF), not in any text with digits in it.
   if (/[A-Za-z]/.test(main) && !/^[+(]?\d[\d\s().-]{2,}[A-Za-z][A-Za-z\d\s.-]*$/.test(main)) {
@@ -188,7 +195,10 @@ export function maskContact(point: Pick<ContactPoint, 'type' | 'given'>): string
       const address: { city?: string; country?: string } = JSON.parse(point.given);
       return `••• ${address.city ?? ''} ${address.country ?? 'US'}`;
     }
-    case 'id':
-      return `${point.given.split(':')[0]}:•••${point.given.slice(-2)}`;
+    case 'id': {
+      const [system = '', value = ''] = point.given.split(/:(.*)/s);
+      // Two letters of a long number help to recognise it; of a short one they are the number.
+      return `${system}:•••${value.length < 5 ? '' : value.slice(-2)}`;
+    }
   }
 }
