@@ -66,6 +66,7 @@ import { createActs } from './web/public/acts.js';
 import { createOneClick } from './web/public/one-click.js';
 import { createPages } from './web/public/pages.js';
 import { preferencePage } from './web/public/preference-page.js';
+import { rightsPages } from './web/public/rights.js';
 import { publicRoutes } from './web/public/routes.js';
 import { createWebServer } from './web/server.js';
 import { createStaff } from './web/staff/index.js';
@@ -310,6 +311,7 @@ export async function compose(
       locales: path.join(ROOT, 'locales'),
       assets: path.join(ROOT, 'public'),
     },
+    rightsPath: '/rights',
   });
   let stopping = false;
   let provenAt = Number.NEGATIVE_INFINITY;
@@ -470,6 +472,7 @@ export async function compose(
         refuse: limits.badToken,
         countForm: limits.form,
       }),
+      rightsPages({ ...forPeople, rights, policy, refuse: limits.badToken, countForm: limits.form }),
       preferencePage({ ...forPeople, acts, tickets, ledger, policy, refuse: limits.badToken }),
       ...(production || environment.smtpUrl !== undefined ? [] : [mailboxRoutes({ pages, mailbox: stores.mailbox })]),
     ],

@@ -162,6 +162,7 @@ export function createVerification(parts: {
       );
     },
 
+    byAgent: AGENT,
     byOf: (record: RequestRecord): By => (record.byAgent ? AGENT : PERSON),
   };
 }

@@ -25,6 +25,9 @@ export const VALUES = {
   notice: 'Yes, send me offers and news by email.',
   changes: ['No more offers by email from JM Facets', 'Tips for jewelers: once a month'],
   receipt: 'r_7K2M-94QX-B1HT-0ZWD-6RPE',
+  reference: 'K7QM2-D4X9T-BA7CD',
+  what: 'day 40, not answered yet',
+  due: 'February 24, 2026',
 } as const;
 
 /** An empty database of this name, with the indexes of outbox and mailbox. */

@@ -37,7 +37,7 @@ export async function mailsTo(hush: Hush, address: string): Promise<string[]> {
 /** The token of the last link of a kind of page in a mail. */
 export function tokenIn(mail: string | undefined): string {
   const found = /\/rights\/([A-Za-z0-9_-]{40,})/.exec(mail ?? '');
-  if (!found?.[1]) throw new Error(`no link in ${mail}`);
+  if (!found?.[1]) throw new Error('the mail has no link');
   return found[1];
 }
 

@@ -150,7 +150,7 @@ describe('what shows, changes or deletes', () => {
 
   test('the link ends after two weeks', async () => {
     await ask(hush, 'access', 'slow@example.com');
-    const token = tokenIn((await mailsTo(hush, 'slow@example.com')).at(-1));
+    const token = tokenIn((await mailsTo(hush, 'slow@example.com')).find((raw) => /confirm that it is you/i.test(raw)));
     const { links, clock } = hush.hush;
     expect(links.read(token, clock.now() + 14 * DAY)).toBeDefined();
     expect(links.read(token, clock.now() + 16 * DAY)).toBeUndefined();
