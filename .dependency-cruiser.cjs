@@ -38,7 +38,7 @@ module.exports = {
       from: { path: '^src/sync/destinations' },
       to: {
         path: '^src',
-        pathNot: '^src/(core/|sync/(destination|provider-error|http|public-fetch)\\.ts$|sync/destinations/)',
+        pathNot: '^src/(core/|sync/(destination|provider-error|http|public-fetch|pace)\\.ts$|sync/destinations/)',
       },
     },
     {

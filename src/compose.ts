@@ -10,6 +10,7 @@ import { configurationHash, readCatalog } from './config/catalog.js';
 import type { Environment } from './config/environment.js';
 import { readPolicy } from './config/policy.js';
 import { createClock } from './core/clock.js';
+import { contactKeyBytes } from './core/keys.js';
 import { createEvery } from './every.js';
 import { createInbound } from './inbound/index.js';
 import { createWebhooksIn } from './inbound/webhooks.js';
@@ -34,8 +35,13 @@ import { createChangeFeed } from './suppression/change-feed.js';
 import { createSuppressionExport } from './suppression/export.js';
 import { bindDestinations } from './sync/bind.js';
 import { createMarking } from './sync/desired.js';
+import { createDestinationReports } from './sync/destination-report.js';
 import { adapters } from './sync/destinations/index.js';
+import { createEvaluation } from './sync/evaluation.js';
 import { createHttp } from './sync/http.js';
+import { providerAddress } from './sync/provider-address.js';
+import { createReconciliation } from './sync/reconciliation.js';
+import { createReconciliationLoop } from './sync/reconciliation-loop.js';
 import { createSweeper } from './sync/sweeper.js';
 import { createSyncWorker, type WorkerTimes } from './sync/worker.js';
 import { createAuthenticate } from './web/api/authenticate.js';
@@ -80,6 +86,8 @@ export interface ComposeOptions {
   readonly limits?: Limits;
   readonly workerTimes?: Partial<WorkerTimes>;
   readonly sweepMs?: number;
+  /** ms; what was told later than this before a comparison is not compared. */
+  readonly settling?: number;
   readonly log?: Logger;
 }
 
@@ -237,6 +245,10 @@ export async function compose(
     configuration,
     clock,
     log,
+    keyOf(entry) {
+      const point = providerAddress(entry.type ?? 'email', entry.address, catalog.group.defaultCountry);
+      return point && contactKeyBytes(keyring, point).toString('hex');
+    },
     events: {
       onTold(destination, _count, seconds) {
         metrics.told(destination, seconds);
@@ -249,7 +261,12 @@ export async function compose(
           type: 'opted_out',
           scope: binding.scope,
           source: { kind: 'reconciliation', destination },
-          at: Math.min(entry.at ?? clock.now(), clock.now()),
+          at: entry.at,
+          // Found again until the mark is gone: one event for one entry there.
+          writer: {
+            name: `reconciliation:${destination}`,
+            id: `${binding.name}:${contact.key.toString('hex')}:${entry.at}`,
+          },
           evidence: { found: entry.kind, binding: binding.name },
         });
       },
@@ -264,12 +281,50 @@ export async function compose(
     states,
     destinations,
     worker,
-    configurations,
-    configuration,
     forget: createForget({ stores: stores.log }),
     clock,
     log,
     ...(options.sweepMs === undefined ? {} : { intervalMs: options.sweepMs }),
+  });
+  const every = options.sweepMs === undefined ? {} : { intervalMs: options.sweepMs };
+  const evaluation = createEvaluation({
+    contacts,
+    projector,
+    configurations,
+    configuration,
+    leader: leaders.leaderFor('evaluation'),
+    log,
+    ...every,
+  });
+  const reconciling = createReconciliationLoop({
+    destinations,
+    reconciliations: stores.reconciliations,
+    steps: createReconciliation({
+      contacts,
+      reconciliations: stores.reconciliations,
+      accept,
+      keyring,
+      policy,
+      country: catalog.group.defaultCountry,
+      clock,
+      pace: worker.pace,
+      settling: options.settling,
+    }),
+    states,
+    leaderFor: (name) => leaders.leaderFor(name),
+    clock,
+    log,
+    onFound: metrics.found,
+    ...every,
+  });
+  const reports = createDestinationReports({
+    destinations,
+    contacts,
+    states,
+    reconciliations: stores.reconciliations,
+    configurations,
+    clock,
+    wake: queue.wake,
   });
   const webhooksIn = createWebhooksIn({
     reporting: destinations,
@@ -380,7 +435,7 @@ export async function compose(
   });
   suppressionRoutes(routes, { suppressionExport, reader, cursor: async () => cursorText(await changes.head()) });
   changeRoutes(routes, { changes, isStopping: () => stopping });
-  destinationRoutes(routes, { contacts, states, destinations, configurations, clock, wake: queue.wake });
+  destinationRoutes(routes, { reports, destinations, configurations });
 
   const acts = createActs({ accept, questions, clock });
   const forPeople = {
@@ -418,7 +473,7 @@ export async function compose(
     verifiers: () => signer.verifiers,
     suppressionExport,
     destinations,
-    wake: queue.wake,
+    reports,
     queue: queue.queue,
     countRefused: limits.badToken,
     followMs: options.sweepMs,
@@ -521,6 +576,9 @@ export async function compose(
     sealing,
     signer,
     sweeper,
+    evaluation,
+    reconciling,
+    reports,
     feed,
     worker,
     destinations: byName,
@@ -557,6 +615,8 @@ export async function compose(
           Math.max(4, destinations.length),
         );
         sweeper.start();
+        evaluation.start();
+        reconciling.start();
         sealing.start();
         feed.start();
         outbox.start();
@@ -575,6 +635,7 @@ export async function compose(
       await projection.settle().catch(() => undefined);
       await projection.stop();
       if (runsWorker) {
+        await Promise.all([evaluation.stop(), reconciling.stop()]);
         await Promise.all([
           sweeper.stop(),
           worker.stop(),

@@ -14,6 +14,7 @@ import { runningStores } from '../embedded/index.js';
 import { createLog } from '../log.js';
 import { KEY_SCOPES, type KeyScope } from '../store/api-keys.js';
 import { openStores, type Stores } from '../store/open.js';
+import { reconcile, reportOf } from './reconcile.js';
 
 /** sysexits.h: the mail server keeps the message and tries again. */
 const EX_TEMPFAIL = 75;
@@ -160,6 +161,30 @@ program
         say(report.ok ? 'The record is whole.' : 'The record is NOT whole.');
       }
       if (!report.ok) process.exitCode = 1;
+    }),
+  );
+
+program
+  .command('reconcile <destination>')
+  .description('compares what a destination holds with what it was told, and repairs both ways; a worker does the work')
+  .option('--dry-run', 'counts and changes nothing')
+  .option('--json', 'what was found as JSON')
+  .action((name: string, options: { dryRun?: boolean; json?: boolean }) =>
+    withStores(async ({ reconciliations }, environment) => {
+      const catalog = readCatalog(path.join(environment.configDir, 'catalog.yaml'));
+      if (!catalog.destinations.some((item) => item.name === name)) {
+        const names = catalog.destinations.map((item) => item.name).join(', ');
+        throw new ConfigError(`There is no destination ${name} in config/catalog.yaml. Use one of ${names}.`);
+      }
+      const run = await reconcile({
+        reconciliations,
+        name,
+        dryRun: options.dryRun === true,
+        now: createClock(Date.now).now,
+        out: process.stderr,
+      });
+      if (options.json) say(JSON.stringify({ dryRun: run.dryRun, read: run.read, found: run.found }));
+      else for (const line of reportOf(run)) say(line);
     }),
   );
 

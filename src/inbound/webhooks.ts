@@ -1,12 +1,13 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.js';
-import { type ContactPoint, normaliseContact } from '../core/contact-point.js';
+import type { ContactPoint } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import type { SourceKind } from '../core/event.js';
 import { wholeScope } from '../core/scope.js';
 import type { Accept, Draft } from '../preferences/accept.js';
 import type { Replays } from '../store/replays.js';
 import type { Destination, InboundRequest, Report } from '../sync/destination.js';
+import { providerAddress } from '../sync/provider-address.js';
 
 /** What a provider may send us, and where it comes from. */
 export interface Reporting {
@@ -24,20 +25,6 @@ export interface Taken {
 const EMPTY: Taken = { status: 200, type: 'text/plain', body: '' };
 /** A provider's clock may be ahead by so much (ms) before its time is not believed. */
 const AHEAD = 5 * 60_000;
-
-function pointOf(report: Report, country: string): ContactPoint | undefined {
-  const { type, value } = report.address;
-  try {
-    if (type === 'postal') return undefined;
-    return normaliseContact(
-      type === 'email' ? { email: value } : type === 'phone' ? { phone: value } : { id: value },
-      country,
-    );
-  } catch (error) {
-    if (error instanceof HushError) return undefined;
-    throw error;
-  }
-}
 
 /** One report as an event. What a provider takes back lifts only what came through that provider. */
 export function draftOf(
@@ -91,7 +78,8 @@ export function createWebhooksIn(parts: {
         return received.answer ?? EMPTY;
       }
       const drafts = received.reports.flatMap((report) => {
-        const point = pointOf(report, parts.country);
+        const { type, value } = report.address;
+        const point = type === 'postal' ? undefined : providerAddress(type, value, parts.country);
         if (!point) parts.onReceived(name, 'no_address', 1);
         return point ? [draftOf(report, from, point, now)] : [];
       });

@@ -86,7 +86,7 @@ export const PERMISSIONS = {
     about: 'See what destinations know and what they wait for',
     roles: ['supervisor', 'privacy_officer', 'admin', 'auditor'],
   },
-  'destinations.manage': { about: 'Pause and resume destinations', roles: ['admin'] },
+  'destinations.manage': { about: 'Pause, resume and compare destinations', roles: ['admin'] },
   'queues.read': { about: 'Look at the wake-up queue', roles: ['admin'] },
 } as const satisfies Readonly<Record<string, { readonly about: string; readonly roles: readonly Role[] }>>;
 

@@ -15,6 +15,11 @@ export interface Evaluation {
   readonly finished?: Date;
 }
 
+/** Contacts that are yet to be looked at. */
+export function leftOf(evaluation: Evaluation | undefined): number {
+  return evaluation?.finished ? 0 : (evaluation?.left ?? 0);
+}
+
 /**
  * The configuration in force: that of the process started last. While a new version is rolled out, processes with the
  * former one do not evaluate contacts back.
@@ -50,6 +55,7 @@ export function createConfigurations(connection: Connection) {
     async progress(hash: string, left: number): Promise<void> {
       await model.collection.updateOne({ ...(id as object), hash } as never, {
         $set: { left, ...(left === 0 ? { finished: new Date() } : {}) },
+        ...(left === 0 ? {} : { $unset: { finished: '' } }),
         $max: { total: left },
       });
     },

@@ -47,15 +47,20 @@ export interface Mark {
   readonly since: number;
   /** Lease of the worker that has it. */
   readonly by?: string;
-  /** A call may have reached the provider without being recorded: every binding is asserted. */
-  readonly tried?: boolean;
+  /**
+   * Bindings whose state at the provider is in doubt, because a call may have reached it without being recorded, or a
+   * comparison found otherwise. What is denied is said again; what is allowed is lifted, an entry there being our own.
+   */
+  readonly doubt?: readonly string[];
+  /** Nobody waits for it: a re-evaluation, a comparison or the clock made it. What was just said goes first. */
+  readonly backfill?: boolean;
   /** The state is told; it is to be asserted once more after a lift's deadline. */
   readonly again?: boolean;
   readonly failures?: number;
 }
 
 /** A mark as the projector makes it: lease and attempts are the worker's. */
-export type NewMark = Pick<Mark, 'destination' | 'version' | 'due' | 'since'>;
+export type NewMark = Pick<Mark, 'destination' | 'version' | 'due' | 'since' | 'backfill'>;
 
 export interface Contact {
   readonly key: Buffer;
@@ -116,7 +121,7 @@ const contactSchema = new Schema(
 // What the projector and the sweeper look for is rare at any moment: sparse indexes stay small.
 contactSchema.index({ dirty: 1 }, { sparse: true });
 contactSchema.index({ wakeAt: 1 }, { sparse: true });
-contactSchema.index({ 'marks.destination': 1, 'marks.due': 1 }, { sparse: true });
+contactSchema.index({ 'marks.destination': 1, 'marks.backfill': 1, 'marks.due': 1 }, { sparse: true });
 contactSchema.index({ erasing: 1 }, { sparse: true });
 contactSchema.index({ person: 1 }, { sparse: true });
 contactSchema.index({ feed: 1 }, { sparse: true });
@@ -127,6 +132,9 @@ const overflowSchema = new Schema(
   { collection: 'overflow', versionKey: false },
 );
 overflowSchema.index({ contact: 1 });
+
+/** Every value of a mark's `backfill`, so that the index is used whole. */
+const ANY_HASTE = [null, false, true];
 
 interface Row {
   _id: unknown;
@@ -205,7 +213,7 @@ export interface Settlement {
   readonly mark: {
     readonly due?: number;
     readonly release: boolean;
-    readonly tried?: boolean;
+    readonly doubt?: readonly string[];
     readonly again?: boolean;
     readonly failures?: number;
   };
@@ -214,7 +222,7 @@ export interface Settlement {
 function markUpdate(mark: Settlement['mark']): [Record<string, ''> | undefined, Record<string, unknown>] {
   const set: Record<string, unknown> = {};
   if (mark.due !== undefined) set['marks.$.due'] = mark.due;
-  if (mark.tried !== undefined) set['marks.$.tried'] = mark.tried;
+  if (mark.doubt !== undefined) set['marks.$.doubt'] = mark.doubt;
   if (mark.again !== undefined) set['marks.$.again'] = mark.again;
   if (mark.failures !== undefined) set['marks.$.failures'] = mark.failures;
   return [mark.release ? { 'marks.$.by': '' } : undefined, set];
@@ -249,7 +257,7 @@ function mergedMarks(marks: readonly NewMark[]): unknown {
         $mergeObjects: [
           { $literal: mark },
           '$$old',
-          { $literal: { version: mark.version } },
+          { $literal: { version: mark.version, backfill: mark.backfill === true } },
           { $cond: [{ $gt: ['$$old.by', null] }, {}, { $literal: { due: mark.due } }] },
         ],
       },
@@ -565,11 +573,12 @@ export function createContacts(connection: Connection) {
       return rows.map((row) => bytesOf(row._id));
     },
 
-    /** Due marks of a destination: how many, and since when the oldest waits (ms). */
-    async waiting(destination: string): Promise<{ count: number; oldest?: number }> {
+    /** Marks of a destination: how many, how many of them of a backfill, and since when the oldest waits (ms). */
+    async waiting(destination: string): Promise<{ count: number; backfill: number; oldest?: number }> {
       const filter = { marks: { $elemMatch: { destination } } };
-      const [count, rows] = await Promise.all([
+      const [count, backfill, rows] = await Promise.all([
         contacts.countDocuments(filter, { limit: 1_000_000 }),
+        contacts.countDocuments({ marks: { $elemMatch: { destination, backfill: true } } }, { limit: 1_000_000 }),
         contacts
           .aggregate([
             { $match: filter },
@@ -581,23 +590,34 @@ export function createContacts(connection: Connection) {
           .toArray(),
       ]);
       const oldest = rows[0]?.oldest;
-      return typeof oldest === 'number' ? { count, oldest } : { count };
+      return typeof oldest === 'number' ? { count, backfill, oldest } : { count, backfill };
     },
 
     async isDue(destination: string, now: number): Promise<boolean> {
       const row = await contacts.findOne(
-        { marks: { $elemMatch: { destination, due: { $lte: now } } } },
+        { marks: { $elemMatch: { destination, backfill: { $in: ANY_HASTE }, due: { $lte: now } } } },
         { projection: { _id: 1 } },
       );
       return row !== null;
     },
 
-    /** Takes marks under a lease that ends at `until` (ms). At most `limit`; none that another worker has. */
+    /**
+     * Takes marks under a lease that ends at `until` (ms). At most `limit`; none that another worker has. What was just
+     * said goes before a backfill, however long that is.
+     */
     async lease(destination: string, by: string, now: number, until: number, limit: number): Promise<Contact[]> {
       const due = { $elemMatch: { destination, due: { $lte: now } } };
-      const rows = await contacts
-        .find({ marks: due }, { projection: { _id: 1 }, limit, promoteBuffers: true })
-        .toArray();
+      const rows: { _id: unknown }[] = [];
+      for (const backfill of [[null, false], [true]]) {
+        if (rows.length >= limit) break;
+        const found = await contacts
+          .find(
+            { marks: { $elemMatch: { destination, backfill: { $in: backfill }, due: { $lte: now } } } },
+            { projection: { _id: 1 }, limit: limit - rows.length, promoteBuffers: true },
+          )
+          .toArray();
+        rows.push(...found);
+      }
       if (rows.length === 0) return [];
       await contacts.updateMany(
         { _id: { $in: rows.map((row) => row._id) }, marks: due } as never,
@@ -651,12 +671,18 @@ export function createContacts(connection: Connection) {
       });
     },
 
-    /** Marks contacts as to be told again, every binding asserted, whatever they were told before. */
-    async remark(destination: string, keys: readonly Buffer[], now: number): Promise<void> {
-      const mark = { destination, due: now, since: now, tried: true };
+    /** Marks contacts as to be told again: the state of these bindings at the destination is in doubt. */
+    async remark(
+      destination: string,
+      bindings: readonly string[],
+      keys: readonly Buffer[],
+      now: number,
+    ): Promise<void> {
+      if (keys.length === 0) return;
+      const mark = { destination, due: now, since: now, doubt: bindings, backfill: true };
       await contacts.updateMany(
         { _id: { $in: keys.map(binary) }, marks: { $elemMatch: { destination } } } as never,
-        { $set: { 'marks.$.tried': true } },
+        { $addToSet: { 'marks.$.doubt': { $each: bindings } } } as never,
         { writeConcern: DURABLE },
       );
       await contacts.updateMany(
@@ -675,6 +701,11 @@ export function createContacts(connection: Connection) {
         ],
         { writeConcern: DURABLE },
       );
+    },
+
+    /** How many contacts a destination was ever told of. */
+    async countTold(destination: string): Promise<number> {
+      return contacts.countDocuments({ [`told.${destination}`]: { $exists: true } });
     },
 
     /** Contacts whose change the feed has not numbered yet. */

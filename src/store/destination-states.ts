@@ -8,7 +8,6 @@ export interface DestinationState {
   /** ms */
   readonly lastToldAt?: number;
   readonly lastError?: { readonly kind: string; readonly message: string; readonly at: number };
-  readonly reconciliation?: Readonly<Record<string, unknown>>;
 }
 
 const stateSchema = new Schema(
@@ -18,7 +17,6 @@ const stateSchema = new Schema(
     waitUntil: Number,
     lastToldAt: Number,
     lastError: Schema.Types.Mixed,
-    reconciliation: Schema.Types.Mixed,
   },
   { collection: 'destination_states', versionKey: false },
 );
@@ -55,8 +53,10 @@ export function createDestinationStates(connection: Connection) {
         { upsert: true },
       );
     },
-    reconciliation: (name: string, progress: Readonly<Record<string, unknown>>) =>
-      set(name, { reconciliation: progress }),
+    /** A call succeeded: what was last wrong is over. */
+    async well(name: string): Promise<void> {
+      await model.collection.updateOne(id(name), { $unset: { lastError: '' } });
+    },
 
     async rememberJob(
       destination: string,

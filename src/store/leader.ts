@@ -23,6 +23,36 @@ export interface Leader {
   release(): Promise<void>;
 }
 
+/** Between renewals of a lease (ms) during long work: a third of the usual lease. */
+const BEAT = 1500;
+
+/**
+ * Does long work under a lease that is renewed meanwhile, and gives it up at the end, so that somebody else follows a
+ * process that died within the lease and not within the work. `leads` tells whether it still is ours. False when somebody
+ * else has it.
+ */
+export async function whileLeading(leader: Leader, work: (leads: () => boolean) => Promise<void>): Promise<boolean> {
+  let leads = await leader.hold();
+  if (!leads) return false;
+  const beat = setInterval(() => {
+    leader.hold().then(
+      (held) => {
+        leads = held;
+      },
+      () => {
+        leads = false;
+      },
+    );
+  }, BEAT);
+  try {
+    await work(() => leads);
+  } finally {
+    clearInterval(beat);
+    await leader.release().catch(() => undefined);
+  }
+  return true;
+}
+
 /** Leases by name, all in the database's own time: clocks of machines do not matter. */
 export function createLeaders(connection: Connection) {
   const model = connection.model('Lease', leaseSchema);

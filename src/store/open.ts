@@ -14,6 +14,7 @@ import { createLogStores } from './log-stores.js';
 import { createMailboxStore } from './mailbox.js';
 import { createOutboxStore } from './outbox.js';
 import { createPersons } from './persons.js';
+import { createReconciliations } from './reconciliations.js';
 import { createReplays } from './replays.js';
 import { createRequestFiles } from './request-files.js';
 import { createRequestStore } from './requests.js';
@@ -44,6 +45,7 @@ export async function openStores(uri: string, namespace: string) {
     changes: createChanges(connection),
     replays: createReplays(connection),
     inboundReview: createInboundReviewStore(connection),
+    reconciliations: createReconciliations(connection),
     configurations: createConfigurations(connection),
     trail: createTrailStore(connection),
     staffSessions: createStaffSessions(connection),

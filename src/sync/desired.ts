@@ -1,6 +1,6 @@
 import type { ContactType } from '../core/contact-point.js';
 import { type Decision, decide } from '../core/decide.js';
-import type { State } from '../core/fold.js';
+import { fold, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import type { Contact, NewMark, Told } from '../store/contacts.js';
 import type { Binding, Destination } from './destination.js';
@@ -43,6 +43,29 @@ export function desiredState(
   );
 }
 
+/**
+ * Whether a binding is still allowed when an opt-out of its scope at `at` (ms) becomes known: a grant of the person may be
+ * later than an entry found at a provider.
+ */
+export function allowedDespite(
+  state: State,
+  binding: Binding,
+  at: number,
+  context: { readonly policy: Policy; readonly country?: string | undefined; readonly now: number },
+): boolean {
+  const known = fold(state, [
+    {
+      id: '',
+      type: 'opted_out',
+      at,
+      recorded: context.now * 1024,
+      scope: binding.scope,
+      source: { kind: 'reconciliation' },
+    },
+  ]);
+  return desiredState(known, [binding], context).get(binding.name)?.allowed ?? false;
+}
+
 /** One text per desired state, to compare and to remember what was parked. */
 export function desiredText(desired: Desired): string {
   return [...desired].map(([name, decision]) => `${name}=${decision.allowed ? 0 : 1}`).join(',');
@@ -75,19 +98,29 @@ export function createMarking(parts: { readonly destinations: readonly BoundDest
     addressable: boolean,
   ): readonly NewMark[] => {
     const standing = new Map(contact.marks.map((mark) => [mark.destination, mark]));
+    // Without an event it is the configuration or the clock that changed, and that may concern everybody at once.
+    const backfill = contact.pending.length === 0;
     const marks: NewMark[] = [];
     for (const { name, bindings, destination } of parts.destinations) {
       if (!knows(destination.accepts, contact.type)) continue;
       const old = standing.get(name);
       if (old) {
-        marks.push({ destination: name, version, due: now, since: old.since });
+        // Said anew while a backfill waits: from now on somebody waits for it.
+        const waitingSince = old.backfill && !backfill ? since : old.since;
+        marks.push({
+          destination: name,
+          version,
+          due: now,
+          since: waitingSince,
+          backfill: backfill && old.backfill === true,
+        });
         continue;
       }
       if (!addressable) continue;
       const desired = desiredState(state, bindings, { policy: parts.policy, country: contact.country, now });
       const told = contact.told[name];
       if (differs(desired, told) && told?.parked?.desired !== desiredText(desired)) {
-        marks.push({ destination: name, version, due: now, since });
+        marks.push({ destination: name, version, due: now, since, backfill });
       }
     }
     return marks;

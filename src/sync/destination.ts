@@ -44,6 +44,8 @@ export interface Sent {
 export interface ReadBackEntry {
   /** As the provider has it. */
   readonly address: string;
+  /** Of the address; an email address unless told. */
+  readonly type?: ContactType;
   /** The provider's own time (ms), where it tells. */
   readonly at?: number;
   /** What the list entry means there. */
@@ -106,6 +108,8 @@ export interface Destination {
   send(binding: Binding, action: Action, entries: readonly Entry[], signal: AbortSignal): Promise<Sent>;
   /** Asks how an accepted job went; `failed` sends the batch again. */
   poll?(job: string, signal: AbortSignal): Promise<'working' | 'done' | 'failed'>;
+  /** True where a lift changes nothing at the provider, so that whoever was suppressed stays listed there. */
+  liftsNothing?(binding: Binding): boolean;
   /** One page of what the provider holds for a binding. */
   readBack?(binding: Binding, cursor: string | undefined, signal: AbortSignal): Promise<ReadBackPage>;
   /** Which of these addresses the provider holds as suppressed for the binding; asked before a lift. */

@@ -2,7 +2,6 @@ import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.js';
 import type { Accept } from '../preferences/accept.js';
 import type { Projector } from '../preferences/projector.js';
-import type { Configurations } from '../store/configurations.js';
 import type { Contacts } from '../store/contacts.js';
 import type { DestinationStates } from '../store/destination-states.js';
 import type { BoundDestination } from './desired.js';
@@ -10,8 +9,6 @@ import type { SyncWorker } from './worker.js';
 
 /** Contacts taken at once by a sweep. */
 const ROUND = 200;
-/** Rounds of re-evaluation in one sweep, so that what is due meanwhile does not wait for all of it. */
-const ROUNDS = 25;
 /** Between looks (ms) at what only a crash leaves behind. */
 const RARELY = 30_000;
 const JOB_TIMEOUT = 20_000;
@@ -30,8 +27,6 @@ export function createSweeper(parts: {
   readonly states: DestinationStates;
   readonly destinations: readonly BoundDestination[];
   readonly worker: SyncWorker;
-  readonly configurations: Configurations;
-  readonly configuration: string;
   /** Has the log forget a contact, after its data was destroyed. */
   readonly forget: (contact: Buffer) => Promise<void>;
   readonly clock: Clock;
@@ -58,21 +53,6 @@ export function createSweeper(parts: {
     }
   }
 
-  /** After a change of catalog or policy every contact is looked at again; where that was left off shows in the contacts. */
-  async function evaluate(): Promise<void> {
-    const { configuration, configurations } = parts;
-    const current = await configurations.current();
-    if (current?.hash !== configuration || current.finished) return;
-    for (let round = 0; round < ROUNDS && !stopped; round++) {
-      const keys = await contacts.outdated(configuration, ROUND);
-      if (keys.length > 0) await projector.project(keys);
-      if (keys.length < ROUND) break;
-    }
-    const left = await contacts.countOutdated(configuration);
-    await configurations.progress(configuration, left);
-    if (left > 0) log.info({ left }, 'contacts are re-evaluated under the new configuration');
-  }
-
   async function finishErasures(): Promise<void> {
     for (const key of await contacts.erasingKeys(ROUND)) {
       // First the log's salts are asked to go: should this process die in between, the contact is still found here.
@@ -94,7 +74,7 @@ export function createSweeper(parts: {
           continue;
         }
         if (state === 'done') await contacts.confirmTold(name, job.binding, job.contacts);
-        else await contacts.remark(name, job.contacts, clock.now());
+        else await contacts.remark(name, [job.binding], job.contacts, clock.now());
         await states.dropJob(job.id);
       }
     }
@@ -105,7 +85,6 @@ export function createSweeper(parts: {
       ['due', tellDue],
       ['awake', wakeUp],
       ['persons', () => parts.accept.finishPersons()],
-      ['evaluation', evaluate],
       ['erasures', finishErasures],
       ['jobs', pollJobs],
     ];

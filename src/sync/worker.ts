@@ -6,8 +6,10 @@ import type { Policy } from '../core/policy.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import type { Contact, Contacts, Mark, Settlement, Told, ToldBinding } from '../store/contacts.js';
 import type { DestinationStates } from '../store/destination-states.js';
-import { type BoundDestination, type Desired, desiredState, desiredText, differs, toldSuppressed } from './desired.js';
-import { type Action, type Binding, type Entry, ProviderError, type Sent } from './destination.js';
+import { allowedDespite, type BoundDestination, type Desired, desiredState, desiredText } from './desired.js';
+import { type Action, type Binding, type Entry, ProviderError, type ReadBackEntry, type Sent } from './destination.js';
+import { createPace, type Pace } from './pace.js';
+import { madeHere } from './whose-entry.js';
 
 /** Times of the worker in ms. A call's deadline is shorter than what remains of its lease, or no call is made. */
 export interface WorkerTimes {
@@ -38,6 +40,8 @@ interface Task {
   readonly address: string;
   readonly desired: Desired;
   readonly told: Map<string, ToldBinding>;
+  /** Bindings whose state at the provider is not known. */
+  readonly doubt: Set<string>;
   liftedAt: number | undefined;
   outcome: 'told' | 'unknown' | 'held' | 'parked';
   why?: string;
@@ -48,12 +52,12 @@ interface Task {
 export interface WorkerEvents {
   readonly onTold: (destination: string, contacts: number, secondsSince: readonly number[]) => void;
   readonly onFault: (destination: string, fault: string) => void;
-  /** An entry at the provider that we did not make, found before a lift. */
+  /** An entry at the provider that we did not make, found before a lift: an opt-out at `at` (ms). */
   readonly onForeign: (
     destination: string,
     binding: Binding,
     contact: Contact,
-    entry: { at?: number; kind: string },
+    entry: ReadBackEntry & { readonly at: number },
   ) => Promise<void>;
 }
 
@@ -70,12 +74,24 @@ export function createSyncWorker(parts: {
   readonly clock: Clock;
   readonly log: Logger;
   readonly events: WorkerEvents;
+  /** Key (hex) of the contact that a provider's entry is about. */
+  readonly keyOf: (entry: ReadBackEntry) => string | undefined;
   readonly times?: Partial<WorkerTimes>;
 }) {
   const { contacts, states, privateParts, policy, configuration, clock, log, events } = parts;
   const times = { ...WORKER_TIMES, ...parts.times };
   const running = new Map<string, Promise<void>>();
+  const paces = new Map<string, Pace>();
   const stopping = new AbortController();
+
+  function paceOf({ name, callsPerSecond }: BoundDestination): Pace {
+    let pace = paces.get(name);
+    if (!pace) {
+      pace = callsPerSecond === undefined ? async () => undefined : createPace(callsPerSecond);
+      paces.set(name, pace);
+    }
+    return pace;
+  }
 
   function addressOf(contact: Contact): string | undefined {
     const key = contact.dataKey && privateParts.unwrapKey(contact.key, contact.dataKey);
@@ -100,6 +116,7 @@ export function createSyncWorker(parts: {
       address,
       desired,
       told: new Map(Object.entries(told?.bindings ?? {})),
+      doubt: new Set(mark.doubt),
       liftedAt: told?.liftedAt,
       outcome: 'told',
     };
@@ -110,8 +127,8 @@ export function createSyncWorker(parts: {
     const decision = task.desired.get(binding.name);
     if (!decision || decision.allowed !== (action === 'lift')) return false;
     const told = task.told.get(binding.name);
-    if (task.mark.tried || task.mark.again)
-      return action === 'suppress' || told !== undefined || task.mark.tried === true;
+    if (task.doubt.has(binding.name)) return true;
+    if (task.mark.again) return action === 'suppress' || told !== undefined;
     return (told?.suppressed ?? false) === decision.allowed;
   }
 
@@ -140,9 +157,10 @@ export function createSyncWorker(parts: {
       for (const task of tasks) task.outcome = 'held';
       return;
     }
-    const deadline = AbortSignal.any([AbortSignal.timeout(times.deadline), stopping.signal]);
     let sent: Sent;
     try {
+      await paceOf(bound)(AbortSignal.any([AbortSignal.timeout(remaining - times.deadline), stopping.signal]));
+      const deadline = AbortSignal.any([AbortSignal.timeout(times.deadline), stopping.signal]);
       sent = await bound.destination.send(
         binding,
         action,
@@ -163,6 +181,7 @@ export function createSyncWorker(parts: {
         continue;
       }
       const event = task.desired.get(binding.name)?.event;
+      task.doubt.delete(binding.name);
       task.told.set(binding.name, {
         suppressed: action === 'suppress',
         at,
@@ -187,10 +206,15 @@ export function createSyncWorker(parts: {
     tasks: readonly Task[],
     leaseEnd: number,
     error: unknown,
+    /** False when it was only asked: nothing can have changed there. */
+    told = true,
   ): Promise<void> {
     if (!(error instanceof ProviderError)) {
       log.error({ err: error, destination: bound.name }, 'adapter failed unexpectedly');
-      for (const task of tasks) task.outcome = 'unknown';
+      for (const task of tasks) {
+        task.outcome = 'unknown';
+        if (told) task.doubt.add(binding.name);
+      }
       await states.fault(bound.name, 'bug', 'the adapter failed; see the log', clock.now());
       return;
     }
@@ -230,6 +254,7 @@ export function createSyncWorker(parts: {
         await states.fault(bound.name, 'unavailable', error.message, clock.now());
         for (const task of tasks) {
           task.outcome = 'unknown';
+          if (told) task.doubt.add(binding.name);
           if (error.retryAfter !== undefined) task.wait = error.retryAfter * 1000;
         }
     }
@@ -245,21 +270,23 @@ export function createSyncWorker(parts: {
       tasks.map(({ address }) => address),
       AbortSignal.any([AbortSignal.timeout(times.deadline), stopping.signal]),
     );
-    const byAddress = new Map(found.map((entry) => [entry.address.toLowerCase(), entry]));
+    const byKey = new Map(found.map((entry) => [parts.keyOf(entry) ?? entry.address.toLowerCase(), entry]));
     const free: Task[] = [];
     for (const task of tasks) {
-      const entry = byAddress.get(task.address.toLowerCase());
-      const told = task.told.get(binding.name);
-      const ours =
-        !entry ||
-        ((entry.kind === 'unsubscribed' || entry.kind === 'blocked') && told?.suppressed === true) ||
-        task.mark.tried;
-      if (ours) {
+      const { contact } = task;
+      const entry = byKey.get(contact.key.toString('hex')) ?? byKey.get(task.address.toLowerCase());
+      const told = contact.told[bound.name];
+      if (!entry || madeHere(entry, told?.bindings[binding.name], told?.liftedAt, task.doubt.has(binding.name))) {
         free.push(task);
         continue;
       }
-      await events.onForeign(bound.name, binding, task.contact, entry);
-      task.outcome = 'held';
+      const now = clock.now();
+      const at = Math.min(entry.at ?? now, now);
+      await events.onForeign(bound.name, binding, contact, { ...entry, at });
+      const state = fold(contact.state, contact.pending);
+      // Known now. Where the person said yes after it, that decides, as it does for an opt-out of our own.
+      if (allowedDespite(state, binding, at, { policy, country: contact.country, now })) free.push(task);
+      else task.outcome = 'held';
     }
     return free;
   }
@@ -277,20 +304,21 @@ export function createSyncWorker(parts: {
         : {}),
     };
     const failures = mark.failures ?? 0;
+    const doubt = [...task.doubt];
     switch (outcome) {
       case 'parked':
-        return { key: contact.key, told, clearVersion: mark.version, mark: { due: now, release: true, tried: false } };
+        return { key: contact.key, told, clearVersion: mark.version, mark: { due: now, release: true, doubt } };
       case 'held':
         return {
           key: contact.key,
           told,
-          mark: { due: now + (task.wait ?? 200), release: true, tried: mark.tried ?? false },
+          mark: { due: now + (task.wait ?? 200), release: true, doubt },
         };
       case 'unknown':
         return {
           key: contact.key,
           told,
-          mark: { due: now + (task.wait ?? backoff(failures)), release: true, tried: true, failures: failures + 1 },
+          mark: { due: now + (task.wait ?? backoff(failures)), release: true, doubt, failures: failures + 1 },
         };
       case 'told': {
         const denied = [...task.desired.values()].some((decision) => !decision.allowed);
@@ -299,13 +327,13 @@ export function createSyncWorker(parts: {
         // A provider cannot be fenced: a lift that stalled may land after this denial, so it is asserted once more.
         if (denied && recentLift && !(mark.again && landed)) {
           const due = Math.max((task.liftedAt ?? now) + times.assertAgainAfter + 1, now + 1);
-          return { key: contact.key, told, mark: { due, release: true, tried: false, again: true, failures: 0 } };
+          return { key: contact.key, told, mark: { due, release: true, doubt, again: true, failures: 0 } };
         }
         return {
           key: contact.key,
           told,
           clearVersion: mark.version,
-          mark: { due: now, release: true, tried: false, again: false, failures: 0 },
+          mark: { due: now, release: true, doubt, again: false, failures: 0 },
         };
       }
     }
@@ -345,9 +373,10 @@ export function createSyncWorker(parts: {
       tasks.map((task) => {
         const lifts = bindings.some((binding) => needs(task, binding, 'lift'));
         if (lifts) task.liftedAt = now;
+        const called = bindings.filter((one) => needs(task, one, 'suppress') || needs(task, one, 'lift'));
         return {
           key: task.contact.key,
-          mark: { release: false, tried: true },
+          mark: { release: false, doubt: [...new Set([...task.doubt, ...called.map((one) => one.name)])] },
           ...(lifts
             ? { told: { ...(task.contact.told[name] ?? { version: 0, configuration, bindings: {} }), liftedAt: now } }
             : {}),
@@ -360,7 +389,7 @@ export function createSyncWorker(parts: {
         try {
           if (action === 'lift') group = await spareForeign(bound, binding, group);
         } catch (error) {
-          await failed(bound, binding, action, group, leaseEnd, error);
+          await failed(bound, binding, action, group, leaseEnd, error, false);
           continue;
         }
         const limit = Math.max(1, destination.limits[action]);
@@ -368,8 +397,6 @@ export function createSyncWorker(parts: {
           const chunk = group.slice(at, at + limit).filter((task) => task.outcome === 'told');
           if (chunk.length === 0) continue;
           await sendAll(bound, binding, action, chunk, leaseEnd);
-          if (bound.callsPerSecond)
-            await new Promise((resolve) => setTimeout(resolve, 1000 / (bound.callsPerSecond ?? 1)));
         }
       }
     }
@@ -412,15 +439,8 @@ export function createSyncWorker(parts: {
       stopping.abort();
       await Promise.all(running.values());
     },
-    differs: (contact: Contact, bound: BoundDestination): boolean => {
-      const desired = desiredState(fold(contact.state, contact.pending), bound.bindings, {
-        policy,
-        country: contact.country,
-        now: clock.now(),
-      });
-      return differs(desired, contact.told[bound.name]);
-    },
-    toldSuppressed,
+    /** Waits until another call may be made to a destination under the catalog's ceiling. */
+    pace: (bound: BoundDestination, signal: AbortSignal) => paceOf(bound)(signal),
   };
 }
 

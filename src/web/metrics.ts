@@ -53,6 +53,12 @@ export function createMetrics(parts: {
     labelNames: ['destination', 'kind'],
     registers,
   });
+  const drift = new Counter({
+    name: 'hush_reconciliation_findings_total',
+    help: 'Contacts compared with what a destination holds, by what was found',
+    labelNames: ['destination', 'finding'],
+    registers,
+  });
   const refusals = new Counter({
     name: 'hush_refused_total',
     help: 'Requests refused, by reason',
@@ -104,6 +110,9 @@ export function createMetrics(parts: {
       decisions.inc({ allowed: String(allowed), reason }),
     fault: (destination: string, fault: string) => faults.inc({ destination, fault }),
     reported: (destination: string, kind: string, count: number) => reports.inc({ destination, kind }, count),
+    found: (destination: string, counts: Readonly<Record<string, number>>) => {
+      for (const [finding, count] of Object.entries(counts)) drift.inc({ destination, finding }, count);
+    },
     refused: (reason: string) => refusals.inc({ reason }),
     alerted: (kind: string) => requestAlerts.inc({ kind }),
     contentType: registry.contentType,

@@ -108,6 +108,10 @@ export const braze: Adapter<Settings, Target> = {
       accepts: ['email'],
       form: 'readable',
       limits: { suppress: BATCH, lift: BATCH },
+      liftsNothing(binding) {
+        const where = targetOf(binding);
+        return 'group' in where && where.onLift === 'leave';
+      },
 
       async send(binding, action, entries, signal) {
         const where = targetOf(binding);

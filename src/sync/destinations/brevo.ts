@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { Adapter, Destination, ReadBackEntry } from '../destination.js';
+import { createPace } from '../pace.js';
 import { type Api, at, createApi, read } from './mechanics/api.js';
 import { each, eachEntry, inForce } from './mechanics/each.js';
 import { checkUrlSecret, configured, jsonBody, stableId } from './mechanics/incoming.js';
-import { createPace } from './mechanics/pace.js';
 import { bounced, collect, complained, evidence, optedOut, type Reading, timeField } from './mechanics/reports.js';
 
 const settings = z.strictObject({

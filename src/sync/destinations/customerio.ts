@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Adapter, Binding, Destination, Entry, ReadBackEntry } from '../destination.js';
 import { redact } from '../http.js';
+import { createPace } from '../pace.js';
 import { at, createApi, read, targetReader } from './mechanics/api.js';
 import { each, inForce } from './mechanics/each.js';
 import {
@@ -14,7 +15,6 @@ import {
   sameText,
   stableId,
 } from './mechanics/incoming.js';
-import { createPace } from './mechanics/pace.js';
 import {
   bounced,
   collect,

@@ -30,6 +30,7 @@ const target = z.strictObject({
 type Settings = z.infer<typeof settings>;
 type Target = z.infer<typeof target>;
 
+const TYPES = ['email', 'phone', 'postal', 'id'] as const;
 /** Rows of one page of read-back. */
 const PAGE = 10_000;
 /** Faults that waiting does not mend: somebody must look at the folder. */
@@ -111,6 +112,7 @@ export const file: Adapter<Settings, Target> = {
                   if (entries.length === PAGE) return { entries, next: String(from + PAGE) };
                   entries.push({
                     address: row.contact ?? '',
+                    type: TYPES.find((type) => type === row.type) ?? 'email',
                     kind: 'unsubscribed',
                     ...(row.since ? { at: Date.parse(row.since) } : {}),
                   });

@@ -160,6 +160,7 @@ export const hubspot: Adapter<Settings, Target> = {
       accepts: ['email'],
       form: 'readable',
       limits: { suppress: BATCH, lift: BATCH },
+      liftsNothing: (binding) => !('subscription' in targetOf(binding)),
 
       async send(binding, action, entries, signal) {
         const where = targetOf(binding);

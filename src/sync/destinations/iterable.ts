@@ -119,6 +119,7 @@ export const iterable: Adapter<Settings, Target> = {
       accepts: ['email'],
       form: 'readable',
       limits: { suppress: 100, lift: 100 },
+      liftsNothing: (binding) => placeOf(targetOf(binding)).of === 'lists',
 
       async send(binding, action, entries, signal) {
         const place = placeOf(targetOf(binding));

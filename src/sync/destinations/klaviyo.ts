@@ -172,6 +172,7 @@ export const klaviyo: Adapter<Settings, Target> = {
       accepts: ['email'],
       form: 'readable',
       limits: { suppress: 100, lift: 100 },
+      liftsNothing: (binding) => 'list' in targetOf(binding),
 
       async send(binding, action, entries, signal) {
         const where = targetOf(binding);

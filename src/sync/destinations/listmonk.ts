@@ -148,6 +148,10 @@ export const listmonk: Adapter<Settings, Target> = {
       accepts: ['email'],
       form: 'readable',
       limits: { suppress: 100, lift: 100 },
+      liftsNothing(binding) {
+        const where = targetOf(binding);
+        return 'lists' in where && where.onLift === 'leave';
+      },
 
       async send(binding, action, entries, signal) {
         const where = targetOf(binding);

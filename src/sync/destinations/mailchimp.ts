@@ -131,6 +131,7 @@ export const mailchimp: Adapter<Settings, Target> = {
       accepts: ['email'],
       form: 'readable',
       limits: { suppress: 500, lift: 50 },
+      liftsNothing: (binding) => targetOf(binding).onLift === 'leave',
 
       async send(binding, action, entries, signal) {
         const where = targetOf(binding);

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { Adapter, Binding, Destination, ReadBackEntry } from '../destination.js';
 import type { HttpRequest } from '../http.js';
+import { createPace } from '../pace.js';
 import { at, encoded, misconfigured, read, targetReader } from './mechanics/api.js';
 import { each, eachEntry, inForce } from './mechanics/each.js';
 import { configured, jsonBody } from './mechanics/incoming.js';
 import { createKnown } from './mechanics/known.js';
-import { createPace } from './mechanics/pace.js';
 import { collect } from './mechanics/reports.js';
 import { readSesEvent, sesEvent } from './mechanics/ses-events.js';
 import { signAws } from './mechanics/sigv4.js';

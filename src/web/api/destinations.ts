@@ -1,37 +1,76 @@
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import type { Configurations } from '../../store/configurations.js';
-import type { Contacts } from '../../store/contacts.js';
-import type { DestinationStates } from '../../store/destination-states.js';
 import type { BoundDestination } from '../../sync/desired.js';
+import type { DestinationReports } from '../../sync/destination-report.js';
+import type { ReconciliationProgress } from '../../sync/reconciliation-progress.js';
 import { iso } from './requests.js';
 import type { ApiRoutes } from './route.js';
 
-const destinationSchema = z.object({
-  name: z.string(),
-  adapter: z.string(),
-  state: z.enum(['in_step', 'working', 'waiting', 'paused', 'credentials_refused', 'failing']),
-  pending: z.number(),
-  oldestSeconds: z.number(),
-  lastToldAt: z.string().optional(),
-  lastError: z.object({}).loose().optional(),
-  reconciliation: z.object({}).loose().optional(),
-  bindings: z.array(z.object({}).loose()),
-});
+const counts = z.record(z.string(), z.number());
+
+const reconciliationSchema = z
+  .object({
+    state: z.enum(['never', 'asked_for', 'running', 'finished']),
+    dryRun: z.boolean().optional(),
+    by: z.enum(['schedule', 'api', 'staff', 'cli']).optional(),
+    startedAt: z.string().optional(),
+    finishedAt: z.string().optional(),
+    phase: z.enum(['reading', 'comparing', 'asserting', 'done']).optional(),
+    binding: z.string().optional(),
+    read: z.number().optional(),
+    compared: z.number().optional(),
+    expected: z.number().optional(),
+    share: z.number().optional(),
+    found: counts.optional(),
+    bindings: z.record(z.string(), counts).optional(),
+    drift: z.number().optional(),
+    why: z.string().optional(),
+    dueAt: z.string().optional(),
+    nextAt: z.string().optional(),
+    last: z.object({ finishedAt: z.string(), found: counts, drift: z.number() }).optional(),
+  })
+  .openapi('Reconciliation', {
+    description:
+      'How far the comparison with the destination’s own list has come. `found` counts contacts: `missing_there`, `unknown_here` and `still_there` are drift, and repaired.',
+  });
+
+const destinationSchema = z
+  .object({
+    name: z.string(),
+    adapter: z.string(),
+    state: z.enum(['in_step', 'working', 'waiting', 'paused', 'credentials_refused', 'failing']),
+    pending: z.number(),
+    oldestSeconds: z.number(),
+    lastToldAt: z.string().optional(),
+    lastError: z.object({}).loose().optional(),
+    backfill: z.object({ total: z.number(), done: z.number() }).optional(),
+    reconciliation: reconciliationSchema,
+    bindings: z.array(z.object({}).loose()),
+  })
+  .openapi('Destination');
+
+function shown(progress: ReconciliationProgress) {
+  const { startedAt, finishedAt, dueAt, nextAt, last, ...rest } = progress;
+  const times = { startedAt, finishedAt, dueAt, nextAt };
+  return {
+    ...rest,
+    ...Object.fromEntries(
+      Object.entries(times).flatMap(([name, time]) => (time === undefined ? [] : [[name, iso(time)]])),
+    ),
+    ...(last ? { last: { ...last, finishedAt: iso(last.finishedAt) } } : {}),
+  };
+}
 
 export function destinationRoutes(
   routes: ApiRoutes,
   parts: {
-    readonly contacts: Contacts;
-    readonly states: DestinationStates;
+    readonly reports: DestinationReports;
     readonly destinations: readonly BoundDestination[];
     readonly configurations: Configurations;
-    readonly clock: Clock;
-    readonly wake: (destination: string) => void;
   },
 ): void {
-  const { contacts, states, clock } = parts;
+  const { reports } = parts;
 
   function named(name: string | undefined): BoundDestination {
     const found = parts.destinations.find((item) => item.name === name);
@@ -44,30 +83,18 @@ export function destinationRoutes(
   }
 
   async function describe(bound: BoundDestination) {
-    const [state, waiting] = await Promise.all([states.get(bound.name), contacts.waiting(bound.name)]);
-    const now = clock.now();
-    const held = (state.waitUntil ?? 0) > now;
-    const status = state.paused
-      ? 'paused'
-      : state.lastError?.kind === 'credentials'
-        ? 'credentials_refused'
-        : state.lastError
-          ? 'failing'
-          : waiting.count === 0
-            ? 'in_step'
-            : held
-              ? 'waiting'
-              : 'working';
+    const report = await reports.of(bound);
     return {
-      name: bound.name,
-      adapter: bound.adapter,
-      state: status,
-      pending: waiting.count,
-      oldestSeconds: waiting.oldest === undefined ? 0 : Math.max(0, Math.round((now - waiting.oldest) / 1000)),
-      ...(state.lastToldAt === undefined ? {} : { lastToldAt: iso(state.lastToldAt) }),
-      ...(state.lastError ? { lastError: { ...state.lastError, at: iso(state.lastError.at) } } : {}),
-      ...(state.reconciliation ? { reconciliation: state.reconciliation } : {}),
-      bindings: bound.bindings.map(({ name, scope }) => ({ name, scope })),
+      name: report.name,
+      adapter: report.adapter,
+      state: report.state,
+      pending: report.pending,
+      oldestSeconds: Math.round(report.oldest),
+      ...(report.lastToldAt === undefined ? {} : { lastToldAt: iso(report.lastToldAt) }),
+      ...(report.lastError ? { lastError: { ...report.lastError, at: iso(report.lastError.at) } } : {}),
+      ...(report.backfill ? { backfill: report.backfill } : {}),
+      reconciliation: shown(report.reconciliation),
+      bindings: report.bindings.map(({ name, scope }) => ({ name, scope })),
     };
   }
 
@@ -76,7 +103,7 @@ export function destinationRoutes(
     path: '/destinations',
     summary: 'What each destination knows, and what it is still to be told',
     description:
-      '`evaluation` shows how far a change of catalog or policy has been applied; a new binding is backfilled by it.',
+      '`evaluation` shows how far a change of catalog or policy has been applied; a new binding is backfilled by it, and `backfill` shows how far each destination is with it.',
     scope: 'destinations',
     answer: z.object({ destinations: z.array(destinationSchema), evaluation: z.object({}).loose() }),
     async handle() {
@@ -95,28 +122,38 @@ export function destinationRoutes(
     },
   });
 
-  for (const [action, paused] of [
-    ['pause', true],
-    ['resume', false],
-  ] as const) {
+  for (const action of ['pause', 'resume'] as const) {
     routes.add({
       method: 'post',
       path: `/destinations/:name/${action}`,
-      summary: paused ? 'Tell this destination nothing for now' : 'Go on telling it',
-      description: paused
-        ? 'What is to be told is kept and counted. Decisions are not touched.'
-        : 'Ends a pause, and a wait after refused credentials or a rate limit.',
+      summary: action === 'pause' ? 'Tell this destination nothing for now' : 'Go on telling it',
+      description:
+        action === 'pause'
+          ? 'What is to be told is kept and counted. Decisions are not touched. A backfill and a reconciliation stop where they are.'
+          : 'Ends a pause, and a wait after refused credentials or a rate limit. A backfill and a reconciliation go on where they were.',
       scope: 'destinations',
       answer: destinationSchema,
       async handle({ params }) {
         const bound = named(params.name);
-        await states.pause(bound.name, paused);
-        if (!paused) {
-          await states.waitUntil(bound.name, 0);
-          parts.wake(bound.name);
-        }
+        await reports[action](bound.name);
         return describe(bound);
       },
     });
   }
+
+  routes.add({
+    method: 'post',
+    path: '/destinations/:name/reconcile',
+    summary: 'Compare what this destination holds with what it was told',
+    description:
+      'Reads its list back in pages and repairs both ways: what is missing there is told again, what is unknown here becomes an opt-out. Where nothing can be read back, denials are said again. `dryRun` counts and changes nothing. A worker takes it up within seconds; GET /v1/destinations shows its progress. One that is under way is finished first.',
+    scope: 'destinations',
+    body: z.strictObject({ dryRun: z.boolean().default(false) }),
+    answer: destinationSchema,
+    async handle({ params, body }) {
+      const bound = named(params.name);
+      await reports.reconcile(bound.name, { dryRun: body.dryRun, by: 'api' });
+      return describe(bound);
+    },
+  });
 }

@@ -1,8 +1,10 @@
 import { HushError } from '../../core/errors.js';
-import type { DestinationReport, DestinationReports } from '../../staff/destination-report.js';
+import { DRIFT } from '../../sync/compare.js';
+import type { DestinationReport, DestinationReports } from '../../sync/destination-report.js';
+import type { ReconciliationProgress } from '../../sync/reconciliation-progress.js';
 import { type List, rowsOf, sentAsCsv, viewList } from './list.js';
 import { lasting, when } from './render.js';
-import type { StaffShell } from './shell.js';
+import type { StaffShell, Visit } from './shell.js';
 
 const TONES: Readonly<Record<DestinationReport['state'], string>> = {
   in_step: 'yes',
@@ -13,18 +15,54 @@ const TONES: Readonly<Record<DestinationReport['state'], string>> = {
   failing: 'no',
 };
 
-/** "3 missing, 1 unknown", or that nobody has compared yet. */
-export function driftWords({ drift }: DestinationReport): string {
-  if (!drift) return 'not compared yet';
-  const found = Object.entries(drift).filter(([, count]) => count > 0);
-  return found.length === 0 ? 'none' : found.map(([name, count]) => `${count} ${name}`).join(', ');
+const percent = (share: number): string => `${Math.floor(share * 100)} %`;
+const plural = (count: number, one: string, many = `${one}s`): string =>
+  `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
+
+type Word = Visit['pages']['word'];
+
+/** "3 missing there, 1 unknown here", or that nobody has compared yet. */
+export function driftWords({ reconciliation: { last } }: DestinationReport, word: Word): string {
+  if (!last) return 'not compared yet';
+  const found = DRIFT.filter((kind) => (last.found[kind] ?? 0) > 0);
+  return found.length === 0
+    ? 'none'
+    : found.map((kind) => `${(last.found[kind] ?? 0).toLocaleString('en')} ${word('finding', kind)}`).join(', ');
 }
 
-/** What each destination knows and waits for; pausing and resuming it. */
-export function destinationPages(parts: {
-  readonly reports: DestinationReports;
-  readonly wake: (destination: string) => void;
-}) {
+function backfillWords({ backfill }: DestinationReport): string {
+  if (!backfill) return '';
+  const { done, total } = backfill;
+  return done >= total ? 'done' : `${done.toLocaleString('en')} of ${total.toLocaleString('en')}`;
+}
+
+/** How a comparison stands, in a sentence. */
+function comparisonWords(progress: ReconciliationProgress, word: Word): string {
+  const kind = progress.dryRun ? 'Dry run' : 'Comparison';
+  switch (progress.state) {
+    case 'never':
+      return progress.nextAt === undefined ? 'Never compared.' : `Not compared yet; due ${when(progress.nextAt)}.`;
+    case 'asked_for':
+      return `${kind} asked for; it begins within seconds.`;
+    case 'running': {
+      const read = plural(progress.read ?? 0, 'entry', 'entries');
+      const where =
+        progress.phase === 'reading' ? `${read} read there` : `${plural(progress.compared ?? 0, 'contact')} compared`;
+      const why = progress.why === undefined ? '' : ` It waits: ${progress.why}.`;
+      return `${kind} under way: ${where}.${why}`;
+    }
+    case 'finished': {
+      const found = Object.entries(progress.found ?? {}).filter(([, count]) => count > 0);
+      const list = found.map(([name, count]) => `${count.toLocaleString('en')} ${word('finding', name)}`).join(', ');
+      const at = progress.finishedAt === undefined ? '' : ` of ${when(progress.finishedAt)}`;
+      const nothing = progress.dryRun ? ' Nothing was changed.' : '';
+      return `${kind}${at}: ${list === '' ? 'nothing to compare' : list}.${nothing}`;
+    }
+  }
+}
+
+/** What each destination knows and waits for; pausing, resuming and comparing it. */
+export function destinationPages(parts: { readonly reports: DestinationReports }) {
   const { reports } = parts;
   return (shell: StaffShell): void => {
     shell.navigate({ href: '/staff/destinations', label: 'Destinations', permission: 'destinations.read' });
@@ -32,6 +70,7 @@ export function destinationPages(parts: {
     shell.get('/staff/destinations', 'destinations.read', async (visit) => {
       const all = await reports.all();
       const wanted = visit.query('state');
+      const word = visit.pages.word.bind(visit.pages);
       const spec: List<DestinationReport> = {
         name: 'destinations',
         title: 'Destinations',
@@ -49,13 +88,14 @@ export function destinationPages(parts: {
           { label: 'State', text: ({ state }) => visit.pages.word('state', state), tone: ({ state }) => TONES[state] },
           { label: 'To be told', text: ({ pending }) => pending.toLocaleString('en'), num: true },
           { label: 'Oldest waits', text: ({ oldest, pending }) => (pending === 0 ? '' : lasting(oldest)), num: true },
-          { label: 'Drift', text: driftWords },
+          { label: 'Backfill', text: backfillWords, num: true },
+          { label: 'Drift', text: (report) => driftWords(report, word) },
           { label: 'Last told', text: ({ lastToldAt }) => (lastToldAt === undefined ? 'never' : when(lastToldAt)) },
           {
             label: 'Last error',
             text: ({ lastError }) => (lastError ? `${lastError.message} (${when(lastError.at)})` : ''),
           },
-          { label: 'Lists', text: ({ bindings }) => bindings.join(', ') },
+          { label: 'Lists', text: ({ bindings }) => bindings.map(({ name }) => name).join(', ') },
         ],
         empty: {
           title: 'No destination',
@@ -71,32 +111,67 @@ export function destinationPages(parts: {
       await visit.page('destinations', {
         title: 'Destinations',
         list: await viewList(visit, spec),
-        acts: visit.may('destinations.manage')
-          ? all.map(({ name, state }) => ({
-              name,
-              paused: state === 'paused',
-              stuck: state === 'credentials_refused' || state === 'waiting',
-            }))
-          : [],
+        manages: visit.may('destinations.manage'),
+        items: all.map(({ name, state, backfill, reconciliation }) => ({
+          name,
+          paused: state === 'paused',
+          stuck: state === 'credentials_refused' || state === 'waiting',
+          backfill:
+            backfill && backfill.done < backfill.total
+              ? {
+                  ...backfill,
+                  words: `${percent(backfill.done / backfill.total)} of ${plural(backfill.total, 'contact')}`,
+                }
+              : undefined,
+          share: reconciliation.state === 'running' ? (reconciliation.share ?? 0) : undefined,
+          percent: percent(reconciliation.share ?? 0),
+          busy: reconciliation.state === 'running' || reconciliation.state === 'asked_for',
+          comparison: comparisonWords(reconciliation, word),
+          next:
+            reconciliation.state === 'finished' && reconciliation.nextAt !== undefined
+              ? when(reconciliation.nextAt)
+              : undefined,
+        })),
       });
     });
 
+    function named(visit: Visit): string {
+      const name = visit.param('name');
+      if (!reports.names.includes(name)) throw new HushError('not_found', 'there is no such destination');
+      return name;
+    }
+
     for (const act of ['pause', 'resume'] as const) {
       shell.post(`/staff/destinations/:name/${act}`, 'destinations.manage', async (visit) => {
-        const name = visit.param('name');
-        if (!reports.names.includes(name)) throw new HushError('not_found', 'there is no such destination');
+        const name = named(visit);
         await visit.record({
           kind: 'change',
           what: act === 'pause' ? 'destination_paused' : 'destination_resumed',
           about: name,
         });
         await reports[act](name);
-        if (act === 'resume') parts.wake(name);
         await visit.go(
           '/staff/destinations',
           act === 'pause' ? `${name} is told nothing for now. What is to be told is kept.` : `${name} is told again.`,
         );
       });
     }
+
+    shell.post('/staff/destinations/:name/reconcile', 'destinations.manage', async (visit) => {
+      const name = named(visit);
+      const dryRun = visit.field('dryRun') !== '';
+      await visit.record({
+        kind: 'change',
+        what: dryRun ? 'destination_dry_run' : 'destination_compared',
+        about: name,
+      });
+      await reports.reconcile(name, { dryRun, by: 'staff' });
+      await visit.go(
+        '/staff/destinations',
+        dryRun
+          ? `${name} is compared. Differences are counted and left as they are.`
+          : `${name} is compared. Differences are repaired.`,
+      );
+    });
   };
 }

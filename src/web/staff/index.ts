@@ -16,13 +16,13 @@ import type { WakeupQueue } from '../../queue.js';
 import { createApprovals } from '../../staff/approvals.js';
 import { type AuditTrail, createAuditTrail } from '../../staff/audit-trail.js';
 import { createCalls } from '../../staff/calls.js';
-import { createDestinationReports } from '../../staff/destination-report.js';
 import { createFindCaller } from '../../staff/find-caller.js';
 import { createLedgerFollower } from '../../staff/follow-ledger.js';
 import { createPersonFiles } from '../../staff/person.js';
 import type { Stores } from '../../store/open.js';
 import type { SuppressionExport } from '../../suppression/export.js';
 import type { BoundDestination } from '../../sync/desired.js';
+import type { DestinationReports } from '../../sync/destination-report.js';
 import { approvalPages } from './approvals.js';
 import { auditPages } from './audit.js';
 import { callPages } from './call.js';
@@ -58,7 +58,7 @@ export interface StaffParts {
   readonly verifiers: () => readonly Verifier[];
   readonly suppressionExport: SuppressionExport;
   readonly destinations: readonly BoundDestination[];
-  readonly wake: (destination: string) => void;
+  readonly reports: DestinationReports;
   readonly queue: WakeupQueue['queue'];
   readonly countRefused: (request: Request) => Promise<void>;
   /** ms between looks at the ledger. */
@@ -115,7 +115,6 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
     log,
   });
   const approvals = createApprovals({ store: stores.staffApprovals, accept, contacts, keyring, clock });
-  const reports = createDestinationReports({ destinations, contacts, states: stores.states, clock });
   const follower = createLedgerFollower({
     log: stores.log,
     contacts,
@@ -145,7 +144,14 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
     trail,
     countRefused: parts.countRefused,
     extensions: [
-      overviewPage({ statistics: stores.statistics, reports, calls, approvals, requestAges: parts.requestAges, clock }),
+      overviewPage({
+        statistics: stores.statistics,
+        reports: parts.reports,
+        calls,
+        approvals,
+        requestAges: parts.requestAges,
+        clock,
+      }),
       callPages({ find, calls, files, catalog, clock }),
       callsPages({ calls, find, files, ledger, catalog, clock }),
       peoplePages({ find, files, catalog, clock, requestsOf: parts.requestsOf ?? (async () => []) }),
@@ -153,7 +159,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
       approvalPages({ approvals, find, files, catalog, clock }),
       exportPages({ approvals, suppressionExport: parts.suppressionExport }),
       receiptPages({ receipts: parts.receipts, proofs: parts.proofs, files, catalog, publicUrl }),
-      destinationPages({ reports, wake: parts.wake }),
+      destinationPages({ reports: parts.reports }),
       auditPages({ trail, log: stores.log, verifiers: parts.verifiers, clock }),
       queueBoard(parts.queue),
     ],

@@ -1,10 +1,10 @@
 import type { Clock } from '../../core/clock.js';
 import type { Approvals } from '../../staff/approvals.js';
 import type { Calls } from '../../staff/calls.js';
-import type { DestinationReport, DestinationReports } from '../../staff/destination-report.js';
 import { SMALLEST, withoutSmallGroups } from '../../staff/small-groups.js';
 import { quantilesOf } from '../../staff/time-to-suppress.js';
 import type { DayStatistics, StaffStatistics } from '../../store/staff-statistics.js';
+import type { DestinationReport, DestinationReports } from '../../sync/destination-report.js';
 import { bars, type Chart, ranges, stackedBars } from './charts.js';
 import { csvText } from './csv.js';
 import { driftWords } from './destinations.js';
@@ -88,7 +88,7 @@ export function overviewPage(parts: OverviewParts) {
     });
   }
 
-  function lag(reports: readonly DestinationReport[]): Chart {
+  function lag(reports: readonly DestinationReport[], word: Visit['pages']['word']): Chart {
     const waiting = reports.filter(({ pending }) => pending > 0).length;
     return bars({
       title: 'What destinations are still to be told',
@@ -101,7 +101,7 @@ export function overviewPage(parts: OverviewParts) {
       rows: reports.map((report) => ({
         name: report.name,
         value: report.pending,
-        text: `${report.pending.toLocaleString('en')}${report.pending > 0 ? `, ${lasting(report.oldest)}` : ''}${report.drift ? `, drift ${driftWords(report)}` : ''}`,
+        text: `${report.pending.toLocaleString('en')}${report.pending > 0 ? `, ${lasting(report.oldest)}` : ''}${report.reconciliation.last ? `, drift ${driftWords(report, word)}` : ''}`,
       })),
     });
   }
@@ -132,7 +132,12 @@ export function overviewPage(parts: OverviewParts) {
         parts.reports.all(),
         visit.may('requests.read') ? requests() : undefined,
       ]);
-      const charts = [optOuts(visit, days, period, today), times(days, period), lag(reports), ...(open ? [open] : [])];
+      const charts = [
+        optOuts(visit, days, period, today),
+        times(days, period),
+        lag(reports, visit.pages.word.bind(visit.pages)),
+        ...(open ? [open] : []),
+      ];
       const wanted = charts.find(({ title }) => title === visit.query('csv'));
       if (wanted) {
         await visit.record({ kind: 'export', what: 'list', about: wanted.title });

@@ -35,8 +35,8 @@ export type Routes = Readonly<Record<string, Handler>>;
 export interface StandInServer {
   readonly url: string;
   readonly asked: readonly Asked[];
-  /** The fault of the n-th request from now on, from 0. */
-  fault(fault: Fault, n?: number): void;
+  /** The fault of the n-th request from now on, from 0; of those only whose path contains `path`, when given. */
+  fault(fault: Fault, n?: number, path?: string): void;
   /** How many clients went away before they were answered. */
   dropped(): number;
   close(): Promise<void>;
@@ -71,8 +71,15 @@ export async function startServer(rules: StandInRules): Promise<StandInServer> {
   const routes = compile(rules.routes);
   const seen: Asked[] = [];
   const faults = new Map<number, Fault>();
+  const byPath: { readonly fault: Fault; readonly path: string; left: number }[] = [];
   let count = 0;
   let dropped = 0;
+
+  function faultOf(path: string): Fault | undefined {
+    const planned = faults.get(count++);
+    const due = byPath.filter((one) => path.includes(one.path) && one.left-- === 0);
+    return planned ?? due[0]?.fault;
+  }
 
   function answerTo(request: IncomingMessage, raw: Buffer): Answer {
     const url = new URL(request.url ?? '/', 'http://stand-in');
@@ -102,7 +109,7 @@ export async function startServer(rules: StandInRules): Promise<StandInServer> {
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {
-      const fault = faults.get(count++);
+      const fault = faultOf(request.url ?? '');
       response.on('close', () => {
         if (!response.writableFinished) dropped++;
       });
@@ -125,8 +132,9 @@ export async function startServer(rules: StandInRules): Promise<StandInServer> {
   return {
     url: `http://127.0.0.1:${port}`,
     asked: seen,
-    fault(fault, n = 0) {
-      faults.set(count + n, fault);
+    fault(fault, n = 0, path) {
+      if (path === undefined) faults.set(count + n, fault);
+      else byPath.push({ fault, path, left: n });
     },
     dropped: () => dropped,
     close: () =>

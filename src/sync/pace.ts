@@ -1,10 +1,13 @@
-import { ProviderError } from '../../destination.js';
+import { ProviderError } from './provider-error.js';
+
+/** Resolves when the next call may be made; fails when `signal` says that it is too late for one. */
+export type Pace = (signal: AbortSignal) => Promise<void>;
 
 /**
  * Waits so that calls stay under a provider's limit. Without it a batch of one call an address runs into the limit, is
  * sent again from its beginning, and never ends. One pace a process: leave room where several run.
  */
-export function createPace(perSecond: number): (signal: AbortSignal) => Promise<void> {
+export function createPace(perSecond: number): Pace {
   const gap = 1000 / perSecond;
   let next = 0;
   return async (signal) => {

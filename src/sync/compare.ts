@@ -1,0 +1,92 @@
+import type { Decision } from '../core/decide.js';
+import type { Contact } from '../store/contacts.js';
+import type { Findings } from '../store/reconciliations.js';
+import type { ReadBackEntry } from './destination.js';
+import { isNewer } from './whose-entry.js';
+
+/**
+ * What a comparison finds of one contact.
+ * - `in_step`: listed there, and denied here
+ * - `missing_there`: we suppressed it, and it is not listed: told again
+ * - `unknown_here`: listed there by somebody else: becomes an opt-out here
+ * - `still_there`: we lifted it, and it is still listed: lifted again
+ * - `cannot_lift`: as that, where the provider offers no lift; no drift
+ * - `keyed_only`: missing there, and its address was erased here: it cannot be told; no drift
+ * - `parked`: missing there because the provider refuses the address; no drift
+ * - `waiting`: something is being told, or was so lately that the list may be older; not compared
+ * - `unreadable`: what is listed is no address
+ * - `asserted`: where nothing can be read, a denial said again; no drift
+ */
+export type Finding =
+  | 'in_step'
+  | 'missing_there'
+  | 'unknown_here'
+  | 'still_there'
+  | 'cannot_lift'
+  | 'keyed_only'
+  | 'parked'
+  | 'waiting'
+  | 'unreadable'
+  | 'asserted';
+
+/** The findings that are a difference, and are repaired. */
+export const DRIFT: readonly Finding[] = ['missing_there', 'unknown_here', 'still_there'];
+
+/** Findings over all bindings. */
+export function totalsOf(found: Findings): Readonly<Record<string, number>> {
+  const totals: Record<string, number> = {};
+  for (const counts of Object.values(found)) {
+    for (const [kind, count] of Object.entries(counts)) totals[kind] = (totals[kind] ?? 0) + count;
+  }
+  return totals;
+}
+
+/** Differences among findings. */
+export function driftOf(found: Readonly<Record<string, number>>): number {
+  return DRIFT.reduce((sum, kind) => sum + (found[kind] ?? 0), 0);
+}
+
+interface About {
+  readonly destination: string;
+  readonly binding: string;
+  /** ms; what was told later may be missing in the list that was read. */
+  readonly settledBefore: number;
+}
+
+/** True while the list there need not agree yet. */
+function unsettled(contact: Contact, { destination, binding, settledBefore }: About): boolean {
+  const told = contact.told[destination]?.bindings[binding];
+  return (
+    contact.pending.length > 0 ||
+    contact.marks.some((mark) => mark.destination === destination) ||
+    (told !== undefined && (told.status === 'accepted' || told.at > settledBefore))
+  );
+}
+
+/** Of an entry that is listed there. `decision` is what holds here now; a contact nobody has heard of is undefined. */
+export function findingOfListed(
+  entry: ReadBackEntry,
+  contact: Contact | undefined,
+  decision: Decision,
+  about: About & { readonly liftsNothing: boolean },
+): Finding {
+  if (!contact) return 'unknown_here';
+  if (unsettled(contact, about)) return 'waiting';
+  if (!decision.allowed) return 'in_step';
+  const told = contact.told[about.destination];
+  const binding = told?.bindings[about.binding];
+  if (!binding) return 'unknown_here';
+  // The lift was refused, and the refusal is kept with the contact.
+  if (binding.suppressed) return told?.parked ? 'parked' : 'still_there';
+  if (about.liftsNothing && (entry.at === undefined || !isNewer(entry, binding.at))) return 'cannot_lift';
+  return isNewer(entry, binding.at) ? 'unknown_here' : 'still_there';
+}
+
+/** Of a contact that was told something, for a binding where it is not listed. Undefined when nothing is expected there. */
+export function findingOfAbsent(contact: Contact, about: About): Finding | undefined {
+  const told = contact.told[about.destination];
+  if (told?.bindings[about.binding]?.suppressed !== true) return undefined;
+  if (unsettled(contact, about)) return 'waiting';
+  if (!contact.address) return 'keyed_only';
+  return told.parked ? 'parked' : 'missing_there';
+}

@@ -1,0 +1,88 @@
+import type { Logger } from 'pino';
+import type { Projector } from '../preferences/projector.js';
+import type { Configurations } from '../store/configurations.js';
+import type { Contacts } from '../store/contacts.js';
+import { type Leader, whileLeading } from '../store/leader.js';
+
+/** Contacts looked at with one write. */
+const ROUND = 200;
+/** Rounds between two notes of how far it is. */
+const ROUNDS = 10;
+/** Between looks (ms) for contacts that a process of the former configuration has touched since. */
+const AGAIN = 30_000;
+
+/**
+ * After a change of catalog or policy every contact is looked at again, by one process at a time. How far it is shows in
+ * the contacts themselves, so a process that dies is followed by another without a loss. Looking makes marks for those
+ * destinations only whose desired state is another than they were told.
+ */
+export function createEvaluation(parts: {
+  readonly contacts: Contacts;
+  readonly projector: Projector;
+  readonly configurations: Configurations;
+  readonly configuration: string;
+  readonly leader: Leader;
+  readonly log: Logger;
+  readonly intervalMs?: number;
+}) {
+  const { contacts, projector, configurations, configuration, leader, log } = parts;
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let stopped = false;
+
+  async function evaluate(): Promise<void> {
+    const current = await configurations.current();
+    // While a new version is rolled out, processes with the former configuration do not evaluate contacts back.
+    if (current?.hash !== configuration) return;
+    if (current.finished && performance.now() - lookedAt < AGAIN) return;
+    await whileLeading(leader, look);
+  }
+
+  async function look(leads: () => boolean): Promise<void> {
+    let left = await contacts.countOutdated(configuration);
+    await configurations.progress(configuration, left);
+    while (left > 0 && !stopped && leads()) {
+      for (let round = 0; round < ROUNDS && !stopped; round++) {
+        const keys = await contacts.outdated(configuration, ROUND);
+        if (keys.length > 0) await projector.project(keys);
+        left = Math.max(1, left - keys.length);
+        if (keys.length < ROUND) {
+          left = await contacts.countOutdated(configuration);
+          break;
+        }
+      }
+      await configurations.progress(configuration, left);
+    }
+    if (left === 0) lookedAt = performance.now();
+    else log.info({ left }, 'contacts are re-evaluated under the new configuration');
+  }
+
+  function once(): Promise<void> {
+    running ??= evaluate()
+      .catch((error: unknown) => log.warn({ err: error }, 're-evaluation is interrupted; it goes on where it was'))
+      .finally(() => {
+        running = undefined;
+      });
+    return running;
+  }
+
+  return {
+    once,
+    start(): void {
+      const again = () => {
+        void once().then(() => {
+          if (!stopped) timer = setTimeout(again, parts.intervalMs ?? 2000);
+        });
+      };
+      again();
+    },
+    async stop(): Promise<void> {
+      stopped = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
+
+export type Evaluation = ReturnType<typeof createEvaluation>;
