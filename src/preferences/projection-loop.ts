@@ -3,7 +3,13 @@ import type { Contacts } from '../store/contacts.js';
 import type { Projector } from './projector.js';
 
 /** Contacts a projection round takes. */
-const ROUND = 200;
+const ROUND = 500;
+/**
+ * After a round of so many ms it rests this many times as long, at most LONGEST_REST ms, before the next: acknowledging goes
+ * first, decisions fold what is pending anyway, and fuller rounds cost less an event. Who is alone is projected at once.
+ */
+const REST = 3;
+const LONGEST_REST = 400;
 
 /**
  * Runs the projector: at once for contacts this process appended to, and every two seconds for any that somebody left
@@ -20,9 +26,22 @@ export function createProjectionLoop(parts: {
   let running: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
+  let hurry = false;
+  let endRest = (): void => undefined;
+
+  function rest(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const over = setTimeout(resolve, hurry || stopped ? 0 : ms);
+      endRest = () => {
+        clearTimeout(over);
+        resolve();
+      };
+    });
+  }
 
   async function drain(): Promise<void> {
     while (waiting.size > 0) {
+      const began = performance.now();
       const round = [...waiting.entries()].slice(0, ROUND);
       for (const [id] of round) waiting.delete(id);
       try {
@@ -32,6 +51,7 @@ export function createProjectionLoop(parts: {
         log.warn({ err: error }, 'projection round failed');
         return;
       }
+      await rest(Math.min(REST * (performance.now() - began), LONGEST_REST));
     }
   }
 
@@ -76,13 +96,17 @@ export function createProjectionLoop(parts: {
     sweep,
     /** Resolves when what this process appended so far is projected. */
     async settle(): Promise<void> {
+      hurry = true;
+      endRest();
       while (running || waiting.size > 0) {
         wake();
         await running;
       }
+      hurry = false;
     },
     async stop(): Promise<void> {
       stopped = true;
+      endRest();
       clearTimeout(timer);
       await running;
     },
