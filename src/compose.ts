@@ -28,6 +28,11 @@ import { createProjector } from './preferences/projector.js';
 import { createQuestions } from './preferences/questions.js';
 import { createReceipts } from './preferences/receipts.js';
 import { checkRedis, createQueue } from './queue.js';
+import { createAccessPackages } from './rights/access.js';
+import { createAccessDelivery } from './rights/access-delivery.js';
+import { createGather } from './rights/access-gather.js';
+import { createAskSystem } from './rights/access-systems.js';
+import { createAccessWords } from './rights/access-words.js';
 import { createRights } from './rights/index.js';
 import { createLetters } from './rights/letters.js';
 import { clockOffset, openStores, provesDurable } from './store/open.js';
@@ -68,6 +73,7 @@ import { createLogRoutes } from './web/log.js';
 import { mailboxRoutes } from './web/mailbox.js';
 import { createMetrics } from './web/metrics.js';
 import { problems } from './web/middleware/problem.js';
+import { accessPages } from './web/public/access.js';
 import { createActs } from './web/public/acts.js';
 import { createOneClick } from './web/public/one-click.js';
 import { createPages } from './web/public/pages.js';
@@ -75,6 +81,7 @@ import { preferencePage } from './web/public/preference-page.js';
 import { rightsPages } from './web/public/rights.js';
 import { publicRoutes } from './web/public/routes.js';
 import { createWebServer } from './web/server.js';
+import { accessPackagePages } from './web/staff/access.js';
 import { createStaff } from './web/staff/index.js';
 import { letterPages } from './web/staff/letters.js';
 import { reviewPages } from './web/staff/review.js';
@@ -98,6 +105,8 @@ const MOST_SKEW = 1000;
 /** How long (ms) a proof of readiness is believed. */
 const READY_FOR = 1000;
 const DRAIN_LIMIT = 15_000;
+/** How often (ms) letters, access packages and the like are looked after: nobody waits for them with a page open. */
+const CHORES_MS = 5000;
 
 /** Builds an installation and joins its parts: the only place that knows every one. Stores must be reachable. */
 export async function compose(
@@ -206,12 +215,54 @@ export async function compose(
     policy,
     post: outbox.enqueue,
   });
+  const accessPackages = createAccessPackages({
+    store: stores.accessPackages,
+    contacts,
+    privateParts,
+    keyring,
+    catalog,
+    policy,
+    clock,
+    log,
+    gather: createGather({
+      contacts,
+      ledger,
+      trail: stores.trail,
+      privateParts,
+      catalog,
+      policy,
+      clock,
+      requestsOf: async (keys) =>
+        (await stores.requests.ofContacts(keys)).map(({ id, kind, state, receivedAt, closedAt }) => ({
+          id,
+          kind,
+          state,
+          receivedAt: receivedAt.getTime(),
+          ...(closedAt ? { closedAt: closedAt.getTime() } : {}),
+        })),
+      lettersOf: letters.ofRequest,
+    }),
+    ask: createAskSystem({ http, now: clock.now, publicOnly: production }),
+    words: createAccessWords({ catalog, localesDir: path.join(ROOT, 'locales') }),
+  });
+  const accessDelivery = createAccessDelivery({
+    packages: accessPackages,
+    store: stores.accessPackages,
+    outbox: stores.outbox,
+    composer,
+    post: outbox.enqueue,
+    keyring,
+    clock,
+    log,
+    publicUrl: publicUrlNow,
+  });
 
   const rights = createRights({
     stores,
     accept,
     links,
     letters,
+    packages: accessPackages,
     purgeLetters: stores.letters.forgetRequest,
     mail: outbox.enqueue,
     keyring,
@@ -481,6 +532,7 @@ export async function compose(
     extensions: [
       reviewPages({ review: inbound.review }),
       letterPages({ letters, store: stores.letters, outbox: stores.outbox, clock }),
+      accessPackagePages({ packages: accessPackages, delivery: accessDelivery }),
     ],
   });
   counting.told = staff.told;
@@ -528,6 +580,13 @@ export async function compose(
         countForm: limits.form,
       }),
       rightsPages({ ...forPeople, rights, policy, refuse: limits.badToken, countForm: limits.form }),
+      accessPages({
+        pages,
+        delivery: accessDelivery,
+        catalog,
+        refuse: limits.badToken,
+        countForm: limits.form,
+      }),
       preferencePage({ ...forPeople, acts, tickets, ledger, policy, refuse: limits.badToken }),
       ...(production || environment.smtpUrl !== undefined ? [] : [mailboxRoutes({ pages, mailbox: stores.mailbox })]),
     ],
@@ -556,7 +615,11 @@ export async function compose(
   });
   const web = createWebServer(runsWeb ? oneClick : () => false, app);
 
-  const chores = createEvery({ log, everyMs: 60_000, chores: { letters: letters.finish } });
+  const chores = createEvery({
+    log,
+    everyMs: CHORES_MS,
+    chores: { letters: letters.finish, access: accessPackages.work, accessSweep: accessDelivery.sweep },
+  });
   let clockTimer: NodeJS.Timeout | undefined;
 
   return {
@@ -586,6 +649,9 @@ export async function compose(
     staff,
     letters,
     rights,
+    accessPackages,
+    accessDelivery,
+    chores,
     publicUrl: publicUrlNow,
 
     /** Starts the roles; resolves with the port of the web role (0 for a worker, which serves health and metrics only). */

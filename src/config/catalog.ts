@@ -57,6 +57,16 @@ const destination = z.strictObject({
   callsPerSecond: z.number().positive().optional(),
 });
 
+const accessSystem = z.strictObject({
+  name: id,
+  url: z.url({ protocol: /^https?$/ }),
+  role: z.enum(['processor', 'third_party']),
+  about: words,
+  // Standard Webhooks: 24 to 64 bytes in base64.
+  secret: z.string().regex(/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/, 'give whsec_ and the base64 of 24 to 64 random bytes'),
+  answerDays: z.number().int().min(1).max(30).default(10),
+});
+
 /** Relative luminance and contrast of two colours. WCAG 2.2, 1.4.3. */
 export function contrast(first: string, second: string): number {
   const luminance = (hex: string) => {
@@ -90,6 +100,7 @@ const catalogSchema = z
     purposes: z.record(z.enum(PURPOSES), purposeWords),
     notices: z.array(z.strictObject({ id, version: z.string().min(1), language: z.string(), text: z.string().min(1) })),
     destinations: z.array(destination).default([]),
+    accessSystems: z.array(accessSystem).default([]),
   })
   .superRefine((catalog, context) => {
     const fault = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
@@ -109,6 +120,7 @@ const catalogSchema = z
     unique(catalog.topics, 'id', 'topics');
     unique(catalog.topics, 'code', 'topics');
     unique(catalog.destinations, 'name', 'destinations');
+    unique(catalog.accessSystems, 'name', 'accessSystems');
     const brands = new Set(catalog.brands.map((item) => item.id));
     const topics = new Set(catalog.topics.map((item) => item.id));
     catalog.topics.forEach((item, index) => {

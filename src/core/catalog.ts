@@ -64,6 +64,20 @@ export interface CatalogDestination {
   readonly callsPerSecond?: number | undefined;
 }
 
+/** An outside system that is asked what it holds of a person, for an access request. */
+export interface AccessSystem {
+  readonly name: string;
+  readonly url: string;
+  /** A `third_party` gets hashes of addresses only. */
+  readonly role: 'processor' | 'third_party';
+  /** What it is, in words people read. */
+  readonly about: Words;
+  /** `whsec_…`: its requests are signed with it. */
+  readonly secret: string;
+  /** Days it has to answer. */
+  readonly answerDays: number;
+}
+
 export interface Catalog {
   readonly group: {
     readonly name: string;
@@ -81,6 +95,7 @@ export interface Catalog {
   readonly purposes: Readonly<Record<Purpose, PurposeWords>>;
   readonly notices: readonly Notice[];
   readonly destinations: readonly CatalogDestination[];
+  readonly accessSystems: readonly AccessSystem[];
 }
 
 export function brandById(catalog: Catalog, id: string): Brand | undefined {

@@ -5,7 +5,7 @@ import type { Block } from '../mail/plain-text.js';
 import { winAnsi } from './win-ansi.js';
 
 /** Points, 72 to an inch. */
-interface Paper {
+export interface Paper {
   readonly size: 'LETTER' | 'A4';
   readonly left: number;
   /** Where the address shows through the envelope's window. */
@@ -14,12 +14,14 @@ interface Paper {
 }
 
 /** US #10 envelope with one window, and DIN 5008 form B. */
-const PAPERS: Readonly<Record<'LETTER' | 'A4', Paper>> = {
+export const PAPERS: Readonly<Record<'LETTER' | 'A4', Paper>> = {
   LETTER: { size: 'LETTER', left: 63, window: { top: 144, width: 290, height: 76 }, bodyTop: 256 },
   A4: { size: 'A4', left: 71, window: { top: 142, width: 240, height: 98 }, bodyTop: 280 },
 };
 /** Countries that print on letter paper. */
 const LETTER_PAPER = new Set(['US', 'CA', 'MX', 'PH', 'CL', 'CO', 'VE']);
+
+export const paperOf = (country: string): Paper => PAPERS[LETTER_PAPER.has(country) ? 'LETTER' : 'A4'];
 
 const RIGHT = 63;
 const BOTTOM = 72;
@@ -50,7 +52,7 @@ export interface PrintedLetter {
  * that nothing is fetched or embedded. Throws HushError('invalid') for an address that no window holds.
  */
 export async function printLetter(letter: PrintedLetter): Promise<Buffer> {
-  const paper = PAPERS[LETTER_PAPER.has(letter.country) ? 'LETTER' : 'A4'];
+  const paper = paperOf(letter.country);
   let lacks = false;
   const ansi = (text: string): string => {
     const written = winAnsi(text);

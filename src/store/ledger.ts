@@ -104,6 +104,19 @@ export function createLedger(connection: Connection) {
       return rows.map((row) => entryFrom(row as unknown as Row));
     },
 
+    /** The same, a page at a time, for histories that should not be in memory whole; `type` picks one kind of event. */
+    async *pages(key: Buffer, options: { readonly type?: string; readonly size?: number } = {}) {
+      const { type, size = 500 } = options;
+      for (let after = 0; ; ) {
+        const filter = { contact: binary(key), number: { $gt: after }, ...(type ? { 'event.type': type } : {}) };
+        const rows = await ledger.find(filter, { sort: { number: 1 }, limit: size, promoteBuffers: true }).toArray();
+        const last = rows.at(-1);
+        if (!last) return;
+        yield rows.map((row) => entryFrom(row as unknown as Row));
+        after = Number(last.number);
+      }
+    },
+
     async byId(id: string): Promise<LedgerEntry | undefined> {
       const row = await ledger.findOne({ id }, { promoteBuffers: true });
       return row ? entryFrom(row as unknown as Row) : undefined;

@@ -1,4 +1,5 @@
 import type { Connection, Model } from 'mongoose';
+import { createAccessStore } from './access-packages.js';
 import { createApiKeys } from './api-keys.js';
 import { createTrailStore } from './audit-trail.js';
 import { createChanges } from './changes.js';
@@ -56,6 +57,7 @@ export async function openStores(uri: string, namespace: string) {
     letters: createLetterStore(connection),
     requests: createRequestStore(connection),
     requestFiles: createRequestFiles(connection),
+    accessPackages: createAccessStore(connection),
   };
   const models: Model<never>[] = Object.values(stores).flatMap((store) => store.models as never);
   for (const model of models) await model.createIndexes();

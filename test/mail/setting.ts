@@ -28,6 +28,7 @@ export const VALUES = {
   reference: 'K7QM2-D4X9T-BA7CD',
   what: 'day 40, not answered yet',
   due: 'February 24, 2026',
+  until: 'December 8, 2026',
 } as const;
 
 /** An empty database of this name, with the indexes of outbox and mailbox. */

@@ -47,7 +47,6 @@ const REASONS: Partial<Record<LetterKind, readonly string[]>> = {
   extension: EXTENSION_REASONS,
   refusal: REFUSAL_REASONS,
 };
-const LINKED: readonly LetterKind[] = ['verification', 'fulfilment', 'agent_confirmation'];
 const RECEIVED = Date.UTC(2026, 9, 31, 23, 59);
 const DEADLINES = deadlinesOf(policy, { jurisdiction: 'US-WI', receivedAt: RECEIVED });
 let counter = 0;
@@ -65,7 +64,7 @@ function letter(kind: LetterKind, change: Partial<LetterRequest> = {}): LetterRe
     due: DEADLINES.due,
     ...(kind === 'extension' ? { extendedDue: DEADLINES.extendedDue } : {}),
     ...(REASONS[kind] ? { reason: REASONS[kind][0] ?? '' } : {}),
-    ...(LINKED.includes(kind) ? { link: 'https://preferences.example.com/rights/t0ken?a=1&b=2' } : {}),
+    link: 'https://preferences.example.com/rights/t0ken?a=1&b=2',
     ...change,
   };
 }

@@ -122,7 +122,12 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
     lookup: stores.staffLookup,
     approvals: stores.staffApprovals,
     trail: stores.trail,
-    forget: [stores.letters.forget, stores.inboundReview.forgetAll, ...(parts.onErased ? [parts.onErased] : [])],
+    forget: [
+      stores.letters.forget,
+      (erased) => stores.accessPackages.forget(erased),
+      stores.inboundReview.forgetAll,
+      ...(parts.onErased ? [parts.onErased] : []),
+    ],
     privateParts,
     keyring,
     leader: stores.leaders.leaderFor('statistics'),

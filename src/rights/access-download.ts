@@ -1,0 +1,71 @@
+import { createHmac, randomBytes, scrypt } from 'node:crypto';
+import { promisify } from 'node:util';
+import { encodeBase32 } from '../core/base32.js';
+import { openWith, sealWith } from '../core/seal.js';
+
+/** Bytes sealed at once. */
+export const CHUNK = 256 * 1024;
+/** Wrong passphrases until a link is locked. */
+export const ATTEMPTS = 5;
+
+/**
+ * Cost of a try, RFC 7914: 32 MB and some 100 ms. A passphrase has 80 random bits, so that a stolen database is no help even
+ * without it.
+ */
+const COST = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 } as const;
+const derive = promisify<string, Buffer, number, typeof COST, Buffer>(scrypt);
+
+const plain = (text: string): string =>
+  text
+    .toUpperCase()
+    .replace(/[^0-9A-Z]/g, '')
+    .replaceAll('O', '0')
+    .replace(/[IL]/g, '1');
+
+/** Sixteen letters in groups of four, to be read out: Crockford's alphabet has no I, L, O or U. 80 bits. */
+export function newPassphrase(): string {
+  return encodeBase32(randomBytes(10)).replace(/(.{4})(?=.)/g, '$1-');
+}
+
+/** The key of a passphrase as somebody types it: case, blanks, dashes and look-alikes make no difference. */
+export function keyOfPassphrase(passphrase: string, salt: Buffer): Promise<Buffer> {
+  return derive(plain(passphrase).slice(0, 64), salt, 32, COST);
+}
+
+/** Where a chunk belongs: one moved elsewhere, or a file cut short, does not open. */
+const place = (download: string, index: number, chunks: number) => Buffer.from(`${download}/${index}/${chunks}`);
+const CHECK = -1;
+
+export const sealCheck = (key: Buffer, download: string) =>
+  sealWith(key, Buffer.from('hush'), place(download, CHECK, 0));
+export const opensCheck = (key: Buffer, download: string, check: Buffer) =>
+  openWith(key, check, place(download, CHECK, 0)) !== undefined;
+
+export const sealChunk = (key: Buffer, download: string, index: number, bytes: Buffer) =>
+  sealWith(key, bytes, place(download, index, 0));
+export const openChunk = (key: Buffer, download: string, index: number, sealed: Buffer) =>
+  openWith(key, sealed, place(download, index, 0));
+
+export const newToken = (): string => randomBytes(20).toString('base64url');
+
+/** The keyed hash under which a link is kept: the store cannot make links of it. */
+export function tokenHash(lookup: Uint8Array, token: string): string {
+  return createHmac('sha256', lookup).update(`access-link:${token}`).digest('base64url').slice(0, 32);
+}
+
+/** Bytes as they come, as chunks of one size and a rest. */
+export async function* chunked(bytes: AsyncIterable<Buffer>, size = CHUNK): AsyncGenerator<Buffer> {
+  let held: Buffer[] = [];
+  let length = 0;
+  for await (const piece of bytes) {
+    held.push(piece);
+    length += piece.length;
+    while (length >= size) {
+      const all = Buffer.concat(held);
+      yield all.subarray(0, size);
+      held = [all.subarray(size)];
+      length = all.length - size;
+    }
+  }
+  if (length > 0) yield Buffer.concat(held);
+}

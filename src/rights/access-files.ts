@@ -1,0 +1,272 @@
+import PDFDocument from 'pdfkit';
+import type { Brand, Catalog } from '../core/catalog.js';
+import { type Held, SECTIONS, type Section } from './access-gather.js';
+import type { AccessWords, Said } from './access-words.js';
+import { paperOf } from './letter-pdf.js';
+import { winAnsi } from './win-ansi.js';
+
+/** The three forms of one package. */
+export const FILES = ['json', 'html', 'pdf'] as const;
+export type FileName = (typeof FILES)[number];
+
+/** Takes bytes as they come; resolves when it can take more. */
+export type Sink = (bytes: Buffer) => Promise<void>;
+
+export interface PackageHead {
+  readonly request: string;
+  /** ms */
+  readonly at: number;
+  readonly brand: Brand;
+  readonly group: Catalog['group'];
+  /** Lines for the window of an envelope; none when nothing is posted. */
+  readonly address: readonly string[];
+}
+
+interface Writer {
+  begin(): Promise<void>;
+  section(name: Section): Promise<void>;
+  row(held: Held, said: Said): Promise<void>;
+  end(): Promise<void>;
+}
+
+function jsonWriter(head: PackageHead, sink: Sink): Writer {
+  const write = (text: string) => sink(Buffer.from(text));
+  let first = true;
+  return {
+    begin: () =>
+      write(
+        `{"format":"hush-access-package/1","request":${JSON.stringify(head.request)},"made":"${new Date(head.at).toISOString()}","controller":${JSON.stringify({ name: head.brand.legalName, postal: head.brand.postal, privacyAddress: head.group.privacyAddress, phone: head.group.phone, policy: head.group.policyUrl })}`,
+      ),
+    async section(name) {
+      await write(`${name === SECTIONS[0] ? '' : ']'},\n"${name}":[`);
+      first = true;
+    },
+    async row({ row }) {
+      await write(`${first ? '' : ','}\n${JSON.stringify(row)}`);
+      first = false;
+    },
+    end: () => write(']}\n'),
+  };
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+const escaped = (text: string) => text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? character);
+
+const STYLE =
+  'body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:0 auto;padding:16px;color:#1d2327;background:#fff}h1{font-size:1.7rem}h2{border-bottom:2px solid #545d63}h3{font-size:1rem;margin:1em 0 .2em}dl{margin:0 0 .8em;display:grid;grid-template-columns:minmax(6rem,14rem) 1fr;gap:2px 12px}dt{color:#545d63}dd{margin:0}dt,dd,h3{overflow-wrap:anywhere}@media(max-width:30rem){dl{display:block}dd{margin:0 0 .4em}}';
+
+/** Opens in any browser, without a network: no script, no image, no style from elsewhere. */
+function htmlWriter(head: PackageHead, words: AccessWords, sink: Sink): Writer {
+  const { t } = words;
+  const write = (text: string) => sink(Buffer.from(text));
+  let open = false;
+  let empty = false;
+  const close = () => (open ? write(`${empty ? `<p>${escaped(t('empty'))}</p>` : ''}</section>\n`) : Promise.resolve());
+  return {
+    begin: () =>
+      write(`<!doctype html>
+<html lang="${words.language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>${escaped(t('title'))}</title><style>${STYLE}</style></head><body><main>
+<p><b>${escaped(head.brand.name)}</b></p><h1>${escaped(t('title'))}</h1>
+<p>${escaped(t('made', { date: words.day(head.at), request: head.request }))}</p>
+<p>${escaped(t('intro', { group: head.group.name, phone: head.group.phone, address: head.group.privacyAddress }))}</p><p>${escaped(t('others'))}</p>
+<nav><ul>${SECTIONS.map((name) => `<li><a href="#${name}">${escaped(t(`section.${name}`))}</a></li>`).join('')}</ul></nav>
+`),
+    async section(name) {
+      await close();
+      open = true;
+      empty = true;
+      await write(
+        `<section aria-labelledby="${name}"><h2 id="${name}">${escaped(t(`section.${name}`))}</h2><p>${escaped(t(`about.${name}`))}</p>\n`,
+      );
+    },
+    async row(_held, { head: title, lines }) {
+      empty = false;
+      const list = lines.map(([label, text]) => `<dt>${escaped(label)}</dt><dd>${escaped(text)}</dd>`).join('');
+      await write(`<h3>${escaped(title)}</h3>${list === '' ? '' : `<dl>${list}</dl>`}\n`);
+    },
+    async end() {
+      await close();
+      await write('</main></body></html>\n');
+    },
+  };
+}
+
+const INK = '#1d2327';
+const SOFT = '#545d63';
+const RIGHT = 63;
+const BOTTOM = 72;
+
+/** Page by page: a page that is full is written and forgotten. */
+function pdfWriter(head: PackageHead, words: AccessWords, country: string, sink: Sink): Writer {
+  const { t } = words;
+  const paper = paperOf(country);
+  const doc = new PDFDocument({
+    size: paper.size,
+    margins: { top: 63, bottom: BOTTOM, left: paper.left, right: RIGHT },
+    autoFirstPage: false,
+    tagged: true,
+    displayTitle: true,
+    lang: words.language,
+    pdfVersion: '1.7',
+    info: {
+      Title: t('title'),
+      Author: head.brand.legalName,
+      CreationDate: new Date(head.at),
+      ModDate: new Date(head.at),
+    },
+  });
+  let waiting: Buffer[] = [];
+  doc.on('data', (chunk: Buffer) => waiting.push(chunk));
+  const ended = new Promise<void>((resolve, reject) => {
+    doc.on('end', resolve);
+    doc.on('error', reject);
+  });
+  async function drain(): Promise<void> {
+    const chunks = waiting;
+    waiting = [];
+    if (chunks.length > 0) await sink(Buffer.concat(chunks));
+  }
+  let lacks = false;
+  let page = 0;
+  let empty = false;
+  let open = false;
+  const ansi = (text: string): string => {
+    const written = winAnsi(text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' '));
+    lacks ||= written.lacks;
+    return written.text;
+  };
+  let width = 0;
+  const root = doc.struct('Document', { lang: words.language });
+  doc.addStructure(root);
+
+  doc.on('pageAdded', () => {
+    page++;
+    width = doc.page.width - paper.left - RIGHT;
+    const { x, y } = doc;
+    doc.markContent('Artifact', { type: 'Pagination' });
+    doc.font('Helvetica').fontSize(8).fillColor(SOFT);
+    // In one line, so that the text it interrupts keeps its place; below the margin, where no page ends.
+    doc.page.margins.bottom = 0;
+    doc.text(ansi(t('page', { page })), paper.left, doc.page.height - 42, { lineBreak: false });
+    doc.page.margins.bottom = BOTTOM;
+    doc.endMarkedContent();
+    doc.x = x;
+    doc.y = y;
+    doc.font('Helvetica').fontSize(9.5).fillColor(INK);
+  });
+
+  function put(tag: string, size: number, text: string, options: { bold?: boolean; soft?: boolean } = {}): void {
+    const element = doc.struct(tag, {}, [
+      () => {
+        doc.font(options.bold ? 'Helvetica-Bold' : 'Helvetica').fontSize(size);
+        doc.fillColor(options.soft ? SOFT : INK).text(ansi(text), paper.left, doc.y, { width, lineGap: 2 });
+      },
+    ]);
+    root.add(element);
+    element.end();
+  }
+  function room(points: number): void {
+    if (doc.y + points > doc.page.height - BOTTOM) doc.addPage();
+  }
+  function closeSection(): void {
+    if (open && empty) put('P', 9.5, t('empty'));
+  }
+
+  return {
+    async begin() {
+      doc.addPage();
+      put('P', 14, head.brand.name, { bold: true });
+      if (head.address.length > 0) {
+        doc.y = paper.window.top - 14;
+        put('P', 7.5, `${head.brand.legalName}, ${head.brand.postal}`, { soft: true });
+        doc.y = paper.window.top;
+        for (const line of head.address.slice(0, 7)) put('P', 10, line);
+        doc.y = Math.max(doc.y + 20, paper.bodyTop);
+      } else doc.moveDown();
+      put('H1', 17, t('title'), { bold: true });
+      doc.moveDown(0.4);
+      put('P', 10, t('made', { date: words.day(head.at), request: head.request }));
+      const { name: group, phone, privacyAddress: address } = head.group;
+      put('P', 10, t('intro', { group, phone, address }));
+      put('P', 10, t('others'));
+      await drain();
+    },
+    async section(name) {
+      closeSection();
+      open = true;
+      empty = true;
+      room(90);
+      doc.moveDown(1);
+      put('H2', 13, t(`section.${name}`), { bold: true });
+      put('P', 9.5, t(`about.${name}`), { soft: true });
+      doc.moveDown(0.4);
+      await drain();
+    },
+    async row(_held, said) {
+      empty = false;
+      room(40);
+      put('H3', 9.5, said.head, { bold: true });
+      if (said.lines.length > 0) put('P', 9.5, said.lines.map(([label, text]) => `${label}: ${text}`).join(' · '));
+      doc.moveDown(0.3);
+      await drain();
+    },
+    async end() {
+      closeSection();
+      if (lacks) {
+        doc.moveDown();
+        put('P', 8.5, t('characters'), { soft: true });
+      }
+      root.end();
+      doc.end();
+      await ended;
+      await drain();
+    },
+  };
+}
+
+/**
+ * Writes a package in its three forms in one pass. Memory is bounded by a row and a page, not by how much there is; `sinks`
+ * take the bytes of each file in order.
+ */
+export async function writePackage(parts: {
+  readonly head: PackageHead;
+  readonly words: AccessWords;
+  readonly country: string;
+  readonly held: AsyncIterable<Held>;
+  readonly sinks: Readonly<Record<FileName, Sink>>;
+}): Promise<{ readonly rows: number }> {
+  const { head, words, sinks } = parts;
+  const writers = [
+    jsonWriter(head, sinks.json),
+    htmlWriter(head, words, sinks.html),
+    pdfWriter(head, words, parts.country, sinks.pdf),
+  ];
+  for (const writer of writers) await writer.begin();
+  let at = 0;
+  let rows = 0;
+  const advance = async (to: number) => {
+    for (; at <= to; at++) {
+      const name = SECTIONS[at];
+      if (name) for (const writer of writers) await writer.section(name);
+    }
+  };
+  for await (const held of parts.held) {
+    await advance(SECTIONS.indexOf(held.section));
+    const said = words.said(held);
+    for (const writer of writers) await writer.row(held, said);
+    rows++;
+    // A long history must not keep everybody else waiting.
+    if (rows % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await advance(SECTIONS.length - 1);
+  for (const writer of writers) await writer.end();
+  return { rows };
+}

@@ -1,0 +1,145 @@
+import { pipeline } from 'node:stream/promises';
+import { HushError } from '../../core/errors.js';
+import type { Packages } from '../../rights/access.js';
+import type { AccessDelivery } from '../../rights/access-delivery.js';
+import { FILES } from '../../rights/access-files.js';
+import type { StoredPackage } from '../../store/access-packages.js';
+import { type List, sentAsCsv, viewList } from './list.js';
+import { when } from './render.js';
+import type { StaffShell, Visit } from './shell.js';
+import { spelled } from './words.js';
+
+const TYPES = { html: 'text/html; charset=utf-8', pdf: 'application/pdf', json: 'application/json' } as const;
+
+function stateOf(made: StoredPackage): { code: string; tone: string } {
+  if (made.openedAt !== undefined) return { code: 'opened', tone: 'yes' };
+  if (made.state === 'delivered') return { code: made.key ? 'delivered' : 'over', tone: made.key ? 'yes' : 'soft' };
+  if (made.state === 'ready') return { code: made.key ? 'ready' : 'over', tone: made.key ? 'warn' : 'soft' };
+  return { code: made.state, tone: made.state === 'failed' ? 'no' : 'warn' };
+}
+
+/** Access packages: what is gathered, who has not answered, and handing it over. */
+export function accessPackagePages(parts: { readonly packages: Packages; readonly delivery: AccessDelivery }) {
+  const { packages, delivery } = parts;
+
+  async function packageFor(visit: Visit): Promise<StoredPackage> {
+    const made = await packages.get(visit.param('id'));
+    if (!made) throw new HushError('not_found', 'there is no such package');
+    return made;
+  }
+
+  async function show(visit: Visit, told?: { passphrase: string; link: string; mailed: boolean }): Promise<void> {
+    const made = await packageFor(visit);
+    const state = stateOf(made);
+    await visit.page('access', {
+      title: 'Access package',
+      made,
+      state: { ...state, words: visit.pages.word('package', state.code) },
+      systems: made.systems.map((system) => ({
+        ...system,
+        words: visit.pages.word('asked', system.state),
+        tone:
+          system.state === 'answered' || system.state === 'nothing_held'
+            ? 'yes'
+            : system.state === 'waiting'
+              ? 'warn'
+              : 'no',
+      })),
+      files: FILES.map((name) => ({ name, size: Math.max(1, Math.round((made.files?.[name]?.size ?? 0) / 1024)) })),
+      open: made.key !== undefined && made.files !== undefined && made.openedAt === undefined,
+      told: told && { ...told, groups: spelled(told.passphrase) },
+    });
+  }
+
+  return (shell: StaffShell): void => {
+    shell.navigate({ href: '/staff/access', label: 'Access', permission: 'requests.read' });
+
+    shell.get('/staff/access', 'requests.read', async (visit) => {
+      const spec: List<StoredPackage> = {
+        name: 'access-packages',
+        title: 'Access packages',
+        noun: ['package', 'packages'],
+        filters: [],
+        columns: [
+          { label: 'Asked', text: ({ at }) => when(at) },
+          { label: 'Package', text: ({ id }) => id, href: ({ id }) => `/staff/access/${id}` },
+          { label: 'Request', text: ({ request }) => request },
+          { label: 'Way', text: ({ way }) => visit.pages.word('delivery', way) },
+          {
+            label: 'State',
+            text: (made) => visit.pages.word('package', stateOf(made).code),
+            tone: (made) => stateOf(made).tone,
+          },
+          {
+            label: 'Systems that have not answered',
+            num: true,
+            text: ({ systems }) =>
+              String(systems.filter(({ state }) => state === 'waiting' || state === 'not_answered').length),
+          },
+        ],
+        empty: {
+          title: 'No package yet',
+          text: 'When somebody verified asks what we hold, it is gathered here and in the systems that the catalog names.',
+        },
+        rows: packages.list,
+      };
+      if (await sentAsCsv(visit, spec)) return;
+      await visit.page('list', { title: spec.title, intro: undefined, list: await viewList(visit, spec) });
+    });
+
+    shell.get('/staff/access/:id', 'requests.read', (visit) => show(visit));
+
+    shell.get('/staff/access/:id/files/:name', 'requests.work', async (visit) => {
+      const made = await packageFor(visit);
+      const name = FILES.find((known) => known === visit.param('name'));
+      if (!name || !made.files || !made.key) throw new HushError('not_found', 'there is no such file');
+      await visit.record({
+        kind: 'export',
+        what: 'access_file',
+        contact: made.contacts[0],
+        about: `${made.request} ${made.id} ${name}`,
+      });
+      visit.response
+        .status(200)
+        .type(TYPES[name])
+        .set('Cache-Control', 'no-store')
+        .set('Content-Disposition', `attachment; filename="${made.id}.${name}"`);
+      await pipeline(packages.file(made, name), visit.response);
+    });
+
+    shell.post('/staff/access/:id/link', 'requests.work', async (visit) => {
+      const made = await packageFor(visit);
+      await visit.record({
+        kind: 'export',
+        what: 'access_link',
+        contact: made.contacts[0],
+        about: `${made.request} ${made.id}`,
+      });
+      await show(visit, await delivery.offer(made.id, visit.user.id));
+    });
+
+    shell.post('/staff/access/:id/mail', 'requests.work', async (visit) => {
+      const made = await packageFor(visit);
+      await visit.record({
+        kind: 'export',
+        what: 'access_mail',
+        contact: made.contacts[0],
+        about: `${made.request} ${made.id}`,
+      });
+      const { fingerprint } = await delivery.mail(made.id, visit.user.id);
+      await visit.go(`/staff/access/${made.id}`, `Handed to the mail server, for the key ${fingerprint}.`);
+    });
+
+    shell.post('/staff/access/:id/posted', 'requests.work', async (visit) => {
+      const made = await packageFor(visit);
+      await visit.record({
+        kind: 'change',
+        what: 'access_posted',
+        contact: made.contacts[0],
+        about: `${made.request} ${made.id}`,
+      });
+      await delivery.posted(made.id, visit.user.id);
+      await visit.go(`/staff/access/${made.id}`, 'Marked as posted. What was gathered is destroyed.');
+    });
+  };
+}
