@@ -73,8 +73,13 @@ export function createGather(parts: {
 }) {
   const { contacts, ledger, trail, privateParts, catalog, policy, clock } = parts;
 
+  const labels = new WeakMap<Contact, string>();
+
+  /** Opened once a contact, not once a row. */
   function labelOf(contact: Contact): string {
-    return readable(addressOf(privateParts, contact)) ?? contactKeyText(contact.key);
+    const label = labels.get(contact) ?? readable(addressOf(privateParts, contact)) ?? contactKeyText(contact.key);
+    labels.set(contact, label);
+    return label;
   }
 
   function contactRow(contact: Contact): Record<string, unknown> {

@@ -17,11 +17,15 @@ const MOST_LINES = 2000;
 const DEEPEST = 8;
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}/;
 
+/** A text longer than anybody reads is cut where people read it, visibly; the JSON has it whole. */
+const LONGEST = 4000;
+const shortened = (text: string) => (text.length > LONGEST ? `${text.slice(0, LONGEST)} […]` : text);
+
 /** `{a: {b: [1]}}` as lines `a.b[0]: 1`. */
 export function linesOf(value: unknown, name = '', depth = 0): [string, string][] {
   if (value === undefined || value === null) return [];
-  if (typeof value !== 'object') return [[name, String(value)]];
-  if (depth >= DEEPEST) return [[name, JSON.stringify(value).slice(0, 2000)]];
+  if (typeof value !== 'object') return [[name, shortened(String(value))]];
+  if (depth >= DEEPEST) return [[name, shortened(JSON.stringify(value))]];
   const entries: [string, unknown][] = Array.isArray(value)
     ? value.map((item, at) => [`${name}[${at}]`, item])
     : Object.entries(value).map(([key, item]) => [name === '' ? key : `${name}.${key}`, item]);

@@ -39,6 +39,9 @@ function has(character: string): boolean {
   return (code >= 0x20 && code <= 0x7e) || (code >= 0xa0 && code <= 0xff) || BEYOND_LATIN_1.has(character);
 }
 
+/** Most texts: nothing to do. */
+const PLAIN = /^[\n\x20-\x7e\xa0-\xac\xae-\xff]*$/;
+
 const every = (text: string) => text !== '' && [...text].every(has);
 
 /**
@@ -46,6 +49,7 @@ const every = (text: string) => text !== '' && [...text].every(has);
  * `Walesa`) or else its number (`[U+738B]`): never another character that looks meant. `lacks` says that this happened.
  */
 export function winAnsi(text: string): { readonly text: string; readonly lacks: boolean } {
+  if (PLAIN.test(text)) return { text: text.normalize('NFC'), lacks: false };
   let lacks = false;
   const written = [...text.normalize('NFC')].map((character) => {
     if (character === '\n') return character;
