@@ -29,9 +29,6 @@ export const VALUES = {
   what: 'day 40, not answered yet',
   due: 'February 24, 2026',
   until: 'December 8, 2026',
-  reference: '7K2M-94QX',
-  what: 'the deadline comes nearer',
-  due: 'December 15, 2026',
 } as const;
 
 /** An empty database of this name, with the indexes of outbox and mailbox. */
