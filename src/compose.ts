@@ -36,6 +36,7 @@ import { createAccessWords } from './rights/access-words.js';
 import { createRights } from './rights/index.js';
 import { createLetters } from './rights/letters.js';
 import { clockOffset, openStores, provesDurable } from './store/open.js';
+import { cursorText } from './suppression/change-entry.js';
 import { createChangeFeed } from './suppression/change-feed.js';
 import { createSuppressionExport } from './suppression/export.js';
 import { bindDestinations } from './sync/bind.js';
@@ -48,9 +49,10 @@ import { providerAddress } from './sync/provider-address.js';
 import { createReconciliation } from './sync/reconciliation.js';
 import { createReconciliationLoop } from './sync/reconciliation-loop.js';
 import { createSweeper } from './sync/sweeper.js';
+import { createWebhooksOut } from './sync/webhooks-out.js';
 import { createSyncWorker, type WorkerTimes } from './sync/worker.js';
 import { createAuthenticate } from './web/api/authenticate.js';
-import { changeRoutes, cursorText } from './web/api/changes.js';
+import { changeRoutes } from './web/api/changes.js';
 import { consentRoutes } from './web/api/consents.js';
 import { contactRoutes } from './web/api/contacts.js';
 import { decisionRoutes } from './web/api/decisions.js';
@@ -61,6 +63,7 @@ import { receiptRoutes } from './web/api/receipts.js';
 import { createRequestReader } from './web/api/requests.js';
 import { createApiRoutes } from './web/api/route.js';
 import { suppressionRoutes } from './web/api/suppressions.js';
+import { webhookRoutes } from './web/api/webhooks.js';
 import { type AppParts, createApp, isMachinePath } from './web/app.js';
 import { clientAddressOf } from './web/client-address.js';
 import { docsRoutes } from './web/docs.js';
@@ -368,6 +371,17 @@ export async function compose(
     onFound: metrics.found,
     ...every,
   });
+  const webhooksOut = createWebhooksOut({
+    subscriptions: stores.webhookSubscriptions,
+    changes,
+    http,
+    keyring,
+    publicOnly: production,
+    leaderFor: (name) => leaders.leaderFor(name),
+    clock,
+    log,
+    ...every,
+  });
   const reports = createDestinationReports({
     destinations,
     contacts,
@@ -486,6 +500,7 @@ export async function compose(
   });
   suppressionRoutes(routes, { suppressionExport, reader, cursor: async () => cursorText(await changes.head()) });
   changeRoutes(routes, { changes, isStopping: () => stopping });
+  webhookRoutes(routes, { subscriptions: stores.webhookSubscriptions, webhooksOut, changes, production });
   destinationRoutes(routes, { reports, destinations, configurations });
 
   const acts = createActs({ accept, questions, clock });
@@ -641,6 +656,7 @@ export async function compose(
     sweeper,
     evaluation,
     reconciling,
+    webhooksOut,
     reports,
     feed,
     worker,
@@ -683,6 +699,7 @@ export async function compose(
         sweeper.start();
         evaluation.start();
         reconciling.start();
+        webhooksOut.start();
         sealing.start();
         feed.start();
         outbox.start();
@@ -701,7 +718,7 @@ export async function compose(
       await projection.settle().catch(() => undefined);
       await projection.stop();
       if (runsWorker) {
-        await Promise.all([evaluation.stop(), reconciling.stop()]);
+        await Promise.all([evaluation.stop(), reconciling.stop(), webhooksOut.stop()]);
         await Promise.all([
           sweeper.stop(),
           worker.stop(),

@@ -25,6 +25,7 @@ import { createStaffLookup } from './staff-lookup.js';
 import { createStaffSessions } from './staff-sessions.js';
 import { createStaffStatistics } from './staff-statistics.js';
 import { createTickets } from './tickets.js';
+import { createWebhookSubscriptions } from './webhook-subscriptions.js';
 import { createWriterIds } from './writer-ids.js';
 
 /** Every collection of an installation, with its indexes made. */
@@ -48,6 +49,7 @@ export async function openStores(uri: string, namespace: string) {
     inboundReview: createInboundReviewStore(connection),
     reconciliations: createReconciliations(connection),
     configurations: createConfigurations(connection),
+    webhookSubscriptions: createWebhookSubscriptions(connection),
     trail: createTrailStore(connection),
     staffSessions: createStaffSessions(connection),
     staffCalls: createStaffCalls(connection),

@@ -1,25 +1,22 @@
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
-import { contactKeyText } from '../../core/keys.js';
 import type { Changes } from '../../store/changes.js';
-import { iso } from './requests.js';
+import { changeEntry, cursorNumber, cursorText } from '../../suppression/change-entry.js';
 import type { ApiRoutes } from './route.js';
 
 /** How often (ms) a waiting reader's question is asked again. */
 const LOOK = 200;
 const LONGEST_WAIT = 60;
 
-export const cursorText = (number: number): string => `n${number}`;
-
 function numberOf(cursor: string): number {
-  const digits = /^n(\d{1,15})$/.exec(cursor)?.[1];
-  if (digits === undefined) {
+  const number = cursorNumber(cursor);
+  if (number === undefined) {
     throw new HushError('invalid', 'this is no cursor of the feed', {
       field: 'after',
       remedy: 'give the cursor of an earlier answer, or leave it out to begin at the oldest change',
     });
   }
-  return Number(digits);
+  return number;
 }
 
 const wholeNumber = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
@@ -78,13 +75,7 @@ export function changeRoutes(
         if (found.changes.length > 0 || Date.now() >= until || gone || parts.isStopping()) {
           const last = found.changes.at(-1)?.number ?? after;
           return {
-            changes: found.changes.map(({ number, contact, at, version, scopes }) => ({
-              cursor: cursorText(number),
-              contact: contactKeyText(contact),
-              at: iso(at.getTime()),
-              scopes,
-              version,
-            })),
+            changes: found.changes.map(changeEntry),
             cursor: cursorText(last),
             more: last < found.head,
           };

@@ -1,0 +1,209 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Clock } from '../core/clock.js';
+import type { Keyring } from '../core/keys.js';
+import { createSealer } from '../core/seal.js';
+import type { Changes } from '../store/changes.js';
+import { type Leader, whileLeading } from '../store/leader.js';
+import type { WebhookSubscription, WebhookSubscriptions } from '../store/webhook-subscriptions.js';
+import { changeEntry, cursorText } from '../suppression/change-entry.js';
+import { signDelivery } from './destinations/mechanics/standard-webhooks.js';
+import type { HttpClient } from './http.js';
+import { ProviderError } from './provider-error.js';
+
+/** Changes of one delivery: a body of some 100 kB. */
+const BATCH = 500;
+/** Standard Webhooks: "15–30s". */
+const TIMEOUT = 15_000;
+/** Waits (ms) after failures: doubled from the first to the longest. */
+const FIRST_RETRY = 5_000;
+const LONGEST_RETRY = 3_600_000;
+/** A receiver that fails for five days is given up: a long weekend and two days. The feed keeps 90. */
+const GIVE_UP = 5 * 86_400_000;
+/** How long (ms) the secret before a rotation still signs. */
+const CHANGE_OVER = 86_400_000;
+
+/** A new signing secret, as the receiver gets it. */
+const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
+
+/**
+ * Sends the change feed to whoever subscribed, after the Standard Webhooks specification. Level-triggered: a subscription is
+ * a cursor, and what lies after it is to be delivered, in order. A delivery whose outcome is not known is repeated as it
+ * was, under the same id.
+ * @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+ */
+export function createWebhooksOut(parts: {
+  readonly subscriptions: WebhookSubscriptions;
+  readonly changes: Changes;
+  readonly http: HttpClient;
+  readonly keyring: Keyring;
+  /** Only public addresses are written to. */
+  readonly publicOnly: boolean;
+  readonly leaderFor: (name: string) => Leader;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly intervalMs?: number;
+}) {
+  const { subscriptions, changes, http, clock, log } = parts;
+  const sealer = createSealer(parts.keyring, 'webhook-secret');
+  const leaders = new Map<string, Leader>();
+  const running = new Map<string, Promise<void>>();
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+
+  const seal = (id: string, secret: string) => sealer.seal(Buffer.from(secret), Buffer.from(id));
+  const unseal = (id: string, sealed: Buffer) => sealer.open(sealed, Buffer.from(id))?.toString('utf8');
+
+  /** Every secret in force signs: "space delimited", so that a receiver can change over without a gap. */
+  function signed(one: WebhookSubscription, messageId: string, body: string): Readonly<Record<string, string>> {
+    const at = Math.floor(clock.now() / 1000);
+    const sealed = [
+      one.secret,
+      ...((one.previousUntil ?? 0) > clock.now() && one.previousSecret ? [one.previousSecret] : []),
+    ];
+    const headers = sealed.flatMap((value) => {
+      const secret = unseal(one.id, value);
+      return secret === undefined ? [] : [signDelivery(secret, messageId, at, body)];
+    });
+    if (headers.length === 0) throw new Error('the secret of a subscription cannot be opened: is its key gone?');
+    return {
+      ...headers[0],
+      'webhook-signature': headers.map((each) => each['webhook-signature']).join(' '),
+      'content-type': 'application/json',
+    };
+  }
+
+  async function post(one: WebhookSubscription, upTo: number, body: string): Promise<void> {
+    const id = createHash('sha256').update(`${one.id}:${one.cursor}:${upTo}:${body}`).digest('hex').slice(0, 32);
+    const answer = await http.request({
+      method: 'POST',
+      url: one.url,
+      headers: signed(one, `msg_${id}`, body),
+      body,
+      signal: AbortSignal.timeout(TIMEOUT),
+      also: [410],
+      publicOnly: parts.publicOnly,
+    });
+    // "410 Gone: … the consumer is no longer interested": the endpoint is disabled.
+    if (answer.status === 410) await subscriptions.disable(one.id, 'the receiver answered 410 Gone', clock.now());
+    else await subscriptions.delivered(one.id, one.cursor, upTo, clock.now());
+  }
+
+  async function failed(one: WebhookSubscription, error: unknown): Promise<void> {
+    const now = clock.now();
+    const known = error instanceof ProviderError;
+    if (!known) log.error({ err: error, subscription: one.id }, 'a delivery failed unexpectedly');
+    const backoff = Math.min(FIRST_RETRY * 2 ** Math.min(one.failures, 20), LONGEST_RETRY);
+    const wait =
+      known && error.retryAfter !== undefined ? error.retryAfter * 1000 : backoff * (0.75 + Math.random() / 4);
+    const why = known ? error.message.slice(0, 200) : 'the delivery failed; see the log';
+    await subscriptions.failed(one.id, { error: why, at: now, dueAt: now + wait });
+    if (one.failingSince !== undefined && now - one.failingSince > GIVE_UP) {
+      await subscriptions.disable(one.id, `no delivery succeeded for 5 days; the last failed with: ${why}`, now);
+      log.warn({ subscription: one.id }, 'a webhook is disabled: its receiver failed for 5 days');
+    }
+  }
+
+  /** Delivers one batch. False when there is nothing to deliver now. */
+  async function deliver(id: string): Promise<boolean> {
+    const one = await subscriptions.get(id);
+    if (one?.state !== 'active' || one.dueAt > clock.now()) return false;
+    const limit = one.upTo === undefined ? BATCH : one.upTo - one.cursor;
+    const { changes: found, oldest, head } = await changes.after(one.cursor, limit);
+    if (one.cursor + 1 < oldest && one.cursor < head) {
+      await subscriptions.disable(
+        one.id,
+        'changes after its cursor are no longer kept: take /v1/suppressions anew and replay from its Hush-Cursor',
+        clock.now(),
+      );
+      return false;
+    }
+    const last = found.at(-1);
+    if (!last || !(await subscriptions.attempt(id, one.cursor, last.number))) return false;
+    const data = { changes: found.map(changeEntry), cursor: cursorText(last.number) };
+    // The time of the last change: a repeated delivery has the same body.
+    const body = JSON.stringify({ type: 'contacts.changed', timestamp: last.at.toISOString(), data });
+    try {
+      await post(one, last.number, body);
+      return true;
+    } catch (error) {
+      await failed(one, error);
+      return false;
+    }
+  }
+
+  function work(id: string): Promise<void> {
+    const current = running.get(id);
+    if (current) return current;
+    const leader = leaders.get(id) ?? parts.leaderFor(`webhook:${id}`);
+    leaders.set(id, leader);
+    const started = whileLeading(leader, async (leads) => {
+      while (!stopped && leads() && (await deliver(id)));
+    })
+      .catch((error: unknown) => log.warn({ err: error, subscription: id }, 'deliveries are interrupted; they go on'))
+      .then(() => {
+        running.delete(id);
+      });
+    running.set(id, started);
+    return started;
+  }
+
+  /** Delivers what there is to whoever can take it now. A receiver that is slow holds nobody up. */
+  async function once(): Promise<void> {
+    const head = await changes.head();
+    const due = (await subscriptions.list()).filter(
+      ({ state, cursor, dueAt }) => state === 'active' && cursor < head && dueAt <= clock.now(),
+    );
+    await Promise.all(due.map(({ id }) => work(id)));
+  }
+
+  return {
+    once,
+
+    /** Subscribes a URL from a cursor on. The secret is shown now and never again. */
+    async subscribe(wanted: {
+      readonly url: string;
+      readonly description?: string | undefined;
+      readonly cursor: number;
+    }): Promise<{ subscription: WebhookSubscription; secret: string }> {
+      const id = `wh_${randomBytes(12).toString('hex')}`;
+      const secret = newSecret();
+      const subscription: WebhookSubscription = {
+        id,
+        url: wanted.url,
+        ...(wanted.description === undefined ? {} : { description: wanted.description }),
+        createdAt: clock.now(),
+        secret: seal(id, secret),
+        cursor: wanted.cursor,
+        state: 'active',
+        failures: 0,
+        dueAt: 0,
+      };
+      await subscriptions.insert(subscription);
+      return { subscription, secret };
+    },
+
+    /** A new secret; the one before signs too for a day (ms of its end). */
+    async rotate(one: WebhookSubscription): Promise<{ secret: string; previousUntil: number }> {
+      const secret = newSecret();
+      const previousUntil = clock.now() + CHANGE_OVER;
+      await subscriptions.rotate(one.id, seal(one.id, secret), one.secret, previousUntil);
+      return { secret, previousUntil };
+    },
+
+    start(): void {
+      const again = () => {
+        once().catch((error: unknown) => log.warn({ err: error }, 'looking for deliveries failed; it is tried again'));
+        if (!stopped) timer = setTimeout(again, parts.intervalMs ?? 500);
+      };
+      again();
+    },
+    async stop(): Promise<void> {
+      stopped = true;
+      clearTimeout(timer);
+      await Promise.all(running.values());
+    },
+  };
+}
+
+export type WebhooksOut = ReturnType<typeof createWebhooksOut>;

@@ -1,0 +1,213 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { HushError } from '../../core/errors.js';
+import type { Changes } from '../../store/changes.js';
+import type { WebhookSubscription, WebhookSubscriptions } from '../../store/webhook-subscriptions.js';
+import { cursorNumber, cursorText } from '../../suppression/change-entry.js';
+import { isPublicAddress } from '../../sync/public-fetch.js';
+import type { WebhooksOut } from '../../sync/webhooks-out.js';
+import { iso } from './requests.js';
+import type { ApiRoutes } from './route.js';
+
+/** Subscriptions of an installation: each is a cursor that is looked at twice a second. */
+const MOST = 100;
+
+const subscriptionSchema = z
+  .object({
+    id: z.string(),
+    url: z.string(),
+    description: z.string().optional(),
+    state: z.enum(['active', 'failing', 'disabled']),
+    disabledReason: z.string().optional(),
+    disabledAt: z.string().optional(),
+    createdAt: z.string(),
+    cursor: z.string(),
+    behind: z.number(),
+    failures: z.number(),
+    failingSince: z.string().optional(),
+    lastError: z.string().optional(),
+    nextAttemptAt: z.string().optional(),
+    lastDeliveredAt: z.string().optional(),
+    secretRotatesUntil: z.string().optional(),
+  })
+  .openapi('Webhook', { description: '`behind` counts the changes that are yet to be delivered.' });
+const withSecret = subscriptionSchema.extend({ secret: z.string() });
+
+export function webhookRoutes(
+  routes: ApiRoutes,
+  parts: {
+    readonly subscriptions: WebhookSubscriptions;
+    readonly webhooksOut: WebhooksOut;
+    readonly changes: Changes;
+    /** HTTPS and public addresses only. */
+    readonly production: boolean;
+  },
+): void {
+  const { subscriptions, webhooksOut, changes } = parts;
+
+  function checkUrl(text: string): string {
+    const url = new URL(text);
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const refuse = (why: string, remedy: string): never => {
+      throw new HushError('invalid', why, { field: 'url', remedy });
+    };
+    if (url.username !== '' || url.password !== '')
+      refuse('a URL with a password in it', 'deliveries are signed: check the signature');
+    if (!parts.production) return url.href;
+    if (url.protocol !== 'https:') refuse('the URL is not HTTPS', 'give an https:// URL');
+    if (host === 'localhost' || (isIP(host) !== 0 && !isPublicAddress(host)))
+      refuse('the URL leads to a private address', 'give one that is on the public internet');
+    return url.href;
+  }
+
+  function cursorOf(text: string | undefined, field: string, head: number): number {
+    if (text === undefined) return head;
+    const number = cursorNumber(text);
+    if (number === undefined || number > head) {
+      throw new HushError('invalid', 'this is no cursor of the feed', {
+        field,
+        remedy: 'give a cursor of a delivery, of /v1/changes or of an export, or n0 for the oldest change',
+      });
+    }
+    return number;
+  }
+
+  async function named(id: string | undefined): Promise<WebhookSubscription> {
+    const found = id === undefined ? undefined : await subscriptions.get(id);
+    if (!found) throw new HushError('not_found', 'there is no such webhook', { remedy: 'see GET /v1/webhooks' });
+    return found;
+  }
+
+  function shown(one: WebhookSubscription, head: number) {
+    const times = {
+      disabledAt: one.disabledAt,
+      failingSince: one.failingSince,
+      lastDeliveredAt: one.lastDeliveredAt,
+      nextAttemptAt: one.state === 'active' && one.failures > 0 ? one.dueAt : undefined,
+      secretRotatesUntil: one.previousUntil,
+    };
+    return {
+      id: one.id,
+      url: one.url,
+      ...(one.description === undefined ? {} : { description: one.description }),
+      state: one.state === 'active' && one.failures > 0 ? 'failing' : one.state,
+      ...(one.disabledReason === undefined ? {} : { disabledReason: one.disabledReason }),
+      createdAt: iso(one.createdAt),
+      cursor: cursorText(one.cursor),
+      behind: Math.max(0, head - one.cursor),
+      failures: one.failures,
+      ...(one.lastError === undefined ? {} : { lastError: one.lastError }),
+      ...Object.fromEntries(
+        Object.entries(times).flatMap(([name, time]) => (time === undefined ? [] : [[name, iso(time)]])),
+      ),
+    };
+  }
+
+  const describe = async (id: string) => shown(await named(id), await changes.head());
+
+  routes.add({
+    method: 'post',
+    path: '/webhooks',
+    summary: 'Subscribe a URL to the change feed',
+    description:
+      'Deliveries follow Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`. The body is `{type: "contacts.changed", timestamp, data: {changes, cursor}}`: ask for the decision of each contact. In order, at least once; answer 2xx within 15 seconds. `after` begins after a cursor, else with the next change. The secret is shown in this answer only.',
+    scope: 'webhooks',
+    body: z.strictObject({
+      url: z.url({ protocol: /^https?$/, error: 'give an https:// URL' }).max(2000),
+      description: z.string().max(200).optional(),
+      after: z.string().optional(),
+    }),
+    answer: withSecret,
+    async handle({ body }) {
+      if ((await subscriptions.count()) >= MOST) {
+        throw new HushError('conflict', `there are ${MOST} webhooks already`, {
+          remedy: 'delete one that nobody needs',
+        });
+      }
+      const head = await changes.head();
+      const { subscription, secret } = await webhooksOut.subscribe({
+        url: checkUrl(body.url),
+        description: body.description,
+        cursor: cursorOf(body.after, 'after', head),
+      });
+      return { ...shown(subscription, head), secret };
+    },
+  });
+
+  routes.add({
+    method: 'get',
+    path: '/webhooks',
+    summary: 'All subscriptions, and how far each has the feed',
+    scope: 'webhooks',
+    answer: z.object({ webhooks: z.array(subscriptionSchema) }),
+    async handle() {
+      const head = await changes.head();
+      return { webhooks: (await subscriptions.list()).map((one) => shown(one, head)) };
+    },
+  });
+
+  routes.add({
+    method: 'get',
+    path: '/webhooks/:id',
+    summary: 'One subscription',
+    scope: 'webhooks',
+    answer: subscriptionSchema,
+    handle: ({ params }) => describe(params.id ?? ''),
+  });
+
+  routes.add({
+    method: 'delete',
+    path: '/webhooks/:id',
+    summary: 'End a subscription',
+    scope: 'webhooks',
+    answer: z.object({ deleted: z.string() }),
+    async handle({ params }) {
+      const { id } = await named(params.id);
+      await subscriptions.remove(id);
+      return { deleted: id };
+    },
+  });
+
+  routes.add({
+    method: 'post',
+    path: '/webhooks/:id/rotate-secret',
+    summary: 'Give a subscription a new secret',
+    description: 'Shown in this answer only. For a day deliveries carry a signature by the former secret too.',
+    scope: 'webhooks',
+    answer: withSecret,
+    async handle({ params }) {
+      const one = await named(params.id);
+      const { secret } = await webhooksOut.rotate(one);
+      return { ...(await describe(one.id)), secret };
+    },
+  });
+
+  routes.add({
+    method: 'post',
+    path: '/webhooks/:id/enable',
+    summary: 'Deliver again',
+    description:
+      'After it was disabled, or to try a failing receiver at once. Goes on after the last change that was delivered: nothing is left out.',
+    scope: 'webhooks',
+    answer: subscriptionSchema,
+    async handle({ params }) {
+      const { id } = await named(params.id);
+      await subscriptions.enable(id);
+      return describe(id);
+    },
+  });
+
+  routes.add({
+    method: 'post',
+    path: '/webhooks/:id/replay',
+    summary: 'Deliver again what came after a cursor',
+    scope: 'webhooks',
+    body: z.strictObject({ after: z.string() }),
+    answer: subscriptionSchema,
+    async handle({ params, body }) {
+      const { id } = await named(params.id);
+      await subscriptions.replay(id, cursorOf(body.after, 'after', await changes.head()));
+      return describe(id);
+    },
+  });
+}
