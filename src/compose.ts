@@ -76,6 +76,7 @@ import { createLogRoutes } from './web/log.js';
 import { mailboxRoutes } from './web/mailbox.js';
 import { createMetrics } from './web/metrics.js';
 import { problems } from './web/middleware/problem.js';
+import { staffUploads } from './web/multipart.js';
 import { accessPages } from './web/public/access.js';
 import { createActs } from './web/public/acts.js';
 import { createOneClick } from './web/public/one-click.js';
@@ -87,6 +88,10 @@ import { createWebServer } from './web/server.js';
 import { accessPackagePages } from './web/staff/access.js';
 import { createStaff } from './web/staff/index.js';
 import { letterPages } from './web/staff/letters.js';
+import { requestActs } from './web/staff/request-acts.js';
+import { requestChart } from './web/staff/request-chart.js';
+import { requestListPages } from './web/staff/request-list.js';
+import { requestPage } from './web/staff/request-page.js';
 import { reviewPages } from './web/staff/review.js';
 
 /** What a test may set otherwise than an operator. */
@@ -514,6 +519,7 @@ export async function compose(
     publicUrl: publicUrlNow,
     evidenceOf,
   };
+  const requestPages = requestPage({ rights, catalog, policy, clock });
   const staff = await createStaff({
     environment: environment.staff,
     production,
@@ -544,7 +550,16 @@ export async function compose(
     countRefused: limits.badToken,
     followMs: options.sweepMs,
     onErased: rights.erasures.forget,
+    requestsOf: rights.report.ofContacts,
+    requestFigures: {
+      chart: async () => requestChart(await rights.report.ages(), rights.report.dues),
+      late: rights.report.countLate,
+      open: rights.report.countOpen,
+    },
     extensions: [
+      requestListPages({ rights, store: stores.requests, contacts, catalog, policy, clock }),
+      requestPages.pages,
+      requestActs({ rights, catalog, clock, show: requestPages.show }),
       reviewPages({ review: inbound.review }),
       letterPages({ letters, store: stores.letters, outbox: stores.outbox, clock }),
       accessPackagePages({ packages: accessPackages, delivery: accessDelivery }),
@@ -585,6 +600,7 @@ export async function compose(
       ['/hooks', destinationHooks({ webhooksIn, publicUrl: publicUrlNow, clientAddress })],
     ],
     people: [
+      staffUploads(),
       staff.router,
       publicRoutes({
         ...forPeople,

@@ -38,6 +38,18 @@ export function createReport(parts: { readonly store: RequestStore; readonly pol
     /** Open past their deadline. */
     countLate: (): Promise<number> => store.count({ open: true, dueBefore: new Date(clock.now()) }),
 
+    /** Requests of any of these contacts, newest first, as the person's page lists them. */
+    async ofContacts(keys: readonly Buffer[]) {
+      return (await store.ofContacts(keys)).map(({ id, kind, state, receivedAt, due, closedAt }) => ({
+        id,
+        href: `/staff/requests/${id}`,
+        kind: kind.replaceAll('_', ' '),
+        status: state.replaceAll('_', ' '),
+        received: receivedAt.getTime(),
+        ...(closedAt ? {} : { due: due.getTime() }),
+      }));
+    },
+
     /** Open requests by age and by when they are due. */
     async ages(): Promise<AgeGroup[]> {
       const now = clock.now();

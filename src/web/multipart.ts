@@ -1,4 +1,4 @@
-import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import express, { type NextFunction, type Request, type RequestHandler, type Response, Router } from 'express';
 import { HushError } from '../core/errors.js';
 
 /** A file as a form sent it: name and type are what the sender says. */
@@ -55,4 +55,14 @@ export function multipart(limit: number, before?: (request: Request) => Promise<
       next();
     },
   ];
+}
+
+/** A file of 5 MB and the fields around it. */
+export const UPLOAD_LIMIT = 5 * 1024 * 1024 + 256 * 1024;
+
+/** Reads files that staff attach, ahead of the console: its forms are checked by the token that is inside the body. */
+export function staffUploads(): Router {
+  const router = Router();
+  router.post('/staff/requests/:id/files', ...multipart(UPLOAD_LIMIT));
+  return router;
 }

@@ -20,11 +20,8 @@ import type { Rights } from '../../rights/index.js';
 import { PERSON, TEXT_LIMIT } from '../../rights/records.js';
 import { referenceOf } from '../../rights/reference.js';
 import type { RequestRecord } from '../../store/requests.js';
-import { multipart, uploadsOf } from '../multipart.js';
+import { multipart, UPLOAD_LIMIT, uploadsOf } from '../multipart.js';
 import type { Pages } from './pages.js';
-
-/** A whole form: one file and the words around it. */
-const FORM_LIMIT = FILE_LIMIT + 256 * 1024;
 
 /** Order as people look for them: what stops comes first. */
 const ORDER: readonly RequestKind[] = [
@@ -61,7 +58,7 @@ interface Fault {
 export function rightsPages(parts: RightsPagesParts): Router {
   const { rights, pages, links, catalog, policy, clock } = parts;
   const router = Router();
-  const read = multipart(FORM_LIMIT, parts.countForm);
+  const read = multipart(UPLOAD_LIMIT, parts.countForm);
 
   /** Places that have a clock of their own, by name; the default country first. */
   function places(language: string): { value: string; label: string }[] {

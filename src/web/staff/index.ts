@@ -30,7 +30,7 @@ import { callsPages } from './calls.js';
 import { createStaffConsole, type StaffExtension } from './console.js';
 import { destinationPages } from './destinations.js';
 import { exportPages } from './exports.js';
-import { overviewPage, type RequestAges } from './overview.js';
+import { overviewPage, type RequestFigures } from './overview.js';
 import { peoplePages, type RequestsOf } from './people.js';
 import { queueBoard } from './queue-board.js';
 import { receiptPages } from './receipts.js';
@@ -65,8 +65,8 @@ export interface StaffParts {
   readonly followMs?: number | undefined;
   /** Rights requests of contacts, for the person's page. */
   readonly requestsOf?: RequestsOf;
-  /** Open rights requests by age, for the overview. */
-  readonly requestAges?: RequestAges;
+  /** Rights requests in figures, for the overview. */
+  readonly requestFigures?: RequestFigures;
   /** Told of contacts that were erased. */
   readonly onErased?: (keys: readonly Buffer[]) => Promise<void>;
   /** Further pages, such as those of rights requests, in the order of the bar on top. */
@@ -154,7 +154,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
         reports: parts.reports,
         calls,
         approvals,
-        requestAges: parts.requestAges,
+        requests: parts.requestFigures,
         clock,
       }),
       callPages({ find, calls, files, catalog, clock }),

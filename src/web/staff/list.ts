@@ -16,6 +16,15 @@ export interface Filter {
   readonly label: string;
   readonly type?: 'search' | 'date';
   readonly options?: readonly { readonly value: string; readonly label: string }[];
+  /** What is chosen until somebody chooses. */
+  readonly preset?: string;
+}
+
+/** What is chosen of a filter: its preset, until somebody chooses, if only "all". */
+export function chosen(visit: Visit, filter: Pick<Filter, 'name' | 'preset'>): string {
+  return visit.request.query[filter.name] === undefined
+    ? (filter.preset ?? '')
+    : visit.query(filter.name).slice(0, 200);
 }
 
 export interface List<Row> {
@@ -57,7 +66,7 @@ export async function viewList<Row>(visit: Visit, list: List<Row>) {
     name: list.name,
     title: list.title,
     action: visit.request.path,
-    filters: list.filters.map((filter) => ({ ...filter, value: visit.query(filter.name).slice(0, 200) })),
+    filters: list.filters.map((filter) => ({ ...filter, value: chosen(visit, filter) })),
     count: `${total.toLocaleString('en')} ${total === 1 ? one : many}${total > PAGE ? `, page ${page} of ${Math.ceil(total / PAGE)}` : ''}`,
     columns: list.columns.map(({ label, num }) => ({ label, num })),
     rows: rows.map((row) =>

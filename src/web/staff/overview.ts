@@ -15,15 +15,19 @@ import { dayText } from './words.js';
 const DAY = 86_400_000;
 const PERIODS = [7, 14, 30, 90] as const;
 
-/** Open rights requests by age; given by the rights part. */
-export type RequestAges = () => Promise<readonly { readonly label: string; readonly count: number }[]>;
+/** What the overview shows of rights requests; given by the rights part. */
+export interface RequestFigures {
+  readonly chart: () => Promise<Chart>;
+  readonly late: () => Promise<number>;
+  readonly open: () => Promise<number>;
+}
 
 export interface OverviewParts {
   readonly statistics: StaffStatistics;
   readonly reports: DestinationReports;
   readonly calls: Calls;
   readonly approvals: Approvals;
-  readonly requestAges: RequestAges | undefined;
+  readonly requests: RequestFigures | undefined;
   readonly clock: Clock;
 }
 
@@ -106,20 +110,6 @@ export function overviewPage(parts: OverviewParts) {
     });
   }
 
-  async function requests(): Promise<Chart | undefined> {
-    const ages = await parts.requestAges?.();
-    return (
-      ages &&
-      bars({
-        title: 'Open requests by age',
-        summary: `${ages.reduce((sum, { count }) => sum + count, 0)} are open.`,
-        empty: 'No rights request is open. They come by the form at /rights, by mail and by phone.',
-        head: ['Age', 'Requests'],
-        rows: ages.map(({ label, count }) => ({ name: label, value: count, text: String(count) })),
-      })
-    );
-  }
-
   return (shell: StaffShell): void => {
     shell.navigate({ href: '/staff', label: 'Overview', permission: 'console.open' });
 
@@ -130,7 +120,7 @@ export function overviewPage(parts: OverviewParts) {
       const [days, reports, open] = await Promise.all([
         statistics.since(dayText(today - (period - 1) * DAY)),
         parts.reports.all(),
-        visit.may('requests.read') ? requests() : undefined,
+        visit.may('requests.read') ? parts.requests?.chart() : undefined,
       ]);
       const charts = [
         optOuts(visit, days, period, today),
@@ -163,6 +153,12 @@ export function overviewPage(parts: OverviewParts) {
             : []),
         ...(visit.may('lifts.decide')
           ? [{ label: 'need a second person', value: await parts.approvals.countWaiting(), href: '/staff/approvals' }]
+          : []),
+        ...(visit.may('requests.read') && parts.requests
+          ? [
+              { label: 'requests are late', value: await parts.requests.late(), href: '/staff/requests?state=late' },
+              { label: 'requests are open', value: await parts.requests.open(), href: '/staff/requests' },
+            ]
           : []),
         ...(visit.may('destinations.read')
           ? [

@@ -1,0 +1,338 @@
+import { isTimeZone } from '../../core/calendar.js';
+import type { Catalog } from '../../core/catalog.js';
+import type { Clock } from '../../core/clock.js';
+import { type ContactPoint, normaliseContact } from '../../core/contact-point.js';
+import { HushError } from '../../core/errors.js';
+import { RELATIONSHIPS } from '../../core/event.js';
+import { contactKeyFromText } from '../../core/keys.js';
+import { DENIAL_REASONS, EXTENSION_REASONS, REFUSAL_REASONS, REVIEW_OUTCOMES } from '../../core/request.js';
+import type { Rights } from '../../rights/index.js';
+import { LETTER_KINDS } from '../../rights/letter.js';
+import { CHECKS } from '../../rights/verification.js';
+import type { Permission } from '../../staff/permissions.js';
+import type { RequestRecord } from '../../store/requests.js';
+import { uploadsOf } from '../multipart.js';
+import { byOf } from './request-list.js';
+import { mayRead, recordLook, requestOf } from './request-page.js';
+import type { StaffShell, Visit } from './shell.js';
+
+type Act = (visit: Visit, record: RequestRecord) => Promise<{ said: string }>;
+
+/** One of the list, or a fault that says which field. */
+function oneOf<T extends string>(visit: Visit, name: string, list: readonly T[]): T {
+  const found = list.find((item) => item === visit.field(name));
+  if (!found) throw new HushError('invalid', 'choose one of the list', { field: name, remedy: 'go back and choose' });
+  return found;
+}
+
+/** Every value of a field that was sent several times (checkboxes), as the runtime's parser gives it. */
+function several(visit: Visit, name: string): string[] {
+  const value: unknown = visit.request.body?.[name];
+  return (Array.isArray(value) ? value : [value]).filter((item): item is string => typeof item === 'string');
+}
+
+/** What staff do with a request: each act is written down before it is done, and the table of transitions has the last word. */
+export function requestActs(parts: {
+  readonly rights: Rights;
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  readonly show: (visit: Visit, record: RequestRecord, fault?: string) => Promise<void>;
+}) {
+  const { rights, catalog, clock } = parts;
+  const { answers, fulfilment, verification, erasures, attachments } = rights;
+
+  const words = (visit: Visit) => visit.field('explanation');
+
+  /** The right address of a correction, of the kind it replaces. */
+  function replacement(visit: Visit, record: RequestRecord) {
+    const text = visit.field('right');
+    const old = contactKeyFromText(visit.field('wrong'));
+    if (text === '') return undefined;
+    const contact = old && record.contacts.find(({ key }) => key.equals(old));
+    if (!old || !contact)
+      throw new HushError('invalid', 'choose which address was wrong', {
+        field: 'wrong',
+        remedy: 'go back and choose',
+      });
+    const point: ContactPoint = normaliseContact(
+      contact.type === 'email' ? { email: text } : contact.type === 'phone' ? { phone: text } : { id: text },
+      catalog.group.defaultCountry,
+    );
+    return { old, by: point };
+  }
+
+  const ACTS: Readonly<Record<string, { readonly permission: Permission; readonly act: Act }>> = {
+    assign: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        await answers.assign(record, byOf(visit.user), { id: visit.user.id, name: visit.user.name });
+        return { said: 'It is with you.' };
+      },
+    },
+    seen: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        await answers.seen(record, byOf(visit.user));
+        return { said: 'Marked as read.' };
+      },
+    },
+    note: {
+      permission: 'requests.take',
+      async act(visit, record) {
+        await answers.note(record, byOf(visit.user), visit.field('text'));
+        return { said: 'Noted.' };
+      },
+    },
+    message: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        const letter = rights.post.letterOf(record, { kind: 'acknowledgement' });
+        const mail = letter?.to.email && letter.link ? { email: letter.to.email, link: letter.link } : undefined;
+        await answers.message(record, byOf(visit.user), visit.field('text'), mail);
+        return {
+          said: mail ? 'Sent: a mail says that there is a message.' : 'Kept, but there is no address to say so to.',
+        };
+      },
+    },
+    files: {
+      permission: 'requests.take',
+      async act(visit, record) {
+        const [upload] = uploadsOf(visit.request);
+        if (!upload) throw new HushError('invalid', 'no file was chosen', { field: 'file', remedy: 'choose one' });
+        try {
+          await attachments.keep(record, byOf(visit.user), upload);
+        } catch (error) {
+          if (error instanceof HushError && (error.kind === 'invalid' || error.kind === 'too_large')) {
+            await visit.record({ kind: 'refusal', what: 'file', about: `${record.id} ${upload.bytes.length} bytes` });
+          }
+          throw error;
+        }
+        return { said: 'Attached, sealed.' };
+      },
+    },
+    acknowledge: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        await answers.acknowledge(record, byOf(visit.user));
+        return { said: 'The acknowledgement is on its way.' };
+      },
+    },
+    link: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        await verification.askAgain(record, byOf(visit.user));
+        return { said: 'A link is on its way to the address of the request.' };
+      },
+    },
+    verify: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        const sent = several(visit, 'check');
+        const checks = CHECKS.filter((check) => sent.includes(check) || visit.field(`check_${check}`) !== '');
+        await verification.byKnowledge(record, byOf(visit.user), { checks, note: visit.field('text') });
+        return { said: 'Verified.' };
+      },
+    },
+    authority: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        const now = await verification.authority(record, byOf(visit.user), visit.field('file'));
+        return { said: now.state === 'in_progress' ? 'Verified.' : 'Written down. The person has yet to say yes.' };
+      },
+    },
+    confirmed: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        if (visit.field('text') === '') {
+          throw new HushError('invalid', 'write which known number was called, and what she said', {
+            field: 'text',
+            remedy: 'write it',
+          });
+        }
+        const now = await verification.confirmedByPhone(record, byOf(visit.user), visit.field('text'));
+        return { said: now.state === 'in_progress' ? 'Verified.' : 'Written down. The document is still missing.' };
+      },
+    },
+    extend: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        const reason = oneOf(visit, 'reason', EXTENSION_REASONS);
+        await answers.extend(record, byOf(visit.user), { reason, explanation: words(visit) });
+        return { said: 'Extended. The letter is on its way.' };
+      },
+    },
+    deny: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        await answers.deny(record, byOf(visit.user), {
+          reason: oneOf(visit, 'reason', DENIAL_REASONS),
+          explanation: words(visit),
+        });
+        return { said: 'Denied. The letter is on its way.' };
+      },
+    },
+    refuse: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        await answers.refuse(record, byOf(visit.user), {
+          reason: oneOf(visit, 'reason', REFUSAL_REASONS),
+          explanation: words(visit),
+        });
+        return { said: 'Refused. The letter says how to try again.' };
+      },
+    },
+    withdraw: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        if (words(visit) === '')
+          throw new HushError('invalid', 'write how the person withdrew it', {
+            field: 'explanation',
+            remedy: 'write it',
+          });
+        await answers.withdraw(record, byOf(visit.user), words(visit));
+        return { said: 'Withdrawn on the person’s word.' };
+      },
+    },
+    correct: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        const zone = visit.field('timeZone');
+        const place = visit.field('jurisdiction').toUpperCase();
+        if (zone !== '' && !isTimeZone(zone))
+          throw new HushError('invalid', 'that is no time zone', {
+            field: 'timeZone',
+            remedy: 'write one such as America/Chicago',
+          });
+        if (place !== '' && !/^[A-Z]{2}(-[A-Z0-9]{1,3})?$/.test(place))
+          throw new HushError('invalid', 'that is no jurisdiction', {
+            field: 'jurisdiction',
+            remedy: 'write a code such as US-WI',
+          });
+        await fulfilment.correct(record, byOf(visit.user), {
+          relationship: RELATIONSHIPS.find((item) => item === visit.field('relationship')),
+          jurisdiction: place || undefined,
+          timeZone: zone || undefined,
+          replace: replacement(visit, record),
+          explanation: words(visit),
+        });
+        return { said: 'Corrected. The letter is on its way.' };
+      },
+    },
+    restrict: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        await fulfilment.restrict(record, byOf(visit.user), words(visit));
+        return { said: 'Restricted. The letter is on its way.' };
+      },
+    },
+    review: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        await fulfilment.review(record, byOf(visit.user), {
+          outcome: oneOf(visit, 'outcome', REVIEW_OUTCOMES),
+          note: words(visit),
+        });
+        return { said: 'The outcome is recorded. The letter is on its way.' };
+      },
+    },
+    access: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        await fulfilment.access(record, byOf(visit.user), oneOf(visit, 'delivery', ['download', 'openpgp', 'print']));
+        return { said: 'What we hold is being gathered.' };
+      },
+    },
+    erase: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        await fulfilment.erase(record, byOf(visit.user));
+        return { said: 'The erasure has begun. Destinations are told first; it closes by itself.' };
+      },
+    },
+    override: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        await erasures.override(record, byOf(visit.user), words(visit), clock.now());
+        return { said: 'Written down. The erasure goes on without them.' };
+      },
+    },
+    complete: {
+      permission: 'requests.work',
+      async act(visit, record) {
+        await fulfilment.complete(record, byOf(visit.user));
+        return { said: 'Closed.' };
+      },
+    },
+  };
+
+  return (shell: StaffShell): void => {
+    for (const [name, { permission, act }] of Object.entries(ACTS)) {
+      shell.post(`/staff/requests/:id/${name}`, permission, async (visit) => {
+        const record = await requestOf(visit, rights);
+        if (!mayRead(visit, record, clock)) {
+          await visit.record({
+            kind: 'refusal',
+            what: 'person_refused',
+            contact: record.contacts[0]?.key,
+            about: record.id,
+          });
+          throw new HushError('forbidden', 'say first why you look at this person');
+        }
+        // Before it is done: who did it is known, whatever comes of it.
+        await visit.record({
+          kind: 'change',
+          what: `request_${name}`,
+          contact: record.contacts[0]?.key,
+          reason: 'request',
+          about: record.id,
+        });
+        try {
+          const { said } = await act(visit, record);
+          await visit.go(`/staff/requests/${record.id}`, said);
+        } catch (error) {
+          if (!(error instanceof HushError) || (error.kind !== 'invalid' && error.kind !== 'too_large')) throw error;
+          const again = await rights.records.get(record.id);
+          await parts.show(visit, again, `${error.message}${error.detail.remedy ? `: ${error.detail.remedy}` : ''}.`);
+        }
+      });
+    }
+
+    // Shows a letter as it would go. Nothing is sent and nothing changes.
+    shell.post('/staff/requests/:id/preview', 'requests.work', async (visit) => {
+      const record = await requestOf(visit, rights);
+      const kind = oneOf(visit, 'letter', LETTER_KINDS);
+      const reason = visit.field('reason');
+      await recordLook(visit, record, clock, 'letter_preview', kind);
+      const letter = rights.post.letterOf(record, {
+        kind,
+        ...(reason ? { reason } : {}),
+        explanation: words(visit),
+      });
+      if (!letter) throw new HushError('conflict', 'what was personal in this request has been forgotten', {});
+      const content = await rights.letters.preview(letter);
+      if (visit.field('format') === 'pdf') {
+        visit.response
+          .type('application/pdf')
+          .set('Cache-Control', 'no-store')
+          .set('Content-Disposition', 'attachment; filename="preview.pdf"')
+          .send(content.pdf);
+        return;
+      }
+      const fields = {
+        reason,
+        explanation: words(visit),
+        letter: kind,
+        outcome: visit.field('outcome'),
+        delivery: visit.field('delivery'),
+      };
+      await visit.page('request-preview', {
+        title: `Before it goes: ${visit.pages.word('letter', kind)}`,
+        record,
+        content,
+        to: letter.to,
+        fields: Object.entries(fields).filter(([, value]) => value !== ''),
+        act: visit.field('act'),
+      });
+    });
+  };
+}

@@ -1,0 +1,246 @@
+import type { Catalog } from '../../core/catalog.js';
+import type { Clock } from '../../core/clock.js';
+import { type ContactPoint, normaliseContact } from '../../core/contact-point.js';
+import { HushError } from '../../core/errors.js';
+import { contactKeyFromText } from '../../core/keys.js';
+import type { Policy } from '../../core/policy.js';
+import { isClosed, REQUEST_KINDS, REQUEST_STATES, REQUEST_WAYS } from '../../core/request.js';
+import { daysLeft, isLate } from '../../core/request-clock.js';
+import { clockedOf } from '../../rights/answers.js';
+import type { Rights } from '../../rights/index.js';
+import type { Named } from '../../rights/intake.js';
+import type { By } from '../../rights/records.js';
+import { referenceOf, referenceStart } from '../../rights/reference.js';
+import type { StaffUser } from '../../staff/audit-trail.js';
+import type { Contacts } from '../../store/contacts.js';
+import type { RequestFilter, RequestRecord, RequestStore } from '../../store/requests.js';
+import { chosen, type List, sentAsCsv, viewList } from './list.js';
+import { day } from './render.js';
+import { requestChart } from './request-chart.js';
+import type { StaffShell, Visit } from './shell.js';
+import { dayFrom, dayText } from './words.js';
+
+/** Staff as the history of a request names them. */
+export const byOf = (user: StaffUser): By => ({ id: `staff ${user.id}`, name: user.name });
+
+const WEEK = 7 * 86_400_000;
+
+/** "in 12 days", "today", "3 days late": by the calendar of the request's clock. */
+export function dueWords(policy: Policy, record: RequestRecord, now: number): { text: string; tone: string } {
+  const left = daysLeft(policy, clockedOf(record), now);
+  if (isLate(policy, clockedOf(record), now))
+    return { text: `${-left} ${left === -1 ? 'day' : 'days'} late`, tone: 'no' };
+  if (left <= 0) return { text: 'today', tone: 'no' };
+  return { text: `in ${left} ${left === 1 ? 'day' : 'days'}`, tone: left <= 15 ? 'warn' : 'soft' };
+}
+
+/** The work list by due date, and taking a request by phone or from a letter. */
+export function requestListPages(parts: {
+  readonly rights: Rights;
+  readonly store: RequestStore;
+  readonly contacts: Contacts;
+  readonly catalog: Catalog;
+  readonly policy: Policy;
+  readonly clock: Clock;
+}) {
+  const { rights, store, contacts, catalog, policy, clock } = parts;
+
+  const stateFilter = {
+    name: 'state',
+    label: 'State',
+    preset: 'open',
+    options: [
+      { value: 'open', label: 'open' },
+      { value: 'late', label: 'late' },
+      { value: 'week', label: 'due within a week' },
+    ],
+  };
+
+  function filterOf(visit: Visit): RequestFilter {
+    const state = chosen(visit, stateFilter);
+    const now = clock.now();
+    const kind = REQUEST_KINDS.find((item) => item === visit.query('kind'));
+    const known = REQUEST_STATES.find((item) => item === state);
+    const who = visit.query('assignee');
+    const reference = referenceStart(visit.query('q'));
+    return {
+      ...(state === 'open' || state === 'late' || state === 'week' ? { open: true } : {}),
+      ...(state === 'late' ? { dueBefore: new Date(now) } : {}),
+      ...(state === 'week' ? { dueBefore: new Date(now + WEEK) } : {}),
+      ...(known ? { state: known } : {}),
+      ...(kind ? { kind } : {}),
+      ...(who === 'me' ? { assignee: visit.user.id } : who === 'nobody' ? { assignee: '' } : {}),
+      ...(reference ? { reference } : {}),
+    };
+  }
+
+  /** An address in any spelling, an identifier, or a key of somebody we know. */
+  async function namedFrom(text: string): Promise<Named> {
+    const key = contactKeyFromText(text);
+    if (key) {
+      const contact = await contacts.get(key);
+      if (!contact) throw new HushError('invalid', 'nobody is known under that key', { remedy: 'write the address' });
+      return { key, type: contact.type };
+    }
+    const input = text.includes('@') ? { email: text } : /^[a-z0-9-]+:\S/.test(text) ? { id: text } : { phone: text };
+    const point: ContactPoint = normaliseContact(input, catalog.group.defaultCountry);
+    return { point };
+  }
+
+  function showNew(visit: Visit, fault?: string): Promise<void> {
+    const fields = [
+      'kind',
+      'way',
+      'contacts',
+      'name',
+      'words',
+      'postal',
+      'place',
+      'language',
+      'received',
+      'agentName',
+      'agentEmail',
+    ];
+    return visit.page(
+      'request-new',
+      {
+        title: 'Take a request',
+        kinds: REQUEST_KINDS,
+        ways: REQUEST_WAYS.filter((way) => way !== 'form' && way !== 'api'),
+        languages: catalog.languages,
+        values: Object.fromEntries(fields.map((name) => [name, visit.field(name) || visit.query(name)])),
+        today: dayText(clock.now()),
+        fault,
+      },
+      fault ? 400 : 200,
+    );
+  }
+
+  return (shell: StaffShell): void => {
+    shell.navigate({
+      href: '/staff/requests',
+      label: 'Requests',
+      permission: 'requests.read',
+      count: () => rights.report.countLate(),
+    });
+
+    shell.get('/staff/requests', 'requests.read', async (visit) => {
+      const now = clock.now();
+      const filter = filterOf(visit);
+      const spec: List<RequestRecord> = {
+        name: 'requests',
+        title: 'Rights requests',
+        noun: ['request', 'requests'],
+        filters: [
+          {
+            ...stateFilter,
+            options: [
+              ...stateFilter.options,
+              ...REQUEST_STATES.map((value) => ({ value, label: visit.pages.word('requestState', value) })),
+            ],
+          },
+          {
+            name: 'kind',
+            label: 'Kind',
+            options: REQUEST_KINDS.map((value) => ({ value, label: visit.pages.word('requestKind', value) })),
+          },
+          {
+            name: 'assignee',
+            label: 'Who works on it',
+            options: [
+              { value: 'me', label: 'me' },
+              { value: 'nobody', label: 'nobody yet' },
+            ],
+          },
+          { name: 'q', label: 'Reference' },
+        ],
+        columns: [
+          { label: 'Reference', text: ({ id }) => referenceOf(id), href: ({ id }) => `/staff/requests/${id}` },
+          { label: 'Wants', text: ({ kind }) => visit.pages.word('requestKind', kind) },
+          { label: 'Received', text: ({ receivedAt }) => day(receivedAt) },
+          { label: 'Due', text: ({ due, firstDue }) => `${day(due)}${due > firstDue ? ' (extended)' : ''}` },
+          {
+            label: 'Left',
+            text: (record) => (isClosed(record.state) ? '' : dueWords(policy, record, now).text),
+            tone: (record) => (isClosed(record.state) ? undefined : dueWords(policy, record, now).tone),
+          },
+          { label: 'State', text: ({ state }) => visit.pages.word('requestState', state) },
+          { label: 'With', text: ({ assignee }) => assignee?.name ?? '' },
+          {
+            label: 'New',
+            text: ({ unread, state }) => (unread && !isClosed(state) ? 'wrote to us' : ''),
+            tone: ({ unread, state }) => (unread && !isClosed(state) ? 'warn' : undefined),
+          },
+        ],
+        empty: {
+          title: 'No request here',
+          text: 'Requests come by the form at /rights, by mail, phone and letter, and from marketing systems. The one that is due first stands first.',
+        },
+        rows: async (skip, limit) => ({
+          rows: await store.list(filter, skip, limit),
+          total: await store.count(filter),
+        }),
+      };
+      if (await sentAsCsv(visit, spec)) return;
+      const [late, open, ages] = await Promise.all([
+        rights.report.countLate(),
+        rights.report.countOpen(),
+        rights.report.ages(),
+      ]);
+      await visit.page('requests', {
+        title: 'Rights requests',
+        list: await viewList(visit, spec),
+        late,
+        open,
+        chart: requestChart(ages, rights.report.dues),
+        mayTake: visit.may('requests.take'),
+      });
+    });
+
+    shell.get('/staff/requests/new', 'requests.take', (visit) => showNew(visit));
+
+    shell.post('/staff/requests/new', 'requests.take', async (visit) => {
+      const kind = REQUEST_KINDS.find((item) => item === visit.field('kind'));
+      const way = REQUEST_WAYS.find((item) => item === visit.field('way') && item !== 'form' && item !== 'api');
+      const lines = visit
+        .field('contacts')
+        .split(/[\n,;]+/)
+        .map((line) => line.trim())
+        .filter((line) => line !== '');
+      if (!kind) return showNew(visit, 'Choose what they want.');
+      if (!way) return showNew(visit, 'Choose how it came.');
+      if (lines.length === 0) return showNew(visit, 'Write at least one address, number or key.');
+      const agentName = visit.field('agentName');
+      const agentEmail = visit.field('agentEmail');
+      const received = visit.field('received');
+      const now = clock.now();
+      // A day on paper: its noon, or now, when it came today.
+      const receivedAt = received === '' || received === dayText(now) ? now : dayFrom(received, now) + 43_200_000;
+      const place = visit.field('place').toUpperCase();
+      let record: RequestRecord;
+      try {
+        const named = await Promise.all(lines.map(namedFrom));
+        await visit.record({ kind: 'change', what: 'request_taken', reason: 'request', about: kind });
+        record = await rights.intake.receive(
+          {
+            kind,
+            way,
+            contacts: named,
+            language: visit.field('language'),
+            name: visit.field('name'),
+            description: visit.field('words'),
+            postal: visit.field('postal'),
+            receivedAt,
+            ...(/^[A-Z]{2}(-[A-Z0-9]{1,3})?$/.test(place) ? { jurisdiction: place } : {}),
+            ...(agentName ? { agent: { name: agentName, ...(agentEmail ? { email: agentEmail } : {}) } } : {}),
+          },
+          byOf(visit.user),
+        );
+      } catch (error) {
+        if (!(error instanceof HushError) || error.kind !== 'invalid') throw error;
+        return showNew(visit, `${error.message}${error.detail.remedy ? `: ${error.detail.remedy}` : ''}.`);
+      }
+      await visit.go(`/staff/requests/${record.id}`, `Taken. The reference to read out: ${referenceOf(record.id)}`);
+    });
+  };
+}

@@ -1,0 +1,171 @@
+import type { Catalog } from '../../core/catalog.js';
+import type { Clock } from '../../core/clock.js';
+import { maskContact } from '../../core/contact-point.js';
+import { HushError } from '../../core/errors.js';
+import { RELATIONSHIPS } from '../../core/event.js';
+import { contactKeyText } from '../../core/keys.js';
+import type { Policy } from '../../core/policy.js';
+import {
+  allowedActions,
+  denialReasonsOf,
+  EXTENSION_REASONS,
+  isClosed,
+  needsVerification,
+  REFUSAL_REASONS,
+  REVIEW_OUTCOMES,
+} from '../../core/request.js';
+import { ageInDays, alertsOf, deadlinesOf } from '../../core/request-clock.js';
+import { clockedOf } from '../../rights/answers.js';
+import { FILE_LIMIT } from '../../rights/file-kind.js';
+import type { Rights } from '../../rights/index.js';
+import { pointFrom } from '../../rights/post-letters.js';
+import { parseReference, referenceOf } from '../../rights/reference.js';
+import { CHECKS, checksNeeded } from '../../rights/verification.js';
+import type { RequestRecord } from '../../store/requests.js';
+import { reasonFor } from './people.js';
+import { byOf, dueWords } from './request-list.js';
+import type { StaffShell, Visit } from './shell.js';
+import { receiptOf } from './words.js';
+
+export interface RequestPageParts {
+  readonly rights: Rights;
+  readonly catalog: Catalog;
+  readonly policy: Policy;
+  readonly clock: Clock;
+}
+
+/** The request of the path; the same 404 for what is not there and what is no reference. */
+export async function requestOf(visit: Visit, rights: Rights): Promise<RequestRecord> {
+  const id = parseReference(visit.param('id'));
+  if (!id) throw new HushError('not_found', 'there is no such request');
+  return rights.records.get(id);
+}
+
+/** May this visitor read what the person wrote: who works on requests, took this one down, or has said why. */
+export function mayRead(visit: Visit, record: RequestRecord, clock: Clock): boolean {
+  return (
+    visit.may('requests.work') ||
+    record.history[0]?.by === byOf(visit.user).id ||
+    record.contacts.some(({ key }) => reasonFor(visit, key, clock) !== undefined)
+  );
+}
+
+/** Opens nothing that was not written down first. */
+export async function recordLook(
+  visit: Visit,
+  record: RequestRecord,
+  clock: Clock,
+  what: string,
+  more = '',
+): Promise<void> {
+  const [first] = record.contacts;
+  const why = first ? reasonFor(visit, first.key, clock) : undefined;
+  await visit.record({
+    kind: 'look',
+    what,
+    contact: first?.key,
+    reason: why?.reason ?? 'request',
+    note: why?.note,
+    about: more ? `${record.id} ${more}` : record.id,
+  });
+}
+
+/** One request: its clock, who asks, what happened, what can be done now. */
+export function requestPage(parts: RequestPageParts) {
+  const { rights, catalog, policy, clock } = parts;
+
+  async function show(visit: Visit, record: RequestRecord, fault?: string): Promise<void> {
+    const readable = mayRead(visit, record, clock);
+    await recordLook(visit, record, clock, 'request', readable ? '' : 'without what is personal');
+    const now = clock.now();
+    const clocked = clockedOf(record);
+    const { acknowledgeBy, extendedDue } = deadlinesOf(policy, clocked);
+    const personal = readable ? rights.seal.personal(record) : undefined;
+    const [files, letters, steps] = await Promise.all([
+      readable ? rights.attachments.list(record) : [],
+      rights.letters.ofRequest(record.id),
+      record.kind === 'deletion' && record.state === 'fulfilling' ? rights.erasures.progress(record) : [],
+    ]);
+    const masked = (at: number): string | undefined => {
+      const point = pointFrom(catalog, personal?.addresses[at] ?? null);
+      return point && maskContact(point);
+    };
+    const contacts = record.contacts.map((contact, at) => ({
+      text: contactKeyText(contact.key),
+      href: visit.may('people.view') ? `/staff/contacts/${contactKeyText(contact.key)}` : undefined,
+      masked: masked(at),
+      type: contact.type,
+      verified: contact.verified,
+    }));
+    const label = new Map(
+      contacts.map(({ text, masked: shown, type }) => [text, shown ?? visit.pages.word('contact', type)]),
+    );
+    await visit.page(
+      'request',
+      {
+        title: `${visit.pages.word('requestKind', record.kind)}, ${referenceOf(record.id)}`,
+        record,
+        reference: referenceOf(record.id),
+        closed: isClosed(record.state),
+        due: dueWords(policy, record, now),
+        age: ageInDays(policy, clocked, now),
+        acknowledgeBy,
+        extendedDue,
+        alerts: isClosed(record.state) ? [] : alertsOf(policy, clocked),
+        raised: new Set(record.alerts.map(({ id }) => id)),
+        readable,
+        forgotten: record.dataKey === undefined,
+        personal,
+        contacts,
+        steps: steps.map((step) => ({ ...step, label: label.get(contactKeyText(step.key)) ?? step.type })),
+        needsProof: needsVerification(record.kind),
+        checks: CHECKS,
+        checksNeeded: checksNeeded(record.kind),
+        files,
+        letters,
+        actions: visit.may('requests.work') ? allowedActions(record.kind, record.state) : [],
+        extensionReasons: EXTENSION_REASONS,
+        denialReasons: denialReasonsOf(record.kind),
+        refusalReasons: REFUSAL_REASONS,
+        outcomes: REVIEW_OUTCOMES,
+        relationships: RELATIONSHIPS,
+        maxFile: FILE_LIMIT / 1024 / 1024,
+        history: [...record.history].reverse().map((entry) => ({
+          ...entry,
+          words: readable ? rights.seal.text(record, entry.text) : undefined,
+          hidden: entry.text !== undefined && !readable,
+        })),
+        receiptOf,
+        fault,
+      },
+      fault ? 400 : 200,
+    );
+  }
+
+  return {
+    show,
+    pages: (shell: StaffShell): void => {
+      shell.get('/staff/requests/:id', 'requests.read', async (visit) => show(visit, await requestOf(visit, rights)));
+
+      shell.get('/staff/requests/:id/files/:file', 'requests.read', async (visit) => {
+        const record = await requestOf(visit, rights);
+        const file = mayRead(visit, record, clock)
+          ? await rights.attachments.open(record, visit.param('file'))
+          : undefined;
+        if (!file) {
+          await visit.record({ kind: 'refusal', what: 'file', about: record.id });
+          throw new HushError('not_found', 'there is no such file');
+        }
+        await recordLook(visit, record, clock, 'file', visit.param('file'));
+        visit.response
+          .status(200)
+          // Never shown in the browser, whatever it is: no type that it would open, and no guessing (helmet's nosniff).
+          .type('application/octet-stream')
+          .set('Cache-Control', 'no-store')
+          .set('Content-Security-Policy', "default-src 'none'; sandbox")
+          .set('Content-Disposition', `attachment; filename="${file.name}"`)
+          .send(file.bytes);
+      });
+    },
+  };
+}
