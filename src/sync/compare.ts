@@ -53,12 +53,13 @@ interface About {
   readonly settledBefore: number;
 }
 
-/** True while the list there need not agree yet. */
-function unsettled(contact: Contact, { destination, binding, settledBefore }: About): boolean {
+/** True while the list there need not agree yet: something about this binding is being told, or was lately. */
+function unsettled(contact: Contact, allowed: boolean, { destination, binding, settledBefore }: About): boolean {
   const told = contact.told[destination]?.bindings[binding];
+  const mark = contact.marks.find((one) => one.destination === destination);
+  const differs = (told?.suppressed ?? false) === allowed;
   return (
-    contact.pending.length > 0 ||
-    contact.marks.some((mark) => mark.destination === destination) ||
+    (mark !== undefined && (differs || mark.doubt?.includes(binding) === true)) ||
     (told !== undefined && (told.status === 'accepted' || told.at > settledBefore))
   );
 }
@@ -71,7 +72,7 @@ export function findingOfListed(
   about: About & { readonly liftsNothing: boolean },
 ): Finding {
   if (!contact) return 'unknown_here';
-  if (unsettled(contact, about)) return 'waiting';
+  if (unsettled(contact, decision.allowed, about)) return 'waiting';
   if (!decision.allowed) return 'in_step';
   const told = contact.told[about.destination];
   const binding = told?.bindings[about.binding];
@@ -86,7 +87,7 @@ export function findingOfListed(
 export function findingOfAbsent(contact: Contact, about: About): Finding | undefined {
   const told = contact.told[about.destination];
   if (told?.bindings[about.binding]?.suppressed !== true) return undefined;
-  if (unsettled(contact, about)) return 'waiting';
+  if (contact.pending.length > 0 || unsettled(contact, false, about)) return 'waiting';
   if (!contact.address) return 'keyed_only';
   return told.parked ? 'parked' : 'missing_there';
 }
