@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import express, { type Request, Router } from 'express';
+import { type Request, Router } from 'express';
 import type { Logger } from 'pino';
 import { createConsentReceipts } from './audit/consent-receipt.js';
 import { createLogSigner, originOf } from './audit/log-keys.js';
@@ -58,6 +58,7 @@ import { contactRoutes } from './web/api/contacts.js';
 import { decisionRoutes } from './web/api/decisions.js';
 import { destinationRoutes } from './web/api/destinations.js';
 import { eventRoutes } from './web/api/events.js';
+import { jsonBody } from './web/api/json.js';
 import { linkRoutes } from './web/api/links.js';
 import { receiptRoutes } from './web/api/receipts.js';
 import { createRequestReader } from './web/api/requests.js';
@@ -481,7 +482,7 @@ export async function compose(
   const authenticate = createAuthenticate({ apiKeys, badKey: limits.badKey });
   const reader = createRequestReader({ catalog, keyring });
   const api = Router();
-  api.use(express.json({ limit: '5mb', type: ['application/json', 'application/*+json'] }));
+  api.use(jsonBody('5mb'));
   api.post('/events', (_request, response, next) => {
     const began = performance.now();
     response.on('finish', () => {

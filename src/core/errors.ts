@@ -10,6 +10,7 @@ export type ErrorKind =
   | 'id_reused'
   | 'conflict'
   | 'too_large'
+  | 'too_slow'
   | 'rate_limited'
   | 'unavailable';
 

@@ -1,8 +1,44 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import { Server as NetServer } from 'node:net';
+import { Server as NetServer, type Socket } from 'node:net';
+import { HushError } from '../core/errors.js';
+import { problemOf } from './middleware/problem.js';
 
 /** Without a request for so long (ms) a connection is closed during shutdown. */
 const QUIET = 1000;
+
+/** Bodies without limit: only a standstill ends them. */
+const STREAMS = /^(application\/x-ndjson|text\/csv)\b/i;
+
+/** How long a request may take to arrive: enough for a phone on a bad line, too little to hold a server with. ms. */
+export interface Patience {
+  readonly headers: number;
+  /** Of a whole body, unless it is a stream. */
+  readonly body: number;
+  /** Without one byte in either direction while a body is on its way, or an answer on its. */
+  readonly standstill: number;
+}
+const PATIENCE: Patience = { headers: 15_000, body: 120_000, standstill: 30_000 };
+/** After the answer to a request whose body is still coming: time (ms) for the answer to be read. */
+const PARTING = 3000;
+
+function endSlow(request: IncomingMessage, response: ServerResponse): void {
+  if (response.headersSent) {
+    request.destroy();
+    return;
+  }
+  const problem = problemOf(
+    new HushError('too_slow', 'The request did not arrive in time, and nothing was done.', {
+      remedy: 'send it again; send large ones in parts',
+    }),
+  );
+  const body = JSON.stringify(problem);
+  response.writeHead(408, {
+    'Content-Type': 'application/problem+json',
+    'Content-Length': Buffer.byteLength(body),
+    Connection: 'close',
+  });
+  response.end(body, () => request.destroy());
+}
 
 export interface WebServer {
   readonly server: Server;
@@ -16,18 +52,45 @@ export interface WebServer {
 export function createWebServer(
   first: (request: IncomingMessage, response: ServerResponse) => boolean,
   app: RequestListener,
+  patience: Patience = PATIENCE,
 ): WebServer {
   let draining = false;
   let lastRequest = 0;
+  const under = new WeakMap<Socket, { request: IncomingMessage; response: ServerResponse }>();
+
+  function watch(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    under.set(socket, { request, response });
+    response.once('close', () => {
+      if (under.get(socket)?.request === request) under.delete(socket);
+    });
+    if (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined) return;
+    const late = STREAMS.test(request.headers['content-type'] ?? '')
+      ? undefined
+      : setTimeout(() => request.complete || endSlow(request, response), patience.body).unref();
+    request.once('close', () => clearTimeout(late));
+    response.once('finish', () => {
+      clearTimeout(late);
+      if (!request.complete) setTimeout(() => request.complete || request.destroy(), PARTING).unref();
+    });
+  }
+
   const server = createServer((request, response) => {
     lastRequest = performance.now();
     // The client learns with its answer that this connection ends, instead of sending into a closed one.
     if (draining) response.setHeader('Connection', 'close');
+    watch(request, response);
     if (!first(request, response)) app(request, response);
   });
-  // Slow bodies and headers: enough for a phone on a bad line, too little to hold a server with.
-  server.headersTimeout = 15_000;
-  server.requestTimeout = 120_000;
+  server.headersTimeout = patience.headers;
+  // Node's own limit knows no streams: it would end a scrub of a million rows after so much time.
+  server.requestTimeout = 0;
+  server.setTimeout(patience.standstill, (socket) => {
+    const current = under.get(socket);
+    if (current && !current.request.complete) endSlow(current.request, current.response);
+    // A handler at work, such as a long poll, is waited for; a reader that does not read is not.
+    else if (!current || socket.writableLength > 0) socket.destroy();
+  });
   server.keepAliveTimeout = 65_000;
   server.maxHeadersCount = 100;
 

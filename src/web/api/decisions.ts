@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import type { Clock } from '../../core/clock.js';
 import type { Question } from '../../core/decide.js';
 import { HushError } from '../../core/errors.js';
 import type { Asked, Questions } from '../../preferences/questions.js';
 import { problemOf } from '../middleware/problem.js';
+import { parseJson, utf8 } from './json.js';
+import { linesOf, TOO_LONG } from './ndjson.js';
 import { decisionJson, type RequestReader } from './requests.js';
 import { type ApiRoutes, invalidFrom } from './route.js';
 import { contactSchema, decisionSchema, questionFields, questionSchema } from './schemas.js';
@@ -14,6 +15,8 @@ const NDJSON = 'application/x-ndjson';
 /** Lines answered with one read of the store. */
 const CHUNK = 500;
 const LONGEST_LINE = 64 * 1024;
+
+const isBlank = (line: Uint8Array): boolean => line.every((byte) => byte === 32 || byte === 9);
 
 const batchSchema = z.strictObject({
   ...questionFields,
@@ -76,22 +79,21 @@ export function decisionRoutes(
 
   type Line = { asked: Asked; question: Question } | { problem: HushError };
 
-  function readLine(line: string): Line {
+  function readLine(line: Buffer | typeof TOO_LONG): Line {
     try {
-      if (line.length > LONGEST_LINE)
-        throw new HushError('invalid', 'the line is longer than 64 kB', { field: 'line' });
-      const parsed = questionSchema.safeParse(JSON.parse(line));
+      if (line === TOO_LONG) {
+        throw new HushError('invalid', 'the line is longer than 64 kB', {
+          field: 'line',
+          remedy: 'send one question a line',
+        });
+      }
+      const parsed = questionSchema.safeParse(parseJson(utf8(line)));
       if (!parsed.success) throw invalidFrom(parsed.error);
       const { contact, ...question } = parsed.data;
       return { asked: reader.asked(contact), question: reader.question(question, clock.now()) };
     } catch (error) {
       if (error instanceof HushError) return { problem: error };
-      return {
-        problem: new HushError('invalid', 'the line is not JSON', {
-          field: 'line',
-          remedy: 'send one JSON object a line',
-        }),
-      };
+      throw error;
     }
   }
 
@@ -125,7 +127,7 @@ export function decisionRoutes(
   }
 
   async function stream(
-    request: NodeJS.ReadableStream,
+    request: AsyncIterable<Uint8Array>,
     response: NodeJS.WritableStream & { destroy(error?: Error): unknown },
   ): Promise<void> {
     let chunk: Line[] = [];
@@ -136,8 +138,8 @@ export function decisionRoutes(
       if (!response.write(text)) await once(response, 'drain');
     };
     try {
-      for await (const line of createInterface({ input: request, crlfDelay: Number.POSITIVE_INFINITY })) {
-        if (line.trim() === '') continue;
+      for await (const line of linesOf(request, LONGEST_LINE)) {
+        if (line !== TOO_LONG && isBlank(line)) continue;
         chunk.push(readLine(line));
         if (chunk.length >= CHUNK) await flush();
       }

@@ -78,6 +78,9 @@ function flatten(issues: readonly z.core.$ZodIssue[], base: readonly (string | n
   });
 }
 
+const hasBody = (request: Request): boolean =>
+  request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+
 /** Collects routes, so that the requests checked and the description served come from the same schemas. */
 export function createApiRoutes(router: Router, authenticate: (request: Request) => Promise<ApiKey>) {
   const registry = new OpenAPIRegistry();
@@ -112,6 +115,17 @@ export function createApiRoutes(router: Router, authenticate: (request: Request)
           if (!key.scopes.includes(route.scope)) {
             throw new HushError('forbidden', `this key lacks the scope ${route.scope}`, {
               remedy: `make a key with it: hush keys create --scopes ${route.scope}`,
+            });
+          }
+          if (
+            route.body &&
+            request.body === undefined &&
+            hasBody(request) &&
+            !(route.streams && request.is(route.streams))
+          ) {
+            throw new HushError('invalid', 'the body is not marked as JSON', {
+              field: 'content-type',
+              remedy: `send Content-Type: application/json${route.streams ? ` or ${route.streams}` : ''}`,
             });
           }
           const body =

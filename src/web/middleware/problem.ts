@@ -11,6 +11,7 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
   conflict: 409,
   id_reused: 409,
   too_large: 413,
+  too_slow: 408,
   rate_limited: 429,
   unavailable: 503,
 };
@@ -23,6 +24,7 @@ const TITLE: Readonly<Record<ErrorKind, string>> = {
   conflict: 'This contradicts what is there',
   id_reused: 'The id was used before',
   too_large: 'The request is too large',
+  too_slow: 'The request did not arrive in time',
   rate_limited: 'Too many requests',
   unavailable: 'Not available right now',
 };
@@ -102,6 +104,8 @@ export function problems(options: {
   readonly page: (request: Request, response: Response, status: number) => void;
 }): ErrorRequestHandler {
   return (error, request, response, next) => {
+    // The server has answered a body that did not come, and ended the connection.
+    if (response.writableEnded) return;
     if (response.headersSent) {
       options.log.error({ err: error, reqId: response.locals.requestId }, 'failed after the answer began');
       next(error);
