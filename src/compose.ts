@@ -193,7 +193,7 @@ export async function compose(
       accepts: destination.accepts,
     })),
   );
-  const receipts = createReceipts({ contacts, ledger, bindings, clock });
+  const receipts = createReceipts({ contacts, ledger, bindings, privateParts, clock });
   const suppressionExport = createSuppressionExport({ contacts, privateParts, policy, clock });
 
   const composer = await createComposer({

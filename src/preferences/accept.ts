@@ -107,6 +107,7 @@ export function createAccept(parts: {
         : {}),
       ...(actor === undefined ? {} : { actor }),
       ...(evidence === undefined ? {} : { evidence }),
+      ...(writer ? { writerId: writer.id } : {}),
     };
     if (evidence !== undefined && Buffer.byteLength(JSON.stringify(evidence)) > EVIDENCE_LIMIT) {
       throw new HushError('invalid', 'evidence is larger than 1 kB', {
@@ -119,7 +120,6 @@ export function createAccept(parts: {
       id,
       at,
       recorded: clock.recorded(),
-      ...(writer ? { writerId: writer.id } : {}),
       ...(Object.keys(part).length > 0 ? { sealed: privateParts.sealPending(key, part) } : {}),
     };
   }
@@ -132,7 +132,7 @@ export function createAccept(parts: {
 
   /** Copies a person's event to one of its contacts, under an id that a repeat has again. */
   async function copyTo(person: string, member: { key: Buffer; type: string }, event: StoredEvent): Promise<void> {
-    const { sealed: _sealed, writerId: _writerId, ...rest } = event;
+    const { sealed: _sealed, ...rest } = event;
     const id = eventId(keyring, member.key, { name: `person:${person}`, id: event.id });
     await append({
       key: member.key,

@@ -8,6 +8,8 @@ export interface PrivatePart {
   readonly address?: { readonly type: ContactType; readonly given: string };
   /** Who acted, where a person did. */
   readonly actor?: string;
+  /** The writer's own id: many systems make it of an address. */
+  readonly writerId?: string;
   /** At most 1 kB as JSON. */
   readonly evidence?: Readonly<Record<string, unknown>>;
 }
@@ -24,7 +26,7 @@ export function createPrivateParts(keyring: Keyring) {
   const wrap = createSealer(keyring, 'data-key');
   const parse = (bytes: Buffer | undefined): PrivatePart | undefined =>
     bytes && (JSON.parse(bytes.toString('utf8')) as PrivatePart);
-  return {
+  const parts = {
     sealPending: (contact: Buffer, part: PrivatePart): Buffer =>
       ingest.seal(Buffer.from(JSON.stringify(part)), contact),
     openPending: (contact: Buffer, sealed: Buffer): PrivatePart | undefined => parse(ingest.open(sealed, contact)),
@@ -34,6 +36,18 @@ export function createPrivateParts(keyring: Keyring) {
       sealWith(dataKey, Buffer.from(JSON.stringify(part)), contact),
     open: (dataKey: Buffer, contact: Buffer, sealed: Buffer): PrivatePart | undefined =>
       parse(openWith(dataKey, sealed, contact)),
+  };
+  return {
+    ...parts,
+    /** The private part of an event, whether it is pending or in the ledger; undefined when there is none, or it is gone. */
+    of(
+      contact: { readonly key: Buffer; readonly dataKey?: Buffer },
+      sealed: Buffer | undefined,
+    ): PrivatePart | undefined {
+      if (!sealed) return undefined;
+      const key = contact.dataKey && parts.unwrapKey(contact.key, contact.dataKey);
+      return (key && parts.open(key, contact.key, sealed)) ?? parts.openPending(contact.key, sealed);
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import { unavailable } from '../store/connect.js';
 import type { Contact, Contacts, StoredEvent } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
 import type { BoundBindings } from './bound-bindings.js';
+import type { PrivateParts } from './private-part.js';
 
 export interface Receipt {
   readonly id: string;
@@ -13,6 +14,8 @@ export interface Receipt {
   readonly key: Buffer;
   readonly contact: Contact;
   readonly recordedAt: number;
+  /** The id that whoever wrote the event gave it. */
+  readonly writerId?: string;
   /** Number in the contact's ledger; absent while pending. */
   readonly number?: number;
   readonly destinations: readonly {
@@ -36,6 +39,7 @@ export function createReceipts(parts: {
   readonly contacts: Contacts;
   readonly ledger: Ledger;
   readonly bindings: BoundBindings;
+  readonly privateParts: Pick<PrivateParts, 'of'>;
   readonly clock: Clock;
 }) {
   const { contacts, ledger, bindings } = parts;
@@ -60,8 +64,10 @@ export function createReceipts(parts: {
       ({ scope, accepts }) =>
         accepts.includes(contact.type) && scopes.some((s) => covers(s, scope) || covers(scope, s)),
     );
+    const writerId = parts.privateParts.of(contact, event.sealed)?.writerId;
     return {
       id: `r_${event.id}`,
+      ...(writerId === undefined ? {} : { writerId }),
       event,
       key: contact.key,
       contact,

@@ -174,11 +174,10 @@ export function createGather(parts: {
       lifts,
       notice,
       link,
-      writerId,
       ...facts
     } = event;
     // Who of the staff acted is somebody else's data; what they wrote down of the person is not.
-    const evidence = evidenceOf(privateParts, contact, event)?.evidence;
+    const { evidence, writerId } = privateParts.of(contact, event.sealed) ?? {};
     return {
       contact: labelOf(contact),
       receipt: `r_${id}`,

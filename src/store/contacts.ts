@@ -8,14 +8,12 @@ import { DURABLE } from './connect.js';
 
 /** An event as stored: what is personal in it is sealed. */
 export interface StoredEvent extends ContactEvent {
-  /** The writer's own id, where it gave one. */
-  readonly writerId?: string;
   /** Brand and campaign of the link it came through. */
   readonly link?: { readonly brand: string; readonly campaign?: string };
   /** Id and version of the notice a consent was given under. */
   readonly notice?: { readonly id: string; readonly version: string };
   readonly reach?: 'person';
-  /** Address and evidence: under the ingest key while pending, under the contact's data key in the ledger. */
+  /** Address, evidence and the writer's own id: under the ingest key while pending, under the contact's data key in the ledger. */
   readonly sealed?: Buffer;
 }
 

@@ -8,16 +8,23 @@ const sessionSchema = new Schema(
 );
 sessionSchema.index({ expires: 1 }, { expireAfterSeconds: 0 });
 
+/** Seals what a session holds: reasons for looking at people are in it, in free words. */
+export interface SessionSeal {
+  readonly seal: (text: string) => string;
+  /** Undefined for what does not open. */
+  readonly open: (sealed: string) => string | undefined;
+}
+
 /**
  * Sessions of staff, over the connection everything else uses. An id out of the database is of no use to anybody: the
- * cookie carries it signed.
+ * cookie carries it signed, and what it holds is sealed.
  */
 export function createStaffSessions(connection: Connection) {
   const model = connection.model('StaffSession', sessionSchema);
   return {
     models: [model] as const,
     /** @param seconds a session lives without being used */
-    storeFor: (seconds: number): Store =>
+    storeFor: (seconds: number, { seal, open }: SessionSeal): Store =>
       MongoStore.create({
         client: connection.getClient() as never,
         dbName: connection.name,
@@ -25,6 +32,10 @@ export function createStaffSessions(connection: Connection) {
         // The index is made with all others.
         autoRemove: 'disabled',
         ttl: seconds,
+        stringify: false,
+        serialize: (session) => seal(JSON.stringify(session)),
+        // One that does not open any more, after a change of keys, is one that has ended.
+        unserialize: (stored) => JSON.parse((typeof stored === 'string' ? open(stored) : undefined) ?? '{"cookie":{}}'),
       }),
     /** Ends every session; for tests and for the day an identity provider is lost. */
     async endAll(): Promise<void> {

@@ -59,7 +59,7 @@ export async function openInbound(name: string) {
   });
   const questions = createQuestions({ contacts, ledger, catalog, policy, clock });
   const links = createLinks({ keyring, catalog, publicUrl: () => 'https://hush.example' });
-  const receipts = createReceipts({ contacts, ledger, bindings: [], clock });
+  const receipts = createReceipts({ contacts, ledger, bindings: [], privateParts, clock });
   const review = createInboundReview({ store: reviewStore, accept, keyring, clock, country: 'US' });
   const history = createSoftBounceHistory({ ledger, contacts });
   const softBounces = createSoftBounces({ history, questions, accept, policy, keyring, clock });

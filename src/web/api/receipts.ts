@@ -24,7 +24,7 @@ export function receiptJson(receipt: Receipt): Record<string, unknown> {
     ...(event.reach === undefined ? {} : { reach: event.reach }),
     ...(event.notice === undefined ? {} : { notice: event.notice }),
     ...(event.link === undefined ? {} : { link: event.link }),
-    ...(event.writerId === undefined ? {} : { writerId: event.writerId }),
+    ...(receipt.writerId === undefined ? {} : { writerId: receipt.writerId }),
     ledger: receipt.number === undefined ? { status: 'pending' } : { status: 'recorded', number: receipt.number },
     destinations: receipt.destinations.map(({ destination, binding, suppressed, status, at }) => ({
       destination,

@@ -3,6 +3,7 @@ import type { Request, RequestHandler } from 'express';
 import session from 'express-session';
 import type { Clock } from '../../core/clock.js';
 import { deriveKey, type Keyring, rootOf } from '../../core/keys.js';
+import { createSealer } from '../../core/seal.js';
 import type { StaffUser } from '../../staff/audit-trail.js';
 import type { StaffSessions } from '../../store/staff-sessions.js';
 
@@ -54,10 +55,16 @@ export function sessionMiddleware(parts: {
   readonly production: boolean;
 }): RequestHandler {
   const { production } = parts;
+  const sealer = createSealer(parts.keyring, 'staff-session');
+  const context = Buffer.from('staff-session');
+  const sealing = {
+    seal: (text: string) => sealer.seal(Buffer.from(text, 'utf8'), context).toString('base64'),
+    open: (sealed: string) => sealer.open(Buffer.from(sealed, 'base64'), context)?.toString('utf8'),
+  };
   return session({
     name: sessionCookieName(production),
     secret: cookieSecrets(parts.keyring),
-    store: parts.sessions.storeFor(IDLE / 1000),
+    store: parts.sessions.storeFor(IDLE / 1000, sealing),
     genid: () => randomBytes(24).toString('base64url'),
     resave: false,
     // Nobody gets a session before they have signed in.
