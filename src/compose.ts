@@ -3,14 +3,18 @@ import { fileURLToPath } from 'node:url';
 import { type Request, Router } from 'express';
 import type { Logger } from 'pino';
 import { createConsentReceipts } from './audit/consent-receipt.js';
+import { createExportJobs } from './audit/export-job.js';
 import { createLogSigner, originOf } from './audit/log-keys.js';
 import { createForget, createProofs } from './audit/proofs.js';
+import { createRetention } from './audit/retention.js';
 import { createSealerLoop } from './audit/sealer-loop.js';
+import { createWitness } from './audit/witness.js';
 import { configurationHash, readCatalog } from './config/catalog.js';
 import type { Environment } from './config/environment.js';
 import { readPolicy } from './config/policy.js';
 import { createClock } from './core/clock.js';
 import { contactKeyBytes } from './core/keys.js';
+import { parseVerifier } from './core/note.js';
 import { createEvery } from './every.js';
 import { createInbound } from './inbound/index.js';
 import { createWebhooksIn } from './inbound/webhooks.js';
@@ -35,6 +39,8 @@ import { createAskSystem } from './rights/access-systems.js';
 import { createAccessWords } from './rights/access-words.js';
 import { createRights } from './rights/index.js';
 import { createLetters } from './rights/letters.js';
+import { evidenceOf as keptWith } from './staff/contact-address.js';
+import type { Contact, StoredEvent } from './store/contacts.js';
 import { clockOffset, openStores, provesDurable } from './store/open.js';
 import { cursorText } from './suppression/change-entry.js';
 import { createChangeFeed } from './suppression/change-feed.js';
@@ -292,7 +298,25 @@ export async function compose(
     origin,
     publicUrl: environment.publicUrl ?? 'http://hush.localhost',
   });
-  const sealing = createSealerLoop({ stores: stores.log, signer, clock, log, leader: leaders.leaderFor('sealer') });
+  const sealing = createSealerLoop({
+    stores: stores.log,
+    signer,
+    clock,
+    log,
+    leader: leaders.leaderFor('sealer'),
+    witnesses: environment.witnesses.flatMap(({ url, vkey }) => {
+      const verifier = parseVerifier(vkey);
+      return verifier ? [createWitness({ url, verifier, stores: stores.log, log })] : [];
+    }),
+  });
+  const exportJobs = createExportJobs({
+    store: stores.auditExports,
+    log: stores.log,
+    verifiers: () => signer.verifiers,
+    clock,
+    keepDays: policy.auditExportDays,
+    logger: log,
+  });
   const feed = createChangeFeed({ changes, contacts, leader: leaders.leaderFor('feed'), log });
 
   // The console counts too, and is made once all it shows is.
@@ -490,6 +514,11 @@ export async function compose(
     });
     next();
   });
+  /** The wording of a consent as it was kept; gone after an erasure. */
+  const shownOf = (contact: Contact, event: StoredEvent): string | undefined => {
+    const wording = keptWith(privateParts, contact, event)?.evidence?.wording;
+    return typeof wording === 'string' ? wording : undefined;
+  };
   const routes = createApiRoutes(api, authenticate);
   decisionRoutes(routes, { questions, reader, clock });
   eventRoutes(routes, { accept, reader, writerIds, subjectByKey });
@@ -500,7 +529,7 @@ export async function compose(
     receipts,
     proofs,
     consentReceipt: async ({ key, contact, event }) => {
-      const content = consentReceipts.receiptOf(key, contact.type, event, 'en');
+      const content = consentReceipts.receiptOf(key, contact.type, event, 'en', shownOf(contact, event));
       return content && consentReceipts.sign(content);
     },
   });
@@ -543,7 +572,7 @@ export async function compose(
     post: outbox.enqueue,
     receipts,
     proofs,
-    verifiers: () => signer.verifiers,
+    exportJobs,
     suppressionExport,
     destinations,
     reports,
@@ -650,7 +679,13 @@ export async function compose(
   const chores = createEvery({
     log,
     everyMs: CHORES_MS,
-    chores: { letters: letters.finish, access: accessPackages.work, accessSweep: accessDelivery.sweep },
+    chores: {
+      letters: letters.finish,
+      access: accessPackages.work,
+      accessSweep: accessDelivery.sweep,
+      exports: exportJobs.work,
+      retention: createRetention({ trail: stores.trail, policy, clock, log }),
+    },
   });
   let clockTimer: NodeJS.Timeout | undefined;
 
@@ -684,6 +719,7 @@ export async function compose(
     rights,
     accessPackages,
     accessDelivery,
+    exportJobs,
     chores,
     publicUrl: publicUrlNow,
 
@@ -730,6 +766,7 @@ export async function compose(
     /** Stops without one failed request: accept no more, finish, flush, close workers, then stores. */
     async stop(): Promise<void> {
       stopping = true;
+      exportJobs.stop();
       clearInterval(clockTimer);
       await Promise.all([web.drain(DRAIN_LIMIT), inbound.stop()]);
       await projection.settle().catch(() => undefined);

@@ -1,47 +1,52 @@
 import type { Logger } from 'pino';
 
 /**
- * Small chores that every worker does now and then: each bears being done by two at once. One that fails is logged and
- * comes again.
+ * Small chores that every worker does now and then, each at its own pace: one that takes long holds up no other. Each bears
+ * being done by two workers at once. One that fails is logged and comes again.
  */
 export function createEvery(parts: {
   readonly log: Logger;
   readonly everyMs: number;
   readonly chores: Readonly<Record<string, () => Promise<unknown>>>;
 }) {
-  const { log, everyMs, chores } = parts;
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> | undefined;
+  const { log, everyMs } = parts;
+  const chores = Object.entries(parts.chores);
+  const timers = new Map<string, NodeJS.Timeout>();
+  const running = new Map<string, Promise<void>>();
   let stopped = false;
 
-  async function round(): Promise<void> {
-    for (const [name, chore] of Object.entries(chores)) {
-      if (stopped) return;
-      await chore().catch((error: unknown) => log.warn({ err: error, chore: name }, 'a chore failed; it comes again'));
-    }
-  }
-
-  function once(): Promise<void> {
-    running ??= round().finally(() => {
-      running = undefined;
-    });
-    return running;
+  function once([name, chore]: (typeof chores)[number]): Promise<void> {
+    const under = running.get(name);
+    if (under) return under;
+    const round = chore()
+      .then(() => undefined)
+      .catch((error: unknown) => log.warn({ err: error, chore: name }, 'a chore failed; it comes again'))
+      .finally(() => running.delete(name));
+    running.set(name, round);
+    return round;
   }
 
   return {
-    once,
-    start(): void {
-      const again = () => {
-        void once().then(() => {
-          if (!stopped) timer = setTimeout(again, everyMs);
-        });
-      };
-      again();
+    /** Does each once; one that is under way is waited for. */
+    once: async (): Promise<void> => {
+      await Promise.all(chores.map(once));
     },
+
+    start(): void {
+      for (const chore of chores) {
+        const again = () => {
+          void once(chore).then(() => {
+            if (!stopped) timers.set(chore[0], setTimeout(again, everyMs));
+          });
+        };
+        again();
+      }
+    },
+
     async stop(): Promise<void> {
       stopped = true;
-      clearTimeout(timer);
-      await running;
+      for (const timer of timers.values()) clearTimeout(timer);
+      await Promise.all(running.values());
     },
   };
 }

@@ -104,14 +104,31 @@ export function createConsentReceipts(parts: {
     return purpose === '*' || purpose === 'marketing' ? MARKETING_PURPOSES : [purpose];
   }
 
-  function receiptOf(key: Buffer, pii: string, event: StoredEvent, language: string): ConsentReceipt | undefined {
+  /** The notice in the words that were shown: several languages have one id and version. */
+  function noticeOf(event: StoredEvent, shown: string | undefined, language: string) {
+    const versions = catalog.notices.filter(
+      ({ id, version }) => id === event.notice?.id && version === event.notice.version,
+    );
+    return (
+      versions.find(({ text }) => shown !== undefined && shown !== '' && text.startsWith(shown)) ??
+      versions.find((notice) => notice.language === language) ??
+      versions[0]
+    );
+  }
+
+  function receiptOf(
+    key: Buffer,
+    pii: string,
+    event: StoredEvent,
+    wanted: string,
+    shown?: string,
+  ): ConsentReceipt | undefined {
     const state = STATES[event.type];
     if (state === undefined) return undefined;
     const scope = wholeScope(event.scope);
     const brands = catalog.brands.filter(({ id }) => scope.brand === '*' || scope.brand === id);
-    const notice = catalog.notices.find(
-      ({ id, version }) => id === event.notice?.id && version === event.notice.version,
-    );
+    const notice = noticeOf(event, shown, wanted);
+    const language = notice?.language ?? wanted;
     const schema_version = 'ISO/IEC TS 27560:2023';
     return {
       receipt_metadata: {
@@ -126,8 +143,8 @@ export function createConsentReceipts(parts: {
         pii_processing: {
           privacy_notice: catalog.group.policyUrl,
           ...(event.notice ? { notice_id: event.notice.id, notice_version: event.notice.version } : {}),
-          ...(notice ? { notice_text: notice.text } : {}),
-          language: notice?.language ?? language,
+          ...(notice ? { notice_text: notice.text } : shown === undefined ? {} : { notice_text: shown }),
+          language,
           purposes: purposesOf(event).map((purpose) => ({
             purpose: catalog.purposes[purpose].sentence[language] ?? catalog.purposes[purpose].sentence.en,
             purpose_type: purpose,
@@ -170,7 +187,10 @@ export function createConsentReceipts(parts: {
   return {
     jwks,
 
-    /** The receipt's content; undefined for an event that is neither a consent nor its end. `pii` such as "email address". */
+    /**
+     * The receipt's content; undefined for an event that is neither a consent nor its end. `pii` such as "email address",
+     * `shown` the wording that was kept as evidence.
+     */
     receiptOf,
 
     /** The receipt as a JWS in compact form (RFC 7515), EdDSA, to be verified with `/log/jwks.json`. */

@@ -1,12 +1,13 @@
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { open as openFile } from 'node:fs/promises';
+import { createGunzip } from 'node:zlib';
 import { z } from 'zod';
 import { openCheckpoint } from '../core/checkpoint.js';
 import { commitsTo, parseEntry } from '../core/leaf.js';
 import { type Hash, leafHash, verifyInclusion } from '../core/merkle.js';
 import { decodeBase64, parseVerifier, type Verifier } from '../core/note.js';
 import { canonicalEvent } from './canonical-event.js';
-import { EXPORT_FORMAT } from './export.js';
+import { CHAIN_START, chained, EXPORT_FORMAT } from './export.js';
 import type { Fault, Progress, VerifyReport } from './verify.js';
 
 const base64 = z.string().transform((text, context) => {
@@ -35,7 +36,7 @@ const leafLine = z.strictObject({
     .optional(),
   proof: z.array(base64),
 });
-const endLine = z.strictObject({ kind: z.literal('end'), leaves: z.number().int() });
+const endLine = z.strictObject({ kind: z.literal('end'), leaves: z.number().int(), chain: base64.optional() });
 const line = z.discriminatedUnion('kind', [headerLine, leafLine, endLine]);
 type Leaf = z.infer<typeof leafLine>;
 
@@ -50,6 +51,28 @@ function parse(text: string): z.infer<typeof line> | undefined {
 export interface ExportReport extends Omit<VerifyReport, 'checkpoints' | 'waiting'> {
   /** Nobody gave a verifier key: the file was checked with the one it brings, which shows damage but no forgery. */
   readonly selfSigned: boolean;
+}
+
+/** A leaf with its event and proof has some 2 kB; an erasure's line 100 kB at most. */
+const LONGEST_LINE = 16 * 1024 * 1024;
+const GZIP = Buffer.from([0x1f, 0x8b]);
+
+/** Lines between newlines and nothing else: a byte that became another kind of line end is a changed byte. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  const file = await openFile(path);
+  const { buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
+  await file.close();
+  const stream = buffer.equals(GZIP) ? createReadStream(path).pipe(createGunzip()) : createReadStream(path);
+  let rest = Buffer.alloc(0);
+  for await (const chunk of stream) {
+    rest = Buffer.concat([rest, chunk]);
+    for (let at = rest.indexOf(10); at >= 0; at = rest.indexOf(10)) {
+      yield rest.toString('utf8', 0, at);
+      rest = rest.subarray(at + 1);
+    }
+    if (rest.length > LONGEST_LINE) break;
+  }
+  if (rest.length > 0) yield rest.toString('utf8', 0, LONGEST_LINE);
 }
 
 /**
@@ -70,6 +93,8 @@ export async function verifyExport(
   let entries = 0;
   let emptied = 0;
   let ended = false;
+  let wrong = false;
+  let chainless = false;
   const unnamed = new Map<number, string>();
 
   function open(first: z.infer<typeof headerLine>): void {
@@ -78,6 +103,16 @@ export async function verifyExport(
     const keys = options.verifiers ?? first.vkeys.flatMap((vkey) => parseVerifier(vkey) ?? []);
     tree = openCheckpoint(first.checkpoint, keys)?.checkpoint;
     if (!tree) faults.push({ kind: 'signature', says: 'the checkpoint of this export was not signed by this log' });
+  }
+
+  /** Names the leaf of a line that is no JSON any more, as far as it can be made out. */
+  function unreadable(text: string, at: number): Fault {
+    const index = Number(/"index":(\d{1,15})\b/.exec(text)?.[1] ?? Number.NaN);
+    const event = /"id":"([0-9A-Z-]{24})"/.exec(text)?.[1];
+    if (Number.isNaN(index)) return { kind: 'leaf', says: `a line after leaf ${at - 1} cannot be read` };
+    const name = event === undefined ? '' : ` (e_${event})`;
+    const says = `the line of leaf ${index}${name} cannot be read`;
+    return { kind: 'leaf', index, ...(event === undefined ? {} : { event }), says };
   }
 
   function check(leaf: Leaf): void {
@@ -125,19 +160,41 @@ export async function verifyExport(
       });
   }
 
-  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
-    const read = parse(text);
-    if (!read) faults.push({ kind: 'leaf', says: `a line after leaf ${next - 1} cannot be read` });
-    else if (read.kind === EXPORT_FORMAT) {
-      if (header) faults.push({ kind: 'leaf', says: 'the export has a second header' });
-      else open(read);
-    } else if (!header) break;
-    else if (read.kind === 'end') ended = read.leaves === header.end - header.first;
-    else {
-      check(read);
-      if (next % 1000 === 0) onProgress({ done: next - header.first, total: header.end - header.first });
+  let chain: Buffer = CHAIN_START;
+  async function readAll(): Promise<void> {
+    for await (const text of linesOf(path)) {
+      const read = parse(text);
+      const before = chain;
+      chain = chained(chain, text);
+      if (ended) {
+        faults.push({ kind: 'leaf', says: 'the export has lines after its last one' });
+        break;
+      }
+      if (!read) faults.push(unreadable(text, next));
+      else if (read.kind === EXPORT_FORMAT) {
+        if (header) faults.push({ kind: 'leaf', says: 'the export has a second header' });
+        else open(read);
+      } else if (!header) break;
+      else if (read.kind === 'end') {
+        ended = read.leaves === header.end - header.first && text === text.trim();
+        wrong = read.chain !== undefined && !read.chain.equals(before);
+        chainless = read.chain === undefined;
+      } else {
+        check(read);
+        if (next % 1000 === 0) onProgress({ done: next - header.first, total: header.end - header.first });
+      }
     }
   }
+  try {
+    await readAll();
+  } catch (error) {
+    // What gzip's own sums find: the rest cannot be unpacked.
+    const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
+    if (!code.startsWith('Z_')) throw error;
+    faults.push({ kind: 'leaf', says: `the file is damaged: it cannot be unpacked beyond leaf ${next - 1}` });
+  }
+  if (header && ended && chainless)
+    faults.push({ kind: 'missing', says: 'the last line of the export has no chain over the others' });
   if (!header)
     faults.push({ kind: 'signature', says: `this is no export of Hush: its first line is not ${EXPORT_FORMAT}` });
   else {
@@ -154,6 +211,9 @@ export async function verifyExport(
       says: `the salt of leaf ${index} (e_${event}) is gone, and no erasure names it`,
     });
   }
+  // Where a leaf is at fault it is named above; what is left are the header and fields that no proof reaches.
+  if (wrong && faults.length === 0)
+    faults.push({ kind: 'changed', says: 'a line of the export was changed: its last line does not fit the others' });
   const size = header ? header.end - header.first : 0;
   return { ok: faults.length === 0, size, entries, emptied, faults, selfSigned: options.verifiers === undefined };
 }

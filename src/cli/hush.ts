@@ -1,8 +1,6 @@
 #!/usr/bin/env node
 import path from 'node:path';
 import { Command } from 'commander';
-import { createLogSigner, originOf } from '../audit/log-keys.js';
-import { verifyLedger } from '../audit/verify.js';
 import { compose, type Installation } from '../compose.js';
 import { readCatalog } from '../config/catalog.js';
 import { type Environment, readEnvironment } from '../config/environment.js';
@@ -14,7 +12,9 @@ import { runningStores } from '../embedded/index.js';
 import { createLog } from '../log.js';
 import { KEY_SCOPES, type KeyScope } from '../store/api-keys.js';
 import { openStores, type Stores } from '../store/open.js';
+import { exportTo } from './export.js';
 import { reconcile, reportOf } from './reconcile.js';
+import { type VerifyOptions, verifyFile, verifyLive } from './verify.js';
 
 /** sysexits.h: the mail server keeps the message and tries again. */
 const EX_TEMPFAIL = 75;
@@ -143,24 +143,28 @@ program
   });
 
 program
-  .command('verify')
-  .description('checks the whole record: every entry, leaf, checkpoint and signature')
+  .command('verify [export]')
+  .description('checks the whole record, or an export by itself: every entry, leaf, checkpoint and signature')
   .option('--json', 'the report as JSON')
-  .action((options: { json?: boolean }) =>
-    withStores(async ({ log, ledger }, environment) => {
-      const clock = createClock(Date.now);
-      const origin = originOf(environment.publicUrl ?? 'http://hush.localhost');
-      const signer = createLogSigner({ keyring: environment.keyring, origin, checkpoints: log.checkpoints, clock });
-      const report = await verifyLedger({ stores: log, ledger, verifiers: signer.verifiers, now: clock.now() });
-      if (options.json) say(JSON.stringify(report));
-      else {
-        say(
-          `${report.size} leaves, ${report.entries} entries unchanged, ${report.emptied} emptied by erasures, ${report.checkpoints} checkpoints, ${report.waiting} waiting`,
-        );
-        for (const fault of report.faults) say(`${fault.kind}: ${fault.says}`);
-        say(report.ok ? 'The record is whole.' : 'The record is NOT whole.');
-      }
-      if (!report.ok) process.exitCode = 1;
+  .option('--vkey <key...>', "the log's verifier keys, or files with them, from elsewhere than the record")
+  .option('--trusted <file...>', 'checkpoints kept elsewhere: only they show that everything was cut off together')
+  .action(async (file: string | undefined, options: VerifyOptions) => {
+    const well =
+      file === undefined
+        ? await withStores((stores, environment) => verifyLive(stores, environment, options, say))
+        : await verifyFile(file, options, say);
+    if (!well) process.exitCode = 1;
+  });
+
+program
+  .command('export <file>')
+  .description('writes a period of the ledger with its proofs, as NDJSON (packed when the name ends in .gz)')
+  .option('--from <day>', 'first day, as 2026-03-01; from the beginning without')
+  .option('--to <day>', 'last day; until now without')
+  .action((file: string, options: { from?: string; to?: string }) =>
+    withStores(async (stores, environment) => {
+      const leaves = await exportTo(file, options, stores, environment);
+      say(`${leaves} entries in ${file}. Check it with: hush verify ${file} --vkey <key of the log>`);
     }),
   );
 

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { deriveKey, type Keyring, keyringFromSecret } from '../core/keys.js';
+import { COSIGNATURE, parseVerifier } from '../core/note.js';
 import { ConfigError } from './yaml-file.js';
 
 export type Role = 'all' | 'web' | 'worker';
@@ -24,6 +25,8 @@ export interface Environment {
   readonly inbound: InboundEnvironment;
   readonly trustProxy: string | undefined;
   readonly logLevel: string;
+  /** Witnesses of the log: submission prefix and verifier key (C2SP tlog-witness). */
+  readonly witnesses: readonly { readonly url: string; readonly vkey: string }[];
   readonly staff: StaffEnvironment;
   /** Prefix of Redis keys and name of the database where the URI has none: lets tests share servers. */
   readonly namespace: string;
@@ -159,6 +162,23 @@ function staffFrom(given: (name: string) => string | undefined, production: bool
   };
 }
 
+/** `URL VKEY` pairs, separated by commas. */
+function witnessesFrom(text: string | undefined): Environment['witnesses'] {
+  return (text ?? '')
+    .split(',')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== '')
+    .map((pair) => {
+      const [url = '', vkey = ''] = pair.split(/\s+/);
+      if (!/^https?:\/\/[^\s]+$/.test(url) || parseVerifier(vkey)?.type !== COSIGNATURE) {
+        throw new ConfigError(
+          `HUSH_WITNESSES: ${JSON.stringify(pair.slice(0, 80))} is no witness. Write its submission prefix and its verifier key, such as https://witness.example witness.example+8a3f…+BPX….`,
+        );
+      }
+      return { url, vkey };
+    });
+}
+
 /** Reads the environment. Throws ConfigError with one line that says what to set. */
 export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environment {
   const production = env.NODE_ENV === 'production';
@@ -211,6 +231,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     inbound: inboundFrom(env, given),
     trustProxy: given('HUSH_TRUST_PROXY'),
     logLevel: given('LOG_LEVEL') ?? 'info',
+    witnesses: witnessesFrom(given('HUSH_WITNESSES')),
     staff: staffFrom(given, production),
     namespace: given('HUSH_NAMESPACE') ?? 'hush',
     defaulted,

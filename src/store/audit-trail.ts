@@ -2,12 +2,6 @@ import { type Connection, Schema } from 'mongoose';
 import { binary, bytesOf } from './binary.js';
 import { DURABLE } from './connect.js';
 
-/**
- * How long (days) it is kept who looked, changed and exported: six years, as long as the longest limitation period the
- * example group must answer within (Wisconsin contracts, Wis. Stat. 893.43), and more than the 24 months of 11 CCR 7101.
- */
-export const TRAIL_DAYS = 6 * 365;
-
 export const TRAIL_KINDS = ['look', 'change', 'export', 'session', 'refusal'] as const;
 export type TrailKind = (typeof TRAIL_KINDS)[number];
 
@@ -53,7 +47,7 @@ const trailSchema = new Schema(
   },
   { collection: 'audit_trail', versionKey: false },
 );
-trailSchema.index({ at: -1 }, { expireAfterSeconds: TRAIL_DAYS * 86_400 });
+trailSchema.index({ at: 1 });
 trailSchema.index({ user: 1, at: -1 });
 trailSchema.index({ kind: 1, at: -1 });
 trailSchema.index({ contact: 1, at: -1 }, { sparse: true });
@@ -89,7 +83,7 @@ function conditions(filter: TrailFilter): Record<string, unknown> {
   };
 }
 
-/** What staff did. Nothing here changes who did what; time removes it (`TRAIL_DAYS`), an erasure what was written beside it. */
+/** What staff did. Nothing here changes who did what; time removes it (`auditTrailMonths` of `policy.yaml`), an erasure what was written beside it. */
 export function createTrailStore(connection: Connection) {
   const model = connection.model('TrailRow', trailSchema);
   const trail = model.collection;
@@ -115,6 +109,27 @@ export function createTrailStore(connection: Connection) {
         .find(conditions(filter), { sort: { at: -1, _id: -1 }, skip, limit, promoteBuffers: true })
         .toArray();
       return rows.map(rowFrom);
+    },
+
+    /** Removes what is older; returns how many. In batches, so that nothing else waits. */
+    async prune(before: Date): Promise<number> {
+      let removed = 0;
+      for (;;) {
+        const rows = await trail
+          .find({ at: { $lt: before } }, { projection: { _id: 1 }, sort: { at: 1 }, limit: 1000 })
+          .toArray();
+        if (rows.length === 0) return removed;
+        const { deletedCount } = await trail.deleteMany({ _id: { $in: rows.map(({ _id }) => _id) } });
+        removed += deletedCount;
+      }
+    },
+
+    /** Takes off an index by which the database itself removed entries after a fixed time: the rule may say longer. */
+    async dropFixedEnd(): Promise<void> {
+      const indexes = await trail.indexes();
+      for (const { name, key, expireAfterSeconds } of indexes) {
+        if (name !== undefined && key.at === -1 && expireAfterSeconds !== undefined) await trail.dropIndex(name);
+      }
     },
 
     /** Of erased contacts remain codes and times: what staff wrote in free words goes. */

@@ -161,6 +161,12 @@ export function createLogCheckpoints(connection: Connection) {
       return new Map((await keys.find().toArray()).map(({ _id, since }) => [_id, since.getTime()]));
     },
 
+    /** Witnesses that have signed, with the size and time (ms) of their last. */
+    async witnesses(): Promise<{ name: string; size: number; at: number }[]> {
+      const rows = await witnesses.find({}, { sort: { _id: 1 } }).toArray();
+      return rows.map(({ _id, size, at }) => ({ name: _id, size, at: at.getTime() }));
+    },
+
     /** The size a witness last signed, as far as we know. */
     async witnessSize(name: string): Promise<number> {
       return (await witnesses.findOne({ _id: name }))?.size ?? 0;

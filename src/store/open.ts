@@ -1,6 +1,7 @@
 import type { Connection, Model } from 'mongoose';
 import { createAccessStore } from './access-packages.js';
 import { createApiKeys } from './api-keys.js';
+import { createAuditExports } from './audit-exports.js';
 import { createTrailStore } from './audit-trail.js';
 import { createChanges } from './changes.js';
 import { createConfigurations } from './configurations.js';
@@ -60,6 +61,7 @@ export async function openStores(uri: string, namespace: string) {
     requests: createRequestStore(connection),
     requestFiles: createRequestFiles(connection),
     accessPackages: createAccessStore(connection),
+    auditExports: createAuditExports(connection),
   };
   const models: Model<never>[] = Object.values(stores).flatMap((store) => store.models as never);
   for (const model of models) await model.createIndexes();

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { exportPeriod } from '../../src/audit/export.js';
 import { createForget, publishedNote } from '../../src/audit/proofs.js';
@@ -212,6 +213,49 @@ describe('exports', () => {
     expect(await kinds([(lines[0] ?? '').replace('\\n303\\n', '\\n304\\n'), ...lines.slice(1)])).toEqual([
       'signature undefined',
     ]);
+  });
+
+  test('any byte changed anywhere is found, and where a leaf holds it the leaf is named', async () => {
+    await hush.close();
+    hush = await openInstallation('bytes');
+    const sealer = hush.sealer();
+    await sealer.round();
+    await hush.record(4);
+    await sealer.round();
+    const lines = await write();
+    const whole = Buffer.from(`${lines.join('\n')}\n`);
+    const first = (lines[0] ?? '').length + 1;
+    const end = whole.length - (lines.at(-1) ?? '').length - 1;
+    const unseen: string[] = [];
+    const unnamed: string[] = [];
+    // Every 7th byte, to another letter of the same kind as well as to any.
+    for (let at = 0; at < whole.length; at += 7) {
+      for (const byte of [(whole[at] ?? 0) ^ 1, 0x0d]) {
+        if (byte === whole[at]) continue;
+        const changed = Buffer.from(whole);
+        changed[at] = byte;
+        await writeFile(path(), changed);
+        const report = await check();
+        if (report.ok) unseen.push(`${at}: ${String.fromCharCode(byte)}`);
+        const inLeaf = at >= first && at < end;
+        if (inLeaf && !report.faults.some(({ index, says }) => index !== undefined || /leaf \d/.test(says)))
+          unnamed.push(`${at}: ${report.faults.map(({ says }) => says).join()}`);
+      }
+    }
+    expect(unseen).toEqual([]);
+    expect(unnamed).toEqual([]);
+  });
+
+  test('packed by gzip it checks the same, and damage to the packing is a fault', async () => {
+    const lines = await write();
+    const packed = gzipSync(`${lines.join('\n')}\n`);
+    await writeFile(path(), packed);
+    expect(await check()).toMatchObject({ ok: true, entries: 303 });
+    packed[Math.floor(packed.length / 2)] = (packed[Math.floor(packed.length / 2)] ?? 0) ^ 1;
+    await writeFile(path(), packed);
+    expect((await check()).ok).toBe(false);
+    await writeFile(path(), gzipSync(`${lines.join('\n')}\n`).subarray(0, 2000));
+    expect((await check()).faults[0]?.says).toMatch(/damaged/);
   });
 
   test('a period holds what was sealed in it', async () => {

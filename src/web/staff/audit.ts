@@ -1,10 +1,11 @@
-import { exportPeriod } from '../../audit/export.js';
-import type { Clock } from '../../core/clock.js';
+import { pipeline } from 'node:stream/promises';
+import { cosigners } from '../../audit/cosigners.js';
+import type { ExportJobs } from '../../audit/export-job.js';
 import { HushError } from '../../core/errors.js';
 import { contactKeyFromText, contactKeyText } from '../../core/keys.js';
-import type { Verifier } from '../../core/note.js';
 import type { AuditTrail, TrailEntry } from '../../staff/audit-trail.js';
-import { TRAIL_DAYS, TRAIL_KINDS, type TrailFilter } from '../../store/audit-trail.js';
+import type { AuditExport } from '../../store/audit-exports.js';
+import { TRAIL_KINDS, type TrailFilter } from '../../store/audit-trail.js';
 import type { LogStores } from '../../store/log-stores.js';
 import { type List, sentAsCsv, viewList } from './list.js';
 import { when } from './render.js';
@@ -17,14 +18,28 @@ function dateIn(text: string): Date | undefined {
   return Number.isNaN(time) ? undefined : new Date(time);
 }
 
+const TONES = { waiting: 'warn', running: 'warn', ready: 'yes', failed: 'no' } as const;
+
+/** "2026-03-01 to 2026-03-31": its last day included. */
+const periodText = ({ from, to }: AuditExport): string =>
+  `${new Date(from).toISOString().slice(0, 10)} to ${new Date(to - 1).toISOString().slice(0, 10)}`;
+
+function stateText({ state, first, end, next, fault }: AuditExport): string {
+  if (state === 'failed') return `failed: ${(fault ?? 'unknown').replaceAll('_', ' ')}; ask for a smaller period`;
+  if (state !== 'running') return state === 'ready' ? 'ready' : 'waits';
+  const total = (end ?? 0) - (first ?? 0);
+  return `${total > 0 ? Math.floor((((next ?? first ?? 0) - (first ?? 0)) / total) * 100) : 0} %`;
+}
+
 /** Who looked, who changed, who exported; and a period of the ledger with its proofs. */
 export function auditPages(parts: {
   readonly trail: AuditTrail;
-  readonly log: LogStores;
-  readonly verifiers: () => readonly Verifier[];
-  readonly clock: Clock;
+  readonly log: Pick<LogStores, 'checkpoints'>;
+  readonly jobs: ExportJobs;
+  /** Months for which the trail is kept. */
+  readonly keepMonths: number;
 }) {
-  const { trail } = parts;
+  const { trail, jobs } = parts;
 
   function filterFrom(visit: Visit): TrailFilter {
     const to = dateIn(visit.query('to'));
@@ -36,6 +51,18 @@ export function auditPages(parts: {
       // To the end of the day named.
       to: to && new Date(to.getTime() + DAY),
       search: visit.query('q').slice(0, 100) || undefined,
+    };
+  }
+
+  /** The newest signed state of the log, and which witnesses have seen it or a state before. */
+  async function logNow() {
+    const latest = await parts.log.checkpoints.latest();
+    if (!latest) return undefined;
+    return {
+      size: latest.size.toLocaleString('en'),
+      at: latest.at,
+      witnesses: cosigners(latest),
+      witnessed: await parts.log.checkpoints.witnesses(),
     };
   }
 
@@ -99,31 +126,76 @@ export function auditPages(parts: {
       await visit.page('audit', {
         title: 'What staff did',
         list: await viewList(visit, spec),
-        years: Math.round(TRAIL_DAYS / 365),
+        months: parts.keepMonths,
+        log: await logNow(),
         mayExport: visit.may('audit.export'),
       });
     });
 
-    shell.post('/staff/audit/ledger', 'audit.export', async (visit) => {
+    shell.post('/staff/audit/exports', 'audit.export', async (visit) => {
       const from = dateIn(visit.field('from'));
       const to = dateIn(visit.field('to'));
       if (!from || !to || to < from)
         throw new HushError('invalid', 'a period has a first and a last day', { remedy: 'write both as 2026-03-31' });
-      const latest = await parts.log.checkpoints.latest();
-      if (!latest)
-        throw new HushError('unavailable', 'no checkpoint has been signed yet', { remedy: 'try again in a second' });
-      await visit.record({ kind: 'export', what: 'ledger', about: `${visit.field('from')} to ${visit.field('to')}` });
-      const { response } = visit;
-      response
+      await visit.record({
+        kind: 'export',
+        what: 'ledger',
+        about: `${visit.field('from')} to ${visit.field('to')}`,
+      });
+      // To the end of the day named.
+      await jobs.begin({ from: from.getTime(), to: to.getTime() + DAY }, visit.user);
+      await visit.go('/staff/audit/exports', 'It is being written. You can leave this page and come back.');
+    });
+
+    shell.get('/staff/audit/exports', 'audit.export', async (visit) => {
+      const spec: List<AuditExport> = {
+        name: 'ledger-exports',
+        title: 'Exports of the ledger',
+        noun: ['export', 'exports'],
+        filters: [],
+        columns: [
+          { label: 'Asked', text: ({ at }) => when(at) },
+          { label: 'By', text: ({ byName }) => byName },
+          {
+            label: 'Period',
+            text: periodText,
+            href: ({ id, state }) => (state === 'ready' ? `/staff/audit/exports/${id}/file` : undefined),
+          },
+          { label: 'State', text: stateText, tone: ({ state }) => TONES[state] },
+          {
+            label: 'Entries',
+            num: true,
+            text: ({ first, end }) =>
+              first === undefined || end === undefined ? '' : (end - first).toLocaleString('en'),
+          },
+          { label: 'Can be fetched until', text: ({ until }) => (until === undefined ? '' : when(until)) },
+        ],
+        empty: {
+          title: 'No export yet',
+          text: 'Ask for a period on the audit page. It is written in the background, and then its period is a link here.',
+        },
+        rows: jobs.list,
+      };
+      if (await sentAsCsv(visit, spec)) return;
+      await visit.page('list', {
+        title: spec.title,
+        intro:
+          'Written in the background, packed by gzip. Reload to see how far it has come. Check a file with: hush verify FILE --vkey KEY',
+        list: await viewList(visit, spec),
+      });
+    });
+
+    shell.get('/staff/audit/exports/:id/file', 'audit.export', async (visit) => {
+      const job = await jobs.get(visit.param('id'));
+      if (job?.state !== 'ready') throw new HushError('not_found', 'there is no such export to fetch');
+      await visit.record({ kind: 'export', what: 'ledger_fetched', about: `${job.id} ${periodText(job)}` });
+      visit.response
         .status(200)
-        .type('application/x-ndjson')
+        .type('application/gzip')
         .set('Cache-Control', 'no-store')
-        .set('Content-Disposition', `attachment; filename="ledger-${visit.field('from')}-${visit.field('to')}.ndjson"`);
-      await exportPeriod(
-        { stores: parts.log, verifiers: parts.verifiers(), from: from.getTime(), to: to.getTime() + DAY },
-        response,
-      );
-      response.end();
+        .set('Content-Length', String(job.bytes))
+        .set('Content-Disposition', `attachment; filename="ledger-${periodText(job).replaceAll(' ', '-')}.ndjson.gz"`);
+      await pipeline(jobs.file(job), visit.response);
     });
   };
 }

@@ -1,11 +1,11 @@
 import type { Request, Router } from 'express';
 import type { Logger } from 'pino';
+import type { ExportJobs } from '../../audit/export-job.js';
 import type { Proofs } from '../../audit/proofs.js';
 import type { StaffEnvironment } from '../../config/environment.js';
 import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import type { Keyring } from '../../core/keys.js';
-import type { Verifier } from '../../core/note.js';
 import type { Policy } from '../../core/policy.js';
 import type { Accept } from '../../preferences/accept.js';
 import type { Links } from '../../preferences/links.js';
@@ -55,7 +55,7 @@ export interface StaffParts {
   readonly post: Post;
   readonly receipts: Receipts;
   readonly proofs: Proofs;
-  readonly verifiers: () => readonly Verifier[];
+  readonly exportJobs: ExportJobs;
   readonly suppressionExport: SuppressionExport;
   readonly destinations: readonly BoundDestination[];
   readonly reports: DestinationReports;
@@ -165,7 +165,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
       exportPages({ approvals, suppressionExport: parts.suppressionExport }),
       receiptPages({ receipts: parts.receipts, proofs: parts.proofs, files, catalog, publicUrl }),
       destinationPages({ reports: parts.reports }),
-      auditPages({ trail, log: stores.log, verifiers: parts.verifiers, clock }),
+      auditPages({ trail, log: stores.log, jobs: parts.exportJobs, keepMonths: policy.auditTrailMonths }),
       queueBoard(parts.queue),
     ],
   });

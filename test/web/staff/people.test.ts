@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { verifyExport } from '../../../src/audit/verify-export.js';
 import { neutralised } from '../../../src/web/staff/csv.js';
@@ -191,22 +192,36 @@ describe('the audit trail', () => {
     expect(neutralised(given)).toBe(written);
   });
 
-  test('a period of the ledger comes with proofs that hold, and without an address', async () => {
+  test('a period of the ledger is written in the background, with proofs that hold and without an address', async () => {
     const today = new Date().toISOString().slice(0, 10);
     await follow(hush);
-    const answer = await auditor.post('/staff/audit/ledger', { from: today, to: today });
-    expect(answer.headers.get('content-type')).toContain('ndjson');
-    expect(answer.text).not.toContain('example.com');
+    const asked = await auditor.post('/staff/audit/exports', { from: today, to: today });
+    expect(asked.at).toBe('/staff/audit/exports');
     expect(await last('auditor')).toMatchObject({ kind: 'export', what: 'ledger' });
-    const lines = answer.text.trim().split('\n');
-    const file = path.join(hush.dir, 'ledger.ndjson');
-    await writeFile(file, answer.text);
+    await hush.hush.exportJobs.work();
+    const list = await auditor.get('/staff/audit/exports');
+    const [, link = ''] = /href="(\/staff\/audit\/exports\/[0-9a-z]{16}\/file)"/.exec(list.text) ?? [];
+    const answer = await fetch(hush.url + link, {
+      headers: { cookie: [...auditor.cookies].map(([name, value]) => `${name}=${value}`).join('; ') },
+    });
+    expect(answer.headers.get('content-disposition')).toBe(
+      `attachment; filename="ledger-${today}-to-${today}.ndjson.gz"`,
+    );
+    expect(await last('auditor')).toMatchObject({ kind: 'export', what: 'ledger_fetched' });
+    const bytes = Buffer.from(await answer.arrayBuffer());
+    const text = gunzipSync(bytes).toString('utf8');
+    expect(text).not.toContain('example.com');
+    expect(text.trim().split('\n').length).toBeGreaterThan(5);
+    const file = path.join(hush.dir, 'ledger.ndjson.gz');
+    await writeFile(file, bytes);
     expect(await verifyExport(file, { verifiers: hush.hush.signer.verifiers })).toMatchObject({
       ok: true,
       selfSigned: false,
     });
-    expect(lines.length).toBeGreaterThan(5);
-    expect((await supervisor.post('/staff/audit/ledger', { from: today, to: today })).status).toBe(403);
+    expect((await supervisor.post('/staff/audit/exports', { from: today, to: today })).status).toBe(403);
+    expect((await supervisor.get(link)).status).toBe(403);
+    expect((await auditor.post('/staff/audit/exports', { from: today, to: '2020-01-01' })).status).toBe(400);
+    expect((await auditor.get('/staff/audit/exports/0000000000000000/file')).status).toBe(404);
   });
 });
 
