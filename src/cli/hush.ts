@@ -12,7 +12,12 @@ import { runningStores } from '../embedded/index.js';
 import { createLog } from '../log.js';
 import { KEY_SCOPES, type KeyScope } from '../store/api-keys.js';
 import { openStores, type Stores } from '../store/open.js';
+import { previewBackfill } from '../sync/backfill-preview.js';
+import { bindDestinations } from '../sync/bind.js';
+import { adapters } from '../sync/destinations/index.js';
+import { createHttp } from '../sync/http.js';
 import { exportTo } from './export.js';
+import { progressBar } from './progress-bar.js';
 import { reconcile, reportOf } from './reconcile.js';
 import { type VerifyOptions, verifyFile, verifyLive } from './verify.js';
 
@@ -189,6 +194,39 @@ program
       });
       if (options.json) say(JSON.stringify({ dryRun: run.dryRun, read: run.read, found: run.found }));
       else for (const line of reportOf(run)) say(line);
+    }),
+  );
+
+program
+  .command('backfill [destination]')
+  .description('counts what a start with this configuration would tell; changes nothing')
+  .option('--json', 'the counts as JSON')
+  .action((name: string | undefined, options: { json?: boolean }) =>
+    withStores(async ({ contacts }, environment) => {
+      const catalog = readCatalog(path.join(environment.configDir, 'catalog.yaml'));
+      const policy = readPolicy(path.join(environment.configDir, 'policy.yaml'));
+      const clock = createClock(Date.now);
+      const http = createHttp({ now: clock.now });
+      const all = bindDestinations(catalog, adapters, { http, now: clock.now, dataDir: environment.dataDir });
+      const destinations = all.filter((bound) => name === undefined || bound.name === name);
+      if (destinations.length === 0) {
+        const names = all.map((bound) => bound.name).join(', ');
+        throw new ConfigError(`There is no destination ${name ?? ''} in config/catalog.yaml. Use one of ${names}.`);
+      }
+      const bar = progressBar('contacts', process.stderr);
+      bar.start(Math.max(1, await contacts.count()), 0, { phase: 'looking' });
+      const previews = await previewBackfill({
+        contacts,
+        destinations,
+        policy,
+        clock,
+        onProgress: (looked) => bar.increment(looked),
+      }).finally(() => bar.stop());
+      if (options.json) say(JSON.stringify(previews));
+      else
+        for (const { destination, binding, suppress, lift, withoutAddress } of previews) {
+          say(`${destination} ${binding}: ${suppress} suppress, ${lift} lift, ${withoutAddress} without an address`);
+        }
     }),
   );
 

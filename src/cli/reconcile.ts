@@ -1,6 +1,6 @@
-import { Presets, SingleBar } from 'cli-progress';
 import type { Reconciliation, Reconciliations } from '../store/reconciliations.js';
 import { driftOf, totalsOf } from '../sync/compare.js';
+import { progressBar } from './progress-bar.js';
 
 /** Between looks at the progress (ms). */
 const LOOK = 250;
@@ -27,15 +27,7 @@ export async function reconcile(parts: {
   const { current: before } = await reconciliations.get(name);
   const began = performance.now();
   await reconciliations.request(name, { dryRun: parts.dryRun, by: 'cli', at: parts.now() });
-  const bar = new SingleBar(
-    {
-      format: `${name} {phase} [{bar}] {percentage}% {value}/{total}`,
-      stream: out,
-      noTTYOutput: false,
-      hideCursor: true,
-    },
-    Presets.legacy,
-  );
+  const bar = progressBar(name, out);
   bar.start(1, 0, { phase: 'waits for a worker' });
   let warned = false;
   try {

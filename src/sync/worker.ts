@@ -45,8 +45,15 @@ interface Task {
   liftedAt: number | undefined;
   outcome: 'told' | 'unknown' | 'held' | 'parked';
   why?: string;
-  /** ms from now; set by a rate limit. */
+  /** ms from now, where the provider told. */
   wait?: number;
+}
+
+/** One lease's worth of calls. */
+interface Turn {
+  readonly leaseEnd: number;
+  /** The provider wants no more calls for now: what is left is kept. */
+  halted: boolean;
 }
 
 export interface WorkerEvents {
@@ -150,10 +157,10 @@ export function createSyncWorker(parts: {
     binding: Binding,
     action: Action,
     tasks: readonly Task[],
-    leaseEnd: number,
+    turn: Turn,
   ): Promise<void> {
-    const remaining = leaseEnd - clock.now();
-    if (remaining < times.deadline + 1000 || stopping.signal.aborted) {
+    const remaining = turn.leaseEnd - clock.now();
+    if (turn.halted || remaining < times.deadline + 1000 || stopping.signal.aborted) {
       for (const task of tasks) task.outcome = 'held';
       return;
     }
@@ -168,7 +175,7 @@ export function createSyncWorker(parts: {
         deadline,
       );
     } catch (error) {
-      await failed(bound, binding, action, tasks, leaseEnd, error);
+      await failed(bound, binding, action, tasks, turn, error);
       return;
     }
     const at = clock.now();
@@ -204,7 +211,7 @@ export function createSyncWorker(parts: {
     binding: Binding,
     action: Action,
     tasks: readonly Task[],
-    leaseEnd: number,
+    turn: Turn,
     error: unknown,
     /** False when it was only asked: nothing can have changed there. */
     told = true,
@@ -228,27 +235,23 @@ export function createSyncWorker(parts: {
           return;
         }
         const half = Math.ceil(tasks.length / 2);
-        await sendAll(bound, binding, action, tasks.slice(0, half), leaseEnd);
-        await sendAll(bound, binding, action, tasks.slice(half), leaseEnd);
+        await sendAll(bound, binding, action, tasks.slice(0, half), turn);
+        await sendAll(bound, binding, action, tasks.slice(half), turn);
         return;
       }
       case 'rate_limited': {
         const wait = (error.retryAfter ?? 1) * 1000;
         await states.waitUntil(bound.name, clock.now() + wait);
-        for (const task of tasks) {
-          task.outcome = 'held';
-          task.wait = wait;
-        }
+        turn.halted = true;
+        for (const task of tasks) task.outcome = 'held';
         return;
       }
       case 'credentials':
         await states.fault(bound.name, 'credentials', error.message, clock.now());
         await states.waitUntil(bound.name, clock.now() + times.credentialPause);
         log.error({ destination: bound.name }, 'the destination refuses our credentials; what is to be told waits');
-        for (const task of tasks) {
-          task.outcome = 'held';
-          task.wait = times.credentialPause;
-        }
+        turn.halted = true;
+        for (const task of tasks) task.outcome = 'held';
         return;
       case 'unavailable':
         await states.fault(bound.name, 'unavailable', error.message, clock.now());
@@ -312,7 +315,8 @@ export function createSyncWorker(parts: {
         return {
           key: contact.key,
           told,
-          mark: { due: now + (task.wait ?? 200), release: true, doubt },
+          // The destination as a whole waits; whoever ends that wait need not wait for the mark.
+          mark: { due: now + 200, release: true, doubt },
         };
       case 'unknown':
         return {
@@ -345,6 +349,7 @@ export function createSyncWorker(parts: {
     const by = randomUUID();
     const now = clock.now();
     const leaseEnd = now + times.lease;
+    const turn: Turn = { leaseEnd, halted: false };
     const leased = await contacts.lease(
       name,
       by,
@@ -387,16 +392,16 @@ export function createSyncWorker(parts: {
       for (const binding of bindings) {
         let group = tasks.filter((task) => task.outcome === 'told' && needs(task, binding, action));
         try {
-          if (action === 'lift') group = await spareForeign(bound, binding, group);
+          if (action === 'lift' && !turn.halted) group = await spareForeign(bound, binding, group);
         } catch (error) {
-          await failed(bound, binding, action, group, leaseEnd, error, false);
+          await failed(bound, binding, action, group, turn, error, false);
           continue;
         }
         const limit = Math.max(1, destination.limits[action]);
         for (let at = 0; at < group.length; at += limit) {
           const chunk = group.slice(at, at + limit).filter((task) => task.outcome === 'told');
           if (chunk.length === 0) continue;
-          await sendAll(bound, binding, action, chunk, leaseEnd);
+          await sendAll(bound, binding, action, chunk, turn);
         }
       }
     }

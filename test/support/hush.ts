@@ -16,6 +16,7 @@ export async function configFolder(
   dir: string,
   destinations: readonly object[],
   change?: (catalog: Record<string, unknown>) => void,
+  changePolicy?: (policy: Record<string, unknown>) => void,
 ): Promise<string> {
   const folder = path.join(dir, 'config');
   await cp(path.join(ROOT, 'config'), folder, { recursive: true });
@@ -23,6 +24,11 @@ export async function configFolder(
   catalog.destinations = destinations;
   change?.(catalog);
   await writeFile(path.join(folder, 'catalog.yaml'), stringify(catalog));
+  if (changePolicy) {
+    const policy = parse(await readFile(path.join(folder, 'policy.yaml'), 'utf8'));
+    changePolicy(policy);
+    await writeFile(path.join(folder, 'policy.yaml'), stringify(policy));
+  }
   return folder;
 }
 
@@ -48,6 +54,7 @@ export interface HushOptions extends ComposeOptions {
   /** Goes on in the folder and database of an earlier one. */
   readonly from?: Pick<Hush, 'dir' | 'namespace'>;
   readonly changeCatalog?: (catalog: Record<string, unknown>) => void;
+  readonly changePolicy?: (policy: Record<string, unknown>) => void;
 }
 
 export interface Hush {
@@ -73,7 +80,7 @@ export interface Hush {
 
 /** An installation of its own in this process: own database, own folder, free port. */
 export async function startHush(options: HushOptions = {}): Promise<Hush> {
-  const { destinations = [fileDestination], env = {}, from, changeCatalog, ...rest } = options;
+  const { destinations = [fileDestination], env = {}, from, changeCatalog, changePolicy, ...rest } = options;
   const dir = from?.dir ?? (await mkdtemp(path.join(tmpdir(), 'hush-test-')));
   const namespace = from?.namespace ?? `t${randomBytes(6).toString('hex')}`;
   const logged: string[] = [];
@@ -94,7 +101,7 @@ export async function startHush(options: HushOptions = {}): Promise<Hush> {
     HUSH_API_KEY: API_KEY,
     HUSH_DATA_DIR: dir,
     HUSH_NAMESPACE: namespace,
-    HUSH_CONFIG_DIR: await configFolder(dir, destinations, changeCatalog),
+    HUSH_CONFIG_DIR: await configFolder(dir, destinations, changeCatalog, changePolicy),
     ...env,
   });
   const hush = await compose(

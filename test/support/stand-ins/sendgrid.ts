@@ -9,6 +9,7 @@ export async function startSendgrid(apiKey = 'SG.stand-in-key') {
   const groups = new Map<string, Map<string, number>>([['7', new Map()]]);
   const bounces = new Map<string, number>();
   let clock = 1_700_000_000;
+  let accepted = apiKey;
 
   const group = (id = '') => groups.get(id) ?? refuse(404, { errors: [{ message: 'group not found' }] });
   function recipients(json: unknown): string[] {
@@ -29,7 +30,7 @@ export async function startSendgrid(apiKey = 'SG.stand-in-key') {
   };
 
   const server = await startServer({
-    authorised: (asked) => asked.headers.authorization === `Bearer ${apiKey}`,
+    authorised: (asked) => asked.headers.authorization === `Bearer ${accepted}`,
     unauthorised: { status: 401, json: { errors: [{ message: 'authorization required' }] } },
     routes: {
       'POST /v3/asm/suppressions/global': ({ json }) => {
@@ -74,5 +75,9 @@ export async function startSendgrid(apiKey = 'SG.stand-in-key') {
       'GET /v3/suppression/spam_reports': () => ({ status: 200, json: [] }),
     },
   });
-  return { ...server, apiKey, global, groups, bounces };
+  /** From now on another key is accepted, as after somebody revoked ours. */
+  const changeKey = (key: string) => {
+    accepted = key;
+  };
+  return { ...server, apiKey, global, groups, bounces, changeKey };
 }

@@ -1,0 +1,59 @@
+import type { Clock } from '../core/clock.js';
+import { fold } from '../core/fold.js';
+import type { Policy } from '../core/policy.js';
+import type { Contacts } from '../store/contacts.js';
+import { type BoundDestination, desiredState, knows, toldSuppressed } from './desired.js';
+
+/** Contacts looked at with one query. */
+const ROUND = 500;
+
+/** What one binding would be told. */
+export interface Preview {
+  readonly destination: string;
+  readonly binding: string;
+  suppress: number;
+  lift: number;
+  /** Denied, but their address was erased or never given: nothing can be told. */
+  withoutAddress: number;
+}
+
+/** Counts what destinations would be told under a configuration that may not be in force yet. Changes nothing. */
+export async function previewBackfill(parts: {
+  readonly contacts: Pick<Contacts, 'page'>;
+  readonly destinations: readonly BoundDestination[];
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly onProgress?: (contacts: number) => void;
+}): Promise<Preview[]> {
+  const { contacts, destinations, policy, clock } = parts;
+  const counts = destinations.map((bound) => ({
+    bound,
+    previews: new Map(
+      bound.bindings.map(({ name }): [string, Preview] => [
+        name,
+        { destination: bound.name, binding: name, suppress: 0, lift: 0, withoutAddress: 0 },
+      ]),
+    ),
+  }));
+  let after: Buffer | undefined;
+  for (;;) {
+    const page = await contacts.page(after, ROUND);
+    for (const contact of page) {
+      const state = fold(contact.state, contact.pending);
+      for (const { bound, previews } of counts) {
+        if (!knows(bound.destination.accepts, contact.type)) continue;
+        const context = { policy, country: contact.country, now: clock.now() };
+        for (const [name, decision] of desiredState(state, bound.bindings, context)) {
+          const preview = previews.get(name);
+          if (!preview || toldSuppressed(contact.told[bound.name], name) !== decision.allowed) continue;
+          if (contact.keyedOnly) preview.withoutAddress++;
+          else if (decision.allowed) preview.lift++;
+          else preview.suppress++;
+        }
+      }
+    }
+    parts.onProgress?.(page.length);
+    after = page.at(-1)?.key;
+    if (page.length < ROUND) return counts.flatMap(({ previews }) => [...previews.values()]);
+  }
+}
