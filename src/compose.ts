@@ -68,6 +68,7 @@ import { jsonBody } from './web/api/json.js';
 import { linkRoutes } from './web/api/links.js';
 import { receiptRoutes } from './web/api/receipts.js';
 import { createRequestReader } from './web/api/requests.js';
+import { rightsRequestRoutes } from './web/api/rights-requests.js';
 import { createApiRoutes } from './web/api/route.js';
 import { suppressionRoutes } from './web/api/suppressions.js';
 import { webhookRoutes } from './web/api/webhooks.js';
@@ -523,6 +524,7 @@ export async function compose(
   decisionRoutes(routes, { questions, reader, clock });
   eventRoutes(routes, { accept, reader, writerIds, subjectByKey });
   linkRoutes(routes, { links, reader });
+  rightsRequestRoutes(routes, { rights, store: stores.requests, reader, subjectByKey, policy, clock });
   contactRoutes(routes, { questions, reader, accept, privateParts, clock, subjectByKey });
   consentRoutes(routes, { accept, consents, reader, subjectByKey });
   receiptRoutes(routes, {

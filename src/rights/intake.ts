@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { brandById, type Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
@@ -9,7 +10,7 @@ import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import type { RequestKind, RequestWay } from '../core/request.js';
 import { deadlinesOf } from '../core/request-clock.js';
-import { unavailable } from '../store/connect.js';
+import { isDuplicate, unavailable } from '../store/connect.js';
 import type { Contacts } from '../store/contacts.js';
 import type { OutboxStore } from '../store/outbox.js';
 import type { RequestRecord, RequestStore } from '../store/requests.js';
@@ -18,7 +19,7 @@ import type { LetterKind } from './letter.js';
 import type { Personal, RequestSeal } from './personal.js';
 import type { PostLetters } from './post-letters.js';
 import { type By, type Records, TEXT_LIMIT, type WantedLetter } from './records.js';
-import { newRequestId } from './reference.js';
+import { newRequestId, requestIdOf } from './reference.js';
 
 /** A letter that lay on a desk: received at most so long (ms) before it is written down. */
 const LATEST = 90 * 86_400_000;
@@ -43,6 +44,8 @@ export interface NewRequest {
   readonly postal?: string | undefined;
   readonly publicKey?: string | undefined;
   readonly agent?: { readonly name: string; readonly email?: string | undefined } | undefined;
+  /** The writer's own id: the same again is the same request. */
+  readonly writer?: { readonly name: string; readonly id: string };
   /** ms; now, when absent. The clock runs from here. */
   readonly receivedAt?: number | undefined;
 }
@@ -56,6 +59,9 @@ const trimmed = (text: string | undefined, limit: number): string | undefined =>
 function hasBegun(record: RequestRecord): boolean {
   return record.history.some(({ what }) => what === 'begun' || what === 'letter_held' || what === 'ask_verification');
 }
+
+const sameContacts = (record: RequestRecord, keys: readonly Buffer[]): boolean =>
+  keys.every((key) => record.contacts.some((contact) => contact.key.equals(key)));
 
 /** Takes requests in: durable first, then in force where it only denies, then acknowledged. */
 export function createIntake(parts: {
@@ -171,6 +177,21 @@ export function createIntake(parts: {
     return post.flushQuietly(record, by);
   }
 
+  /** As `begin`; where somebody else is at it too, what came of both. Every step bears being done twice. */
+  async function beginTogether(given: RequestRecord): Promise<RequestRecord> {
+    let record = given;
+    for (let round = 0; round < 20; round++) {
+      try {
+        return await begin(record);
+      } catch (error) {
+        if (!(error instanceof HushError) || error.kind !== 'conflict') throw error;
+        await setTimeout(25);
+        record = await records.get(record.id);
+      }
+    }
+    return record;
+  }
+
   return {
     begin,
 
@@ -204,7 +225,7 @@ export function createIntake(parts: {
         });
       }
       const unique = [...new Map(request.contacts.map((named) => [keyOf(named).toString('hex'), named])).values()];
-      const id = newRequestId();
+      const id = request.writer ? requestIdOf(keyring, request.writer) : newRequestId();
       const { key, wrapped } = seal.newKey(id);
       const name = trimmed(request.name, 120);
       const description = trimmed(request.description, TEXT_LIMIT);
@@ -260,11 +281,17 @@ export function createIntake(parts: {
           ],
         });
       } catch (error) {
-        throw unavailable(error);
+        if (!request.writer || !isDuplicate(error)) throw unavailable(error);
+        const kept = await records.get(id);
+        if (kept.kind === request.kind && sameContacts(kept, unique.map(keyOf))) return beginTogether(kept);
+        throw new HushError('id_reused', 'this id was used before for another request', {
+          field: 'id',
+          remedy: 'give every request an id of its own; repeat a request unchanged',
+        });
       }
       const record = await records.get(id);
       try {
-        return await begin(record);
+        return await beginTogether(record);
       } catch (error) {
         // It is written down, so the worker goes on with it; but nobody is told "done" before it is.
         if (isDoneOnReceipt(record.kind)) throw unavailable(error);

@@ -1,5 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { decodeBase32, encodeBase32 } from '../core/base32.js';
+import type { Keyring } from '../core/keys.js';
 
 /** 75 bits: not to be guessed, short enough to be read out. */
 const LETTERS = 15;
@@ -11,6 +12,17 @@ function grouped(letters: string): string {
 /** A new id, `q_k7qm2-d4x9t-ba7cd`. */
 export function newRequestId(): string {
   return `q_${grouped(encodeBase32(randomBytes(10)).slice(0, LETTERS)).toLowerCase()}`;
+}
+
+/** The id that a writer's own id always leads to. */
+export function requestIdOf(
+  keyring: Pick<Keyring, 'lookup'>,
+  writer: { readonly name: string; readonly id: string },
+): string {
+  const digest = createHmac('sha256', keyring.lookup)
+    .update(`request:${writer.name.length}:${writer.name}:${writer.id}`)
+    .digest();
+  return `q_${grouped(encodeBase32(digest.subarray(0, 10)).slice(0, LETTERS)).toLowerCase()}`;
 }
 
 /** What people read out: `K7QM2-D4X9T-BA7CD`. */

@@ -17,6 +17,7 @@ export const KEY_SCOPES = [
   'destinations',
   'webhooks',
   'inbound',
+  'requests',
 ] as const;
 export type KeyScope = (typeof KEY_SCOPES)[number];
 
