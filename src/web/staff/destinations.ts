@@ -21,13 +21,13 @@ const plural = (count: number, one: string, many = `${one}s`): string =>
 
 type Word = Visit['pages']['word'];
 
-/** "3 missing there, 1 unknown here", or that nobody has compared yet. */
+/** "3 missing there, 1 unknown here: repaired", or that nobody has compared yet. */
 export function driftWords({ reconciliation: { last } }: DestinationReport, word: Word): string {
   if (!last) return 'not compared yet';
   const found = DRIFT.filter((kind) => (last.found[kind] ?? 0) > 0);
   return found.length === 0
     ? 'none'
-    : found.map((kind) => `${(last.found[kind] ?? 0).toLocaleString('en')} ${word('finding', kind)}`).join(', ');
+    : `${found.map((kind) => `${(last.found[kind] ?? 0).toLocaleString('en')} ${word('finding', kind)}`).join(', ')}: repaired`;
 }
 
 function backfillWords({ backfill }: DestinationReport): string {
@@ -37,7 +37,7 @@ function backfillWords({ backfill }: DestinationReport): string {
 }
 
 /** How a comparison stands, in a sentence. */
-function comparisonWords(progress: ReconciliationProgress, word: Word): string {
+function comparisonWords(progress: ReconciliationProgress, paused: boolean, word: Word): string {
   const kind = progress.dryRun ? 'Dry run' : 'Comparison';
   switch (progress.state) {
     case 'never':
@@ -48,7 +48,8 @@ function comparisonWords(progress: ReconciliationProgress, word: Word): string {
       const read = plural(progress.read ?? 0, 'entry', 'entries');
       const where =
         progress.phase === 'reading' ? `${read} read there` : `${plural(progress.compared ?? 0, 'contact')} compared`;
-      const why = progress.why === undefined ? '' : ` It waits: ${progress.why}.`;
+      const waits = paused ? 'the destination is paused' : progress.why;
+      const why = waits === undefined ? '' : ` It waits: ${waits}.`;
       return `${kind} under way: ${where}.${why}`;
     }
     case 'finished': {
@@ -126,7 +127,7 @@ export function destinationPages(parts: { readonly reports: DestinationReports }
           share: reconciliation.state === 'running' ? (reconciliation.share ?? 0) : undefined,
           percent: percent(reconciliation.share ?? 0),
           busy: reconciliation.state === 'running' || reconciliation.state === 'asked_for',
-          comparison: comparisonWords(reconciliation, word),
+          comparison: comparisonWords(reconciliation, state === 'paused', word),
           next:
             reconciliation.state === 'finished' && reconciliation.nextAt !== undefined
               ? when(reconciliation.nextAt)
