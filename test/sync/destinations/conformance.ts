@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Adapter, Binding, Destination, Entry, ReadBackEntry } from '../../../src/sync/destination.js';
 import { ProviderError } from '../../../src/sync/destination.js';
 import { createHttp } from '../../../src/sync/http.js';
+import { providerAddress } from '../../../src/sync/provider-address.js';
 import type { StandInServer } from '../../support/stand-ins/server.js';
 
 /** One adapter on one stand-in, ready to be tried. */
@@ -346,6 +347,53 @@ export function conformance(name: string, traits: Traits): void {
       const { found } = await readAll(destination, binding);
       expect(sorted(found.map((one) => one.address.toLowerCase()))).toEqual(sorted(entries.map((one) => one.address)));
       expect(new Set(found.map((one) => one.kind))).toEqual(new Set([traits.kind ?? 'unsubscribed']));
+    });
+
+    test('what is read back is recognised as the contact it is, whatever its characters', async () => {
+      const subject = await make();
+      const { destination, binding } = subject;
+      if (!destination.readBack) return;
+      const known = (address: string) => providerAddress('email', address, 'US')?.normalised;
+      await settle(destination, binding, 'suppress', odd.map(entry));
+      const { found } = await readAll(destination, binding);
+      expect(sorted(found.map((one) => known(one.address) ?? one.address))).toEqual(
+        sorted([...new Set(odd.map((address) => known(address) ?? address))]),
+      );
+      for (const one of found) if (one.at !== undefined) expect(Number.isInteger(one.at)).toBe(true);
+    });
+
+    test('after a lift it is off the list that is read back, unless the adapter says that a lift does nothing', async () => {
+      const subject = await make();
+      const { destination, binding } = subject;
+      if (!destination.readBack || traits.lifts === false) return;
+      await settle(destination, binding, 'suppress', batch(3));
+      await settle(destination, binding, 'lift', batch(2));
+      const left = destination.liftsNothing?.(binding) ? batch(3) : batch(1, 2);
+      const { found } = await readAll(destination, binding);
+      expect(sorted(found.map((one) => one.address.toLowerCase()))).toEqual(sorted(left.map((one) => one.address)));
+    });
+
+    test('a page of read-back that fails is read again from where it was', async () => {
+      const subject = await make();
+      const { destination, binding, server, plant } = subject;
+      if (!destination.readBack || !server || !plant) return;
+      const entries = batch(40);
+      for (const one of entries) plant(one.address);
+      for (const [status, fault] of [
+        [429, 'rate_limited'],
+        [503, 'unavailable'],
+        [401, 'credentials'],
+      ] as const) {
+        server.fault({ kind: 'answer', answer: { status, headers: { 'retry-after': '7' }, json: {} } });
+        const error = await faultOf(destination.readBack(binding, undefined, never()));
+        expect(error.fault).toBe(fault);
+      }
+      server.fault({ kind: 'hang' });
+      expect((await faultOf(destination.readBack(binding, undefined, AbortSignal.timeout(30)))).fault).toBe(
+        'unavailable',
+      );
+      const { found } = await readAll(destination, binding);
+      expect(found).toHaveLength(40);
     });
 
     test('a look-up finds those held and no others', async () => {
