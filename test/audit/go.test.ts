@@ -1,8 +1,5 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import express from 'express';
@@ -10,41 +7,11 @@ import { createProofs } from '../../src/audit/proofs.js';
 import { parseEventId } from '../../src/core/keys.js';
 import { createLogRoutes } from '../../src/web/log.js';
 import { type Installation, openInstallation } from './installation.js';
+import { folder, run, why } from './logcheck.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'hush-go-'));
-const program = join(folder, 'logcheck');
-
-/** Why the checker cannot be built, or undefined when it is. Not having Go, or its module, is no fault of the log. */
-function cannotBuild(): string | undefined {
-  if (spawnSync('go', ['version']).error) return 'there is no Go on PATH';
-  const env = { ...process.env, GOFLAGS: '-mod=mod', GOWORK: 'off' };
-  const fetched = spawnSync('go', ['mod', 'download'], { cwd: 'test/go', env, encoding: 'utf8', timeout: 60_000 });
-  if (fetched.status !== 0) return `golang.org/x/mod cannot be had: ${fetched.stderr}`;
-  const built = spawnSync('go', ['build', '-o', program, '.'], {
-    cwd: 'test/go',
-    env,
-    encoding: 'utf8',
-    timeout: 180_000,
-  });
-  if (built.status !== 0) throw new Error(`test/go does not build: ${built.stderr}`);
-  return undefined;
-}
-
-const why = cannotBuild();
-if (why !== undefined) process.stderr.write(`\nSKIPPED: the log was NOT checked with Go's own packages: ${why}\n`);
 const withGo = why === undefined ? describe : describe.skip;
 
 type Spoil = (path: string, bytes: Buffer) => Buffer;
-
-function run(args: readonly string[]): Promise<{ code: number | null; out: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(program, args);
-    let out = '';
-    child.stdout.on('data', (chunk) => (out += chunk));
-    child.stderr.on('data', (chunk) => (out += chunk));
-    child.on('close', (code) => resolve({ code, out }));
-  });
-}
 
 /** Entries of a bundle, and a bundle of entries. */
 function split(bundle: Buffer): Buffer[] {

@@ -13,13 +13,30 @@ if (!executable) skipLoudly('handing over what is held');
 const walk = executable ? describe : describe.skip;
 const PICTURES = path.resolve(import.meta.dirname, '../../docs/pictures');
 
+const time = { now: Date.now() };
+
 walk('what is held, from the officer to the person', () => {
   let hush: Hush;
   let browser: Browser;
   let id: string;
   let letter: string;
   beforeAll(async () => {
-    hush = await startHush();
+    hush = await startHush({
+      // Nobody answers there: what has not answered is shown too.
+      changeCatalog(catalog) {
+        catalog.accessSystems = [
+          {
+            name: 'policies',
+            url: 'http://127.0.0.1:9/access',
+            role: 'processor',
+            about: { en: 'Policies and claims', es: 'Pólizas y reclamaciones' },
+            secret: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
+            answerDays: 1,
+          },
+        ];
+      },
+      machineTime: () => time.now,
+    });
     browser = await launch(executable ?? '');
     const person = await makeCustomer(hush, 'Ana');
     await hush.settle();
@@ -30,6 +47,8 @@ walk('what is held, from the officer to the person', () => {
     );
     const request = { id: 'q_journey', contacts: keys, language: 'es', brand: 'jmf' } as const;
     ({ id } = await hush.hush.accessPackages.prepare({ ...request, delivery: { way: 'download' } }, 'officer'));
+    await hush.hush.accessPackages.work();
+    time.now += 86_400_000;
     await hush.hush.accessPackages.work();
     ({ id: letter } = await hush.hush.letters.send(
       {
@@ -128,6 +147,7 @@ walk('what is held, from the officer to the person', () => {
     // What she reads is a page without faults of its own, on a telephone too.
     const html = archive.get('access.html')?.toString() ?? '';
     expect(html).toContain('Usted se dio de baja');
+    expect(html).toContain('no ha respondido hasta el');
     for (const width of [320, 1280]) {
       const reading = await open(width);
       await reading.setContent(html);

@@ -1,7 +1,9 @@
 import type { Proofs } from '../../audit/proofs.js';
 import type { Catalog } from '../../core/catalog.js';
+import { parseTlogProof } from '../../core/checkpoint.js';
 import { HushError } from '../../core/errors.js';
 import { contactKeyText, type EventId } from '../../core/keys.js';
+import { parseNote } from '../../core/note.js';
 import { wholeScope } from '../../core/scope.js';
 import type { Receipt, Receipts } from '../../preferences/receipts.js';
 import type { PersonFiles } from '../../staff/person.js';
@@ -14,6 +16,15 @@ const notYet = () =>
     retryAfter: 1,
     remedy: 'reload in a second',
   });
+
+/** Who signed the checkpoint of a proof: the log, and the witnesses, which are the names that are not its own. */
+function signersOf(proof: string | undefined): { origin: string; witnesses: string[] } | undefined {
+  const note = parseNote(parseTlogProof(proof ?? '')?.checkpoint ?? '');
+  const origin = note?.text.split('\n')[0];
+  if (!note || origin === undefined) return undefined;
+  const names = note.signatures.map(({ name }) => name);
+  return { origin, witnesses: [...new Set(names.filter((name) => name !== origin))] };
+}
 
 /** A receipt: what happened, who knows, the proof, and how anybody can check it without us. */
 export function receiptPages(parts: {
@@ -65,6 +76,7 @@ export function receiptPages(parts: {
         masked: parts.files.masked(receipt.contact),
         person: visit.may('people.view') ? `/staff/contacts/${contactKeyText(receipt.key)}` : undefined,
         proof,
+        signers: signersOf(proof),
         opening: opening && { index: opening.index, salt: opening.salt.toString('hex'), canonical: opening.canonical },
         publicUrl: parts.publicUrl(),
       });

@@ -1,0 +1,171 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Browser, Download, Page } from 'playwright-core';
+import { run, why } from '../audit/logcheck.js';
+import { type Hush, startHush } from '../support/hush.js';
+import { findChromium, launch, overflow, skipLoudly, violations } from '../web/staff/chromium.js';
+import { follow, makeCustomer } from '../web/staff/people.js';
+
+const executable = findChromium();
+if (!executable) skipLoudly('the auditor');
+const walk = executable ? describe : describe.skip;
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const PICTURES = path.join(ROOT, 'docs/pictures');
+
+/** `hush verify` as somebody runs it, in a process of its own. */
+function hushVerify(...args: string[]): { code: number | null; out: string } {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', path.join(ROOT, 'src/cli/hush.ts'), 'verify', ...args],
+    { cwd: ROOT, encoding: 'utf8' },
+  );
+  return { code: status, out: stdout + stderr };
+}
+
+walk('the auditor', () => {
+  let hush: Hush;
+  let browser: Browser;
+  let folder: string;
+  const faults: string[] = [];
+  beforeAll(async () => {
+    hush = await startHush();
+    browser = await launch(executable ?? '');
+    folder = await mkdtemp(path.join(tmpdir(), 'hush-auditor-'));
+    await makeCustomer(hush, 'Ana');
+    await follow(hush);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await hush?.stop();
+    if (folder) await rm(folder, { recursive: true, force: true });
+  });
+
+  async function look(page: Page, name: string): Promise<void> {
+    faults.push(...(await violations(page)).map((fault) => `${name}: ${fault}`));
+    const wide = await overflow(page);
+    if (wide > 0) faults.push(`${name}: ${wide} px too wide`);
+  }
+
+  /** Goes to the link or button by keyboard alone: Tab until it has the focus. */
+  async function reach(page: Page, text: string): Promise<void> {
+    for (let tabs = 0; tabs < 150; tabs++) {
+      await page.keyboard.press('Tab');
+      const focused = await page.evaluate('(document.activeElement?.textContent ?? "").trim()');
+      if (String(focused).startsWith(text)) return;
+    }
+    throw new Error(`${text} cannot be reached by Tab`);
+  }
+  async function follows(page: Page, text: string): Promise<void> {
+    await reach(page, text);
+    const loaded = page.waitForEvent('load');
+    await page.keyboard.press('Enter');
+    await loaded;
+  }
+  async function fetched(page: Page, text: string): Promise<string> {
+    await reach(page, text);
+    const coming = page.waitForEvent('download');
+    await page.keyboard.press('Enter');
+    const download: Download = await coming;
+    const file = path.join(folder, download.suggestedFilename());
+    await download.saveAs(file);
+    return file;
+  }
+
+  test.each([1280, 320])(
+    'picks a person, sees the whole history, checks a proof with a public tool and exports a period, by keyboard, at %i px',
+    async (width) => {
+      const context = await browser.newContext({
+        viewport: { width, height: 900 },
+        reducedMotion: 'reduce',
+        acceptDownloads: true,
+      });
+      const page = await context.newPage();
+      await page.goto(`${hush.url}/staff/people`);
+      await page.locator('button[value="auditor"]').focus();
+      await page.keyboard.press('Enter');
+      await page.waitForURL(`${hush.url}/staff/people`);
+      await look(page, 'people');
+
+      // A person, with the reason the role has to give.
+      await page.locator('[name="find"]').focus();
+      await page.keyboard.type('ana@example.com');
+      await page.locator('[name="reason"]').focus();
+      await page.keyboard.press('End');
+      await page.locator('[name="note"]').focus();
+      await page.keyboard.type('yearly audit');
+      await page.keyboard.press('Enter');
+      await page.waitForURL(/\/staff\/contacts\/c_/);
+      const history = (await page.textContent('main')) ?? '';
+      for (const words of ['Opted out', 'Gave consent', 'Browser sent the opt-out signal', 'shipping portal'])
+        expect(history).toContain(words);
+      expect(history).not.toContain('ana@example.com');
+      await look(page, 'person');
+
+      // A receipt of the history, and its proof.
+      await follows(page, 'r_');
+      expect(await page.textContent('h1')).toBe('Receipt');
+      expect(await page.textContent('#proof ~ p >> nth=1')).toContain('Signed by');
+      await look(page, 'receipt');
+      const proof = await fetched(page, 'Proof');
+      const entry = await fetched(page, 'Entry');
+      const vkey = ((await (await fetch(`${hush.url}/log/vkey`)).text()).split('\n')[0] ?? '').trim();
+      if (why === undefined) {
+        const args = ['-url', `${hush.url}/log`, '-vkey', vkey];
+        const good = await run([...args, '-proof', proof, '-entry', entry]);
+        expect(good).toMatchObject({ code: 0 });
+        const other = path.join(folder, 'other.entry');
+        const bytes = await readFile(entry);
+        bytes[40] = (bytes[40] ?? 0) ^ 1;
+        await writeFile(other, bytes);
+        expect((await run([...args, '-proof', proof, '-entry', other])).code).not.toBe(0);
+      }
+
+      // A period, from the console.
+      await follows(page, 'Audit');
+      await look(page, 'audit');
+      expect(await page.textContent('#log ~ dl')).toContain('no witness yet');
+      const today = new Date();
+      const typed = `${String(today.getUTCMonth() + 1).padStart(2, '0')}${String(today.getUTCDate()).padStart(2, '0')}${today.getUTCFullYear()}`;
+      await page.locator('form[action="/staff/audit/exports"] [name="from"]').focus();
+      await page.keyboard.type(typed);
+      await page.locator('form[action="/staff/audit/exports"] [name="to"]').focus();
+      await page.keyboard.type(typed);
+      await follows(page, 'Export (logged)');
+      expect(await page.textContent('main')).toContain('Exports of the ledger');
+      await hush.hush.exportJobs.work();
+      await page.reload();
+      await look(page, 'exports');
+      if (width === 1280)
+        await page.screenshot({ path: path.join(PICTURES, 'staff-ledger-exports.png'), fullPage: true });
+      const day = today.toISOString().slice(0, 10);
+      const file = await fetched(page, `${day} to ${day}`);
+
+      // What `hush verify` says of it, and of one byte changed.
+      const whole = hushVerify(file, '--vkey', vkey);
+      expect(whole.out).toContain('The export is whole.');
+      expect(whole.code).toBe(0);
+      const lines = gunzipSync(await readFile(file)).toString('utf8');
+      const [, id = ''] = /"id":"([0-9A-Z-]{24})","type":"opted_out"/.exec(lines) ?? [];
+      const changed = path.join(folder, 'changed.ndjson.gz');
+      await writeFile(changed, gzipSync(lines.replace(/"kind":"one_click"/, '"kind":"one_clicj"')));
+      const damaged = hushVerify(changed, '--vkey', vkey);
+      expect(damaged.code).toBe(1);
+      expect(damaged.out).toMatch(/changed: entry e_[0-9A-Z-]{24} was changed after it was sealed in leaf \d+/);
+      expect(damaged.out).toContain(id);
+      expect(damaged.out).toContain('The export is NOT whole.');
+
+      // All of it is written down.
+      const trail = await hush.hush.staff.trail.list({ user: 'auditor' }, 0, 20);
+      expect(trail.map(({ what }) => what)).toEqual(
+        expect.arrayContaining(['caller_found', 'person', 'receipt', 'proof', 'ledger', 'ledger_fetched']),
+      );
+      await context.close();
+      expect(faults).toEqual([]);
+    },
+    120_000,
+  );
+});
