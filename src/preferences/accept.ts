@@ -4,7 +4,7 @@ import type { ContactPoint, ContactType } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import type { ContactEvent } from '../core/event.js';
 import { type ContactKey, contactKeyBytes, contactKeyText, type EventId, eventId, type Keyring } from '../core/keys.js';
-import { isAway, unavailable } from '../store/connect.js';
+import { inTime, isAway, MANY_WITHIN, unavailable } from '../store/connect.js';
 import type { Append, AppendResult, Contacts, StoredEvent } from '../store/contacts.js';
 import type { Persons } from '../store/persons.js';
 import type { WriterIds } from '../store/writer-ids.js';
@@ -59,12 +59,17 @@ export function createAccept(parts: {
 }) {
   const { contacts, persons, writerIds, keyring, privateParts, clock } = parts;
 
-  const commit = createGroupCommit<Append, AppendResult>((appends) => contacts.append(appends));
-
-  const overflowCommit = createGroupCommit<Append, undefined>(async (items) => {
-    await contacts.appendOverflow(items);
-    return items.map(() => undefined);
+  const commit = createGroupCommit<Append, AppendResult>((appends) => inTime(contacts.append(appends)), {
+    concernsAll: isAway,
   });
+
+  const overflowCommit = createGroupCommit<Append, undefined>(
+    async (items) => {
+      await inTime(contacts.appendOverflow(items), MANY_WITHIN);
+      return items.map(() => undefined);
+    },
+    { concernsAll: isAway },
+  );
 
   /**
    * Appends durably. `busy` is a full array, an id that is pending already, or two processes creating one contact: for
@@ -149,10 +154,14 @@ export function createAccept(parts: {
     await Promise.all(others.map((member) => copyTo(person, member, event)));
   }
 
+  /** The same for the same contact, so that two events at once that each make a person of it make the same one. */
+  const newPerson = (key: Buffer): string =>
+    `p_${createHmac('sha256', keyring.lookup).update('person:').update(key).digest('hex').slice(0, 24)}`;
+
   async function personOf(subject: Subject, key: Buffer): Promise<string> {
     const contact = (await contacts.find([key], { person: 1 })).get(key.toString('hex'));
     if (contact?.person) return contact.person;
-    const person = `p_${randomBytes(12).toString('hex')}`;
+    const person = newPerson(key);
     const type = 'point' in subject ? subject.point.type : subject.type;
     await persons.addMembers(person, [{ key, type }]);
     await contacts.setPerson(
@@ -168,20 +177,22 @@ export function createAccept(parts: {
     const at = timeOf(draft, clock.now());
     const event = store(draft, key, id, at, true);
     const accepted = { id, contact: contactKeyText(key), at };
-    if (draft.reach !== 'person') {
-      await appendOrJournal(appendFor(draft.subject, key, event));
-      return accepted;
-    }
-    const person = await personOf(draft.subject, key);
+    if (draft.reach !== 'person') await appendOrJournal(appendFor(draft.subject, key, event));
+    else await inTime(reachPerson(draft.subject, key, event), MANY_WITHIN);
+    return accepted;
+  }
+
+  /** The person first, then every contact: a crash in between is finished by the sweeper. */
+  async function reachPerson(subject: Subject, key: Buffer, event: StoredEvent): Promise<void> {
+    const person = await inTime(personOf(subject, key));
     const { sealed: _sealed, ...open } = event;
     const after = await persons.append(person, open);
     const target = after.mergedInto ?? person;
     if (target !== person) await persons.append(target, open);
-    await append(appendFor(draft.subject, key, event));
+    await append(appendFor(subject, key, event));
     await spread(target, event, key);
     await persons.close(person, event.id);
     if (target !== person) await persons.close(target, event.id);
-    return accepted;
   }
 
   /** Same content, same text: what a retry is compared by. Keyed, so that the store tells nothing of the content. */
@@ -207,7 +218,7 @@ export function createAccept(parts: {
       );
       let reused = new Set<string>();
       try {
-        reused = await writerIds.claim(named);
+        reused = await inTime(writerIds.claim(named), named.length > 1 ? MANY_WITHIN : undefined);
       } catch (error) {
         throw unavailable(error);
       }
@@ -254,12 +265,14 @@ export function createAccept(parts: {
         key: subjectKey(keyring, subject),
         type: 'point' in subject ? subject.point.type : subject.type,
       }));
-      const known = await contacts.find(
-        members.map(({ key }) => key),
-        { person: 1 },
+      const known = await inTime(
+        contacts.find(
+          members.map(({ key }) => key),
+          { person: 1 },
+        ),
       );
       const old = [...new Set([...known.values()].flatMap((contact) => contact.person ?? []))].sort();
-      const person = old[0] ?? `p_${randomBytes(12).toString('hex')}`;
+      const person = old[0] ?? newPerson(members.map(({ key }) => key).sort(Buffer.compare)[0] ?? randomBytes(16));
       let joined = await persons.addMembers(
         person,
         members.map(({ key, type }) => ({ key, type })),

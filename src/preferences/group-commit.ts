@@ -5,26 +5,33 @@
  */
 export function createGroupCommit<Item, Result>(
   write: (items: readonly Item[]) => Promise<readonly Result[]>,
-  options: { readonly largest: number } = { largest: 500 },
+  options: {
+    readonly largest?: number;
+    /** True for an error that those who wait would get too: they are told now, not after a failed write of their own. */
+    readonly concernsAll?: (error: unknown) => boolean;
+  } = {},
 ): (item: Item) => Promise<Result> {
   interface Waiting {
     readonly item: Item;
     readonly resolve: (result: Result) => void;
     readonly reject: (error: unknown) => void;
   }
+  const { largest = 500, concernsAll = () => false } = options;
   let waiting: Waiting[] = [];
   let writing = false;
 
   async function drain(): Promise<void> {
     writing = true;
     while (waiting.length > 0) {
-      const group = waiting.slice(0, options.largest);
-      waiting = waiting.slice(options.largest);
+      const group = waiting.slice(0, largest);
+      waiting = waiting.slice(largest);
       try {
         const results = await write(group.map(({ item }) => item));
         for (const [index, { resolve }] of group.entries()) resolve(results[index] as Result);
       } catch (error) {
-        for (const { reject } of group) reject(error);
+        const told = concernsAll(error) ? [...group, ...waiting] : group;
+        if (told !== group) waiting = [];
+        for (const { reject } of told) reject(error);
       }
     }
     writing = false;

@@ -4,7 +4,7 @@ import type { ContactPoint } from '../core/contact-point.js';
 import { type Decision, decide, exceptTopics, type Question } from '../core/decide.js';
 import { EMPTY_STATE, fold, foldAsOf, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
-import { unavailable } from '../store/connect.js';
+import { inTime, MANY_WITHIN, unavailable } from '../store/connect.js';
 import type { Contact, Contacts } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
 
@@ -54,9 +54,12 @@ export function createQuestions(parts: {
   async function answers(asked: readonly Asked[], question: Question): Promise<Answer[]> {
     let found: Map<string, Contact>;
     try {
-      found = await contacts.find(
-        asked.map(({ key }) => key),
-        DECIDING,
+      found = await inTime(
+        contacts.find(
+          asked.map(({ key }) => key),
+          DECIDING,
+        ),
+        asked.length > 100 ? MANY_WITHIN : undefined,
       );
       return await Promise.all(
         asked.map(async ({ key, point }) => {
@@ -80,7 +83,7 @@ export function createQuestions(parts: {
     /** A contact with its present state, or undefined when nobody has heard of it. */
     async present(key: Buffer): Promise<{ contact: Contact; state: State } | undefined> {
       try {
-        const contact = await contacts.get(key);
+        const contact = await inTime(contacts.get(key));
         return contact && { contact, state: fold(contact.state, contact.pending) };
       } catch (error) {
         throw unavailable(error);

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.js';
 import { recordedAt } from '../core/clock.js';
 import { contactKeyText, contactPrefixOf, type EventId, parseEventId } from '../core/keys.js';
 import { covers, GPC_PURPOSES, type Scope, wholeScope } from '../core/scope.js';
-import { unavailable } from '../store/connect.js';
+import { inTime, unavailable } from '../store/connect.js';
 import type { Contact, Contacts, StoredEvent } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
 import type { BoundBindings } from './bound-bindings.js';
@@ -104,7 +104,7 @@ export function createReceipts(parts: {
       const id = parseEventId(text);
       if (!id) return undefined;
       try {
-        return await find(id);
+        return await inTime(find(id));
       } catch (error) {
         throw unavailable(error);
       }

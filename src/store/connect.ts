@@ -37,12 +37,35 @@ export function isAway(error: unknown): boolean {
   );
 }
 
+/** Longest (ms) that somebody who waits for one answer waits for the database: links answer within 2 s all the same. */
+const ANSWER_WITHIN = 1700;
+/** The same for work on many contacts at once. */
+export const MANY_WITHIN = 8000;
+
+/**
+ * The result of `work`, or an error of which `isAway` is true after `ms`: a connection whose packets are dropped says
+ * nothing for 20 s. What was under way may still happen; its outcome is unknown then, and must be said to be.
+ */
+export async function inTime<T>(work: Promise<T>, ms = ANSWER_WITHIN): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(Object.assign(new Error('the database did not answer in time'), { name: 'MongoOperationTimeoutError' }));
+    }, ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Turns "database away" into the honest answer; passes everything else on. */
 export function unavailable(error: unknown): unknown {
   if (!isAway(error)) return error;
   return new HushError(
     'unavailable',
-    'The record cannot be reached right now, so nothing was changed.',
+    'The record cannot be reached right now, so nothing is confirmed.',
     { retryAfter: 5, remedy: 'try again in a few seconds' },
     { cause: error },
   );

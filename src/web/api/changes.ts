@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
 import type { Changes } from '../../store/changes.js';
+import { inTime, MANY_WITHIN } from '../../store/connect.js';
 import { changeEntry, cursorNumber, cursorText } from '../../suppression/change-entry.js';
 import type { ApiRoutes } from './route.js';
 
@@ -59,7 +60,7 @@ export function changeRoutes(
         gone = true;
       });
       for (;;) {
-        const found = await changes.after(after, query.limit);
+        const found = await inTime(changes.after(after, query.limit), MANY_WITHIN);
         if (after > found.head) {
           throw new HushError('invalid', 'this cursor lies ahead of the feed', {
             field: 'after',

@@ -184,7 +184,7 @@ export function createApiRoutes(router: Router, authenticate: (request: Request)
           400: fault('A field is wrong; it is named, with the remedy'),
           401: fault('No key, or one that is not known'),
           403: fault('The key lacks a scope'),
-          503: fault('The record cannot be reached; nothing was changed'),
+          503: fault('The record cannot be reached, so nothing is confirmed'),
         },
       });
     },

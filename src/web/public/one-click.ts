@@ -86,7 +86,7 @@ export function createOneClick(parts: OneClick): (request: IncomingMessage, resp
         'Cache-Control': 'no-store',
       });
       response.end(
-        `Your wish could not be recorded just now, and nothing was changed. Please try again in a minute, or call ${parts.phone}.\n`,
+        `Your wish could not be confirmed just now. Please try again in a minute, or call ${parts.phone}.\n`,
       );
       return;
     }
