@@ -87,6 +87,12 @@ export function isLate(policy: Policy, request: Clocked, now: number): boolean {
   return !isClosed(request.state) && now > dueOf(policy, request);
 }
 
+/** A deadline as the calendar of the clock's zone shows it: noon UTC of that day, to be written as a date in UTC. */
+export function calendarDay(policy: Policy, jurisdiction: string, at: number): number {
+  const { year, month, day } = localDate(at, clockFor(policy, jurisdiction).timeZone);
+  return Date.UTC(year, month - 1, day, 12);
+}
+
 /** Whole days left; 0 on the last day, negative when it is late. Of the zone's calendar. */
 export function daysLeft(policy: Policy, request: Clocked, now: number): number {
   const { timeZone } = clockFor(policy, request.jurisdiction);

@@ -139,7 +139,9 @@ export function createPostLetters(parts: {
      * Sends all that stands to go. A letter that fails stays and comes again; so does one whose sending was cut off, so that
      * none is lost, and one may go twice.
      */
-    async flush(given: RequestRecord, by: By = SYSTEM): Promise<RequestRecord> {
+    async flush(given: RequestRecord, asked: By = SYSTEM): Promise<RequestRecord> {
+      // What a person's form sets off is sent by itself.
+      const by = asked.id.startsWith('staff') ? asked : SYSTEM;
       let record = given;
       for (let round = 0; record.letters.length > 0 && round < 10; round++) {
         const [first] = wantedOf(record);

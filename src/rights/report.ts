@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.js';
 import type { Policy } from '../core/policy.js';
-import { ageInDays, daysLeft } from '../core/request-clock.js';
+import { ageInDays, calendarDay, daysLeft } from '../core/request-clock.js';
 import type { RequestStore } from '../store/requests.js';
 import { clockedOf } from './answers.js';
 
@@ -40,13 +40,13 @@ export function createReport(parts: { readonly store: RequestStore; readonly pol
 
     /** Requests of any of these contacts, newest first, as the person's page lists them. */
     async ofContacts(keys: readonly Buffer[]) {
-      return (await store.ofContacts(keys)).map(({ id, kind, state, receivedAt, due, closedAt }) => ({
+      return (await store.ofContacts(keys)).map(({ id, kind, state, jurisdiction, receivedAt, due, closedAt }) => ({
         id,
         href: `/staff/requests/${id}`,
         kind: kind.replaceAll('_', ' '),
         status: state.replaceAll('_', ' '),
         received: receivedAt.getTime(),
-        ...(closedAt ? {} : { due: due.getTime() }),
+        ...(closedAt ? {} : { due: calendarDay(policy, jurisdiction, due.getTime()) }),
       }));
     },
 

@@ -5,7 +5,7 @@ import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
 import { needsVerification } from '../core/request.js';
-import { type Alert, dueAlerts, dueOf, purgeAt } from '../core/request-clock.js';
+import { type Alert, calendarDay, dueAlerts, dueOf, purgeAt } from '../core/request-clock.js';
 import type { Post } from '../preferences/post.js';
 import type { Leader } from '../store/leader.js';
 import type { RequestFiles } from '../store/request-files.js';
@@ -77,7 +77,7 @@ export function createWatch(parts: {
       values: {
         reference: referenceOf(record.id),
         what,
-        due: date(record.due.getTime()),
+        due: date(calendarDay(policy, record.jurisdiction, record.due.getTime())),
         link: `${parts.publicUrl()}/staff/requests/${record.id}`,
       },
     });

@@ -1,5 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import path from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { contactKeyFromText } from '../../src/core/keys.js';
@@ -7,11 +6,11 @@ import { unzipped } from '../rights/unzip.js';
 import { type Hush, startHush } from '../support/hush.js';
 import { findChromium, launch, overflow, skipLoudly, violations } from '../web/staff/chromium.js';
 import { makeCustomer } from '../web/staff/people.js';
+import { takePicture } from './picture.js';
 
 const executable = findChromium();
 if (!executable) skipLoudly('handing over what is held');
 const walk = executable ? describe : describe.skip;
-const PICTURES = path.resolve(import.meta.dirname, '../../docs/pictures');
 
 const time = { now: Date.now() };
 
@@ -65,7 +64,6 @@ walk('what is held, from the officer to the person', () => {
       },
       'privacy_officer',
     ));
-    await mkdir(PICTURES, { recursive: true });
   });
   afterAll(async () => {
     await browser?.close();
@@ -105,7 +103,7 @@ walk('what is held, from the officer to the person', () => {
     await officer.keyboard.press('Enter');
     await officer.waitForSelector('.readout');
     faults.push(...(await faultsOf(officer, 'passphrase told')));
-    await officer.screenshot({ path: path.join(PICTURES, 'staff-access.png'), fullPage: true });
+    await takePicture(officer, 'staff-access', { fullPage: true });
     const passphrase = (await officer.locator('.readout span').allTextContents()).join(' ');
     // Told once: a look at the page again does not have it.
     await officer.goto(`${hush.url}/staff/access/${id}`);
@@ -124,7 +122,7 @@ walk('what is held, from the officer to the person', () => {
     await narrow.goto(link);
     expect(await narrow.getAttribute('html', 'lang')).toBe('es');
     faults.push(...(await faultsOf(narrow, 'link at 320')));
-    await narrow.screenshot({ path: path.join(PICTURES, 'access-320.png'), fullPage: true });
+    await takePicture(narrow, 'access-320', { fullPage: true });
     await narrow.locator('#passphrase').focus();
     await narrow.keyboard.type('0000 0000 0000 0000');
     await narrow.keyboard.press('Enter');
@@ -135,7 +133,7 @@ walk('what is held, from the officer to the person', () => {
     const wide = await open(1280);
     await wide.goto(link.replace('lang=es', 'lang=en'));
     faults.push(...(await faultsOf(wide, 'link at 1280')));
-    await wide.screenshot({ path: path.join(PICTURES, 'access-1280.png'), fullPage: true });
+    await takePicture(wide, 'access-1280', { fullPage: true });
     await wide.locator('#passphrase').focus();
     await wide.keyboard.type(passphrase.toLowerCase());
     const coming = wide.waitForEvent('download');
@@ -152,7 +150,7 @@ walk('what is held, from the officer to the person', () => {
       const reading = await open(width);
       await reading.setContent(html);
       faults.push(...(await faultsOf(reading, `access.html at ${width}`)));
-      await reading.screenshot({ path: path.join(PICTURES, `access-html-${width}.png`) });
+      await takePicture(reading, `access-html-${width}`);
     }
     await narrow.goto(link);
     expect(await narrow.textContent('h1')).toContain('ya no lleva a nada');
@@ -182,7 +180,7 @@ walk('what is held, from the officer to the person', () => {
     await page.keyboard.press('Enter');
     await loaded;
     expect(await page.textContent('main')).toContain('a law or a regulator orders us to keep the data');
-    await page.screenshot({ path: path.join(PICTURES, 'staff-letter.png'), fullPage: true });
+    await takePicture(page, 'staff-letter', { fullPage: true });
     await page.locator('button', { hasText: 'It is printed' }).focus();
     await page.keyboard.press('Enter');
     await page.waitForURL(`${hush.url}/staff/letters`);

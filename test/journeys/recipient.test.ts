@@ -1,15 +1,13 @@
-import { mkdir } from 'node:fs/promises';
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { simpleParser } from 'mailparser';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { type Hush, startHush } from '../support/hush.js';
 import { findChromium, launch, overflow, skipLoudly, violations } from '../web/staff/chromium.js';
+import { takePicture } from './picture.js';
 
 const executable = findChromium();
 if (!executable) skipLoudly('journeys of recipients');
 const walk = executable ? describe : describe.skip;
-const PICTURES = path.resolve(import.meta.dirname, '../../docs/pictures');
 const OFFERS = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
 /** Bytes over the wire that a recipient page may take, its styles included. */
 const LIGHT = 25_000;
@@ -20,7 +18,6 @@ walk('recipients in a browser', () => {
   beforeAll(async () => {
     hush = await startHush();
     browser = await launch(executable ?? '');
-    await mkdir(PICTURES, { recursive: true });
   });
   afterAll(async () => {
     await browser?.close();
@@ -141,7 +138,7 @@ walk('recipients in a browser', () => {
     await page.goto(hush.url + oneClick);
     await page.getByRole('button', { name: 'Stop offers' }).press('Enter');
     await page.waitForSelector('.say');
-    await page.screenshot({ path: pictureOf('stopped') });
+    await takePicture(page, 'stopped');
     await page.getByRole('button', { name: 'Stop all marketing' }).press('Enter');
     await page.waitForSelector('text=All marketing is stopped');
     expect(await hush.decide({ email }, 'events', { brand: 'shipping' })).toMatchObject({ allowed: false });
@@ -154,7 +151,7 @@ walk('recipients in a browser', () => {
     await decent(preferences);
     await decent(`${preferences}?lang=es`, 'es');
     const { page } = await visit(preferences);
-    await page.screenshot({ path: pictureOf('preferences'), fullPage: true });
+    await takePicture(page, 'preferences', { fullPage: true });
     await tabTo(page, { id: 't-email-tips' });
     await page.keyboard.press('Space');
     await page.keyboard.press('Shift+Tab');
@@ -339,9 +336,4 @@ walk('recipients in a browser', () => {
       expect.objectContaining({ email }),
     );
   });
-
-  /** Pictures are for the documentation: made anew only when asked for, so that a test run leaves the tree as it was. */
-  function pictureOf(name: string): string {
-    return process.env.UPDATE_DOCS === '1' ? path.join(PICTURES, `${name}.png`) : path.join(hush.dir, `${name}.png`);
-  }
 });

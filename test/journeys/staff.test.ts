@@ -1,24 +1,15 @@
-import { mkdir } from 'node:fs/promises';
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { type Hush, startHush } from '../support/hush.js';
 import { signIn } from '../web/staff/browser.js';
 import { findChromium, launch, overflow, skipLoudly, violations } from '../web/staff/chromium.js';
 import { keyOf, makeCustomer } from '../web/staff/people.js';
+import { enter } from './keyboard.js';
+import { takePicture } from './picture.js';
 
 const executable = findChromium();
 if (!executable) skipLoudly('journeys of the staff console');
 const walk = executable ? describe : describe.skip;
-const PICTURES = path.resolve(import.meta.dirname, '../../docs/pictures');
-
-/** Signs in by keyboard at the development provider and lands on `to`. */
-async function enter(page: Page, hush: Hush, user: string, to: string): Promise<void> {
-  await page.goto(`${hush.url}${to}`);
-  await page.locator(`button[value="${user}"]`).focus();
-  await page.keyboard.press('Enter');
-  await page.waitForURL(`${hush.url}${to}`);
-}
 
 /** A keyboard that counts what it is made to do. */
 function keyboardOf(page: Page) {
@@ -56,7 +47,6 @@ walk('the staff console in a browser', () => {
     person = await makeCustomer(hush, 'Ana');
     other = await makeCustomer(hush, 'Bea');
     await hush.settle();
-    await mkdir(PICTURES, { recursive: true });
   });
   afterAll(async () => {
     await browser?.close();
@@ -169,10 +159,8 @@ walk('the staff console in a browser', () => {
           faults.push(...(await violations(page)).map((fault) => `${user} ${to} at ${width}: ${fault}`));
           const wide = await overflow(page);
           if (wide > 0) faults.push(`${user} ${to} at ${width}: ${wide} px too wide`);
-          if (picture && width === 1280)
-            await page.screenshot({ path: path.join(PICTURES, `staff-${picture}.png`), fullPage: true });
-          if (picture === 'person' && width === 320)
-            await page.screenshot({ path: path.join(PICTURES, 'staff-person-320.png') });
+          if (picture && width === 1280) await takePicture(page, `staff-${picture}`, { fullPage: true });
+          if (picture === 'person' && width === 320) await takePicture(page, 'staff-person-320');
         }
         if (user === 'agent') {
           await page.goto(`${hush.url}/staff/call`);
@@ -181,8 +169,7 @@ walk('the staff console in a browser', () => {
           await page.waitForSelector('aside h2');
           faults.push(...(await violations(page)).map((fault) => `found caller at ${width}: ${fault}`));
           if ((await overflow(page)) > 0) faults.push(`found caller at ${width}: too wide`);
-          if (width === 1280)
-            await page.screenshot({ path: path.join(PICTURES, 'staff-call-found.png'), fullPage: true });
+          if (width === 1280) await takePicture(page, 'staff-call-found', { fullPage: true });
         }
         await page.context().close();
       }

@@ -5,7 +5,7 @@ import { HushError } from '../../core/errors.js';
 import { contactKeyFromText } from '../../core/keys.js';
 import type { Policy } from '../../core/policy.js';
 import { isClosed, REQUEST_KINDS, REQUEST_STATES, REQUEST_WAYS } from '../../core/request.js';
-import { daysLeft, isLate } from '../../core/request-clock.js';
+import { calendarDay, daysLeft, isLate } from '../../core/request-clock.js';
 import { clockedOf } from '../../rights/answers.js';
 import type { Rights } from '../../rights/index.js';
 import type { Named } from '../../rights/intake.js';
@@ -156,13 +156,17 @@ export function requestListPages(parts: {
         ],
         columns: [
           { label: 'Reference', text: ({ id }) => referenceOf(id), href: ({ id }) => `/staff/requests/${id}` },
-          { label: 'Wants', text: ({ kind }) => visit.pages.word('requestKind', kind) },
-          { label: 'Received', text: ({ receivedAt }) => day(receivedAt) },
-          { label: 'Due', text: ({ due, firstDue }) => `${day(due)}${due > firstDue ? ' (extended)' : ''}` },
           {
             label: 'Left',
             text: (record) => (isClosed(record.state) ? '' : dueWords(policy, record, now).text),
             tone: (record) => (isClosed(record.state) ? undefined : dueWords(policy, record, now).tone),
+          },
+          { label: 'Wants', text: ({ kind }) => visit.pages.word('requestKind', kind) },
+          { label: 'Received', text: ({ receivedAt }) => day(receivedAt) },
+          {
+            label: 'Due',
+            text: ({ due, firstDue, jurisdiction }) =>
+              `${day(calendarDay(policy, jurisdiction, due.getTime()))}${due > firstDue ? ' (extended)' : ''}`,
           },
           { label: 'State', text: ({ state }) => visit.pages.word('requestState', state) },
           { label: 'With', text: ({ assignee }) => assignee?.name ?? '' },

@@ -14,7 +14,7 @@ import {
   REFUSAL_REASONS,
   REVIEW_OUTCOMES,
 } from '../../core/request.js';
-import { ageInDays, alertsOf, deadlinesOf } from '../../core/request-clock.js';
+import { ageInDays, alertsOf, calendarDay, clockFor, deadlinesOf } from '../../core/request-clock.js';
 import { clockedOf } from '../../rights/answers.js';
 import { FILE_LIMIT } from '../../rights/file-kind.js';
 import type { Rights } from '../../rights/index.js';
@@ -109,6 +109,9 @@ export function requestPage(parts: RequestPageParts) {
         closed: isClosed(record.state),
         due: dueWords(policy, record, now),
         age: ageInDays(policy, clocked, now),
+        // Deadlines end with a day of the clock's own zone; in UTC they would seem to be a day later.
+        onDay: (time: Date | number) => calendarDay(policy, record.jurisdiction, Number(time)),
+        zone: clockFor(policy, record.jurisdiction).timeZone,
         acknowledgeBy,
         extendedDue,
         alerts: isClosed(record.state) ? [] : alertsOf(policy, clocked),

@@ -63,7 +63,7 @@ describe('the work list', () => {
     expect(found).toContain('1 request');
     const csv = await officer.get('/staff/requests?format=csv');
     expect(csv.headers.get('content-disposition')).toContain('requests.csv');
-    expect(csv.text.split('\r\n')[0]).toContain('Reference,Wants,Received,Due,Left,State');
+    expect(csv.text.split('\r\n')[0]).toContain('Reference,Left,Wants,Received,Due,State');
     expect(csv.text).not.toMatch(/list-late|Ana/);
     expect(await newest('privacy_officer')).toMatchObject({ kind: 'export', what: 'list' });
     // The same on the person's page.
