@@ -31,6 +31,8 @@ export interface Told {
   readonly configuration: string;
   /** ms; when a lift was last begun. */
   readonly liftedAt?: number;
+  /** The last call whose outcome was never learned: when that was (ms), and the state it asked for. It may land late. */
+  readonly stalled?: { readonly at: number; readonly desired: string };
   /** The provider refuses this address: not sent again until the desired state is another. */
   readonly parked?: { readonly desired: string; readonly why: string; readonly at: number };
 }
@@ -50,6 +52,8 @@ export interface Mark {
    * comparison found otherwise. What is denied is said again; what is allowed is lifted, an entry there being our own.
    */
   readonly doubt?: readonly string[];
+  /** The state that the call in doubt asked for. */
+  readonly attempted?: string;
   /** Nobody waits for it: a re-evaluation, a comparison or the clock made it. What was just said goes first. */
   readonly backfill?: boolean;
   /** The state is told; it is to be asserted once more after a lift's deadline. */
@@ -212,6 +216,7 @@ export interface Settlement {
     readonly due?: number;
     readonly release: boolean;
     readonly doubt?: readonly string[];
+    readonly attempted?: string;
     readonly again?: boolean;
     readonly failures?: number;
   };
@@ -221,6 +226,7 @@ function markUpdate(mark: Settlement['mark']): [Record<string, ''> | undefined, 
   const set: Record<string, unknown> = {};
   if (mark.due !== undefined) set['marks.$.due'] = mark.due;
   if (mark.doubt !== undefined) set['marks.$.doubt'] = mark.doubt;
+  if (mark.attempted !== undefined) set['marks.$.attempted'] = mark.attempted;
   if (mark.again !== undefined) set['marks.$.again'] = mark.again;
   if (mark.failures !== undefined) set['marks.$.failures'] = mark.failures;
   return [mark.release ? { 'marks.$.by': '' } : undefined, set];

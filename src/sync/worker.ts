@@ -43,6 +43,10 @@ interface Task {
   /** Bindings whose state at the provider is not known. */
   readonly doubt: Set<string>;
   liftedAt: number | undefined;
+  /** The last call whose outcome was never learned: it may land for a while yet. */
+  readonly stalled: Told['stalled'];
+  /** When (ms) that was, if it asked for something else than what is desired now. */
+  readonly unsureAt: number | undefined;
   outcome: 'told' | 'unknown' | 'held' | 'parked';
   why?: string;
   /** ms from now, where the provider told. */
@@ -110,13 +114,27 @@ export function createSyncWorker(parts: {
     return base / 2 + (base / 2) * Math.random();
   }
 
+  /** What earlier calls of unknown outcome may still do: those of a round that failed or was killed, or told before. */
+  function stalledCall(told: Told | undefined, mark: Mark, desired: string, now: number) {
+    const landed = told?.stalled !== undefined && now - told.stalled.at > times.assertAgainAfter && !mark.again;
+    const before = landed ? undefined : told?.stalled;
+    const attempted = (mark.doubt ?? []).length > 0 ? mark.attempted : undefined;
+    const stalled =
+      attempted === undefined
+        ? before
+        : { at: now, desired: before === undefined || before.desired === attempted ? attempted : 'several' };
+    return { stalled, unsureAt: stalled && stalled.desired !== desired ? stalled.at : undefined };
+  }
+
   function prepare(name: string, bindings: readonly Binding[], contact: Contact): Task | undefined {
     const mark = contact.marks.find((item) => item.destination === name);
     const address = addressOf(contact);
     if (!mark || address === undefined) return undefined;
     const state = fold(contact.state, contact.pending);
-    const desired = desiredState(state, bindings, { policy, country: contact.country, now: clock.now() });
+    const now = clock.now();
+    const desired = desiredState(state, bindings, { policy, country: contact.country, now });
     const told = contact.told[name];
+    const { stalled, unsureAt } = stalledCall(told, mark, desiredText(desired), now);
     return {
       contact,
       mark,
@@ -125,6 +143,8 @@ export function createSyncWorker(parts: {
       told: new Map(Object.entries(told?.bindings ?? {})),
       doubt: new Set(mark.doubt),
       liftedAt: told?.liftedAt,
+      stalled,
+      unsureAt,
       outcome: 'told',
     };
   }
@@ -135,7 +155,7 @@ export function createSyncWorker(parts: {
     if (!decision || decision.allowed !== (action === 'lift')) return false;
     const told = task.told.get(binding.name);
     if (task.doubt.has(binding.name)) return true;
-    if (task.mark.again) return action === 'suppress' || told !== undefined;
+    if (task.mark.again) return action === 'suppress' || (told !== undefined && task.unsureAt !== undefined);
     return (told?.suppressed ?? false) === decision.allowed;
   }
 
@@ -263,6 +283,12 @@ export function createSyncWorker(parts: {
     }
   }
 
+  /** Whether a call that may have landed late asked for a suppression: then the entry it left is ours. */
+  function mayHaveSuppressed({ stalled, unsureAt }: Task, binding: Binding): boolean {
+    if (!stalled || unsureAt === undefined) return false;
+    return stalled.desired === 'several' || stalled.desired.split(',').includes(`${binding.name}=1`);
+  }
+
   /** Before a lift: what the provider has that we did not put there is an opt-out of its own, and stays. */
   async function spareForeign(bound: BoundDestination, binding: Binding, tasks: readonly Task[]): Promise<Task[]> {
     const { lookup } = bound.destination;
@@ -279,7 +305,15 @@ export function createSyncWorker(parts: {
       const { contact } = task;
       const entry = byKey.get(contact.key.toString('hex')) ?? byKey.get(task.address.toLowerCase());
       const told = contact.told[bound.name];
-      if (!entry || madeHere(entry, told?.bindings[binding.name], told?.liftedAt, task.doubt.has(binding.name))) {
+      if (
+        !entry ||
+        madeHere(
+          entry,
+          told?.bindings[binding.name],
+          told?.liftedAt,
+          task.doubt.has(binding.name) || mayHaveSuppressed(task, binding),
+        )
+      ) {
         free.push(task);
         continue;
       }
@@ -302,6 +336,7 @@ export function createSyncWorker(parts: {
       version: mark.version,
       configuration,
       ...(task.liftedAt === undefined ? {} : { liftedAt: task.liftedAt }),
+      ...(task.stalled === undefined ? {} : { stalled: task.stalled }),
       ...(outcome === 'parked'
         ? { parked: { desired: desiredText(task.desired), why: task.why ?? 'refused', at: now } }
         : {}),
@@ -325,17 +360,21 @@ export function createSyncWorker(parts: {
           mark: { due: now + (task.wait ?? backoff(failures)), release: true, doubt, failures: failures + 1 },
         };
       case 'told': {
+        // A provider cannot be fenced: a lift, or a call whose outcome we never learned, may land after this one. So the
+        // state is asserted once more when it must have landed.
+        const open = (at: number) => !(mark.again && now - at > times.assertAgainAfter);
         const denied = [...task.desired.values()].some((decision) => !decision.allowed);
-        const recentLift = task.liftedAt !== undefined && now - task.liftedAt < HOUR;
-        const landed = task.liftedAt !== undefined && now - task.liftedAt > times.assertAgainAfter;
-        // A provider cannot be fenced: a lift that stalled may land after this denial, so it is asserted once more.
-        if (denied && recentLift && !(mark.again && landed)) {
-          const due = Math.max((task.liftedAt ?? now) + times.assertAgainAfter + 1, now + 1);
-          return { key: contact.key, told, mark: { due, release: true, doubt, again: true, failures: 0 } };
+        const lift = denied && task.liftedAt !== undefined && now - task.liftedAt < HOUR ? task.liftedAt : undefined;
+        const { stalled: _landed, ...settled } = told;
+        const rest = task.unsureAt === undefined || open(task.unsureAt) ? told : settled;
+        const late = [lift, task.unsureAt].filter((at): at is number => at !== undefined && open(at));
+        if (late.length > 0) {
+          const due = Math.max(...late) + times.assertAgainAfter + 1;
+          return { key: contact.key, told: rest, mark: { due, release: true, doubt, again: true, failures: 0 } };
         }
         return {
           key: contact.key,
-          told,
+          told: rest,
           clearVersion: mark.version,
           mark: { due: now, release: true, doubt, again: false, failures: 0 },
         };
@@ -381,9 +420,19 @@ export function createSyncWorker(parts: {
         const called = bindings.filter((one) => needs(task, one, 'suppress') || needs(task, one, 'lift'));
         return {
           key: task.contact.key,
-          mark: { release: false, doubt: [...new Set([...task.doubt, ...called.map((one) => one.name)])] },
-          ...(lifts
-            ? { told: { ...(task.contact.told[name] ?? { version: 0, configuration, bindings: {} }), liftedAt: now } }
+          mark: {
+            release: false,
+            doubt: [...new Set([...task.doubt, ...called.map((one) => one.name)])],
+            attempted: desiredText(task.desired),
+          },
+          ...(lifts || task.stalled !== undefined
+            ? {
+                told: {
+                  ...(task.contact.told[name] ?? { version: 0, configuration, bindings: {} }),
+                  ...(lifts ? { liftedAt: now } : {}),
+                  ...(task.stalled === undefined ? {} : { stalled: task.stalled }),
+                },
+              }
             : {}),
         };
       }),
