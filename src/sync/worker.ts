@@ -155,8 +155,8 @@ export function createSyncWorker(parts: {
     if (!decision || decision.allowed !== (action === 'lift')) return false;
     const told = task.told.get(binding.name);
     if (task.doubt.has(binding.name)) return true;
-    if (task.mark.again) return action === 'suppress' || (told !== undefined && task.unsureAt !== undefined);
-    return (told?.suppressed ?? false) === decision.allowed;
+    if ((told?.suppressed ?? false) === decision.allowed) return true;
+    return task.mark.again === true && (action === 'suppress' || (told !== undefined && task.unsureAt !== undefined));
   }
 
   function entryOf(task: Task, binding: Binding): Entry {
