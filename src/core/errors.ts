@@ -36,8 +36,3 @@ export class HushError extends Error {
     this.name = 'HushError';
   }
 }
-
-/** Makes the compiler prove that a union was handled whole. */
-export function exhaustive(value: never): never {
-  throw new Error(`unhandled case: ${String(value)}`);
-}

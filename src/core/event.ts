@@ -94,7 +94,6 @@ export function opens(type: EventType): boolean {
   return OPENS.has(type);
 }
 
-export const GRANT_TYPES = ['opted_in', 'consent_granted'] as const;
 export const DENIAL_TYPES = [
   'opted_out',
   'consent_withdrawn',

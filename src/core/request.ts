@@ -71,8 +71,6 @@ interface Transition {
 }
 
 const VERIFIED_KINDS = REQUEST_KINDS.filter(needsVerification);
-/** Kinds whose fulfilment takes longer than one step: something outside has to answer first. */
-export const SLOW_KINDS: readonly RequestKind[] = ['access', 'deletion'];
 
 /** The one table of transitions. What is not here cannot happen. */
 export const TRANSITIONS: Readonly<Record<RequestAction, Transition>> = {

@@ -1,4 +1,4 @@
-import { brandById, type Catalog } from '../../core/catalog.js';
+import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import { contactKeyFromText, contactKeyText } from '../../core/keys.js';
@@ -205,7 +205,3 @@ function readable({ type, given }: { readonly type: string; readonly given: stri
     .filter((value) => typeof value === 'string' && value !== '')
     .join(', ');
 }
-
-/** True for a brand of the catalog, or all. */
-export const isBrand = (catalog: Catalog, brand: string): boolean =>
-  brand === '*' || brandById(catalog, brand) !== undefined;
