@@ -341,6 +341,26 @@ describe('answers', () => {
     });
   });
 
+  test('access: gathered for the verified addresses only, closed when it was handed over, and the letter says so', async () => {
+    const claimed = { point: normaliseContact({ email: 'claimed@example.com' }, 'US') };
+    await ask(hush, 'access', 'copy@example.com', { contacts: [email('copy@example.com'), claimed] });
+    const record = await pressLink(hush, 'copy@example.com', /confirm that it is you/i);
+    if (!record) throw new Error('not verified');
+    await expect(rights().fulfilment.access(record, OFFICER, 'openpgp')).rejects.toThrow('OpenPGP');
+    const gathering = await rights().fulfilment.access(record, OFFICER, 'print');
+    expect(gathering).toMatchObject({ state: 'fulfilling' });
+    const { accessPackages, accessDelivery } = hush.hush;
+    const kept = await hush.hush.stores.accessPackages.get(gathering.package ?? '');
+    expect(kept?.contacts).toHaveLength(1);
+    await accessPackages.work();
+    await watchOnce(hush);
+    expect((await again(hush, record)).state).toBe('fulfilling');
+    await accessDelivery.posted(gathering.package ?? '', 'officer');
+    await watchOnce(hush);
+    expect(await again(hush, record)).toMatchObject({ state: 'fulfilled' });
+    expect((await mailsTo(hush, 'copy@example.com')).at(-1)).toContain('put together what we hold');
+  });
+
   test('restriction: even service stops, with the request as its source', async () => {
     const record = await inProgress('restriction', 'restrict@example.com');
     const done = await rights().fulfilment.restrict(record, OFFICER, '');
