@@ -10,7 +10,7 @@ import type { Tickets } from '../store/tickets.js';
 import type { Accept, Accepted } from './accept.js';
 import type { Link, Links } from './links.js';
 import type { Post } from './post.js';
-import type { PrivateParts } from './private-part.js';
+import { fittingEvidence, type PrivateParts } from './private-part.js';
 
 /** A sign-up that is not confirmed within this time (ms) never was. */
 export const CONFIRM_WITHIN = 7 * 86_400_000;
@@ -103,7 +103,7 @@ export function createConsents(parts: {
         lifts: 'any',
         notice,
         writer: { name: 'double-opt-in', id: kept.id },
-        evidence: { ...asked, ...evidence },
+        evidence: fittingEvidence({ ...(asked as Record<string, string> | undefined), ...evidence }),
         ...(until === undefined ? {} : { until }),
       });
     },

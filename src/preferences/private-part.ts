@@ -16,6 +16,22 @@ export interface PrivatePart {
 
 export const EVIDENCE_LIMIT = 1024;
 
+/** What of the evidence of a consent is cut first: the notice's id and version name its whole wording anyway. */
+const CUT_FIRST = ['wording', 'userAgent', 'formUrl'] as const;
+
+/** Evidence of a consent, its long texts cut so that it fits: a consent is not lost to a long name of a browser. */
+export function fittingEvidence(evidence: Readonly<Record<string, string>>): Record<string, string> {
+  const fitting: Record<string, string> = { ...evidence };
+  const excess = () => Buffer.byteLength(JSON.stringify(fitting)) - EVIDENCE_LIMIT;
+  for (const name of CUT_FIRST) {
+    while (excess() > 0 && fitting[name]) {
+      const letters = [...fitting[name]];
+      fitting[name] = letters.slice(0, Math.max(0, letters.length - Math.ceil(excess() / 4))).join('');
+    }
+  }
+  return fitting;
+}
+
 /**
  * Seals private parts. While an event is pending its part is under the installation's ingest key; the projector moves it
  * under the contact's own data key, whose destruction is the erasure. (A random key beside each pending event, the

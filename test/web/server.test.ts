@@ -53,7 +53,10 @@ describe('a body', () => {
     const answer = await send(head('/', 'application/json'), '1\r\nx\r\n');
     expect(answer).toMatch(/^HTTP\/1.1 408 /);
     expect(answer).toContain('application/problem+json');
-    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ status: 408, remedy: /./ });
+    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({
+      status: 408,
+      remedy: expect.stringMatching(/./),
+    });
   });
   test('that trickles is not waited for longer than a whole body may take', async () => {
     expect(await send(head('/', 'application/json'), ...trickle)).toMatch(/^HTTP\/1.1 408 /);

@@ -3,6 +3,7 @@ import { HushError } from '../../core/errors.js';
 import type { Purpose } from '../../core/scope.js';
 import type { Accept, Subject } from '../../preferences/accept.js';
 import type { Consents } from '../../preferences/consents.js';
+import { fittingEvidence } from '../../preferences/private-part.js';
 import { liftsFor } from './events.js';
 import { iso, type RequestReader } from './requests.js';
 import type { ApiRoutes } from './route.js';
@@ -69,7 +70,7 @@ export function consentRoutes(
         source: { kind: 'api' },
         lifts: liftsFor(key, body.lifts),
         notice: { id: body.notice.id, version: body.notice.version },
-        evidence: { wording: text.slice(0, 500), ...evidence },
+        evidence: fittingEvidence({ wording: text, ...evidence }),
         at: body.at,
         ...(body.until === undefined ? {} : { until: body.until }),
       });
