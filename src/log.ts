@@ -13,12 +13,12 @@ export function withoutAddresses(text: string): string {
   return PERSONAL.reduce((shown, pattern) => shown.replace(pattern, '[…]'), text);
 }
 
-/** A path of ours as it may be logged: tokens and ids in it are not. */
+/** A path as it may be logged: without tokens, ids and addresses, wherever somebody put them. */
 export function safePath(url: string): string {
   const [pathname = '/'] = url.split('?');
   return pathname
     .split('/')
-    .map((part, index) => (index > 1 && part.length > 12 ? '[…]' : part))
+    .map((part) => (part.length > 12 || /@|%40|\d{5}/i.test(part) ? '[…]' : part))
     .join('/')
     .slice(0, 120);
 }

@@ -26,13 +26,13 @@ export function createRequestReader(parts: { readonly catalog: Catalog; readonly
 
   function checkScope(scope: Partial<Scope> | undefined, prefix = 'scope.'): void {
     if (scope?.brand !== undefined && scope.brand !== '*' && !brandById(catalog, scope.brand)) {
-      throw new HushError('invalid', `there is no brand ${scope.brand}`, {
+      throw new HushError('invalid', 'there is no such brand', {
         field: `${prefix}brand`,
         remedy: `use one of ${catalog.brands.map(({ id }) => id).join(', ')}`,
       });
     }
     if (scope?.topic !== undefined && scope.topic !== '*' && !topicById(catalog, scope.topic)) {
-      throw new HushError('invalid', `there is no topic ${scope.topic}`, {
+      throw new HushError('invalid', 'there is no such topic', {
         field: `${prefix}topic`,
         remedy: `use one of ${catalog.topics.map(({ id }) => id).join(', ')}`,
       });
