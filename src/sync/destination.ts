@@ -104,6 +104,8 @@ export interface Destination {
   readonly form: 'readable' | 'hashed';
   /** Entries a call, from the provider's documentation. */
   readonly limits: Readonly<Record<Action, number>>;
+  /** Batches that may be on their way at once, each of other contacts; one unless told. Not for adapters that pace themselves. */
+  readonly lanes?: number;
   /** Must be safe to repeat: the outcome of a call that timed out is unknown. Resolves only when all were taken. */
   send(binding: Binding, action: Action, entries: readonly Entry[], signal: AbortSignal): Promise<Sent>;
   /** Asks how an accepted job went; `failed` sends the batch again. */

@@ -33,6 +33,10 @@ export const WORKER_TIMES: WorkerTimes = {
 };
 
 const HOUR = 3_600_000;
+/** Contacts taken under one lease. */
+const MOST_LEASED = 1000;
+/** Batches that one of several lanes makes under one lease: fewer writes to the store for each. */
+const CHUNKS_A_LANE = 5;
 
 interface Task {
   readonly contact: Contact;
@@ -385,6 +389,7 @@ export function createSyncWorker(parts: {
   /** One lease's worth. Returns how many contacts were taken. */
   async function round(bound: BoundDestination): Promise<number> {
     const { name, bindings, destination } = bound;
+    const lanes = destination.lanes ?? 1;
     const by = randomUUID();
     const now = clock.now();
     const leaseEnd = now + times.lease;
@@ -394,7 +399,7 @@ export function createSyncWorker(parts: {
       by,
       now,
       leaseEnd,
-      Math.max(1, Math.min(destination.limits.suppress, 1000)),
+      Math.max(1, Math.min(destination.limits.suppress * (lanes > 1 ? lanes * CHUNKS_A_LANE : 1), MOST_LEASED)),
     );
     if (leased.length === 0) return 0;
     const tasks: Task[] = [];
@@ -447,11 +452,16 @@ export function createSyncWorker(parts: {
           continue;
         }
         const limit = Math.max(1, destination.limits[action]);
-        for (let at = 0; at < group.length; at += limit) {
-          const chunk = group.slice(at, at + limit).filter((task) => task.outcome === 'told');
-          if (chunk.length === 0) continue;
-          await sendAll(bound, binding, action, chunk, turn);
-        }
+        const batches = Array.from({ length: Math.ceil(group.length / limit) }, (_, n) =>
+          group.slice(n * limit, (n + 1) * limit),
+        );
+        const lane = async () => {
+          for (let batch = batches.shift(); batch; batch = batches.shift()) {
+            const chunk = batch.filter((task) => task.outcome === 'told');
+            if (chunk.length > 0) await sendAll(bound, binding, action, chunk, turn);
+          }
+        };
+        await Promise.all(Array.from({ length: lanes }, lane));
       }
     }
     await contacts.settle(name, by, [...gone, ...tasks.map((task) => settlementOf(name, task))]);

@@ -20,6 +20,9 @@ const target = z.strictObject({
 type Settings = z.infer<typeof settings>;
 type Target = z.infer<typeof target>;
 
+/** A receiver that takes one entry a call would fall behind if every call waited for the last. */
+const LANES = 4;
+
 /**
  * Any system that can receive a POST, after the Standard Webhooks specification. The body is a state, not an event: what
  * holds for these addresses at `timestamp`. Every call has an id of its own: were it derived from the content, a receiver
@@ -34,6 +37,7 @@ export const webhook: Adapter<Settings, Target> = {
       accepts: ['email', 'phone', 'postal', 'id'],
       form: 'readable',
       limits: { suppress: options.batch, lift: options.batch },
+      lanes: LANES,
       async send(binding, action, entries, signal) {
         const now = parts.now();
         const body = JSON.stringify({
