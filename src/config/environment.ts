@@ -64,8 +64,18 @@ export interface StaffEnvironment {
 const keyFile = z.strictObject({
   lookup: z.string().min(16),
   current: z.number().int().min(1).max(255),
-  roots: z.record(z.string().regex(/^\d{1,3}$/), z.string().min(16)),
+  // A key id is one octet of every token: 1 to 255, written in one way.
+  roots: z.record(z.string().regex(/^([1-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])$/), z.string().min(16)),
 });
+
+/** Undefined for what is no JSON: the parser's own message would quote the secrets. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 function keyringFromFile(file: string): Keyring {
   let text: string;
@@ -74,7 +84,7 @@ function keyringFromFile(file: string): Keyring {
   } catch {
     throw new ConfigError(`HUSH_SECRETS_FILE=${file} cannot be read. Give the file to the user that runs Hush.`);
   }
-  const parsed = keyFile.safeParse(JSON.parse(text));
+  const parsed = keyFile.safeParse(jsonOf(text));
   if (!parsed.success || !(String(parsed.data.current) in parsed.data.roots)) {
     throw new ConfigError(
       `HUSH_SECRETS_FILE must hold {"lookup": "…", "current": 1, "roots": {"1": "…"}} with random texts of at least 16 characters.`,

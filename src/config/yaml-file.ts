@@ -25,6 +25,24 @@ function fillIn(value: unknown, env: NodeJS.ProcessEnv, missing: Set<string>): u
   return value;
 }
 
+/** What to write instead. Our own schemas say it themselves; zod's plain messages only say what is wrong. */
+function remedyFor(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return `unknown: ${issue.keys.join(', ')}; remove it or check its spelling`;
+    case 'invalid_value':
+      return `write one of ${issue.values.map(String).join(', ')}`;
+    case 'invalid_type':
+      return issue.input === undefined
+        ? `missing; write a ${issue.expected}`
+        : `${issue.message}; write a ${issue.expected}`;
+    case 'too_small':
+      return `${issue.message}; write more`;
+    default:
+      return issue.message;
+  }
+}
+
 /**
  * Reads and checks one YAML file. Throws ConfigError that names file, line, what is wrong and what to write.
  */
@@ -46,19 +64,24 @@ export function readYamlFile<T>(file: string, schema: z.ZodType<T>, env: NodeJS.
   const filled = fillIn(document.toJS(), env, missing);
   if (missing.size > 0) {
     const names = [...missing].join(', ');
-    throw new ConfigError(`${file}: needs the environment to have ${names}. Set them, or write \${NAME:-default}.`);
+    const [first = ''] = missing;
+    const line = text.slice(0, Math.max(0, text.indexOf(`\${${first}`))).split('\n').length;
+    throw new ConfigError(
+      `${file}:${line}: needs the environment to have ${names}. Set them, or write \${NAME:-default}.`,
+    );
   }
   const checked = schema.safeParse(filled);
   if (checked.success) return checked.data;
   const messages = checked.error.issues.map((issue) => {
     const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
-    let node: unknown;
+    const [unknown] = issue.code === 'unrecognized_keys' ? issue.keys : [];
+    let node: unknown = unknown === undefined ? undefined : document.getIn([...path, unknown], true);
     for (let depth = path.length; depth >= 0 && node === undefined; depth--) {
       node = document.getIn(path.slice(0, depth), true) ?? undefined;
     }
     const range = node !== null && typeof node === 'object' && 'range' in node ? node.range : undefined;
     const line = Array.isArray(range) ? lines.linePos(Number(range[0])).line : 1;
-    return `${file}:${line}: ${path.join('.') || 'the file'}: ${issue.message}`;
+    return `${file}:${line}: ${path.join('.') || 'the file'}: ${remedyFor(issue)}`;
   });
   throw new ConfigError(messages.join('\n'));
 }
