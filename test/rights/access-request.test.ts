@@ -6,7 +6,7 @@ import { unzipped } from './unzip.js';
 let hush: Hush;
 let time: { now: number };
 beforeAll(async () => {
-  ({ hush, time } = await startWithClock());
+  ({ hush, time } = await startWithClock({ env: { HUSH_ROLE: 'web' } }));
 });
 afterAll(() => hush?.stop());
 
