@@ -13,7 +13,7 @@ export function requestChart(ages: readonly AgeGroup[], dues: Report['dues']): C
     summary:
       total === 0
         ? 'Rights requests that are not answered, by days since they came and by when they are due.'
-        : `${total.toLocaleString('en')} are open${late > 0 ? `, ${late.toLocaleString('en')} of them late` : ', none of these late'}. Groups under ${SMALLEST} are hidden; the work list has every one.`,
+        : `${total.toLocaleString('en')} open requests are drawn${late > 0 ? `, ${late.toLocaleString('en')} of them late` : ''}. Groups under ${SMALLEST} are hidden here, late ones too; the work list has every one.`,
     empty: `Nothing to show: a group appears here once it has at least ${SMALLEST} open requests. Every single one is in the work list.`,
     head: ['Age'],
     groups: [...dues.map(({ id, label }) => ({ id, label })), ...others],
