@@ -40,7 +40,7 @@ export const sender = (server: Sendgrid, more: object = {}) => ({
 
 export async function until<T>(
   what: () => Promise<T | undefined | false> | T | undefined | false,
-  ms = 20_000,
+  ms = 45_000,
 ): Promise<T> {
   const end = Date.now() + ms;
   for (;;) {
