@@ -288,7 +288,6 @@ export async function compose(
     publicUrl: publicUrlNow,
     log,
     onAlert: metrics.alerted,
-    watchMs: options.sweepMs,
   });
 
   const signer = createLogSigner({ keyring, origin, checkpoints: stores.log.checkpoints, clock });

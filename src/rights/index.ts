@@ -41,7 +41,6 @@ export function createRights(parts: {
   readonly publicUrl: () => string;
   readonly log: Logger;
   readonly onAlert: (kind: Alert['kind']) => void;
-  readonly watchMs?: number | undefined;
 }) {
   const { stores, accept, links, letters, packages, mail, keyring, catalog, policy, clock, publicUrl, log } = parts;
   const { contacts, persons } = stores;
@@ -83,7 +82,6 @@ export function createRights(parts: {
     publicUrl,
     log,
     onAlert: parts.onAlert,
-    intervalMs: parts.watchMs,
   });
   return {
     seal,

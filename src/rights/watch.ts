@@ -55,7 +55,6 @@ export function createWatch(parts: {
   readonly publicUrl: () => string;
   readonly log: Logger;
   readonly onAlert: (kind: Alert['kind']) => void;
-  readonly intervalMs?: number | undefined;
 }) {
   const { store, records, post, leader, catalog, policy, clock, log } = parts;
   let timer: NodeJS.Timeout | undefined;
@@ -205,7 +204,7 @@ export function createWatch(parts: {
         void once()
           .catch((error: unknown) => log.warn({ err: error }, 'watching requests failed; it comes again'))
           .then(() => {
-            if (!stopped) timer = setTimeout(again, parts.intervalMs ?? EVERY);
+            if (!stopped) timer = setTimeout(again, EVERY);
           });
       };
       again();
