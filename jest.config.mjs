@@ -13,6 +13,6 @@ export default {
   globalSetup: '<rootDir>/test/support/start-stores.mjs',
   globalTeardown: '<rootDir>/test/support/stop-stores.mjs',
   reporters: ['default', '<rootDir>/test/support/closing-line.mjs'],
-  testTimeout: 60_000,
+  testTimeout: 120_000,
   maxWorkers: 2,
 };

@@ -173,6 +173,16 @@ walk('recipients in a browser', () => {
     expect(await hush.decide({ email }, 'retargeting', { channel: 'ads' })).toMatchObject({ allowed: true });
     expect(await violations(page)).toEqual([]);
 
+    // The other brands are folded; what is said there counts for them alone.
+    await page.getByText('Other companies of the group').press('Enter');
+    await page.locator('#t-shipping-email-news').press('Space');
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Save my choices' }).press('Enter');
+    await page.waitForSelector('.say');
+    const shipping = { brand: 'shipping', topic: 'news' };
+    expect(await hush.decide({ email }, 'promotion', shipping)).toMatchObject({ allowed: false, reason: 'opted_out' });
+    expect(await hush.decide({ email }, 'promotion', { topic: 'news' })).toMatchObject({ allowed: true });
+
     await page.selectOption('#pz', '30');
     await tabTo(page, { text: 'Save my choices' });
     await enter(page);

@@ -1,4 +1,4 @@
-import { type Brand, type Catalog, say, topicsOf } from '../../core/catalog.js';
+import { type Brand, type Catalog, say, type Topic, topicsOf } from '../../core/catalog.js';
 import { decide } from '../../core/decide.js';
 import { CADENCES, type Cadence } from '../../core/event.js';
 import type { State } from '../../core/fold.js';
@@ -28,6 +28,8 @@ export interface Section {
   readonly id: string;
   readonly heading: string;
   readonly rows: readonly Row[];
+  /** Of another brand than that of the link: shown folded. */
+  readonly other: boolean;
 }
 
 const DENIED: ReadonlySet<string> = new Set([
@@ -54,50 +56,59 @@ export function preferenceSections(parts: {
   const { catalog, policy, brand, state, now, page } = parts;
   const { language, t } = page;
   const context = { policy, ignoreQuietHours: true, ...(parts.country ? { country: parts.country } : {}) };
-  const ask = (channel: Channel, purpose: Purpose, topic: string) =>
-    decide(state, { brand: brand.id, channel, purpose, topic, at: now }, context);
+  const ask = (from: string, channel: Channel, purpose: Purpose, topic: string) =>
+    decide(state, { brand: from, channel, purpose, topic, at: now }, context);
 
-  const topics = topicsOf(catalog, brand.id);
-  const channels = [...new Set(topics.flatMap((topic) => topic.channels))];
+  function topicRow(from: Brand, prefix: string, channel: Channel, topic: Topic): Row {
+    const decision = ask(from.id, channel, 'promotion', topic.id);
+    const chosen = decision.cadence ?? 'every';
+    const name = `t.${prefix}${channel}.${topic.id}`;
+    return {
+      id: name.replaceAll('.', '-'),
+      name,
+      label: say(topic.name, language),
+      ...(topic.frequency ? { detail: say(topic.frequency, language) } : {}),
+      on: decision.allowed,
+      denied: DENIED.has(decision.reason),
+      scope: { brand: from.id, channel, purpose: 'promotion', topic: topic.id },
+      cadence: {
+        id: `c-${prefix.replaceAll('.', '-')}${channel}-${topic.id}`,
+        name: `c.${prefix}${channel}.${topic.id}`,
+        value: chosen,
+        options: CADENCES.filter((cadence) => cadence !== 'daily').map((cadence) => ({
+          value: cadence,
+          label: t(`preferences.cadence.${cadence}`),
+          selected: cadence === chosen,
+        })),
+      },
+    };
+  }
 
-  const sections: Section[] = channels.map((channel) => ({
-    id: `by-${channel}`,
-    heading: t('preferences.by', { channel: parts.channelName(channel), brand: brand.name }),
-    rows: topics
-      .filter((topic) => topic.channels.includes(channel))
-      .map((topic): Row => {
-        const decision = ask(channel, 'promotion', topic.id);
-        const chosen = decision.cadence ?? 'every';
-        const name = `t.${channel}.${topic.id}`;
-        return {
-          id: name.replaceAll('.', '-'),
-          name,
-          label: say(topic.name, language),
-          ...(topic.frequency ? { detail: say(topic.frequency, language) } : {}),
-          on: decision.allowed,
-          denied: DENIED.has(decision.reason),
-          scope: { brand: brand.id, channel, purpose: 'promotion', topic: topic.id },
-          cadence: {
-            id: `c-${channel}-${topic.id}`,
-            name: `c.${channel}.${topic.id}`,
-            value: chosen,
-            options: CADENCES.filter((cadence) => cadence !== 'daily').map((cadence) => ({
-              value: cadence,
-              label: t(`preferences.cadence.${cadence}`),
-              selected: cadence === chosen,
-            })),
-          },
-        };
-      }),
-  }));
+  /** What a brand sends, by channel. */
+  function sectionsOf(from: Brand): Section[] {
+    const other = from.id !== brand.id;
+    const prefix = other ? `${from.id}.` : '';
+    const topics = topicsOf(catalog, from.id);
+    const channels = [...new Set(topics.flatMap((topic) => topic.channels))];
+    return channels.map((channel) => ({
+      id: `by-${prefix.replace('.', '-')}${channel}`,
+      heading: t('preferences.by', { channel: parts.channelName(channel), brand: from.name }),
+      rows: topics
+        .filter((topic) => topic.channels.includes(channel))
+        .map((topic) => topicRow(from, prefix, channel, topic)),
+      other,
+    }));
+  }
 
+  const others = catalog.brands.filter(({ id, retired }) => id !== brand.id && !retired);
   const offered = MARKETING_PURPOSES.filter((purpose) => catalog.purposes[purpose].offered);
-  sections.push({
+  const advertising: Section = {
     id: 'ads',
+    other: false,
     heading: t('preferences.ads'),
     rows: offered.map((purpose): Row => {
       // Sharing reaches people by mail; the others are about what is shown to them.
-      const decision = ask(purpose.endsWith('_promotion') ? 'email' : 'ads', purpose, '*');
+      const decision = ask(brand.id, purpose.endsWith('_promotion') ? 'email' : 'ads', purpose, '*');
       const words = catalog.purposes[purpose];
       return {
         id: `p-${purpose}`,
@@ -110,6 +121,6 @@ export function preferenceSections(parts: {
         scope: { brand: '*', channel: '*', purpose, topic: '*' },
       };
     }),
-  });
-  return sections;
+  };
+  return [...sectionsOf(brand), advertising, ...others.flatMap(sectionsOf)];
 }
