@@ -26,14 +26,20 @@ export async function connectStore(uri: string, namespace: string): Promise<Conn
 }
 
 const AWAY =
-  /MongoServerSelection|MongoNetwork|PoolCleared|WriteConcern|NotPrimary|MongoTopologyClosed|MongoNotConnected|MongooseError|MongoPoolCleared|MongoWaitQueueTimeout|MongoExpiredSession|MongoTimeout|MongoOperationTimeout/;
+  /MongoServerSelection|MongoNetwork|PoolCleared|WriteConcern|NotPrimary|MongoTopologyClosed|MongoNotConnected|MongooseError|MongoPoolCleared|PoolClosed|MongoClientClosed|MongoStalePrimary|MongoWaitQueueTimeout|MongoExpiredSession|MongoTimeout|MongoOperationTimeout/;
 
-/** True for an error that says the database could not be reached or did not confirm in time. */
+/** What a socket says of a server that is gone, when the driver hands it on as it is. */
+const GONE = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH)$/;
+
+/** True for an error that says the database could not be reached or did not confirm in time, or that was caused by one. */
 export function isAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? error.code : undefined;
   return (
-    error instanceof Error &&
-    (AWAY.test(error.name) ||
-      ('code' in error && [64, 91, 189, 10107, 11600, 11602, 13435, 13436].includes(Number(error.code))))
+    AWAY.test(error.name) ||
+    (typeof code === 'string' && GONE.test(code)) ||
+    [64, 91, 189, 10107, 11600, 11602, 13435, 13436].includes(Number(code)) ||
+    isAway(error.cause)
   );
 }
 

@@ -266,8 +266,9 @@ walk('recipients in a browser', () => {
     const undo = linkIn(notice.text, 'p');
     await decent(`${undo.split('?')[0]}?lang=en`);
     const back = await visit(undo);
+    const undone = back.page.waitForEvent('load');
     await back.page.locator('main button').press('Enter');
-    await back.page.waitForLoadState();
+    await undone;
     expect(await hush.decide({ email: known }, 'events')).toMatchObject({ allowed: true });
     const wrong = await visit('/preferences', { javaScriptEnabled: false });
     await wrong.page.fill('#address', 'no address at all');
