@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import mongoose, { type Connection } from 'mongoose';
 import { HushError } from '../core/errors.js';
 
@@ -33,7 +34,8 @@ const GONE = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH)$/;
 
 /** True for an error that says the database could not be reached or did not confirm in time, or that was caused by one. */
 export function isAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  // Of any realm: a socket's own errors are not made where the driver's are.
+  if (!types.isNativeError(error)) return false;
   const code = 'code' in error ? error.code : undefined;
   return (
     AWAY.test(error.name) ||
