@@ -41,7 +41,9 @@ export function isAway(error: unknown): boolean {
     AWAY.test(error.name) ||
     (typeof code === 'string' && GONE.test(code)) ||
     [64, 91, 189, 10107, 11600, 11602, 13435, 13436].includes(Number(code)) ||
-    isAway(error.cause)
+    isAway(error.cause) ||
+    // A bulk write keeps what broke it here, not as its cause.
+    ('errorResponse' in error && isAway(error.errorResponse))
   );
 }
 
