@@ -5,7 +5,7 @@ import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
 import { createSealer } from '../core/seal.js';
-import { unavailable } from '../store/connect.js';
+import { inTime, unavailable } from '../store/connect.js';
 import type { LeasedMail, OutboxStore } from '../store/outbox.js';
 import type { ComposedMail, Composer, MailRequest } from './compose.js';
 import { MailFault, type MailTransport, SEND_MS } from './transport.js';
@@ -196,16 +196,20 @@ export function createOutbox(parts: {
       const content = { to, values, headers, until, written, encrypted };
       const sealed = sealer.seal(Buffer.from(JSON.stringify(content), 'utf8'), context(id));
       const created = date();
-      try {
+      async function keep(): Promise<Enqueued> {
         if (await store.knows(id)) return 'known';
         const day = created.toISOString().slice(0, 10);
         if (quota && !(await store.takeSlot(quotaKey(quota.key), day, quota.perDay, id, created))) return 'over_quota';
-        if (!(await store.insert({ id, template, language, brand, sealed, created }))) return 'known';
+        return (await store.insert({ id, template, language, brand, sealed, created })) ? 'queued' : 'known';
+      }
+      let kept: Enqueued;
+      try {
+        kept = await inTime(keep());
       } catch (error) {
         throw unavailable(error);
       }
-      if (timer) poke();
-      return 'queued';
+      if (kept === 'queued' && timer) poke();
+      return kept;
     },
 
     /** Begins to send, now and whenever mail is due. Without it a process only enqueues. */

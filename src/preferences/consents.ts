@@ -6,6 +6,7 @@ import type { ContactPoint } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import type { Scope } from '../core/scope.js';
+import { inTime } from '../store/connect.js';
 import type { Tickets } from '../store/tickets.js';
 import type { Accept, Accepted } from './accept.js';
 import type { Link, Links } from './links.js';
@@ -72,7 +73,7 @@ export function createConsents(parts: {
         ...(signUp.until === undefined ? {} : { until: signUp.until }),
       };
       const sealed = privateParts.sealPending(key, { evidence: { ...signUp.evidence, wording: text.slice(0, 600) } });
-      await tickets.keepConfirmation({ id, contact: key, details, sealed }, expires);
+      await inTime(tickets.keepConfirmation({ id, contact: key, details, sealed }, expires));
       await post({
         id: `confirm:${id}`,
         template: 'confirm',

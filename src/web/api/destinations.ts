@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
 import type { Configurations } from '../../store/configurations.js';
+import { inTime, MANY_WITHIN } from '../../store/connect.js';
 import type { BoundDestination } from '../../sync/desired.js';
 import type { DestinationReports } from '../../sync/destination-report.js';
 import type { ReconciliationProgress } from '../../sync/reconciliation-progress.js';
@@ -107,9 +108,12 @@ export function destinationRoutes(
     scope: 'destinations',
     answer: z.object({ destinations: z.array(destinationSchema), evaluation: z.object({}).loose() }),
     async handle() {
-      const current = await parts.configurations.current();
+      const [current, destinations] = await inTime(
+        Promise.all([parts.configurations.current(), Promise.all(parts.destinations.map(describe))]),
+        MANY_WITHIN,
+      );
       return {
-        destinations: await Promise.all(parts.destinations.map(describe)),
+        destinations,
         evaluation: current
           ? {
               configuration: current.hash,
