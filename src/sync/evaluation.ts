@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { createEvery } from '../every.js';
 import type { Projector } from '../preferences/projector.js';
 import type { Configurations } from '../store/configurations.js';
 import type { Contacts } from '../store/contacts.js';
@@ -26,8 +27,6 @@ export function createEvaluation(parts: {
   readonly intervalMs?: number;
 }) {
   const { contacts, projector, configurations, configuration, leader, log } = parts;
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
   let stopped = false;
 
@@ -58,29 +57,14 @@ export function createEvaluation(parts: {
     else log.info({ left }, 'contacts are re-evaluated under the new configuration');
   }
 
-  function once(): Promise<void> {
-    running ??= evaluate()
-      .catch((error: unknown) => log.warn({ err: error }, 're-evaluation is interrupted; it goes on where it was'))
-      .finally(() => {
-        running = undefined;
-      });
-    return running;
-  }
+  const loop = createEvery({ log, everyMs: parts.intervalMs ?? 2000, chores: { 're-evaluation': evaluate } });
 
   return {
-    once,
-    start(): void {
-      const again = () => {
-        void once().then(() => {
-          if (!stopped) timer = setTimeout(again, parts.intervalMs ?? 2000);
-        });
-      };
-      again();
-    },
+    once: loop.once,
+    start: loop.start,
     async stop(): Promise<void> {
       stopped = true;
-      clearTimeout(timer);
-      await running;
+      await loop.stop();
     },
   };
 }

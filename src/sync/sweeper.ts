@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.js';
+import { createEvery } from '../every.js';
 import type { Accept } from '../preferences/accept.js';
 import type { Projector } from '../preferences/projector.js';
 import type { Contacts } from '../store/contacts.js';
@@ -34,8 +35,6 @@ export function createSweeper(parts: {
   readonly intervalMs?: number;
 }) {
   const { contacts, projector, states, worker, clock, log } = parts;
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> | undefined;
   let rareAt = 0;
   let stopped = false;
 
@@ -98,27 +97,14 @@ export function createSweeper(parts: {
     }
   }
 
-  function once(): Promise<void> {
-    running ??= sweep().finally(() => {
-      running = undefined;
-    });
-    return running;
-  }
+  const loop = createEvery({ log, everyMs: parts.intervalMs ?? 2000, chores: { sweep } });
 
   return {
-    once,
-    start(): void {
-      const again = () => {
-        void once().then(() => {
-          if (!stopped) timer = setTimeout(again, parts.intervalMs ?? 2000);
-        });
-      };
-      again();
-    },
+    once: loop.once,
+    start: loop.start,
     async stop(): Promise<void> {
       stopped = true;
-      clearTimeout(timer);
-      await running;
+      await loop.stop();
     },
   };
 }

@@ -332,7 +332,7 @@ export function createSyncWorker(parts: {
     return free;
   }
 
-  function settlementOf(_name: string, task: Task): Settlement {
+  function settlementOf(task: Task): Settlement {
     const now = clock.now();
     const { contact, mark, outcome } = task;
     const told: Told = {
@@ -464,7 +464,7 @@ export function createSyncWorker(parts: {
         await Promise.all(Array.from({ length: lanes }, lane));
       }
     }
-    await contacts.settle(name, by, [...gone, ...tasks.map((task) => settlementOf(name, task))]);
+    await contacts.settle(name, by, [...gone, ...tasks.map((task) => settlementOf(task))]);
     const told = tasks.filter(({ outcome }) => outcome === 'told');
     if (told.length > 0) {
       await states.told(name, clock.now());

@@ -8,6 +8,7 @@ import mongoose from 'mongoose';
 import { API_KEY, configFolder, databaseUri } from '../support/hush.js';
 import { type HushProcess, startProcess } from '../support/process.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
+import { untilWithin } from '../support/until.js';
 
 const auth = { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json' };
 const OFFERS = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
@@ -70,13 +71,7 @@ function codeOf(error: unknown): string {
   return String(cause.code ?? Object(cause.errors?.[0]).code ?? error);
 }
 
-async function until(what: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
-  const end = Date.now() + ms;
-  while (!(await what())) {
-    if (Date.now() > end) throw new Error('it did not come about in time');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+const until = untilWithin(15_000);
 
 describe('an acknowledged opt-out', () => {
   test('survives kill -9 straight after the 200, and reaches the destination', async () => {

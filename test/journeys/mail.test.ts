@@ -8,6 +8,7 @@ import type { Browser } from 'playwright-core';
 import { smtpPeer } from '../mail/setting.js';
 import { fileDestination, type Hush, startHush } from '../support/hush.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
+import { untilWithin } from '../support/until.js';
 import { findChromium, launch, skipLoudly } from '../web/staff/chromium.js';
 
 const OFFERS = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
@@ -49,13 +50,7 @@ interface MailLinks {
   readonly headers: Record<string, string>;
 }
 
-async function until(what: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
-  const end = Date.now() + ms;
-  while (!(await what())) {
-    if (Date.now() > end) throw new Error('it did not come about in time');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+const until = untilWithin(30_000);
 
 /** Sends a newsletter as a marketing system does, with the headers of `/v1/links`, and reads it back from the wire. */
 async function newsletter(email: string) {

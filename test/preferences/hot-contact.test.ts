@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Hush, startHush } from '../support/hush.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
+import { untilWithin } from '../support/until.js';
 
 let hush: Hush;
 let sendgrid: Awaited<ReturnType<typeof startSendgrid>>;
@@ -26,13 +27,7 @@ afterAll(async () => {
   await sendgrid?.close();
 });
 
-async function until(what: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
-  const end = Date.now() + ms;
-  while (!(await what())) {
-    if (Date.now() > end) throw new Error('it did not come about in time');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+const until = untilWithin(60_000);
 
 interface Accepted {
   readonly accepted: { id: string; contact: string }[];
