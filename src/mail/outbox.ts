@@ -5,7 +5,7 @@ import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
 import { createSealer } from '../core/seal.js';
-import { inTime, unavailable } from '../store/connect.js';
+import { inTime, MANY_WITHIN, unavailable } from '../store/connect.js';
 import type { LeasedMail, OutboxStore } from '../store/outbox.js';
 import type { ComposedMail, Composer, MailRequest } from './compose.js';
 import { MailFault, type MailTransport, SEND_MS } from './transport.js';
@@ -204,7 +204,7 @@ export function createOutbox(parts: {
       }
       let kept: Enqueued;
       try {
-        kept = await inTime(keep());
+        kept = await inTime(keep(), MANY_WITHIN);
       } catch (error) {
         throw unavailable(error);
       }

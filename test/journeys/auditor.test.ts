@@ -9,12 +9,12 @@ import { run, why } from '../audit/logcheck.js';
 import { type Hush, startHush } from '../support/hush.js';
 import { findChromium, launch, overflow, skipLoudly, violations } from '../web/staff/chromium.js';
 import { follow, makeCustomer } from '../web/staff/people.js';
+import { takePicture } from './picture.js';
 
 const executable = findChromium();
 if (!executable) skipLoudly('the auditor');
 const walk = executable ? describe : describe.skip;
-const ROOT = path.resolve(import.meta.dirname, '../..');
-const PICTURES = path.join(ROOT, 'docs/pictures');
+const _ROOT = path.resolve(import.meta.dirname, '../..');
 
 /** What `hush verify FILE --vkey KEY` does; test/cli/verify.test.ts runs it in a process of its own. */
 async function hushVerify(file: string, vkey: string): Promise<{ code: number; out: string }> {
@@ -146,8 +146,7 @@ walk('the auditor', () => {
       await exported(hush);
       await page.reload();
       await look(page, 'exports');
-      if (width === 1280)
-        await page.screenshot({ path: path.join(PICTURES, 'staff-ledger-exports.png'), fullPage: true });
+      if (width === 1280) await takePicture(page, 'staff-ledger-exports', { fullPage: true });
       const day = today.toISOString().slice(0, 10);
       const file = await fetched(page, `${day} to ${day}`);
 
