@@ -14,7 +14,6 @@ import { takePicture } from './picture.js';
 const executable = findChromium();
 if (!executable) skipLoudly('the auditor');
 const walk = executable ? describe : describe.skip;
-const _ROOT = path.resolve(import.meta.dirname, '../..');
 
 /** What `hush verify FILE --vkey KEY` does; test/cli/verify.test.ts runs it in a process of its own. */
 async function hushVerify(file: string, vkey: string): Promise<{ code: number; out: string }> {
