@@ -31,6 +31,7 @@ import { createProjectionLoop } from './preferences/projection-loop.js';
 import { createProjector } from './preferences/projector.js';
 import { createQuestions } from './preferences/questions.js';
 import { createReceipts } from './preferences/receipts.js';
+import { createUndo } from './preferences/undo.js';
 import { checkRedis, createQueue } from './queue.js';
 import { createAccessPackages } from './rights/access.js';
 import { createAccessDelivery } from './rights/access-delivery.js';
@@ -520,7 +521,7 @@ export async function compose(
     return typeof wording === 'string' ? wording : undefined;
   };
   const routes = createApiRoutes(api, authenticate);
-  decisionRoutes(routes, { questions, reader, clock });
+  decisionRoutes(routes, { questions, reader });
   eventRoutes(routes, { accept, reader, writerIds, subjectByKey });
   linkRoutes(routes, { links, reader });
   rightsRequestRoutes(routes, { rights, store: stores.requests, reader, subjectByKey, policy, clock });
@@ -539,7 +540,7 @@ export async function compose(
   webhookRoutes(routes, { subscriptions: stores.webhookSubscriptions, webhooksOut, changes, production });
   destinationRoutes(routes, { reports, destinations, configurations });
 
-  const acts = createActs({ accept, questions, clock });
+  const acts = createActs({ accept, questions, undo: createUndo({ contacts, persons, clock }) });
   const forPeople = {
     pages,
     links,

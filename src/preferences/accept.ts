@@ -34,7 +34,7 @@ export interface Accepted {
   readonly at: number;
 }
 
-/** A denial's clock may be ahead of ours by so much (ms). */
+/** The clock of a machine that sends events may be ahead of ours by so much (ms). */
 const AHEAD = 5 * 60_000;
 
 export function subjectKey(keyring: Keyring, subject: Subject): Buffer {
@@ -92,16 +92,23 @@ export function createAccept(parts: {
     }
   }
 
-  function timeOf(draft: Draft, now: number): number {
-    const at = draft.at ?? now;
-    if (draft.type === 'opted_in' || draft.type === 'consent_granted') return Math.min(at, now);
-    if (at > now + AHEAD) {
+  /** Checks what needs no store, so that an event which is refused leaves nothing behind. Throws HushError('invalid'). */
+  function checked(draft: Draft): Draft {
+    const { at, evidence, type } = draft;
+    const grant = type === 'opted_in' || type === 'consent_granted';
+    if (at !== undefined && !grant && at > clock.now() + AHEAD) {
       throw new HushError('invalid', 'at lies more than 5 minutes in the future', {
         field: 'at',
         remedy: 'send the time at which it happened; check the sending machine’s clock',
       });
     }
-    return at;
+    if (evidence !== undefined && Buffer.byteLength(JSON.stringify(evidence)) > EVIDENCE_LIMIT) {
+      throw new HushError('invalid', 'evidence is larger than 1 kB', {
+        field: 'source.evidence',
+        remedy: 'keep the document elsewhere and give its reference',
+      });
+    }
+    return draft;
   }
 
   function store(draft: Draft, key: Buffer, id: EventId, at: number, withAddress: boolean): StoredEvent {
@@ -114,12 +121,6 @@ export function createAccept(parts: {
       ...(evidence === undefined ? {} : { evidence }),
       ...(writer ? { writerId: writer.id } : {}),
     };
-    if (evidence !== undefined && Buffer.byteLength(JSON.stringify(evidence)) > EVIDENCE_LIMIT) {
-      throw new HushError('invalid', 'evidence is larger than 1 kB', {
-        field: 'source.evidence',
-        remedy: 'keep the document elsewhere and give its reference',
-      });
-    }
     return {
       ...fields,
       id,
@@ -174,7 +175,9 @@ export function createAccept(parts: {
   async function acceptOne(draft: Draft): Promise<Accepted> {
     const key = subjectKey(keyring, draft.subject);
     const id = eventId(keyring, key, draft.writer);
-    const at = timeOf(draft, clock.now());
+    // What is acknowledged is in force: a clock ahead of ours does not put it off.
+    const now = clock.now();
+    const at = Math.min(draft.at ?? now, now);
     const event = store(draft, key, id, at, true);
     const accepted = { id, contact: contactKeyText(key), at };
     if (draft.reach !== 'person') await appendOrJournal(appendFor(draft.subject, key, event));
@@ -213,8 +216,15 @@ export function createAccept(parts: {
   return {
     /** Accepts events; each is durable or has an error of its own when this resolves, in order. */
     async acceptAll(drafts: readonly Draft[]): Promise<(Accepted | Error)[]> {
-      const named = drafts.flatMap((draft) =>
-        draft.writer ? [{ id: writerKey(draft.writer), content: contentOf(draft) }] : [],
+      const valid = drafts.map((draft) => {
+        try {
+          return checked(draft);
+        } catch (error) {
+          return error instanceof Error ? error : new Error(String(error));
+        }
+      });
+      const named = valid.flatMap((draft) =>
+        !(draft instanceof Error) && draft.writer ? [{ id: writerKey(draft.writer), content: contentOf(draft) }] : [],
       );
       let reused = new Set<string>();
       try {
@@ -224,8 +234,9 @@ export function createAccept(parts: {
       }
       const first = new Map<string, string>();
       return Promise.all(
-        drafts.map(async (draft) => {
+        valid.map(async (draft) => {
           try {
+            if (draft instanceof Error) throw draft;
             if (draft.writer) {
               const id = writerKey(draft.writer);
               const content = contentOf(draft);

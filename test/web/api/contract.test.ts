@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
+import { connect } from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { databaseUri, type Hush, startHush } from '../../support/hush.js';
+import { API_KEY, databaseUri, type Hush, startHush } from '../../support/hush.js';
 
 const run = promisify(execFile);
 const ROOT = path.resolve(import.meta.dirname, '../../..');
@@ -352,6 +353,40 @@ describe('double opt-in', () => {
   });
 });
 
+describe('what is known of a contact', () => {
+  test('are the facts that decisions go by, and which denials stand', async () => {
+    const contact = { email: 'looked-up@example.com' };
+    const put = (...events: object[]) =>
+      hush.ask('/v1/events', { events: events.map((event) => ({ contact, source: { kind: 'api' }, ...event })) });
+    const known = () =>
+      hush.ask<{ facts: object; denials: { type: string; standing: boolean }[] }>('/v1/contacts/lookup', { contact });
+    await put(
+      { type: 'profile', relationship: 'customer', at: '2026-01-01T00:00:00Z' },
+      { type: 'profile', relationship: 'recipient', at: '2026-02-01T00:00:00Z' },
+      // Once a recipient, only a customer again.
+      { type: 'profile', relationship: 'former', jurisdiction: 'US-WI', minor: true, at: '2026-03-01T00:00:00Z' },
+      { type: 'profile', implied: 'purchase', at: '2026-03-02T00:00:00Z' },
+      { type: 'opted_out', scope: OFFERS, at: '2026-03-03T00:00:00Z' },
+      { type: 'objected', at: '2026-03-03T00:00:00Z' },
+      { type: 'opted_in', scope: OFFERS, at: '2026-03-04T00:00:00Z' },
+    );
+    expect(await known()).toMatchObject({
+      facts: {
+        relationship: 'recipient',
+        jurisdiction: 'US-WI',
+        minor: true,
+        implied: { purchase: '2026-03-02T00:00:00.000Z' },
+      },
+      denials: expect.arrayContaining([
+        expect.objectContaining({ type: 'opted_out', standing: false }),
+        expect.objectContaining({ type: 'objected', standing: true }),
+      ]),
+    });
+    await put({ type: 'erased', at: '2026-04-01T00:00:00Z' });
+    expect((await known()).facts).toEqual({ relationship: 'prospect', minor: true });
+  });
+});
+
 describe('the export of suppressions', () => {
   const query = (more: object = {}) => `/v1/suppressions?${new URLSearchParams({ ...OFFERS, ...more })}`;
   const rows = async (more: object = {}) =>
@@ -411,6 +446,17 @@ describe('the export of suppressions', () => {
       expect(text).toContain(createHash(hash).update('sup1@example.com').digest('hex'));
       expect(text).not.toContain('@');
     }
+  });
+  test('is whole for HTTP/1.0, which knows no trailers, and HEAD says that it is there', async () => {
+    const { port } = new URL(hush.url);
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.write(`GET ${query()} HTTP/1.0\r\nAuthorization: Bearer ${API_KEY}\r\n\r\n`);
+    let said = '';
+    for await (const chunk of socket) said += String(chunk);
+    expect(said).toMatch(/^HTTP\/1\.1 200 /);
+    expect(said.slice(said.indexOf('\r\n\r\n') + 4)).toBe(await (await hush.get(query())).text());
+    const head = await fetch(hush.url + query(), { method: 'HEAD', headers: { authorization: `Bearer ${API_KEY}` } });
+    expect([head.status, head.headers.get('content-type')]).toEqual([200, expect.stringContaining('ndjson')]);
   });
   test('goes on with the change feed at its cursor', async () => {
     const answer = await hush.get(query());

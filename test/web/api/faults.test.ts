@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { HushError } from '../../../src/core/errors.js';
+import { contactKeyFromText } from '../../../src/core/keys.js';
 import { API_KEY, type Hush, startHush } from '../../support/hush.js';
 
 let hush: Hush;
@@ -175,7 +177,6 @@ describe('a retry', () => {
     await hush.settle();
     expect(again).toEqual(first);
     expect(third).toEqual(first);
-    const { contactKeyFromText } = await import('../../../src/core/keys.js');
     const { accepted } = first as { accepted: { contact: string }[] };
     const key = contactKeyFromText(accepted[0]?.contact ?? '') ?? Buffer.alloc(0);
     expect(await hush.hush.stores.ledger.ofContact(key)).toHaveLength(1);
@@ -186,6 +187,35 @@ describe('a retry', () => {
       events: [own('b1', { type: 'objected' })],
     });
     expect(rejected[0]?.problem.code).toBe('id_reused');
+  });
+  test('with an Idempotency-Key, of what was refused only because the record was away, is accepted', async () => {
+    const headers = { 'idempotency-key': 'request-away' };
+    const person = { email: 'away@example.com' };
+    const body = {
+      events: [
+        { ...event, contact: { email: 'present@example.com' } },
+        { ...event, contact: person },
+      ],
+    };
+    const { contacts } = hush.hush.stores;
+    const { append } = contacts;
+    const known = await hush.ask<{ contact: string }>('/v1/contacts/lookup', { contact: person });
+    const key = contactKeyFromText(known.contact) ?? Buffer.alloc(0);
+    Object.assign(contacts, {
+      append: async (items: Parameters<typeof append>[0]) => {
+        const others = items.filter((item) => !item.key.equals(key));
+        const results = others.length > 0 ? await append(others) : [];
+        return items.map((item) => (item.key.equals(key) ? new HushError('unavailable', 'away', {}) : results.shift()));
+      },
+    });
+    const first = await (await hush.post('/v1/events', body, headers)).json();
+    Object.assign(contacts, { append });
+    expect(first).toMatchObject({ accepted: [{ index: 0 }], rejected: [{ index: 1, problem: { status: 503 } }] });
+    expect(await (await hush.post('/v1/events', body, headers)).json()).toMatchObject({
+      accepted: [(first as { accepted: object[] }).accepted[0], { index: 1 }],
+      rejected: [],
+    });
+    expect(await hush.decide(person)).toMatchObject({ allowed: false, reason: 'opted_out' });
   });
   test('with an Idempotency-Key has the same answer; with another body it is a 409', async () => {
     const headers = { 'idempotency-key': 'request-1' };
