@@ -275,7 +275,7 @@ function cadenceFor(view: View, asked: Scope): { cadence?: Cadence } {
 }
 
 /**
- * The decision: twelve rules in order, the first that decides gives the reason. `policy.md` §3.
+ * The decision: twelve rules in order, the first that decides gives the reason: docs/decision-rules.md.
  *
  * The state must know everything up to the question's time: for a question before `state.horizon` fold the ledger.
  */

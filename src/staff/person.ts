@@ -106,7 +106,7 @@ export function createPersonFiles(parts: {
     return history
       .filter(({ event }) => event.type === 'consent_granted')
       .map(({ event, scope }) => {
-        // As `policy.md` §3: a denial that covers it, even one since lifted, ends a consent.
+        // A denial that covers it, even one since lifted, ends a consent: docs/decision-rules.md, "Denials and grants".
         const ended = state.atoms.some(
           (atom) =>
             (atom.t === 'erased' && atom.at >= event.at) ||

@@ -34,7 +34,7 @@ const FIRE = {
   failedAfter: 0.06,
   unanswered: 0.04,
   late: 0.04,
-  // Lands after the deadline and before the state is asserted again, as the design asks of a provider.
+  // Lands after the deadline and before the state is asserted again, as a call given up may.
   lateMs: 1500,
   limited: 0.02,
   lagMs: 30,

@@ -29,7 +29,7 @@ function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], un
   };
 }
 
-/** What a key's grants may lift: nothing, unless the key has the scope `lift` (faults.md: a stolen key re-enables people). */
+/** What a key's grants may lift: nothing, unless the key has the scope `lift` (a leaked key must not bring marketing back). */
 export function liftsFor(
   key: ApiKey,
   asked: 'any' | 'same_source' | 'none' | undefined,

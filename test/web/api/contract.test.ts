@@ -35,7 +35,7 @@ describe('the description of the API', () => {
         expect(Object.keys(responses)).toEqual(expect.arrayContaining(['200', '400', '401', '403', '503']));
   });
 
-  test('names every route of the contract, each behind a key, and /docs shows them all', async () => {
+  test('names every route, each behind a key, and /docs shows them all', async () => {
     const { paths } = await description();
     const routes = Object.entries(paths).flatMap(([to, methods]) =>
       Object.keys(methods).map((method) => `${method} ${to}`),
