@@ -3,6 +3,7 @@ import type { NextFunction, Request, RequestHandler, Response, Router } from 'ex
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
 import type { ApiKey, KeyScope } from '../../store/api-keys.js';
+import { faultsOf } from './remedies.js';
 
 export interface ApiRequest<Body, Query> {
   readonly body: Body;
@@ -31,50 +32,15 @@ export interface RouteDefinition<Body, Query> {
 
 /** The first fault in plain words, all of them in `errors`. */
 export function invalidFrom(error: z.ZodError, prefix = ''): HushError {
-  const errors = flatten(error.issues).map(({ path, message }) => ({
+  const errors = faultsOf(error.issues).map(({ path, remedy }) => ({
     field: `${prefix}${path.join('.')}` || 'body',
-    message,
+    message: remedy,
   }));
   const [first] = errors;
   return new HushError('invalid', first ? `${first.field}: ${first.message}` : 'the request is not valid', {
     field: first?.field ?? 'body',
     remedy: first?.message ?? 'see /docs',
     errors: errors.slice(0, 20),
-  });
-}
-
-interface Fault {
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-}
-
-const UNKNOWN = 'this field is unknown; remove it or check its spelling';
-
-/** Unknown fields get a fault each, and a union's fault names the branch that was meant. */
-function flatten(issues: readonly z.core.$ZodIssue[], base: readonly (string | number)[] = []): Fault[] {
-  return issues.flatMap((issue): Fault[] => {
-    const path = [...base, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))];
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({
-        path: [...path, key],
-        message: UNKNOWN,
-      }));
-    }
-    if (issue.code === 'invalid_union') {
-      const branches = issue.errors.map((branch) => flatten(branch, path));
-      // The alternative that was meant knows every field that was given; with none or several of them the choice itself is the fault.
-      const meant = branches.filter(
-        (branch) =>
-          branch.length > 0 && branch.every((fault) => fault.message !== UNKNOWN && fault.path.length > path.length),
-      );
-      const [closest] = meant;
-      if (closest && meant.length === 1) return closest;
-      const nested = branches.find((branch) => branch.length === 1 && branch[0]?.message.startsWith('a key is'));
-      return nested ?? [{ path, message: issue.message }];
-    }
-    if (issue.code === 'invalid_value')
-      return [{ path, message: `write one of ${issue.values.map(String).join(', ')}` }];
-    return [{ path, message: issue.message }];
   });
 }
 

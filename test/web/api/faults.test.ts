@@ -60,6 +60,62 @@ describe('every field of a question wrong once', () => {
   });
 });
 
+describe('a remedy says what to write, in the words of the API', () => {
+  const events = (change: object) => ({ events: [{ ...event, ...change }] });
+  const batch = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
+  test.each<[string, unknown, string, string]>([
+    ['/v1/decisions', { ...question, brand: undefined }, 'brand', 'this field is needed; give a text'],
+    ['/v1/decisions', { ...question, brand: 7 }, 'brand', 'give a text'],
+    ['/v1/decisions', { ...question, brand: '' }, 'brand', 'give at least 1 character'],
+    ['/v1/decisions', { ...question, brand: 'x'.repeat(33) }, 'brand', 'give at most 32 characters'],
+    ['/v1/decisions', { ...question, channel: 7 }, 'channel', 'write one of email, sms, voice, mail, push, web, ads'],
+    ['/v1/decisions', [], 'body', 'give an object'],
+    ['/v1/decisions', { ...question, contact: { email: 7 } }, 'contact.email', 'give a text'],
+    [
+      '/v1/decisions',
+      { ...question, contact: 'ana@example.com' },
+      'contact',
+      'give exactly one of email, phone, postal, id ("system:value") or key ("c_…")',
+    ],
+    ['/v1/decisions/batch', { ...batch, contacts: contact }, 'contacts', 'give a list'],
+    ['/v1/links', { links: [] }, 'links', 'give at least 1 item'],
+    ['/v1/events', events({ type: 'profile', minor: 'no' }), 'events.0.minor', 'give true or false'],
+    ['/v1/events', events({ source: null }), 'events.0.source', 'give an object'],
+    [
+      '/v1/events',
+      events({ source: { kind: 'api', evidence: { text: 'x'.repeat(901) } } }),
+      'events.0.source.evidence.text',
+      'give at most 900 characters',
+    ],
+    [
+      '/v1/events',
+      events({ source: { kind: 'api', evidence: { text: [] } } }),
+      'events.0.source.evidence.text',
+      'give a text, a number, true or false, or null',
+    ],
+    [
+      '/v1/events',
+      events({ source: { kind: 'api', evidence: { ['x'.repeat(65)]: 1 } } }),
+      `events.0.source.evidence.${'x'.repeat(65)}`,
+      'the name of this field: give at most 64 characters',
+    ],
+    [
+      '/v1/events',
+      events({ colour: 'red' }),
+      'events.0.colour',
+      'this field is unknown; remove it or check its spelling',
+    ],
+    ['/v1/changes?limit=many', undefined, 'limit', 'give a number'],
+    ['/v1/changes?limit=1.5', undefined, 'limit', 'give a whole number'],
+    ['/v1/changes?limit=0', undefined, 'limit', 'give at least 1'],
+    ['/v1/changes?limit=20000', undefined, 'limit', 'give at most 10000'],
+  ])('%s %j: %s', async (to, body, field, remedy) => {
+    const response = body === undefined ? await hush.get(to) : await hush.post(to, body);
+    const answer = (await response.json()) as Problem & { rejected?: readonly { problem: Problem }[] };
+    expect(answer.rejected?.[0]?.problem ?? answer).toMatchObject({ status: 400, field, remedy });
+  });
+});
+
 describe('every field of an event wrong once: that event is rejected, the rest is accepted', () => {
   test.each<[string, object]>([
     ['contact.email', { contact: { email: 'a@@example.com' } }],
