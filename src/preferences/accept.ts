@@ -37,6 +37,9 @@ export interface Accepted {
 /** The clock of a machine that sends events may be ahead of ours by so much (ms). */
 const AHEAD = 5 * 60_000;
 
+/** Times a join is begun again because another one joins the same contacts. */
+const MOST_JOINS = 10;
+
 export function subjectKey(keyring: Keyring, subject: Subject): Buffer {
   return 'point' in subject ? contactKeyBytes(keyring, subject.point) : subject.key;
 }
@@ -165,11 +168,66 @@ export function createAccept(parts: {
     const person = newPerson(key);
     const type = 'point' in subject ? subject.point.type : subject.type;
     await persons.addMembers(person, [{ key, type }]);
-    await contacts.setPerson(
+    const mine = await contacts.setPerson(
       { key, type, ...('point' in subject && subject.point.country ? { country: subject.point.country } : {}) },
       person,
     );
-    return person;
+    return mine ? person : personOf(subject, key);
+  }
+
+  /** The person that stands for this one after all that was merged. */
+  async function standingFor(id: string): Promise<string> {
+    let person = await persons.get(id);
+    while (person?.mergedInto) person = await persons.get(person.mergedInto);
+    return person?.id ?? id;
+  }
+
+  /**
+   * Joins contacts to one person. The person knows them first; then what already reaches the whole person is copied to
+   * them, so that an event on its way in is missed in neither order. Two that join the same contact at once both see that
+   * the other did, and end as one.
+   */
+  async function link(subjects: readonly Subject[], tries = 0): Promise<{ person: string; contacts: ContactKey[] }> {
+    const members = subjects.map((subject) => ({
+      subject,
+      key: subjectKey(keyring, subject),
+      type: 'point' in subject ? subject.point.type : subject.type,
+    }));
+    const known = await inTime(
+      contacts.find(
+        members.map(({ key }) => key),
+        { person: 1 },
+      ),
+    );
+    const named = [...new Set([...known.values()].flatMap((contact) => contact.person ?? []))];
+    const old = [...new Set(await Promise.all(named.map(standingFor)))].sort();
+    const person = old[0] ?? newPerson(members.map(({ key }) => key).sort(Buffer.compare)[0] ?? randomBytes(16));
+    let joined = await persons.addMembers(
+      person,
+      members.map(({ key, type }) => ({ key, type })),
+    );
+    for (const other of old.slice(1)) {
+      const merged = await persons.merge(other, person);
+      if (!merged) continue;
+      joined = await persons.addMembers(person, merged.members);
+      for (const event of merged.events) await persons.append(person, event);
+    }
+    const settled = await Promise.all(
+      joined.members.map(({ key, type }) =>
+        contacts.setPerson({ key, type: type as ContactType }, person, [...named, ...old]),
+      ),
+    );
+    const whole = (await persons.get(person)) ?? joined;
+    if (whole.mergedInto !== undefined || settled.includes(false)) {
+      if (tries >= MOST_JOINS) throw new HushError('unavailable', 'these contacts are being joined by others too', {});
+      return link(
+        whole.members.map(({ key, type }) => ({ key, type: type as ContactType })),
+        tries + 1,
+      );
+    }
+    for (const event of whole.events) await spread(person, event);
+    for (const event of whole.events) await persons.close(person, event.id);
+    return { person, contacts: whole.members.map(({ key }) => contactKeyText(key)) };
   }
 
   async function acceptOne(draft: Draft): Promise<Accepted> {
@@ -266,42 +324,7 @@ export function createAccept(parts: {
       return result;
     },
 
-    /**
-     * Joins contacts to one person. The person knows them first; then what already reaches the whole person is copied to
-     * them, so that an event on its way in is missed in neither order.
-     */
-    async link(subjects: readonly Subject[]): Promise<{ person: string; contacts: ContactKey[] }> {
-      const members = subjects.map((subject) => ({
-        subject,
-        key: subjectKey(keyring, subject),
-        type: 'point' in subject ? subject.point.type : subject.type,
-      }));
-      const known = await inTime(
-        contacts.find(
-          members.map(({ key }) => key),
-          { person: 1 },
-        ),
-      );
-      const old = [...new Set([...known.values()].flatMap((contact) => contact.person ?? []))].sort();
-      const person = old[0] ?? newPerson(members.map(({ key }) => key).sort(Buffer.compare)[0] ?? randomBytes(16));
-      let joined = await persons.addMembers(
-        person,
-        members.map(({ key, type }) => ({ key, type })),
-      );
-      for (const other of old.slice(1)) {
-        const merged = await persons.merge(other, person);
-        if (!merged) continue;
-        joined = await persons.addMembers(person, merged.members);
-        for (const event of merged.events) await persons.append(person, event);
-      }
-      for (const member of joined.members) {
-        await contacts.setPerson({ key: member.key, type: member.type as ContactType }, person);
-      }
-      const whole = (await persons.get(person)) ?? joined;
-      for (const event of whole.events) await spread(person, event);
-      for (const event of whole.events) await persons.close(person, event.id);
-      return { person, contacts: whole.members.map(({ key }) => contactKeyText(key)) };
-    },
+    link,
 
     /** Appends what the journal kept. */
     append,

@@ -4,7 +4,7 @@ import type { ContactEvent } from '../core/event.js';
 import { EMPTY_STATE, type State } from '../core/fold.js';
 import type { Scope } from '../core/scope.js';
 import { binary, bytesOf } from './binary.js';
-import { DURABLE } from './connect.js';
+import { DURABLE, isDuplicate } from './connect.js';
 
 /** An event as stored: what is personal in it is sealed. */
 export interface StoredEvent extends ContactEvent {
@@ -548,24 +548,33 @@ export function createContacts(connection: Connection) {
       return [...(await this.find(rows.map((row) => bytesOf(row._id)))).values()];
     },
 
-    /** Stores the person a contact belongs to; creates the contact when nobody has heard of it. */
-    async setPerson(append: Omit<Append, 'event'>, person: string): Promise<void> {
-      await contacts.updateOne(
-        { _id: binary(append.key) as never },
-        {
-          $set: { person },
-          $setOnInsert: {
-            type: append.type,
-            ...(append.country ? { country: append.country } : {}),
-            rev: 0,
-            entries: 0,
-            keyedOnly: true,
-            pending: [],
-            firstSeen: new Date(),
+    /**
+     * Stores the person a contact belongs to, in the place of none or of one of `merged`; creates the contact when nobody has
+     * heard of it. False when it belongs to somebody else.
+     */
+    async setPerson(append: Omit<Append, 'event'>, person: string, merged: readonly string[] = []): Promise<boolean> {
+      try {
+        await contacts.updateOne(
+          { _id: binary(append.key) as never, person: { $in: [null, person, ...merged] } as never },
+          {
+            $set: { person },
+            $setOnInsert: {
+              type: append.type,
+              ...(append.country ? { country: append.country } : {}),
+              rev: 0,
+              entries: 0,
+              keyedOnly: true,
+              pending: [],
+              firstSeen: new Date(),
+            },
           },
-        },
-        { upsert: true, writeConcern: DURABLE },
-      );
+          { upsert: true, writeConcern: DURABLE },
+        );
+        return true;
+      } catch (error) {
+        if (isDuplicate(error)) return false;
+        throw error;
+      }
     },
 
     /** An officer sees to the erasure of these contacts: where a destination refuses one, the data waits for their word. */

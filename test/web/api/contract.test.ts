@@ -272,6 +272,19 @@ describe('a person', () => {
         { allowed: false },
       );
   });
+  test('joined from several sides at once is one person', async () => {
+    for (let round = 0; round < 20; round++) {
+      const name = (n: number) => `chain${round}-${n}@example.com`;
+      await Promise.all([
+        link(name(0), name(1)),
+        link(name(1), name(2)),
+        link(name(3), name(2)),
+        link(name(4), name(3)),
+      ]);
+      await hush.ask('/v1/events', { events: [out(name(round % 5))] });
+      expect(await Promise.all([0, 1, 2, 3, 4].map((n) => state(name(n))))).toEqual(Array(5).fill(false));
+    }
+  });
   test('of whom a crash left a contact out is finished by the sweeper', async () => {
     await link('p8@example.com', 'p9@example.com');
     const { persons, contacts } = hush.hush.stores;
@@ -354,40 +367,6 @@ describe('double opt-in', () => {
     } finally {
       time.now = before;
     }
-  });
-});
-
-describe('what is known of a contact', () => {
-  test('are the facts that decisions go by, and which denials stand', async () => {
-    const contact = { email: 'looked-up@example.com' };
-    const put = (...events: object[]) =>
-      hush.ask('/v1/events', { events: events.map((event) => ({ contact, source: { kind: 'api' }, ...event })) });
-    const known = () =>
-      hush.ask<{ facts: object; denials: { type: string; standing: boolean }[] }>('/v1/contacts/lookup', { contact });
-    await put(
-      { type: 'profile', relationship: 'customer', at: '2026-01-01T00:00:00Z' },
-      { type: 'profile', relationship: 'recipient', at: '2026-02-01T00:00:00Z' },
-      // Once a recipient, only a customer again.
-      { type: 'profile', relationship: 'former', jurisdiction: 'US-WI', minor: true, at: '2026-03-01T00:00:00Z' },
-      { type: 'profile', implied: 'purchase', at: '2026-03-02T00:00:00Z' },
-      { type: 'opted_out', scope: OFFERS, at: '2026-03-03T00:00:00Z' },
-      { type: 'objected', at: '2026-03-03T00:00:00Z' },
-      { type: 'opted_in', scope: OFFERS, at: '2026-03-04T00:00:00Z' },
-    );
-    expect(await known()).toMatchObject({
-      facts: {
-        relationship: 'recipient',
-        jurisdiction: 'US-WI',
-        minor: true,
-        implied: { purchase: '2026-03-02T00:00:00.000Z' },
-      },
-      denials: expect.arrayContaining([
-        expect.objectContaining({ type: 'opted_out', standing: false }),
-        expect.objectContaining({ type: 'objected', standing: true }),
-      ]),
-    });
-    await put({ type: 'erased', at: '2026-04-01T00:00:00Z' });
-    expect((await known()).facts).toEqual({ relationship: 'prospect', minor: true });
   });
 });
 
@@ -502,4 +481,38 @@ test('keys are made, listed and revoked by the command line, and only their hash
   await expect(cli('create', '--name', 'x', '--scopes', 'everything')).rejects.toThrow(
     /There is no scope everything. Use all, or some of/,
   );
+});
+
+describe('what is known of a contact', () => {
+  test('are the facts that decisions go by, and which denials stand', async () => {
+    const contact = { email: 'looked-up@example.com' };
+    const put = (...events: object[]) =>
+      hush.ask('/v1/events', { events: events.map((event) => ({ contact, source: { kind: 'api' }, ...event })) });
+    const known = () =>
+      hush.ask<{ facts: object; denials: { type: string; standing: boolean }[] }>('/v1/contacts/lookup', { contact });
+    await put(
+      { type: 'profile', relationship: 'customer', at: '2026-01-01T00:00:00Z' },
+      { type: 'profile', relationship: 'recipient', at: '2026-02-01T00:00:00Z' },
+      // Once a recipient, only a customer again.
+      { type: 'profile', relationship: 'former', jurisdiction: 'US-WI', minor: true, at: '2026-03-01T00:00:00Z' },
+      { type: 'profile', implied: 'purchase', at: '2026-03-02T00:00:00Z' },
+      { type: 'opted_out', scope: OFFERS, at: '2026-03-03T00:00:00Z' },
+      { type: 'objected', at: '2026-03-03T00:00:00Z' },
+      { type: 'opted_in', scope: OFFERS, at: '2026-03-04T00:00:00Z' },
+    );
+    expect(await known()).toMatchObject({
+      facts: {
+        relationship: 'recipient',
+        jurisdiction: 'US-WI',
+        minor: true,
+        implied: { purchase: '2026-03-02T00:00:00.000Z' },
+      },
+      denials: expect.arrayContaining([
+        expect.objectContaining({ type: 'opted_out', standing: false }),
+        expect.objectContaining({ type: 'objected', standing: true }),
+      ]),
+    });
+    await put({ type: 'erased', at: '2026-04-01T00:00:00Z' });
+    expect((await known()).facts).toEqual({ relationship: 'prospect', minor: true });
+  });
 });
