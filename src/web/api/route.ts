@@ -47,6 +47,32 @@ export function invalidFrom(error: z.ZodError, prefix = ''): HushError {
 const hasBody = (request: Request): boolean =>
   request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
 
+/** Where what is asked can contradict what is there: by method and path. */
+const CONFLICTS: Readonly<Record<string, string>> = {
+  'post /events':
+    'This Idempotency-Key was used with another body. An id used before with other content rejects its event only',
+  'post /requests': 'This id was used before for another request',
+  'get /changes': 'Changes after this cursor are no longer kept; begin again with /v1/suppressions',
+  'post /webhooks': 'There are as many webhooks as there may be',
+};
+
+/** What can go wrong on a route, by status; a fault of ours (500) aside, which no caller can plan for. */
+function faultsOfRoute(route: Pick<RouteDefinition<unknown, unknown>, 'method' | 'path'>): Record<number, string> {
+  const conflict = CONFLICTS[`${route.method} ${route.path}`];
+  return {
+    400: 'A field is wrong; it is named, with the remedy',
+    401: 'No key, or one that is not known',
+    403: 'The key lacks a scope',
+    ...(route.path.includes(':') ? { 404: 'There is nothing under this id or name, or not yet' } : {}),
+    // Any body is read, also where none is asked for.
+    ...(route.method === 'get' ? {} : { 408: 'The body did not arrive in time; nothing was done' }),
+    ...(conflict === undefined ? {} : { 409: conflict }),
+    ...(route.method === 'get' ? {} : { 413: 'The body is larger than 5 MB' }),
+    429: 'Too many unknown keys from this network; Retry-After says when to try again',
+    503: 'The record cannot be reached, so nothing is confirmed; Retry-After says when to try again',
+  };
+}
+
 /** Collects routes, so that the requests checked and the description served come from the same schemas. */
 export function createApiRoutes(router: Router, authenticate: (request: Request) => Promise<ApiKey>) {
   const registry = new OpenAPIRegistry();
@@ -147,10 +173,7 @@ export function createApiRoutes(router: Router, authenticate: (request: Request)
                 ? { [route.answer]: { schema: z.string() } }
                 : { 'application/json': { schema: route.answer } },
           },
-          400: fault('A field is wrong; it is named, with the remedy'),
-          401: fault('No key, or one that is not known'),
-          403: fault('The key lacks a scope'),
-          503: fault('The record cannot be reached, so nothing is confirmed'),
+          ...Object.fromEntries(Object.entries(faultsOfRoute(route)).map(([status, text]) => [status, fault(text)])),
         },
       });
     },
