@@ -18,6 +18,8 @@ export interface Patience {
   readonly standstill: number;
 }
 const PATIENCE: Patience = { headers: 15_000, body: 120_000, standstill: 30_000 };
+/** Bytes of a body or an answer that wait in memory: lists are read in pieces of it (Node's own from 22 on). */
+const AT_ONCE = 64 * 1024;
 /** After the answer to a request whose body is still coming: time (ms) for the answer to be read. */
 const PARTING = 3000;
 
@@ -75,7 +77,7 @@ export function createWebServer(
     });
   }
 
-  const server = createServer((request, response) => {
+  const server = createServer({ highWaterMark: AT_ONCE }, (request, response) => {
     lastRequest = performance.now();
     // The client learns with its answer that this connection ends, instead of sending into a closed one.
     if (draining) response.setHeader('Connection', 'close');

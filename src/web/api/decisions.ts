@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { z } from 'zod';
+import type { Clock } from '../../core/clock.js';
+import type { Question } from '../../core/decide.js';
 import { HushError } from '../../core/errors.js';
-import type { Asked, Asking, Questions } from '../../preferences/questions.js';
+import type { Asked, Questions } from '../../preferences/questions.js';
 import { problemOf } from '../middleware/problem.js';
 import { parseJson, utf8 } from './json.js';
 import { linesOf, TOO_LONG } from './ndjson.js';
@@ -23,9 +25,9 @@ const batchSchema = z.strictObject({
 
 export function decisionRoutes(
   routes: ApiRoutes,
-  parts: { readonly questions: Questions; readonly reader: RequestReader },
+  parts: { readonly questions: Questions; readonly reader: RequestReader; readonly clock: Clock },
 ): void {
-  const { questions, reader } = parts;
+  const { questions, reader, clock } = parts;
 
   routes.add({
     method: 'post',
@@ -38,7 +40,7 @@ export function decisionRoutes(
     answer: decisionSchema,
     async handle({ body }) {
       const { contact, ...question } = body;
-      return decisionJson(await questions.answer(reader.asked(contact), reader.question(question)));
+      return decisionJson(await questions.answer(reader.asked(contact), reader.question(question, clock.now())));
     },
   });
 
@@ -50,7 +52,7 @@ export function decisionRoutes(
       'As application/json: one question, many contacts; decisions in order. As application/x-ndjson: a whole question a line, an answer a line, in order, without limit; a line that is wrong is answered by a line {"problem": …}.',
     scope: 'decisions',
     body: batchSchema,
-    streams: NDJSON,
+    streams: [NDJSON],
     answer: z.object({ decisions: z.array(decisionSchema) }),
     async handle({ body, request, response }) {
       if (request.is(NDJSON)) {
@@ -59,7 +61,7 @@ export function decisionRoutes(
         return undefined;
       }
       const { contacts, ...fields } = body;
-      const question = reader.question(fields);
+      const question = reader.question(fields, clock.now());
       const asked = contacts.map((contact, index) => {
         try {
           return reader.asked(contact);
@@ -75,7 +77,7 @@ export function decisionRoutes(
     },
   });
 
-  type Line = { asked: Asked; question: Asking } | { problem: HushError };
+  type Line = { asked: Asked; question: Question } | { problem: HushError };
 
   function readLine(line: Buffer | typeof TOO_LONG): Line {
     try {
@@ -88,7 +90,7 @@ export function decisionRoutes(
       const parsed = questionSchema.safeParse(parseJson(utf8(line)));
       if (!parsed.success) throw invalidFrom(parsed.error);
       const { contact, ...question } = parsed.data;
-      return { asked: reader.asked(contact), question: reader.question(question) };
+      return { asked: reader.asked(contact), question: reader.question(question, clock.now()) };
     } catch (error) {
       if (error instanceof HushError) return { problem: error };
       throw error;
@@ -97,7 +99,7 @@ export function decisionRoutes(
 
   async function answerLines(lines: readonly Line[]): Promise<string> {
     // Questions that are alike but for the contact are answered together.
-    const groups = new Map<string, { question: Asking; members: { index: number; asked: Asked }[] }>();
+    const groups = new Map<string, { question: Question; members: { index: number; asked: Asked }[] }>();
     lines.forEach((line, index) => {
       if ('problem' in line) return;
       const { brand, channel, purpose, topic, at } = line.question;
