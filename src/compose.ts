@@ -31,7 +31,6 @@ import { createProjectionLoop } from './preferences/projection-loop.js';
 import { createProjector } from './preferences/projector.js';
 import { createQuestions } from './preferences/questions.js';
 import { createReceipts } from './preferences/receipts.js';
-import { createUndo } from './preferences/undo.js';
 import { checkRedis, createQueue } from './queue.js';
 import { createAccessPackages } from './rights/access.js';
 import { createAccessDelivery } from './rights/access-delivery.js';
@@ -46,6 +45,7 @@ import { clockOffset, openStores, provesDurable } from './store/open.js';
 import { cursorText } from './suppression/change-entry.js';
 import { createChangeFeed } from './suppression/change-feed.js';
 import { createSuppressionExport } from './suppression/export.js';
+import { createScrub } from './suppression/scrub.js';
 import { bindDestinations } from './sync/bind.js';
 import { createMarking } from './sync/desired.js';
 import { createDestinationReports } from './sync/destination-report.js';
@@ -56,9 +56,8 @@ import { providerAddress } from './sync/provider-address.js';
 import { createReconciliation } from './sync/reconciliation.js';
 import { createReconciliationLoop } from './sync/reconciliation-loop.js';
 import { createSweeper } from './sync/sweeper.js';
-import type { WorkerTimes } from './sync/task.js';
 import { createWebhooksOut } from './sync/webhooks-out.js';
-import { createSyncWorker } from './sync/worker.js';
+import { createSyncWorker, type WorkerTimes } from './sync/worker.js';
 import { createAuthenticate } from './web/api/authenticate.js';
 import { changeRoutes } from './web/api/changes.js';
 import { consentRoutes } from './web/api/consents.js';
@@ -72,6 +71,7 @@ import { receiptRoutes } from './web/api/receipts.js';
 import { createRequestReader } from './web/api/requests.js';
 import { rightsRequestRoutes } from './web/api/rights-requests.js';
 import { createApiRoutes } from './web/api/route.js';
+import { scrubRoutes } from './web/api/scrub.js';
 import { suppressionRoutes } from './web/api/suppressions.js';
 import { webhookRoutes } from './web/api/webhooks.js';
 import { type AppParts, createApp, isMachinePath } from './web/app.js';
@@ -522,7 +522,8 @@ export async function compose(
     return typeof wording === 'string' ? wording : undefined;
   };
   const routes = createApiRoutes(api, authenticate);
-  decisionRoutes(routes, { questions, reader });
+  decisionRoutes(routes, { questions, reader, clock });
+  scrubRoutes(routes, { scrub: createScrub({ questions, asked: reader.asked }), reader, clock, log });
   eventRoutes(routes, { accept, reader, writerIds, subjectByKey });
   linkRoutes(routes, { links, reader });
   rightsRequestRoutes(routes, { rights, store: stores.requests, reader, subjectByKey, policy, clock });
@@ -541,7 +542,7 @@ export async function compose(
   webhookRoutes(routes, { subscriptions: stores.webhookSubscriptions, webhooksOut, changes, production });
   destinationRoutes(routes, { reports, destinations, configurations });
 
-  const acts = createActs({ accept, questions, undo: createUndo({ contacts, persons, clock }) });
+  const acts = createActs({ accept, questions, clock });
   const forPeople = {
     pages,
     links,

@@ -7,7 +7,6 @@ import type { Alert } from '../core/request-clock.js';
 import type { Accept } from '../preferences/accept.js';
 import type { Links } from '../preferences/links.js';
 import type { Post } from '../preferences/post.js';
-import { createUndo } from '../preferences/undo.js';
 import type { Stores } from '../store/open.js';
 import type { AccessPackages } from './access-port.js';
 import { createAnswers } from './answers.js';
@@ -50,14 +49,7 @@ export function createRights(parts: {
   const seal = createRequestSeal(keyring);
   const records = createRecords({ store, seal, clock });
   const post = createPostLetters({ store, records, seal, letters, links, catalog, policy, clock, publicUrl, log });
-  const effects = createEffects({
-    accept,
-    contacts,
-    persons,
-    seal,
-    catalog,
-    undo: createUndo({ contacts, persons, clock }),
-  });
+  const effects = createEffects({ accept, contacts, persons, seal, catalog, clock });
   const intake = createIntake({
     store,
     records,
@@ -110,7 +102,6 @@ export function createRights(parts: {
       seal,
       packages,
       keyring,
-      clock,
     }),
     attachments: createAttachments({ files, records, seal, clock }),
     report: createReport({ store, policy, clock }),

@@ -1,6 +1,6 @@
 import type { ContactType } from '../core/contact-point.js';
 import { type Decision, decide } from '../core/decide.js';
-import { fold, presentAt, type State } from '../core/fold.js';
+import { fold, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import type { Contact, NewMark, Told } from '../store/contacts.js';
 import type { Binding, Destination } from './destination.js';
@@ -25,7 +25,6 @@ export function desiredState(
   context: { readonly policy: Policy; readonly country?: string | undefined; readonly now: number },
 ): Desired {
   const { policy, country, now } = context;
-  const at = presentAt(state, now);
   return new Map(
     bindings.map(({ name, scope }) => [
       name,
@@ -36,7 +35,7 @@ export function desiredState(
           channel: scope.channel as never,
           purpose: scope.purpose as never,
           topic: scope.topic,
-          at,
+          at: now,
         },
         { policy, ignoreQuietHours: true, ...(country ? { country } : {}) },
       ),

@@ -12,7 +12,6 @@ import type { Links } from '../../preferences/links.js';
 import type { Post } from '../../preferences/post.js';
 import type { PrivateParts } from '../../preferences/private-part.js';
 import type { Receipts } from '../../preferences/receipts.js';
-import { createUndo } from '../../preferences/undo.js';
 import type { WakeupQueue } from '../../queue.js';
 import { createApprovals } from '../../staff/approvals.js';
 import { type AuditTrail, createAuditTrail } from '../../staff/audit-trail.js';
@@ -106,7 +105,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
   });
   const calls = createCalls({
     accept,
-    undo: createUndo({ contacts, persons, clock }),
+    contacts,
     store: stores.staffCalls,
     links,
     post: parts.post,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { parse } from 'csv-parse/sync';
 import type { GoldenCase } from '../../support/golden.js';
 import { goldenCases } from '../../support/golden.js';
 import { API_KEY, type Hush, startHush } from '../../support/hush.js';
@@ -73,7 +74,38 @@ describe.each(['while pending or just projected', 'from the snapshot'])('over HT
       expect({ id: c.id, ...answers[index] }).toMatchObject({ id: c.id, ...expected(c) });
     });
   });
+
+  test('every golden case in a scrub', async () => {
+    for (const cases of alike(goldenCases).values()) {
+      expect(await scrubbed(hush, cases[0]?.ask ?? {}, cases)).toMatchObject(cases.map(inList));
+    }
+  });
 });
+
+/** What a scrub says of each contact, as an annotated list. */
+async function scrubbed(world: Hush, ask: object, cases: readonly GoldenCase[]): Promise<Record<string, string>[]> {
+  const query = new URLSearchParams({ ...ask, column: 'address', output: 'annotated' } as Record<string, string>);
+  const list = ['name,address', ...cases.map((c) => `"case, ${c.id}",${contactOf(c).email}`)].join('\r\n');
+  const answer = await world.post(`/v1/scrub?${query}`, list, { 'content-type': 'text/csv' });
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/csv; charset=utf-8']);
+  return parse(await answer.text(), { columns: true });
+}
+const inList = (c: GoldenCase) => ({
+  name: `case, ${c.id}`,
+  address: contactOf(c).email,
+  allowed: String(c.expect.allowed),
+  reason: c.expect.reason,
+  ...(c.expect.since === undefined ? {} : { since: new Date(String(c.expect.since)).toISOString() }),
+});
+/** Cases that ask the same, so that one list asks for them all. */
+function alike(cases: readonly GoldenCase[]): Map<string, GoldenCase[]> {
+  const groups = new Map<string, GoldenCase[]>();
+  for (const c of cases) {
+    const ask = JSON.stringify(c.ask);
+    groups.set(ask, [...(groups.get(ask) ?? []), c]);
+  }
+  return groups;
+}
 
 test('every golden case as a present question, at its own time', async () => {
   // A world of its own for each moment: the fake clock stands where the case asks.
@@ -98,6 +130,10 @@ test('every golden case as a present question, at its own time', async () => {
         const { at: _at, ...ask } = question(c);
         const answer = await present.ask('/v1/decisions', ask);
         expect({ id: c.id, ...answer }).toMatchObject({ id: c.id, ...expected(c) });
+      }
+      for (const group of alike(cases).values()) {
+        const { at: _at, ...ask } = group[0]?.ask ?? {};
+        expect(await scrubbed(present, ask, group)).toMatchObject(group.map(inList));
       }
     }
   } finally {

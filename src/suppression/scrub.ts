@@ -1,0 +1,138 @@
+import type { Question } from '../core/decide.js';
+import { HushError } from '../core/errors.js';
+import type { Answer, Asked, Questions } from '../preferences/questions.js';
+import { contactInCell } from './contact-cell.js';
+import { type Csv, type CsvRow, columnsTold, lineEndOf } from './csv-rows.js';
+
+export const SCRUB_OUTPUTS = ['allowed', 'denied', 'annotated'] as const;
+export type ScrubOutput = (typeof SCRUB_OUTPUTS)[number];
+
+/** Columns that `annotated` adds behind those that are there. */
+const ADDED = ['allowed', 'reason', 'since'] as const;
+/** Rows answered with one read of the store. */
+const AT_ONCE = 1000;
+
+/** What a row gets: a decision, or why none can be asked for. No row of doubt is allowed. */
+type Verdict = Pick<Answer, 'allowed' | 'since'> & { readonly reason: string };
+const NO_CONTACT: Verdict = { allowed: false, reason: 'invalid_contact' };
+const NO_ROW: Verdict = { allowed: false, reason: 'invalid_row' };
+
+export interface ScrubCounts {
+  readonly rows: number;
+  readonly allowed: number;
+  readonly denied: number;
+  /** Rows by reason, of allowed and of denied ones. */
+  readonly reasons: Readonly<Record<string, number>>;
+}
+
+/** The place of the column in the file. Throws HushError `invalid` that says what to ask for instead. */
+function columnIn({ header }: Csv, column: string, output: ScrubOutput): number {
+  const places = header.cells.flatMap((name, place) => (name === column ? [place] : []));
+  const [place] = places;
+  if (place === undefined) {
+    throw new HushError('invalid', `there is no column ${column}`, {
+      field: 'column',
+      remedy: `name the column that has the contact; ${columnsTold(header)}`,
+    });
+  }
+  if (places.length > 1) {
+    throw new HushError('invalid', `there are ${places.length} columns ${column}`, {
+      field: 'column',
+      remedy: 'give every column a name of its own',
+    });
+  }
+  const taken = output === 'annotated' ? ADDED.find((name) => header.cells.includes(name)) : undefined;
+  if (taken !== undefined) {
+    throw new HushError('invalid', `the file has a column ${taken} already`, {
+      field: 'output',
+      remedy: `rename or remove it: annotated adds ${ADDED.join(', ')}`,
+    });
+  }
+  return place;
+}
+
+function annotated(row: CsvRow, cells: readonly string[], csv: Csv): Buffer {
+  const end = lineEndOf(row.bytes);
+  // A row that lacks cells gets them, so that what is added stands under its name.
+  const lacking = csv.delimiter.repeat(Math.max(0, csv.header.cells.length - row.cells.length));
+  const added = Buffer.from(lacking + csv.delimiter + cells.join(csv.delimiter));
+  return Buffer.concat([row.bytes.subarray(0, row.bytes.length - end.length), added, end]);
+}
+
+/**
+ * Asks the decision for every row of a CSV file and gives back the rows that are allowed, or those that are denied, byte
+ * for byte, or all with the answer added. Cells are not neutralised for spreadsheets: it is the caller's own file.
+ */
+export function createScrub(parts: {
+  readonly questions: Questions;
+  /** Throws HushError `invalid` for what is no contact. */
+  readonly asked: (contact: ReturnType<typeof contactInCell>) => Asked;
+}) {
+  async function verdicts(
+    rows: readonly CsvRow[],
+    csv: Csv,
+    place: number,
+    question: Question,
+  ): Promise<(Verdict | undefined)[]> {
+    const asked = rows.map((row): Asked | Verdict | undefined => {
+      if (row.blank) return undefined;
+      // Which of too many cells belongs under which name cannot be told.
+      if (row.cells.slice(csv.header.cells.length).some((cell) => cell.trim() !== '')) return NO_ROW;
+      const cell = row.cells[place];
+      // Bytes that are no UTF-8 would make one contact of several.
+      if (cell === undefined || cell.includes('\ufffd')) return NO_CONTACT;
+      try {
+        return parts.asked(contactInCell(cell));
+      } catch (error) {
+        if (error instanceof HushError && error.kind === 'invalid') return NO_CONTACT;
+        throw error;
+      }
+    });
+    const answers = await parts.questions.answers(
+      asked.flatMap((item) => (item && 'key' in item ? [item] : [])),
+      question,
+    );
+    let next = 0;
+    return asked.map((item) => (item && 'key' in item ? answers[next++] : item));
+  }
+
+  return {
+    /**
+     * Pieces of the answer, the first once the first rows are answered. `question` is asked anew for every batch: a
+     * question about now is about the moment of the answer. Throws HushError; what was yielded until then is no whole
+     * file. `counts` is of the rows so far.
+     */
+    run(csv: Csv, options: { column: string; output: ScrubOutput; question: () => Question }) {
+      const { output, question } = options;
+      const place = columnIn(csv, options.column, output);
+      const counts = { rows: 0, allowed: 0, denied: 0, reasons: {} as Record<string, number> };
+
+      function pieceOf(row: CsvRow, verdict: Verdict | undefined): Buffer | undefined {
+        if (!verdict) return output === 'annotated' ? row.bytes : undefined;
+        counts.rows++;
+        counts[verdict.allowed ? 'allowed' : 'denied']++;
+        counts.reasons[verdict.reason] = (counts.reasons[verdict.reason] ?? 0) + 1;
+        if (output !== 'annotated') return verdict.allowed === (output === 'allowed') ? row.bytes : undefined;
+        const since = verdict.since === undefined ? '' : new Date(verdict.since).toISOString();
+        return annotated(row, [String(verdict.allowed), verdict.reason, since], csv);
+      }
+
+      async function* pieces(): AsyncGenerator<Buffer> {
+        let head: Buffer[] = [output === 'annotated' ? annotated(csv.header, ADDED, csv) : csv.header.bytes];
+        for await (const group of csv.rows) {
+          for (let from = 0; from < group.length; from += AT_ONCE) {
+            const rows = group.slice(from, from + AT_ONCE);
+            const answers = await verdicts(rows, csv, place, question());
+            const passed = rows.flatMap((row, index) => pieceOf(row, answers[index]) ?? []);
+            if (head.length + passed.length > 0) yield Buffer.concat([...head, ...passed]);
+            head = [];
+          }
+        }
+        if (head.length > 0) yield Buffer.concat(head);
+      }
+      return { pieces: pieces(), counts: counts as ScrubCounts };
+    },
+  };
+}
+
+export type Scrub = ReturnType<typeof createScrub>;
