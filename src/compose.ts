@@ -31,6 +31,7 @@ import { createProjectionLoop } from './preferences/projection-loop.js';
 import { createProjector } from './preferences/projector.js';
 import { createQuestions } from './preferences/questions.js';
 import { createReceipts } from './preferences/receipts.js';
+import { createUndo } from './preferences/undo.js';
 import { checkRedis, createQueue } from './queue.js';
 import { createAccessPackages } from './rights/access.js';
 import { createAccessDelivery } from './rights/access-delivery.js';
@@ -56,8 +57,9 @@ import { providerAddress } from './sync/provider-address.js';
 import { createReconciliation } from './sync/reconciliation.js';
 import { createReconciliationLoop } from './sync/reconciliation-loop.js';
 import { createSweeper } from './sync/sweeper.js';
+import type { WorkerTimes } from './sync/task.js';
 import { createWebhooksOut } from './sync/webhooks-out.js';
-import { createSyncWorker, type WorkerTimes } from './sync/worker.js';
+import { createSyncWorker } from './sync/worker.js';
 import { createAuthenticate } from './web/api/authenticate.js';
 import { changeRoutes } from './web/api/changes.js';
 import { consentRoutes } from './web/api/consents.js';
@@ -522,8 +524,8 @@ export async function compose(
     return typeof wording === 'string' ? wording : undefined;
   };
   const routes = createApiRoutes(api, authenticate);
-  decisionRoutes(routes, { questions, reader, clock });
-  scrubRoutes(routes, { scrub: createScrub({ questions, asked: reader.asked }), reader, clock, log });
+  decisionRoutes(routes, { questions, reader });
+  scrubRoutes(routes, { scrub: createScrub({ questions, asked: reader.asked }), reader, log });
   eventRoutes(routes, { accept, reader, writerIds, subjectByKey });
   linkRoutes(routes, { links, reader });
   rightsRequestRoutes(routes, { rights, store: stores.requests, reader, subjectByKey, policy, clock });
@@ -542,7 +544,7 @@ export async function compose(
   webhookRoutes(routes, { subscriptions: stores.webhookSubscriptions, webhooksOut, changes, production });
   destinationRoutes(routes, { reports, destinations, configurations });
 
-  const acts = createActs({ accept, questions, clock });
+  const acts = createActs({ accept, questions, undo: createUndo({ contacts, persons, clock }) });
   const forPeople = {
     pages,
     links,

@@ -34,8 +34,10 @@ export function createExportJobs(parts: {
   /** Days for which an export can be fetched. */
   readonly keepDays: number;
   readonly logger: Logger;
+  /** Leaves to a piece. */
+  readonly step?: number;
 }) {
-  const { store, clock, logger } = parts;
+  const { store, clock, logger, step: leaves = STEP } = parts;
   let stopped = false;
 
   async function plan(job: AuditExport): Promise<Period> {
@@ -83,7 +85,7 @@ export function createExportJobs(parts: {
     }
     while (next < end) {
       if (stopped) return store.release(job.id, lease, new Date(clock.now()));
-      const to = Math.min(end, next + STEP);
+      const to = Math.min(end, next + leaves);
       const { lines, erasures: named } = await writer.leaves(next, to);
       await put(lines);
       next = to;

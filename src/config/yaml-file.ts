@@ -70,7 +70,7 @@ export function readYamlFile<T>(file: string, schema: z.ZodType<T>, env: NodeJS.
       `${file}:${line}: needs the environment to have ${names}. Set them, or write \${NAME:-default}.`,
     );
   }
-  const checked = schema.safeParse(filled);
+  const checked = schema.safeParse(filled, { reportInput: true });
   if (checked.success) return checked.data;
   const messages = checked.error.issues.map((issue) => {
     const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));

@@ -1,6 +1,6 @@
 /**
  * Adds calendar months in UTC; a day that the month lacks becomes its last (31 August + 6 months = 28 or 29 February).
- * `policy.md` §3, rules 8 and 10.
+ * docs/decision-rules.md, 8 and 10.
  */
 export function addMonths(at: number, months: number): number {
   const from = new Date(at);

@@ -1,4 +1,4 @@
-import { addMonths, insideHours, nextInsideHours } from './calendar.js';
+import { addMonths, insideHours, isTimeZone, nextInsideHours } from './calendar.js';
 import type { Cadence, DenialType, Relationship } from './event.js';
 import type { CadenceAtom, DenialAtom, FactAtom, GrantAtom, State } from './fold.js';
 import { type ConsentRule, type ImpliedMonths, jurisdictionMatches, type Policy } from './policy.js';
@@ -55,13 +55,14 @@ export interface DecisionContext {
   readonly ignoreQuietHours?: boolean;
 }
 
-interface Facts {
-  relationship: Relationship;
-  jurisdiction: string | undefined;
-  timeZone: string | undefined;
-  minor: boolean;
-  purchaseAt: number | undefined;
-  inquiryAt: number | undefined;
+/** What decisions go by of what profiles said. Times in ms. */
+export interface Facts {
+  readonly relationship: Relationship;
+  readonly jurisdiction: string | undefined;
+  readonly timeZone: string | undefined;
+  readonly minor: boolean;
+  readonly purchaseAt: number | undefined;
+  readonly inquiryAt: number | undefined;
 }
 
 /** The state as one question sees it: what is after it, and what an erasure forgot, is gone. */
@@ -206,6 +207,39 @@ const DENIAL_REASONS: readonly { readonly types: readonly DenialType[]; readonly
   { types: ['paused'], reason: 'paused' },
 ];
 
+/**
+ * Denials that stand at `at` (ms): not over, and not lifted for the whole of their scope. One that was lifted for a part
+ * stands for the rest.
+ */
+export function standingDenials(state: State, at: number): DenialAtom[] {
+  const { denials, grants } = viewAt(state, at);
+  const alive = grants.filter(
+    (grant) =>
+      grant.type === 'opted_in' ||
+      (!expired(grant, at) &&
+        !ended(
+          grant,
+          denials.filter(({ scope }) => covers(scope, grant.scope)),
+        )),
+  );
+  return denials.filter(
+    (denial) =>
+      !alive.some(
+        (grant) =>
+          grant.at > denial.at &&
+          covers(grant.scope, denial.scope) &&
+          covers(denial.scope, grant.scope) &&
+          mayLift(grant, denial),
+      ),
+  );
+}
+
+/** The facts that count at `at` (ms): what an erasure forgot is not among them. */
+export const factsAt = (state: State, at: number): Facts => viewAt(state, at).facts;
+
+/** Since when (ms) the contact is restricted; undefined when it is not. */
+export const restrictedSince = (state: State, at: number): number | undefined => viewAt(state, at).restrictedAt;
+
 function impliedAlive(facts: Facts, months: ImpliedMonths, at: number): boolean {
   return (
     (facts.purchaseAt !== undefined && at < addMonths(facts.purchaseAt, months.purchase)) ||
@@ -223,9 +257,10 @@ function applies(rule: ConsentRule, question: Question, jurisdiction: string): b
 
 function callingHours(policy: Policy, jurisdiction: string, timeZone: string | undefined) {
   const hours = policy.callingHours.find((rule) => jurisdictionMatches(rule.jurisdictions, jurisdiction));
-  const zones = timeZone
-    ? [timeZone]
-    : (policy.unknownZones.find((rule) => jurisdictionMatches(rule.jurisdictions, jurisdiction))?.zones ?? ['UTC']);
+  const zones =
+    timeZone && isTimeZone(timeZone)
+      ? [timeZone]
+      : (policy.unknownZones.find((rule) => jurisdictionMatches(rule.jurisdictions, jurisdiction))?.zones ?? ['UTC']);
   return hours === undefined ? undefined : { hours, zones };
 }
 
@@ -240,7 +275,7 @@ function cadenceFor(view: View, asked: Scope): { cadence?: Cadence } {
 }
 
 /**
- * The decision: twelve rules in order, the first that decides gives the reason. `policy.md` §3.
+ * The decision: twelve rules in order, the first that decides gives the reason: docs/decision-rules.md.
  *
  * The state must know everything up to the question's time: for a question before `state.horizon` fold the ledger.
  */

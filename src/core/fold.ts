@@ -90,8 +90,9 @@ function denialScopes(event: ContactEvent): readonly Scope[] {
 
 function atomsOf(event: ContactEvent): readonly Atom[] {
   const base = { at: event.at, recorded: event.recorded, id: event.id };
-  const through = event.source.destination === undefined ? {} : { destination: event.source.destination };
-  const until = event.until === undefined ? {} : { until: event.until };
+  const through = event.source.destination == null ? {} : { destination: event.source.destination };
+  // An absent field may come as null from whoever folds events of their own: it says nothing.
+  const until = event.until == null ? {} : { until: event.until };
   switch (event.type) {
     case 'opted_out':
     case 'consent_withdrawn':
@@ -124,7 +125,7 @@ function atomsOf(event: ContactEvent): readonly Atom[] {
       return event.kind === 'hard' ? [{ ...base, t: 'reach', channel: 'email', reachable: false }] : [];
     case 'unreachable':
     case 'reachable':
-      return event.channel === undefined
+      return event.channel == null
         ? []
         : [{ ...base, t: 'reach', channel: event.channel, reachable: event.type === 'reachable' }];
     case 'restricted':
@@ -135,20 +136,20 @@ function atomsOf(event: ContactEvent): readonly Atom[] {
       return [{ ...base, t: 'erased' }];
     case 'registry_listed':
     case 'registry_unlisted':
-      return event.registry === undefined
+      return event.registry == null
         ? []
         : [{ ...base, t: 'registry', registry: event.registry, listed: event.type === 'registry_listed' }];
     case 'profile': {
       const facts: FactAtom['fact'][] = [];
-      if (event.relationship !== undefined) facts.push({ relationship: event.relationship });
-      if (event.jurisdiction !== undefined) facts.push({ jurisdiction: event.jurisdiction });
-      if (event.timeZone !== undefined) facts.push({ timeZone: event.timeZone });
-      if (event.minor !== undefined) facts.push({ minor: event.minor });
-      if (event.implied !== undefined) facts.push({ implied: event.implied });
+      if (event.relationship != null) facts.push({ relationship: event.relationship });
+      if (event.jurisdiction != null) facts.push({ jurisdiction: event.jurisdiction });
+      if (event.timeZone != null) facts.push({ timeZone: event.timeZone });
+      if (event.minor != null) facts.push({ minor: event.minor });
+      if (event.implied != null) facts.push({ implied: event.implied });
       return facts.map((fact) => ({ ...base, t: 'fact', fact }));
     }
     case 'cadence_set':
-      return event.cadence === undefined
+      return event.cadence == null
         ? []
         : [{ ...base, t: 'cadence', scope: wholeScope(event.scope), cadence: event.cadence }];
   }
@@ -237,6 +238,14 @@ export function fold(state: State, events: readonly ContactEvent[]): State {
   }
   const atoms = [...groups.keys()].sort().flatMap((key) => [...(groups.get(key) ?? [])].sort(compareAtoms));
   return { atoms, horizon };
+}
+
+/**
+ * The time (ms) at which a question about the present is asked: now, or the newest that is known. Nothing is accepted from
+ * the future, so what is ahead of this clock was accepted by a machine whose clock is ahead, and it is in force.
+ */
+export function presentAt(state: State, now: number): number {
+  return state.atoms.reduce((latest, { at }) => Math.max(latest, at), Math.max(now, state.horizon));
 }
 
 /** State as a question at `at` (ms) saw the world: events after it are not known yet. */

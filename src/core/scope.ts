@@ -44,9 +44,14 @@ export const GPC_PURPOSES: readonly Purpose[] = [
 export const EVERYTHING: Scope = { brand: '*', channel: '*', purpose: '*', topic: '*' };
 export const ALL_MARKETING: Scope = { ...EVERYTHING, purpose: 'marketing' };
 
-/** A scope with its missing fields filled with `*`. */
-export function wholeScope(scope: Partial<Scope> | undefined): Scope {
-  return { ...EVERYTHING, ...scope };
+/** A scope with its missing fields, null ones among them, filled with `*`. */
+export function wholeScope(scope: Partial<Scope> | null | undefined): Scope {
+  return {
+    brand: scope?.brand ?? '*',
+    channel: scope?.channel ?? '*',
+    purpose: scope?.purpose ?? '*',
+    topic: scope?.topic ?? '*',
+  };
 }
 
 function purposeCovers(outer: ScopePurpose, inner: ScopePurpose): boolean {
@@ -65,6 +70,25 @@ export function covers(outer: Scope, inner: Scope): boolean {
     (outer.topic === '*' || outer.topic === inner.topic) &&
     purposeCovers(outer.purpose, inner.purpose)
   );
+}
+
+function narrower<T extends string>(a: T | '*', b: T | '*'): T | '*' | undefined {
+  if (a === '*' || a === b) return b;
+  return b === '*' ? a : undefined;
+}
+
+/** What both scopes cover, or undefined when no question is covered by both. */
+export function meet(a: Scope, b: Scope): Scope | undefined {
+  const brand = narrower(a.brand, b.brand);
+  const channel = narrower(a.channel, b.channel);
+  const topic = narrower(a.topic, b.topic);
+  const purpose = purposeCovers(a.purpose, b.purpose)
+    ? b.purpose
+    : purposeCovers(b.purpose, a.purpose)
+      ? a.purpose
+      : undefined;
+  if (brand === undefined || channel === undefined || topic === undefined || purpose === undefined) return undefined;
+  return { brand, channel, purpose, topic };
 }
 
 /** One text per scope, for keys and for grouping. */

@@ -34,8 +34,11 @@ export interface Accepted {
   readonly at: number;
 }
 
-/** A denial's clock may be ahead of ours by so much (ms). */
+/** The clock of a machine that sends events may be ahead of ours by so much (ms). */
 const AHEAD = 5 * 60_000;
+
+/** Times a join is begun again because another one joins the same contacts. */
+const MOST_JOINS = 10;
 
 export function subjectKey(keyring: Keyring, subject: Subject): Buffer {
   return 'point' in subject ? contactKeyBytes(keyring, subject.point) : subject.key;
@@ -92,16 +95,23 @@ export function createAccept(parts: {
     }
   }
 
-  function timeOf(draft: Draft, now: number): number {
-    const at = draft.at ?? now;
-    if (draft.type === 'opted_in' || draft.type === 'consent_granted') return Math.min(at, now);
-    if (at > now + AHEAD) {
+  /** Checks what needs no store, so that an event which is refused leaves nothing behind. Throws HushError('invalid'). */
+  function checked(draft: Draft): Draft {
+    const { at, evidence, type } = draft;
+    const grant = type === 'opted_in' || type === 'consent_granted';
+    if (at !== undefined && !grant && at > clock.now() + AHEAD) {
       throw new HushError('invalid', 'at lies more than 5 minutes in the future', {
         field: 'at',
         remedy: 'send the time at which it happened; check the sending machine’s clock',
       });
     }
-    return at;
+    if (evidence !== undefined && Buffer.byteLength(JSON.stringify(evidence)) > EVIDENCE_LIMIT) {
+      throw new HushError('invalid', 'evidence is larger than 1 kB', {
+        field: 'source.evidence',
+        remedy: 'keep the document elsewhere and give its reference',
+      });
+    }
+    return draft;
   }
 
   function store(draft: Draft, key: Buffer, id: EventId, at: number, withAddress: boolean): StoredEvent {
@@ -114,12 +124,6 @@ export function createAccept(parts: {
       ...(evidence === undefined ? {} : { evidence }),
       ...(writer ? { writerId: writer.id } : {}),
     };
-    if (evidence !== undefined && Buffer.byteLength(JSON.stringify(evidence)) > EVIDENCE_LIMIT) {
-      throw new HushError('invalid', 'evidence is larger than 1 kB', {
-        field: 'source.evidence',
-        remedy: 'keep the document elsewhere and give its reference',
-      });
-    }
     return {
       ...fields,
       id,
@@ -164,17 +168,74 @@ export function createAccept(parts: {
     const person = newPerson(key);
     const type = 'point' in subject ? subject.point.type : subject.type;
     await persons.addMembers(person, [{ key, type }]);
-    await contacts.setPerson(
+    const mine = await contacts.setPerson(
       { key, type, ...('point' in subject && subject.point.country ? { country: subject.point.country } : {}) },
       person,
     );
-    return person;
+    return mine ? person : personOf(subject, key);
+  }
+
+  /** The person that stands for this one after all that was merged. */
+  async function standingFor(id: string): Promise<string> {
+    let person = await persons.get(id);
+    while (person?.mergedInto) person = await persons.get(person.mergedInto);
+    return person?.id ?? id;
+  }
+
+  /**
+   * Joins contacts to one person. The person knows them first; then what already reaches the whole person is copied to
+   * them, so that an event on its way in is missed in neither order. Two that join the same contact at once both see that
+   * the other did, and end as one.
+   */
+  async function link(subjects: readonly Subject[], tries = 0): Promise<{ person: string; contacts: ContactKey[] }> {
+    const members = subjects.map((subject) => ({
+      subject,
+      key: subjectKey(keyring, subject),
+      type: 'point' in subject ? subject.point.type : subject.type,
+    }));
+    const known = await inTime(
+      contacts.find(
+        members.map(({ key }) => key),
+        { person: 1 },
+      ),
+    );
+    const named = [...new Set([...known.values()].flatMap((contact) => contact.person ?? []))];
+    const old = [...new Set(await Promise.all(named.map(standingFor)))].sort();
+    const person = old[0] ?? newPerson(members.map(({ key }) => key).sort(Buffer.compare)[0] ?? randomBytes(16));
+    let joined = await persons.addMembers(
+      person,
+      members.map(({ key, type }) => ({ key, type })),
+    );
+    for (const other of old.slice(1)) {
+      const merged = await persons.merge(other, person);
+      if (!merged) continue;
+      joined = await persons.addMembers(person, merged.members);
+      for (const event of merged.events) await persons.append(person, event);
+    }
+    const settled = await Promise.all(
+      joined.members.map(({ key, type }) =>
+        contacts.setPerson({ key, type: type as ContactType }, person, [...named, ...old]),
+      ),
+    );
+    const whole = (await persons.get(person)) ?? joined;
+    if (whole.mergedInto !== undefined || settled.includes(false)) {
+      if (tries >= MOST_JOINS) throw new HushError('unavailable', 'these contacts are being joined by others too', {});
+      return link(
+        whole.members.map(({ key, type }) => ({ key, type: type as ContactType })),
+        tries + 1,
+      );
+    }
+    for (const event of whole.events) await spread(person, event);
+    for (const event of whole.events) await persons.close(person, event.id);
+    return { person, contacts: whole.members.map(({ key }) => contactKeyText(key)) };
   }
 
   async function acceptOne(draft: Draft): Promise<Accepted> {
     const key = subjectKey(keyring, draft.subject);
     const id = eventId(keyring, key, draft.writer);
-    const at = timeOf(draft, clock.now());
+    // What is acknowledged is in force: a clock ahead of ours does not put it off.
+    const now = clock.now();
+    const at = Math.min(draft.at ?? now, now);
     const event = store(draft, key, id, at, true);
     const accepted = { id, contact: contactKeyText(key), at };
     if (draft.reach !== 'person') await appendOrJournal(appendFor(draft.subject, key, event));
@@ -213,8 +274,15 @@ export function createAccept(parts: {
   return {
     /** Accepts events; each is durable or has an error of its own when this resolves, in order. */
     async acceptAll(drafts: readonly Draft[]): Promise<(Accepted | Error)[]> {
-      const named = drafts.flatMap((draft) =>
-        draft.writer ? [{ id: writerKey(draft.writer), content: contentOf(draft) }] : [],
+      const valid = drafts.map((draft) => {
+        try {
+          return checked(draft);
+        } catch (error) {
+          return error instanceof Error ? error : new Error(String(error));
+        }
+      });
+      const named = valid.flatMap((draft) =>
+        !(draft instanceof Error) && draft.writer ? [{ id: writerKey(draft.writer), content: contentOf(draft) }] : [],
       );
       let reused = new Set<string>();
       try {
@@ -224,8 +292,9 @@ export function createAccept(parts: {
       }
       const first = new Map<string, string>();
       return Promise.all(
-        drafts.map(async (draft) => {
+        valid.map(async (draft) => {
           try {
+            if (draft instanceof Error) throw draft;
             if (draft.writer) {
               const id = writerKey(draft.writer);
               const content = contentOf(draft);
@@ -255,42 +324,7 @@ export function createAccept(parts: {
       return result;
     },
 
-    /**
-     * Joins contacts to one person. The person knows them first; then what already reaches the whole person is copied to
-     * them, so that an event on its way in is missed in neither order.
-     */
-    async link(subjects: readonly Subject[]): Promise<{ person: string; contacts: ContactKey[] }> {
-      const members = subjects.map((subject) => ({
-        subject,
-        key: subjectKey(keyring, subject),
-        type: 'point' in subject ? subject.point.type : subject.type,
-      }));
-      const known = await inTime(
-        contacts.find(
-          members.map(({ key }) => key),
-          { person: 1 },
-        ),
-      );
-      const old = [...new Set([...known.values()].flatMap((contact) => contact.person ?? []))].sort();
-      const person = old[0] ?? newPerson(members.map(({ key }) => key).sort(Buffer.compare)[0] ?? randomBytes(16));
-      let joined = await persons.addMembers(
-        person,
-        members.map(({ key, type }) => ({ key, type })),
-      );
-      for (const other of old.slice(1)) {
-        const merged = await persons.merge(other, person);
-        if (!merged) continue;
-        joined = await persons.addMembers(person, merged.members);
-        for (const event of merged.events) await persons.append(person, event);
-      }
-      for (const member of joined.members) {
-        await contacts.setPerson({ key: member.key, type: member.type as ContactType }, person);
-      }
-      const whole = (await persons.get(person)) ?? joined;
-      for (const event of whole.events) await spread(person, event);
-      for (const event of whole.events) await persons.close(person, event.id);
-      return { person, contacts: whole.members.map(({ key }) => contactKeyText(key)) };
-    },
+    link,
 
     /** Appends what the journal kept. */
     append,

@@ -2,7 +2,7 @@ import { type Catalog, topicsOf } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
 import { type Decision, decide, exceptTopics, type Question } from '../core/decide.js';
-import { EMPTY_STATE, fold, foldAsOf, type State } from '../core/fold.js';
+import { EMPTY_STATE, fold, foldAsOf, presentAt, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import { inTime, MANY_WITHIN, unavailable } from '../store/connect.js';
 import type { Contact, Contacts } from '../store/contacts.js';
@@ -18,6 +18,9 @@ export interface Answer extends Decision {
   readonly exceptTopics?: readonly string[];
 }
 
+/** A question as it is put: without `at` it is about the present. */
+export type Asking = Omit<Question, 'at'> & { readonly at?: number | undefined };
+
 const DECIDING = { state: 1, pending: 1, overflow: 1, country: 1, type: 1 } as const;
 
 /** Answers questions from the store: what is pending is folded over the snapshot, so an acknowledged event counts at once. */
@@ -29,15 +32,19 @@ export function createQuestions(parts: {
   readonly clock: Clock;
   readonly onDecision?: (decision: Decision) => void;
 }) {
-  const { contacts, ledger, catalog, policy } = parts;
+  const { contacts, ledger, catalog, policy, clock } = parts;
 
-  /** The state a question at `at` (ms) needs: the present one, or the ledger folded up to then. */
-  async function stateFor(contact: Contact | undefined, at: number): Promise<State> {
-    if (!contact) return EMPTY_STATE;
-    const present = fold(contact.state, contact.pending);
-    if (at >= present.horizon) return present;
+  /**
+   * The state a question at `at` (ms) needs, and when it is asked: the present one knows all that was accepted; before its
+   * horizon it is the ledger folded up to then.
+   */
+  async function seenAt(contact: Contact | undefined, at: number | undefined): Promise<{ state: State; at: number }> {
+    if (!contact) return { state: EMPTY_STATE, at: at ?? clock.now() };
+    const state = fold(contact.state, contact.pending);
+    if (at === undefined) return { state, at: presentAt(state, clock.now()) };
+    if (at >= state.horizon) return { state, at };
     const history = (await ledger.ofContact(contact.key)).map(({ event }) => event);
-    return foldAsOf([...history, ...contact.pending], at);
+    return { state: foldAsOf([...history, ...contact.pending], at), at };
   }
 
   function answerFrom(state: State, question: Question, country: string | undefined): Answer {
@@ -51,7 +58,7 @@ export function createQuestions(parts: {
   }
 
   /** Answers in the order asked. Throws HushError `unavailable`: never "unknown, so allowed". */
-  async function answers(asked: readonly Asked[], question: Question): Promise<Answer[]> {
+  async function answers(asked: readonly Asked[], question: Asking): Promise<Answer[]> {
     let found: Map<string, Contact>;
     try {
       found = await inTime(
@@ -64,7 +71,8 @@ export function createQuestions(parts: {
       return await Promise.all(
         asked.map(async ({ key, point }) => {
           const contact = found.get(key.toString('hex'));
-          return answerFrom(await stateFor(contact, question.at), question, contact?.country ?? point?.country);
+          const { state, at } = await seenAt(contact, question.at);
+          return answerFrom(state, { ...question, at }, contact?.country ?? point?.country);
         }),
       );
     } catch (error) {
@@ -74,12 +82,11 @@ export function createQuestions(parts: {
 
   return {
     answers,
-    async answer(asked: Asked, question: Question): Promise<Answer> {
+    async answer(asked: Asked, question: Asking): Promise<Answer> {
       const [answer] = await answers([asked], question);
       if (!answer) throw new Error('no answer');
       return answer;
     },
-    stateFor,
     /** A contact with its present state, or undefined when nobody has heard of it. */
     async present(key: Buffer): Promise<{ contact: Contact; state: State } | undefined> {
       try {

@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Catalog } from '../core/catalog.js';
-import type { Clock } from '../core/clock.js';
 import type { ContactType } from '../core/contact-point.js';
 import type { EventType, SourceKind } from '../core/event.js';
-import { fold } from '../core/fold.js';
 import { type RequestKind, type RequestWay, takesEffectAtOnce } from '../core/request.js';
 import { ALL_MARKETING, EVERYTHING, type Scope } from '../core/scope.js';
-import { consentEndedBy, scopesOfDenial } from '../core/undo.js';
 import type { Accept, Accepted, Draft, Subject } from '../preferences/accept.js';
+import { type Undo, undoDraft, undoStep } from '../preferences/undo.js';
 import { unavailable } from '../store/connect.js';
 import type { Contacts } from '../store/contacts.js';
 import type { Persons } from '../store/persons.js';
@@ -59,9 +57,9 @@ export function createEffects(parts: {
   readonly persons: Persons;
   readonly seal: RequestSeal;
   readonly catalog: Catalog;
-  readonly clock: Clock;
+  readonly undo: Undo;
 }) {
-  const { accept, contacts, persons, seal, catalog, clock } = parts;
+  const { accept, contacts, persons, seal, catalog, undo } = parts;
 
   /** The contacts of a request, with their addresses where they were given. */
   function subjectsOf(record: RequestRecord): { key: Buffer; type: ContactType; subject: Subject }[] {
@@ -137,22 +135,15 @@ export function createEffects(parts: {
      * that it ended is given back.
      */
     async liftOwnDenial(record: RequestRecord, by: By, why: string): Promise<readonly string[]> {
-      const subjects = subjectsOf(record);
-      const known = await found(subjects.map(({ key }) => key));
-      const drafts = subjects.flatMap(({ key, subject }) => {
-        const contact = known.get(key.toString('hex'));
-        const state = contact && fold(contact.state, contact.pending);
-        const denials = state ? record.receipts.flatMap((event) => scopesOfDenial(state, event)) : [];
-        return denials.map((denial) => {
-          const consent = state && consentEndedBy(state, denial, clock.now());
-          return draftOf(record, subject, by, `lift:${key.toString('hex')}:${denial.id}`, {
-            type: consent ? 'consent_granted' : 'opted_in',
-            scope: denial.scope,
-            lifts: 'same_source',
-            evidence: { undoes: `e_${denial.id}`, why: why.slice(0, 200) },
-            ...(contact?.person === undefined ? {} : { reach: 'person' as const }),
-            ...(consent?.until === undefined ? {} : { until: consent.until }),
-          });
+      const plan = await undo.plan(
+        record.contacts.map(({ key }) => key),
+        { through: tagOf(record.id) },
+      );
+      const drafts = plan.map((undone) => {
+        const { subject, ...draft } = undoDraft(undone);
+        return draftOf(record, subject, by, `lift:${undoStep(undone)}`, {
+          ...draft,
+          evidence: { ...draft.evidence, why: why.slice(0, 200) },
         });
       });
       return (await acceptEach(drafts)).map(({ id }) => id);

@@ -1,10 +1,13 @@
+import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
+import { factsAt, restrictedSince, standingDenials } from '../core/decide.js';
 import { HushError } from '../core/errors.js';
 import type { Relationship } from '../core/event.js';
-import { fold } from '../core/fold.js';
+import { fold, presentAt } from '../core/fold.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import { after, type RequestKind, type ReviewOutcome } from '../core/request.js';
-import type { Accept } from '../preferences/accept.js';
+import { scopeText } from '../core/scope.js';
+import type { Accept, Draft } from '../preferences/accept.js';
 import { unavailable } from '../store/connect.js';
 import type { Contacts } from '../store/contacts.js';
 import type { RequestRecord } from '../store/requests.js';
@@ -35,8 +38,9 @@ export function createFulfilment(parts: {
   readonly seal: RequestSeal;
   readonly packages: AccessPackages | undefined;
   readonly keyring: Keyring;
+  readonly clock: Clock;
 }) {
-  const { records, post, effects, accept, contacts, seal, keyring } = parts;
+  const { records, post, effects, accept, contacts, seal, keyring, clock } = parts;
 
   function mustBe(record: RequestRecord, kind: RequestKind): void {
     if (record.kind !== kind) throw new HushError('invalid', `this is no request for ${kind.replaceAll('_', ' ')}`, {});
@@ -74,19 +78,33 @@ export function createFulfilment(parts: {
 
   const shown = (record: RequestRecord) => record.contacts.filter(({ verified }) => verified);
 
-  /** Denials of the wrong address hold for the right one too: correcting an address must not bring marketing back. */
+  /**
+   * What stands against marketing to the wrong address holds for the right one too: correcting an address must not bring
+   * it back. Denials that were lifted are over, and a consent is not carried: it was given for the other address.
+   */
   async function carry(record: RequestRecord, by: By, old: Buffer, point: ContactPoint): Promise<readonly string[]> {
     const contact = (await contacts.find([old])).get(old.toString('hex'));
-    const state = contact && fold(contact.state, contact.pending);
-    const denials = (state?.atoms ?? []).flatMap((atom) => (atom.t === 'denial' ? [atom] : []));
-    const drafts = denials.map((denial) =>
-      effects.draftOf(record, { point }, by, `carry:${denial.id}:${denial.scope.purpose}`, {
+    if (!contact) return [];
+    const state = fold(contact.state, contact.pending);
+    const now = presentAt(state, clock.now());
+    const { minor, relationship } = factsAt(state, now);
+    const restricted = restrictedSince(state, now);
+    const drafts: Draft[] = standingDenials(state, now).map((denial) =>
+      effects.draftOf(record, { point }, by, `carry:${denial.id}:${scopeText(denial.scope)}`, {
         type: denial.type,
         scope: denial.scope,
         at: denial.at,
         ...(denial.until === undefined ? {} : { until: denial.until }),
       }),
     );
+    if (restricted !== undefined) {
+      drafts.push(effects.draftOf(record, { point }, by, 'carry:restricted', { type: 'restricted', at: restricted }));
+    }
+    // Whoever is a minor or got into our records through somebody else stays so under the right address.
+    const facts = { ...(minor ? { minor } : {}), ...(relationship === 'recipient' ? { relationship } : {}) };
+    if (Object.keys(facts).length > 0) {
+      drafts.push(effects.draftOf(record, { point }, by, 'carry:facts', { type: 'profile', ...facts }));
+    }
     return (await effects.acceptEach(drafts)).map(({ id }) => id);
   }
 
@@ -141,11 +159,18 @@ export function createFulfilment(parts: {
         const drafts =
           Object.keys(facts).length === 0
             ? []
-            : shown(record).map(({ key, type }) =>
-                effects.draftOf(record, { key, type }, by, `correct:${key.toString('hex')}`, {
-                  type: 'profile',
-                  ...facts,
-                }),
+            : [
+                ...shown(record).map(({ key, type }) => ({ key, subject: { key, type } })),
+                ...(correction.replace
+                  ? [
+                      {
+                        key: contactKeyBytes(keyring, correction.replace.by),
+                        subject: { point: correction.replace.by },
+                      },
+                    ]
+                  : []),
+              ].map(({ key, subject }) =>
+                effects.draftOf(record, subject, by, `correct:${key.toString('hex')}`, { type: 'profile', ...facts }),
               );
         const corrected = await effects.acceptEach(drafts);
         const receipts = [...replaced, ...corrected.map(({ id }) => id)];
@@ -232,6 +257,7 @@ export function createFulfilment(parts: {
       const joined = [...known]
         .filter(([hex]) => !isNamed.has(hex))
         .map(([, contact]) => ({ ...contact, verified: true }));
+      await contacts.leaveToOfficer([...known.values()].map(({ key }) => key));
       // Each contact for itself: an event that reaches the person would erase what is joined to them years later.
       const accepted = await effects.acceptEach(
         [...known.values()].map((contact) =>

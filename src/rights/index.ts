@@ -7,6 +7,7 @@ import type { Alert } from '../core/request-clock.js';
 import type { Accept } from '../preferences/accept.js';
 import type { Links } from '../preferences/links.js';
 import type { Post } from '../preferences/post.js';
+import { createUndo } from '../preferences/undo.js';
 import type { Stores } from '../store/open.js';
 import type { AccessPackages } from './access-port.js';
 import { createAnswers } from './answers.js';
@@ -49,7 +50,14 @@ export function createRights(parts: {
   const seal = createRequestSeal(keyring);
   const records = createRecords({ store, seal, clock });
   const post = createPostLetters({ store, records, seal, letters, links, catalog, policy, clock, publicUrl, log });
-  const effects = createEffects({ accept, contacts, persons, seal, catalog, clock });
+  const effects = createEffects({
+    accept,
+    contacts,
+    persons,
+    seal,
+    catalog,
+    undo: createUndo({ contacts, persons, clock }),
+  });
   const intake = createIntake({
     store,
     records,
@@ -102,6 +110,7 @@ export function createRights(parts: {
       seal,
       packages,
       keyring,
+      clock,
     }),
     attachments: createAttachments({ files, records, seal, clock }),
     report: createReport({ store, policy, clock }),

@@ -3,13 +3,11 @@ import { brandById, type Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
-import { fold } from '../core/fold.js';
-import { consentEndedBy, scopesOfDenial } from '../core/undo.js';
 import type { Accept, Accepted, Draft } from '../preferences/accept.js';
 import type { Links } from '../preferences/links.js';
 import type { Post } from '../preferences/post.js';
+import { type Undo, undoDraft, undoStep } from '../preferences/undo.js';
 import { unavailable } from '../store/connect.js';
-import type { Contacts } from '../store/contacts.js';
 import type { StaffCall, StaffCalls } from '../store/staff-calls.js';
 import type { StaffUser } from './audit-trail.js';
 import type { Caller } from './find-caller.js';
@@ -57,7 +55,7 @@ export async function acceptEach(accept: Accept, drafts: readonly Draft[]): Prom
 /** Opt-outs by phone: recorded at once, confirmed if the caller wants it, undone by a new event. */
 export function createCalls(parts: {
   readonly accept: Accept;
-  readonly contacts: Contacts;
+  readonly undo: Undo;
   readonly store: StaffCalls;
   readonly links: Links;
   readonly post: Post;
@@ -66,7 +64,7 @@ export function createCalls(parts: {
   readonly publicUrl: () => string;
   readonly log: Logger;
 }) {
-  const { accept, contacts, store, links, catalog, clock, log } = parts;
+  const { accept, undo, store, links, catalog, clock, log } = parts;
 
   /** False when it could not be queued; the opt-out counts all the same. */
   async function confirm(
@@ -184,27 +182,21 @@ export function createCalls(parts: {
       if (call.undone)
         throw new HushError('conflict', 'this call has been undone already', { remedy: 'look at it again' });
       try {
-        const contact = await contacts.get(call.contact);
-        const state = contact && fold(contact.state, contact.pending);
-        const denials = state ? call.events.flatMap((event) => scopesOfDenial(state, event)) : [];
-        if (!contact || !state || denials.length === 0) {
+        const tag = tagOf(call.id);
+        const plan = await undo.plan([call.contact], { through: tag });
+        if (plan.length === 0) {
           throw new HushError('conflict', 'nothing of this call stands any more', {
             remedy: 'look at the person’s page',
           });
         }
-        const drafts = denials.map((denial, at): Draft => {
-          const consent = consentEndedBy(state, denial, clock.now());
+        const drafts = plan.map((undone): Draft => {
+          const draft = undoDraft(undone);
           return {
-            subject: { key: call.contact, type: contact.type },
-            type: consent ? 'consent_granted' : 'opted_in',
-            scope: denial.scope,
-            lifts: 'same_source',
-            source: { kind: 'staff', destination: tagOf(call.id) },
+            ...draft,
+            source: { kind: 'staff', destination: tag },
             actor: actorOf(user),
-            evidence: { undoes: `e_${denial.id}`, reason: reason.slice(0, WORDS) },
-            writer: { name: 'staff-call-undo', id: `${call.id}:${at}` },
-            ...(call.wholePerson ? { reach: 'person' as const } : {}),
-            ...(consent?.until === undefined ? {} : { until: consent.until }),
+            evidence: { ...draft.evidence, reason: reason.slice(0, WORDS) },
+            writer: { name: 'staff-call-undo', id: `${call.id}:${undoStep(undone)}` },
           };
         });
         const accepted = await acceptEach(accept, drafts);

@@ -1,6 +1,6 @@
 import { type Catalog, topicsOf } from '../core/catalog.js';
 import { type Decision, decide, exceptTopics, type Reason } from '../core/decide.js';
-import type { Atom, State } from '../core/fold.js';
+import { type Atom, presentAt, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import { type Channel, PURPOSES, type Purpose } from '../core/scope.js';
 
@@ -82,7 +82,8 @@ export function matrixOf(parts: {
   readonly country: string | undefined;
   readonly now: number;
 }): MatrixGroup[] {
-  const { catalog, policy, state, country, now } = parts;
+  const { catalog, policy, state, country } = parts;
+  const now = presentAt(state, parts.now);
   const context = { policy, ignoreQuietHours: true, ...(country ? { country } : {}) };
 
   function cell(brand: string, channel: Channel, purpose: Purpose): Cell {

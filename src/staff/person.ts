@@ -2,8 +2,9 @@ import type { Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import { recordedAt } from '../core/clock.js';
 import type { ContactType } from '../core/contact-point.js';
+import { factsAt } from '../core/decide.js';
 import { compareEvents } from '../core/event.js';
-import { fold, type State } from '../core/fold.js';
+import { fold, presentAt, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import { covers, type Scope, wholeScope } from '../core/scope.js';
 import type { PrivateParts } from '../preferences/private-part.js';
@@ -60,17 +61,6 @@ export interface PersonFile {
 /** Entries of a history that a page shows; the ledger has them all. */
 const MOST = 500;
 
-function factOf(state: State, name: 'relationship' | 'jurisdiction'): string | undefined {
-  const facts = state.atoms.filter((atom) => atom.t === 'fact' && name in atom.fact).sort((a, b) => b.at - a.at);
-  const values = facts.map((atom) => (atom.t === 'fact' ? String(Object.values(atom.fact)[0]) : ''));
-  // Once a package recipient, only becoming a customer changes that (`policy.md` §3).
-  if (name === 'relationship' && values.includes('recipient')) {
-    const customer = values.indexOf('customer');
-    return customer >= 0 && customer < values.indexOf('recipient') ? values[0] : 'recipient';
-  }
-  return values[0];
-}
-
 /** Everything the console shows of one contact. Nothing here is logged: whoever shows it writes the look down first. */
 export function createPersonFiles(parts: {
   readonly ledger: Ledger;
@@ -116,7 +106,7 @@ export function createPersonFiles(parts: {
     return history
       .filter(({ event }) => event.type === 'consent_granted')
       .map(({ event, scope }) => {
-        // As `policy.md` §3: a denial that covers it, even one since lifted, ends a consent.
+        // A denial that covers it, even one since lifted, ends a consent: docs/decision-rules.md, "Denials and grants".
         const ended = state.atoms.some(
           (atom) =>
             (atom.t === 'erased' && atom.at >= event.at) ||
@@ -164,12 +154,13 @@ export function createPersonFiles(parts: {
       try {
         const state = fold(contact.state, contact.pending);
         const history = await historyOf(contact, withEvidence);
+        const facts = factsAt(state, presentAt(state, clock.now()));
         return {
           contact,
           state,
           masked: maskedAddress(privateParts, contact),
-          relationship: factOf(state, 'relationship'),
-          jurisdiction: factOf(state, 'jurisdiction') ?? contact.country,
+          relationship: facts.relationship,
+          jurisdiction: facts.jurisdiction ?? contact.country,
           matrix: matrixOf({ catalog, policy, state, country: contact.country, now: clock.now() }),
           history: history.slice(0, MOST),
           consents: consentsOf(contact, state, history),

@@ -1,4 +1,4 @@
-/** Groups of fewer than ten could name somebody: they are not shown (`policy.md` §1, "groups under 10 are hidden"). */
+/** Groups of fewer than ten could name somebody: they are not shown, so that figures stay deidentified (Cal. Civ. Code 1798.140(m)). */
 export const SMALLEST = 10;
 
 export interface Shown {

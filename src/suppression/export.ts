@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
 import { decide, type Question } from '../core/decide.js';
-import { fold } from '../core/fold.js';
+import { fold, presentAt } from '../core/fold.js';
 import { contactKeyText } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import type { PrivateParts } from '../preferences/private-part.js';
@@ -63,7 +63,7 @@ export function createSuppressionExport(parts: {
           const state = fold(contact.state, contact.pending);
           const decision = decide(
             state,
-            { ...options.question, at: clock.now() },
+            { ...options.question, at: presentAt(state, clock.now()) },
             { policy, ignoreQuietHours: true, ...(contact.country ? { country: contact.country } : {}) },
           );
           if (decision.allowed || (options.include === 'standing' && !STANDING.has(decision.reason))) continue;

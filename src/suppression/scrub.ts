@@ -1,6 +1,5 @@
-import type { Question } from '../core/decide.js';
 import { HushError } from '../core/errors.js';
-import type { Answer, Asked, Questions } from '../preferences/questions.js';
+import type { Answer, Asked, Asking, Questions } from '../preferences/questions.js';
 import { contactInCell } from './contact-cell.js';
 import { type Csv, type CsvRow, columnsTold, lineEndOf } from './csv-rows.js';
 
@@ -72,7 +71,7 @@ export function createScrub(parts: {
     rows: readonly CsvRow[],
     csv: Csv,
     place: number,
-    question: Question,
+    question: Asking,
   ): Promise<(Verdict | undefined)[]> {
     const asked = rows.map((row): Asked | Verdict | undefined => {
       if (row.blank) return undefined;
@@ -98,11 +97,11 @@ export function createScrub(parts: {
 
   return {
     /**
-     * Pieces of the answer, the first once the first rows are answered. `question` is asked anew for every batch: a
-     * question about now is about the moment of the answer. Throws HushError; what was yielded until then is no whole
+     * Pieces of the answer, the first once the first rows are answered. A question about now is about the moment of each
+     * batch. Throws HushError; what was yielded until then is no whole
      * file. `counts` is of the rows so far.
      */
-    run(csv: Csv, options: { column: string; output: ScrubOutput; question: () => Question }) {
+    run(csv: Csv, options: { column: string; output: ScrubOutput; question: Asking }) {
       const { output, question } = options;
       const place = columnIn(csv, options.column, output);
       const counts = { rows: 0, allowed: 0, denied: 0, reasons: {} as Record<string, number> };
@@ -122,7 +121,7 @@ export function createScrub(parts: {
         for await (const group of csv.rows) {
           for (let from = 0; from < group.length; from += AT_ONCE) {
             const rows = group.slice(from, from + AT_ONCE);
-            const answers = await verdicts(rows, csv, place, question());
+            const answers = await verdicts(rows, csv, place, question);
             const passed = rows.flatMap((row, index) => pieceOf(row, answers[index]) ?? []);
             if (head.length + passed.length > 0) yield Buffer.concat([...head, ...passed]);
             head = [];

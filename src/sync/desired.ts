@@ -1,6 +1,6 @@
 import type { ContactType } from '../core/contact-point.js';
 import { type Decision, decide } from '../core/decide.js';
-import { fold, type State } from '../core/fold.js';
+import { fold, presentAt, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import type { Contact, NewMark, Told } from '../store/contacts.js';
 import type { Binding, Destination } from './destination.js';
@@ -25,6 +25,7 @@ export function desiredState(
   context: { readonly policy: Policy; readonly country?: string | undefined; readonly now: number },
 ): Desired {
   const { policy, country, now } = context;
+  const at = presentAt(state, now);
   return new Map(
     bindings.map(({ name, scope }) => [
       name,
@@ -35,7 +36,7 @@ export function desiredState(
           channel: scope.channel as never,
           purpose: scope.purpose as never,
           topic: scope.topic,
-          at: now,
+          at,
         },
         { policy, ignoreQuietHours: true, ...(country ? { country } : {}) },
       ),

@@ -4,58 +4,27 @@ import type { Clock } from '../core/clock.js';
 import { fold } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import type { PrivateParts } from '../preferences/private-part.js';
-import type { Contact, Contacts, Mark, Settlement, Told, ToldBinding } from '../store/contacts.js';
+import type { Contact, Contacts, Settlement } from '../store/contacts.js';
 import type { DestinationStates } from '../store/destination-states.js';
-import { allowedDespite, type BoundDestination, type Desired, desiredState, desiredText } from './desired.js';
-import { type Action, type Binding, type Entry, ProviderError, type ReadBackEntry, type Sent } from './destination.js';
+import { allowedDespite, type BoundDestination, desiredState, desiredText } from './desired.js';
+import { type Action, type Binding, ProviderError, type ReadBackEntry, type Sent } from './destination.js';
 import { createPace, type Pace } from './pace.js';
+import {
+  createTask,
+  entryOf,
+  mayHaveSuppressed,
+  needs,
+  settlementOf,
+  type Task,
+  WORKER_TIMES,
+  type WorkerTimes,
+} from './task.js';
 import { madeHere } from './whose-entry.js';
 
-/** Times of the worker in ms. A call's deadline is shorter than what remains of its lease, or no call is made. */
-export interface WorkerTimes {
-  readonly lease: number;
-  readonly deadline: number;
-  /** After a lift, a denial is asserted once more when this has passed: a stalled lift may land late. */
-  readonly assertAgainAfter: number;
-  readonly firstRetry: number;
-  readonly longestRetry: number;
-  /** How long a destination with bad credentials is left alone. */
-  readonly credentialPause: number;
-}
-
-export const WORKER_TIMES: WorkerTimes = {
-  lease: 60_000,
-  deadline: 20_000,
-  assertAgainAfter: 30_000,
-  firstRetry: 1_000,
-  longestRetry: 5 * 60_000,
-  credentialPause: 60_000,
-};
-
-const HOUR = 3_600_000;
 /** Contacts taken under one lease. */
 const MOST_LEASED = 1000;
 /** Batches that one of several lanes makes under one lease: fewer writes to the store for each. */
 const CHUNKS_A_LANE = 5;
-
-interface Task {
-  readonly contact: Contact;
-  readonly mark: Mark;
-  readonly address: string;
-  readonly desired: Desired;
-  readonly told: Map<string, ToldBinding>;
-  /** Bindings whose state at the provider is not known. */
-  readonly doubt: Set<string>;
-  liftedAt: number | undefined;
-  /** The last call whose outcome was never learned: it may land for a while yet. */
-  readonly stalled: Told['stalled'];
-  /** When (ms) that was, if it asked for something else than what is desired now. */
-  readonly unsureAt: number | undefined;
-  outcome: 'told' | 'unknown' | 'held' | 'parked';
-  why?: string;
-  /** ms from now, where the provider told. */
-  wait?: number;
-}
 
 /** One lease's worth of calls. */
 interface Turn {
@@ -113,66 +82,14 @@ export function createSyncWorker(parts: {
     return key && contact.address && privateParts.open(key, contact.key, contact.address)?.address?.given;
   }
 
-  function backoff(failures: number): number {
-    const base = Math.min(times.firstRetry * 2 ** Math.min(failures, 20), times.longestRetry);
-    return base / 2 + (base / 2) * Math.random();
-  }
-
-  /** What earlier calls of unknown outcome may still do: those of a round that failed or was killed, or told before. */
-  function stalledCall(told: Told | undefined, mark: Mark, desired: string, now: number) {
-    const landed = told?.stalled !== undefined && now - told.stalled.at > times.assertAgainAfter && !mark.again;
-    const before = landed ? undefined : told?.stalled;
-    const attempted = (mark.doubt ?? []).length > 0 ? mark.attempted : undefined;
-    const stalled =
-      attempted === undefined
-        ? before
-        : { at: now, desired: before === undefined || before.desired === attempted ? attempted : 'several' };
-    return { stalled, unsureAt: stalled && stalled.desired !== desired ? stalled.at : undefined };
-  }
-
   function prepare(name: string, bindings: readonly Binding[], contact: Contact): Task | undefined {
     const mark = contact.marks.find((item) => item.destination === name);
     const address = addressOf(contact);
     if (!mark || address === undefined) return undefined;
-    const state = fold(contact.state, contact.pending);
     const now = clock.now();
+    const state = fold(contact.state, contact.pending);
     const desired = desiredState(state, bindings, { policy, country: contact.country, now });
-    const told = contact.told[name];
-    const { stalled, unsureAt } = stalledCall(told, mark, desiredText(desired), now);
-    return {
-      contact,
-      mark,
-      address,
-      desired,
-      told: new Map(Object.entries(told?.bindings ?? {})),
-      doubt: new Set(mark.doubt),
-      liftedAt: told?.liftedAt,
-      stalled,
-      unsureAt,
-      outcome: 'told',
-    };
-  }
-
-  /** Which tasks need a call for a binding: not told yet, or perhaps told something else by a call that was lost. */
-  function needs(task: Task, binding: Binding, action: Action): boolean {
-    const decision = task.desired.get(binding.name);
-    if (!decision || decision.allowed !== (action === 'lift')) return false;
-    const told = task.told.get(binding.name);
-    if (task.doubt.has(binding.name)) return true;
-    if ((told?.suppressed ?? false) === decision.allowed) return true;
-    return task.mark.again === true && (action === 'suppress' || (told !== undefined && task.unsureAt !== undefined));
-  }
-
-  function entryOf(task: Task, binding: Binding): Entry {
-    const decision = task.desired.get(binding.name);
-    return {
-      ref: task.contact.key.toString('hex'),
-      type: task.contact.type,
-      address: task.address,
-      reason: decision?.reason ?? 'not_objected',
-      ...(decision?.since === undefined ? {} : { since: decision.since }),
-      ...(decision?.event === undefined ? {} : { receipt: `r_${decision.event}` }),
-    };
+    return createTask({ name, contact, mark, address, desired, now, times });
   }
 
   /** Sends entries; halves a refused batch until the refused address stands alone and is parked. */
@@ -287,12 +204,6 @@ export function createSyncWorker(parts: {
     }
   }
 
-  /** Whether a call that may have landed late asked for a suppression: then the entry it left is ours. */
-  function mayHaveSuppressed({ stalled, unsureAt }: Task, binding: Binding): boolean {
-    if (!stalled || unsureAt === undefined) return false;
-    return stalled.desired === 'several' || stalled.desired.split(',').includes(`${binding.name}=1`);
-  }
-
   /** Before a lift: what the provider has that we did not put there is an opt-out of its own, and stays. */
   async function spareForeign(bound: BoundDestination, binding: Binding, tasks: readonly Task[]): Promise<Task[]> {
     const { lookup } = bound.destination;
@@ -330,60 +241,6 @@ export function createSyncWorker(parts: {
       else task.outcome = 'held';
     }
     return free;
-  }
-
-  function settlementOf(task: Task): Settlement {
-    const now = clock.now();
-    const { contact, mark, outcome } = task;
-    const told: Told = {
-      bindings: Object.fromEntries(task.told),
-      version: mark.version,
-      configuration,
-      ...(task.liftedAt === undefined ? {} : { liftedAt: task.liftedAt }),
-      ...(task.stalled === undefined ? {} : { stalled: task.stalled }),
-      ...(outcome === 'parked'
-        ? { parked: { desired: desiredText(task.desired), why: task.why ?? 'refused', at: now } }
-        : {}),
-    };
-    const failures = mark.failures ?? 0;
-    const doubt = [...task.doubt];
-    switch (outcome) {
-      case 'parked':
-        return { key: contact.key, told, clearVersion: mark.version, mark: { due: now, release: true, doubt } };
-      case 'held':
-        return {
-          key: contact.key,
-          told,
-          // The destination as a whole waits; whoever ends that wait need not wait for the mark.
-          mark: { due: now + 200, release: true, doubt },
-        };
-      case 'unknown':
-        return {
-          key: contact.key,
-          told,
-          mark: { due: now + (task.wait ?? backoff(failures)), release: true, doubt, failures: failures + 1 },
-        };
-      case 'told': {
-        // A provider cannot be fenced: a lift, or a call whose outcome we never learned, may land after this one. So the
-        // state is asserted once more when it must have landed.
-        const open = (at: number) => !(mark.again && now - at > times.assertAgainAfter);
-        const denied = [...task.desired.values()].some((decision) => !decision.allowed);
-        const lift = denied && task.liftedAt !== undefined && now - task.liftedAt < HOUR ? task.liftedAt : undefined;
-        const { stalled: _landed, ...settled } = told;
-        const rest = task.unsureAt === undefined || open(task.unsureAt) ? told : settled;
-        const late = [lift, task.unsureAt].filter((at): at is number => at !== undefined && open(at));
-        if (late.length > 0) {
-          const due = Math.max(...late) + times.assertAgainAfter + 1;
-          return { key: contact.key, told: rest, mark: { due, release: true, doubt, again: true, failures: 0 } };
-        }
-        return {
-          key: contact.key,
-          told: rest,
-          clearVersion: mark.version,
-          mark: { due: now, release: true, doubt, again: false, failures: 0 },
-        };
-      }
-    }
   }
 
   /** One lease's worth. Returns how many contacts were taken. */
@@ -464,7 +321,10 @@ export function createSyncWorker(parts: {
         await Promise.all(Array.from({ length: lanes }, lane));
       }
     }
-    await contacts.settle(name, by, [...gone, ...tasks.map((task) => settlementOf(task))]);
+    await contacts.settle(name, by, [
+      ...gone,
+      ...tasks.map((task) => settlementOf(task, { now: clock.now(), configuration, times })),
+    ]);
     const told = tasks.filter(({ outcome }) => outcome === 'told');
     if (told.length > 0) {
       await states.told(name, clock.now());

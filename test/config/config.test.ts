@@ -51,6 +51,7 @@ describe('a fault of the catalog names file, line and remedy', () => {
       /contrast of 1\.\d; WCAG 1\.4\.3 asks for 4\.5: choose a darker colour/,
     ],
     ['no colour', "color: '#0b5d66'", 'color: teal', /write a colour as #rrggbb/],
+    ['a list instead of a colour', "color: '#0b5d66'", 'color: [teal]', /received array; write a string/],
     ['a code used twice', 'code: 2', 'code: 1', /1 is used twice; give each its own/],
     ['a code that no token can hold', 'code: 2', 'code: 256', /whole number from 1 to 255/],
     [

@@ -41,3 +41,41 @@ describe('calling hours', () => {
     expect(decide(EMPTY_STATE, question, { policy, ignoreQuietHours: true }).allowed).toBe(true);
   });
 });
+
+describe('what is not said', () => {
+  const at = Date.parse('2026-06-15T15:00:00Z');
+  const voice = { brand: 'jmf', channel: 'voice', purpose: 'promotion', topic: '*', at } as const;
+  /** Events as whoever folds a history of their own may have them. */
+  const events = (fields: object) =>
+    fold(EMPTY_STATE, [
+      { id: 'a', at: at - 5, recorded: 1, source: { kind: 'api', destination: null }, ...fields } as never,
+    ]);
+
+  test('null is as absent: no fact, every scope, no end', () => {
+    const nothing = events({
+      type: 'profile',
+      relationship: null,
+      jurisdiction: null,
+      timeZone: null,
+      minor: null,
+      implied: null,
+      scope: null,
+    });
+    expect(nothing.atoms).toEqual([]);
+    const all = { brand: null, channel: null, purpose: 'marketing', topic: null };
+    expect(decide(events({ type: 'opted_out', scope: all, until: null }), voice, { policy })).toMatchObject({
+      allowed: false,
+      reason: 'opted_out',
+    });
+    const consent = events({ type: 'consent_granted', scope: all, until: null, lifts: null });
+    expect(decide(consent, { ...voice, channel: 'sms' }, { policy, ignoreQuietHours: true }).reason).toBe('consented');
+    for (const type of ['unreachable', 'registry_listed', 'cadence_set']) {
+      expect(events({ type, channel: null, registry: null, cadence: null }).atoms).toEqual([]);
+    }
+  });
+
+  test('a zone that there is not is an unknown zone', () => {
+    const said = events({ type: 'profile', timeZone: 'Mars/Olympus' });
+    expect(decide(said, voice, { policy })).toEqual(decide(EMPTY_STATE, voice, { policy }));
+  });
+});

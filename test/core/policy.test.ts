@@ -34,7 +34,7 @@ function reason(
     .reason;
 }
 
-// policy.md §3, rule 10, as a table of its own.
+// docs/decision-rules.md, 10, as a table of its own.
 const EUROPE = 'AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK IS LI NO GB'.split(
   ' ',
 );
@@ -60,7 +60,7 @@ describe('where consent is needed, as config/policy.yaml ships it', () => {
   });
 });
 
-test('the figures of law are those of policy.md', () => {
+test('the figures of law are those of the decision rules', () => {
   expect(policy.defaultJurisdiction).toBe('US');
   expect(policy.registryRelationship).toEqual({ purchase: 18, inquiry: 3 });
   expect(policy.consent.find(({ implied }) => implied)).toMatchObject({

@@ -24,7 +24,7 @@ const questions = scopes.filter(
   ({ brand, channel, purpose }) => brand !== '*' && channel !== '*' && purpose !== '*' && purpose !== 'marketing',
 );
 
-/** `policy.md` §3, word by word. */
+/** docs/decision-rules.md, "The question", word by word. */
 function coversQuestion(scope: Scope, question: Scope): boolean {
   const marketing = question.purpose !== 'legal' && question.purpose !== 'service';
   return (
@@ -36,7 +36,7 @@ function coversQuestion(scope: Scope, question: Scope): boolean {
 }
 
 describe('a scope', () => {
-  test('covers the questions that policy.md says, and no others', () => {
+  test('covers the questions that the decision rules say, and no others', () => {
     for (const scope of scopes) {
       for (const question of questions)
         expect([scopeText(scope), scopeText(question), covers(scope, question)]).toEqual([
@@ -76,7 +76,7 @@ test('marketing is every purpose but legal and service', () => {
     );
 });
 
-test('channels, purposes and those of Global Privacy Control are those of policy.md, in the order of the token format', () => {
+test('channels, purposes and those of Global Privacy Control are those of the decision rules, in the order of the token format', () => {
   expect(CHANNELS.join(' ')).toBe('email sms voice mail push web ads');
   expect(PURPOSES.join(' ')).toBe(
     'legal service promotion affiliate_promotion partner_promotion retargeting lookalike_seed lookalike_target profiling research sweepstakes events',

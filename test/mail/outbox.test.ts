@@ -39,7 +39,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await Promise.all(opened.splice(0).map((outbox) => outbox.stop()));
   await peer.stop();
-  // Invariant 6, in every one of these tests.
+  // No address or token is logged, in any of these tests.
   expect(lines.join('')).not.toMatch(/@example\.com|t0ken/);
 });
 

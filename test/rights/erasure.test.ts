@@ -280,6 +280,41 @@ describe('erasure on request', () => {
     expect(page.text).toContain('The person was erased');
   }, 60_000);
 
+  test('where a destination refuses the address the data waits for the officer, who says why it goes all the same', async () => {
+    const refused = { email: 'refused-there@example.com' };
+    await hush.ask('/v1/events', {
+      events: [{ contact: refused, type: 'profile', relationship: 'customer', source: { kind: 'api' } }],
+    });
+    await hush.settle();
+    await fetch(`${hush.url}/rights`, {
+      method: 'POST',
+      body: new URLSearchParams({ kind: 'deletion', address: refused.email, name: 'R', place: 'US', words: 'All' }),
+    });
+    await hush.hush.outbox.settle();
+    const token = linkIn(mailTo(/confirm that it is you/i), 'rights');
+    await fetch(`${hush.url}/rights/${token}`, { method: 'POST', body: new URLSearchParams({ act: 'verify' }) });
+    const [request] = await hush.hush.stores.requests.list({ state: 'in_progress' }, 0, 1);
+    const key = request?.contacts[0]?.key;
+    if (!request || !key) throw new Error('not verified');
+    const parked = { desired: 'offers=1', why: 'not an address there', at: Date.now() };
+    await hush.hush.stores.connection
+      .collection('contacts')
+      .updateOne({ _id: key as never }, { $set: { 'told.file': { bindings: {}, version: 1, parked } } });
+    const officer = await signIn(hush, 'privacy_officer');
+    await officer.get(`/staff/requests/${request.id}`);
+    await officer.post(`/staff/requests/${request.id}/erase`, {});
+    for (let round = 0; round < 3; round++) {
+      await hush.settle();
+      await hush.hush.sweeper.once();
+      await hush.hush.rights.watch.once();
+    }
+    expect((await hush.hush.stores.contacts.get(key))?.dataKey).toBeDefined();
+    expect((await hush.hush.rights.records.get(request.id)).state).toBe('fulfilling');
+    await officer.post(`/staff/requests/${request.id}/override`, { explanation: 'they hold no such address' });
+    await until(async () => (await hush.hush.rights.records.get(request.id)).state === 'fulfilled', 'the erasure');
+    expect((await hush.hush.stores.contacts.get(key))?.dataKey).toBeUndefined();
+  });
+
   test('the suppression holds, for all that was joined, and the past still answers', async () => {
     expect(await hush.decide(email)).toMatchObject({ allowed: false, reason: 'erased' });
     expect(await hush.decide(email, 'service')).toMatchObject({ allowed: false, reason: 'erased' });

@@ -341,6 +341,33 @@ describe('answers', () => {
     });
   });
 
+  test('correction: the right address takes over what stands, not what was lifted, nor a consent', async () => {
+    const wrong = { email: 'wrnog2@example.com' };
+    const right = { email: 'right2@example.com' };
+    await hush.ask('/v1/events', {
+      events: [
+        { type: 'profile', minor: true, relationship: 'recipient' },
+        { type: 'opted_out', scope: { purpose: 'events' }, at: '2026-01-01T00:00:00Z' },
+        { type: 'opted_in', scope: { purpose: 'events' }, at: '2026-01-02T00:00:00Z' },
+        { type: 'opted_out', scope: { purpose: 'research' }, at: '2026-01-03T00:00:00Z' },
+        { type: 'restricted' },
+      ].map((event) => ({ contact: wrong, source: { kind: 'form' }, ...event })),
+    });
+    const record = await inProgress('correction', wrong.email);
+    await rights().fulfilment.correct(record, OFFICER, {
+      replace: { old: record.contacts[0]?.key ?? Buffer.alloc(0), by: normaliseContact(right, 'US') },
+      explanation: '',
+    });
+    interface Known {
+      facts: object;
+      denials: { scope: { purpose: string } }[];
+    }
+    const { facts, denials } = await hush.ask<Known>('/v1/contacts/lookup', { contact: right });
+    expect(facts).toMatchObject({ relationship: 'recipient', minor: true });
+    expect(denials.map(({ scope }) => scope.purpose)).toEqual(['research']);
+    expect(await hush.decide(right, 'service')).toMatchObject({ allowed: false, reason: 'restricted' });
+  });
+
   test('access: gathered for the verified addresses only, closed when it was handed over, and the letter says so', async () => {
     const claimed = { point: normaliseContact({ email: 'claimed@example.com' }, 'US') };
     await ask(hush, 'access', 'copy@example.com', { contacts: [email('copy@example.com'), claimed] });

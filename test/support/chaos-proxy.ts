@@ -1,7 +1,7 @@
 import { request as ask, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Shares of requests (0 to 1) that go wrong in each way; the rest go through. */
+/** Shares of requests (0 to 1, rounded up to whole requests of 20) that go wrong in each way; the rest go through. */
 export interface Chaos {
   /** 503, nothing done. */
   readonly refused: number;
@@ -18,11 +18,29 @@ export interface Chaos {
   readonly lagMs: number;
 }
 
+const FATES = ['refused', 'failedAfter', 'unanswered', 'late', 'limited'] as const;
+type Fate = (typeof FATES)[number];
+/** Requests among which each kind of fault comes at least once: a slow machine makes few requests, and none may be spared. */
+const DECK = 20;
+
 /** Stands between Hush and a stand-in and does what networks and providers do. Calm until told otherwise. */
 export async function startChaosProxy(target: string, random: () => number) {
   let chaos: Chaos | undefined;
   const counts = { requests: 0, refused: 0, failedAfter: 0, unanswered: 0, late: 0, limited: 0 };
   const pending = new Set<NodeJS.Timeout>();
+  let deck: (Fate | undefined)[] = [];
+
+  /** What happens to the next request. */
+  function deal(shares: Chaos): Fate | undefined {
+    if (deck.length === 0) {
+      deck = FATES.flatMap((fate) => Array<Fate | undefined>(Math.ceil(shares[fate] * DECK)).fill(fate));
+      deck = [...deck, ...Array<undefined>(Math.max(0, DECK - deck.length)).fill(undefined)]
+        .map((fate) => ({ fate, order: random() }))
+        .sort((a, b) => a.order - b.order)
+        .map(({ fate }) => fate);
+    }
+    return deck.pop();
+  }
 
   function forward(request: IncomingMessage, body: Buffer): Promise<{ status: number; type: string; body: Buffer }> {
     const url = new URL(request.url ?? '/', target);
@@ -51,44 +69,36 @@ export async function startChaosProxy(target: string, random: () => number) {
       response.writeHead(answer.status, { 'content-type': answer.type }).end(answer.body);
     };
     if (!chaos) return pass();
-    const chance = random();
-    let bound = chaos.refused;
-    if (chance < bound) {
-      counts.refused++;
-      response.writeHead(503).end();
-      return;
-    }
-    bound += chaos.limited;
-    if (chance < bound) {
-      counts.limited++;
-      response.writeHead(429, { 'retry-after': '1' }).end();
-      return;
-    }
-    bound += chaos.failedAfter;
-    if (chance < bound) {
-      counts.failedAfter++;
-      await forward(request, body);
-      response.writeHead(500).end();
-      return;
-    }
-    bound += chaos.unanswered;
-    if (chance < bound) {
-      counts.unanswered++;
-      await forward(request, body);
-      return;
-    }
-    bound += chaos.late;
-    if (chance < bound) {
-      counts.late++;
-      const { lateMs } = chaos;
-      const gone = new Promise<void>((resolve) => response.once('close', resolve));
-      await gone;
-      const timer = setTimeout(() => {
-        pending.delete(timer);
-        void forward(request, body).catch(() => undefined);
-      }, lateMs);
-      pending.add(timer);
-      return;
+    switch (deal(chaos)) {
+      case 'refused':
+        counts.refused++;
+        response.writeHead(503).end();
+        return;
+      case 'limited':
+        counts.limited++;
+        response.writeHead(429, { 'retry-after': '1' }).end();
+        return;
+      case 'failedAfter':
+        counts.failedAfter++;
+        await forward(request, body);
+        response.writeHead(500).end();
+        return;
+      case 'unanswered':
+        counts.unanswered++;
+        await forward(request, body);
+        return;
+      case 'late': {
+        counts.late++;
+        const { lateMs } = chaos;
+        const gone = new Promise<void>((resolve) => response.once('close', resolve));
+        await gone;
+        const timer = setTimeout(() => {
+          pending.delete(timer);
+          void forward(request, body).catch(() => undefined);
+        }, lateMs);
+        pending.add(timer);
+        return;
+      }
     }
     await new Promise((resolve) => setTimeout(resolve, random() * (chaos?.lagMs ?? 0)));
     await pass();

@@ -3,7 +3,7 @@ import { type ContactEvent, compareEvents } from '../../src/core/event.js';
 import type { Policy } from '../../src/core/policy.js';
 
 /**
- * The rules of `policy.md` read word by word over the raw events: no state, no compaction, no shared code with
+ * docs/decision-rules.md read word by word over the raw events: no state, no compaction, no shared code with
  * `core/decide.ts` beyond the order of events. Slow and plain on purpose. Quiet hours are left out.
  */
 export function naiveDecision(events: readonly ContactEvent[], question: Question, policy: Policy): string {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Hush, startHush } from '../support/hush.js';
 
-/** Invariant 7: nobody reaches another person's preferences by changing a token, an id or a form field. */
+/** Nobody reaches another person's preferences by changing a token, an id or a form field. */
 let hush: Hush;
 beforeAll(async () => {
   hush = await startHush();

@@ -90,7 +90,7 @@ export function createTextIn(parts: {
     } as const;
     if (act === 'stop') return stopScopes().map((scope) => ({ ...fields, type: 'opted_out', scope }));
     // Only the brand that was texted, and texts alone: nobody asks for calls by START. It lifts what STOP made here, gives
-    // no consent (policy.md rule 10), and so opens service texts; offers need a consent of their own.
+    // no consent (docs/decision-rules.md, 10), and so opens service texts; offers need a consent of their own.
     const scope = { ...EVERYTHING, brand: brand ?? '*', channel: 'sms' as const };
     return [{ ...fields, type: 'opted_in', scope, lifts: 'same_source' }];
   }

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import type { Clock } from '../../core/clock.js';
 import { maskContact } from '../../core/contact-point.js';
+import { type Facts, factsAt, standingDenials } from '../../core/decide.js';
 import { HushError } from '../../core/errors.js';
+import { presentAt } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
 import type { Accept, Subject } from '../../preferences/accept.js';
 import type { PrivateParts } from '../../preferences/private-part.js';
@@ -22,6 +24,18 @@ const stateSchema = z.object({
   destinations: z.array(z.object({}).loose()),
 });
 
+const factsJson = ({ purchaseAt, inquiryAt, ...facts }: Facts) => ({
+  ...facts,
+  ...(purchaseAt === undefined && inquiryAt === undefined
+    ? {}
+    : {
+        implied: {
+          ...(purchaseAt === undefined ? {} : { purchase: iso(purchaseAt) }),
+          ...(inquiryAt === undefined ? {} : { inquiry: iso(inquiryAt) }),
+        },
+      }),
+});
+
 export function contactRoutes(
   routes: ApiRoutes,
   parts: {
@@ -33,14 +47,14 @@ export function contactRoutes(
     readonly subjectByKey: (key: Buffer) => Promise<Subject | undefined>;
   },
 ): void {
-  const { questions, reader, accept, privateParts } = parts;
+  const { questions, reader, accept, privateParts, clock } = parts;
 
   routes.add({
     method: 'post',
     path: '/contacts/lookup',
     summary: 'What is known of a contact',
     description:
-      'The present state: denials and grants with their receipts, facts, and what each destination was told. The address is masked.',
+      'The present state: denials and grants with their receipts, the facts that decisions go by, and what each destination was told. A denial is `standing` unless it is over or was lifted for all of its scope. The address is masked.',
     scope: 'contacts',
     body: z.strictObject({ contact: contactSchema }),
     answer: stateSchema,
@@ -52,8 +66,8 @@ export function contactRoutes(
       const { contact, state } = present;
       const dataKey = contact.dataKey && privateParts.unwrapKey(key, contact.dataKey);
       const address = dataKey && contact.address && privateParts.open(dataKey, key, contact.address)?.address;
-      const facts: Record<string, unknown> = {};
-      for (const atom of state.atoms) if (atom.t === 'fact') Object.assign(facts, atom.fact);
+      const now = presentAt(state, clock.now());
+      const standing = new Set(standingDenials(state, now));
       const base = (atom: { at: number; id: string }) => ({ at: iso(atom.at), receipt: `r_${atom.id}` });
       return {
         contact: text,
@@ -69,6 +83,7 @@ export function contactRoutes(
                   scope: atom.scope,
                   ...base(atom),
                   ...(atom.until === undefined ? {} : { until: iso(atom.until) }),
+                  standing: standing.has(atom),
                 },
               ]
             : [],
@@ -86,7 +101,7 @@ export function contactRoutes(
               ]
             : [],
         ),
-        facts,
+        facts: factsJson(factsAt(state, now)),
         destinations: Object.entries(contact.told).map(([destination, told]) => ({
           destination,
           waiting: contact.marks.some((mark) => mark.destination === destination),

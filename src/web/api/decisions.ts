@@ -1,9 +1,7 @@
 import { once } from 'node:events';
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.js';
-import type { Question } from '../../core/decide.js';
 import { HushError } from '../../core/errors.js';
-import type { Asked, Questions } from '../../preferences/questions.js';
+import type { Asked, Asking, Questions } from '../../preferences/questions.js';
 import { problemOf } from '../middleware/problem.js';
 import { parseJson, utf8 } from './json.js';
 import { linesOf, TOO_LONG } from './ndjson.js';
@@ -25,9 +23,9 @@ const batchSchema = z.strictObject({
 
 export function decisionRoutes(
   routes: ApiRoutes,
-  parts: { readonly questions: Questions; readonly reader: RequestReader; readonly clock: Clock },
+  parts: { readonly questions: Questions; readonly reader: RequestReader },
 ): void {
-  const { questions, reader, clock } = parts;
+  const { questions, reader } = parts;
 
   routes.add({
     method: 'post',
@@ -40,7 +38,7 @@ export function decisionRoutes(
     answer: decisionSchema,
     async handle({ body }) {
       const { contact, ...question } = body;
-      return decisionJson(await questions.answer(reader.asked(contact), reader.question(question, clock.now())));
+      return decisionJson(await questions.answer(reader.asked(contact), reader.question(question)));
     },
   });
 
@@ -61,7 +59,7 @@ export function decisionRoutes(
         return undefined;
       }
       const { contacts, ...fields } = body;
-      const question = reader.question(fields, clock.now());
+      const question = reader.question(fields);
       const asked = contacts.map((contact, index) => {
         try {
           return reader.asked(contact);
@@ -77,7 +75,7 @@ export function decisionRoutes(
     },
   });
 
-  type Line = { asked: Asked; question: Question } | { problem: HushError };
+  type Line = { asked: Asked; question: Asking } | { problem: HushError };
 
   function readLine(line: Buffer | typeof TOO_LONG): Line {
     try {
@@ -90,7 +88,7 @@ export function decisionRoutes(
       const parsed = questionSchema.safeParse(parseJson(utf8(line)));
       if (!parsed.success) throw invalidFrom(parsed.error);
       const { contact, ...question } = parsed.data;
-      return { asked: reader.asked(contact), question: reader.question(question, clock.now()) };
+      return { asked: reader.asked(contact), question: reader.question(question) };
     } catch (error) {
       if (error instanceof HushError) return { problem: error };
       throw error;
@@ -99,7 +97,7 @@ export function decisionRoutes(
 
   async function answerLines(lines: readonly Line[]): Promise<string> {
     // Questions that are alike but for the contact are answered together.
-    const groups = new Map<string, { question: Question; members: { index: number; asked: Asked }[] }>();
+    const groups = new Map<string, { question: Asking; members: { index: number; asked: Asked }[] }>();
     lines.forEach((line, index) => {
       if ('problem' in line) return;
       const { brand, channel, purpose, topic, at } = line.question;

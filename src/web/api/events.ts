@@ -29,7 +29,7 @@ function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], un
   };
 }
 
-/** What a key's grants may lift: nothing, unless the key has the scope `lift` (faults.md: a stolen key re-enables people). */
+/** What a key's grants may lift: nothing, unless the key has the scope `lift` (a leaked key must not bring marketing back). */
 export function liftsFor(
   key: ApiKey,
   asked: 'any' | 'same_source' | 'none' | undefined,
@@ -87,7 +87,7 @@ export function eventRoutes(
   async function acceptBatch(
     items: readonly unknown[],
     key: ApiKey,
-  ): Promise<{ accepted: unknown[]; rejected: unknown[] }> {
+  ): Promise<{ answer: { accepted: unknown[]; rejected: unknown[] }; settled: boolean }> {
     const drafts = await Promise.all(
       items.map(async (item, index) => {
         try {
@@ -117,7 +117,7 @@ export function eventRoutes(
     const away = results.find((result) => result instanceof HushError && result.kind === 'unavailable');
     if (accepted.length === 0 && away) throw away;
     rejected.sort((a, b) => a.index - b.index);
-    return { accepted, rejected };
+    return { answer: { accepted, rejected }, settled: away === undefined };
   }
 
   routes.add({
@@ -131,7 +131,7 @@ export function eventRoutes(
     answer: answerSchema,
     async handle({ body, key, request, response }) {
       const wanted = request.get('idempotency-key');
-      if (wanted === undefined) return acceptBatch(body.events, key);
+      if (wanted === undefined) return (await acceptBatch(body.events, key)).answer;
       if (wanted === '' || wanted.length > 255) {
         throw new HushError('invalid', 'Idempotency-Key has 1 to 255 characters', {
           field: 'Idempotency-Key',
@@ -159,8 +159,10 @@ export function eventRoutes(
         item !== null && typeof item === 'object' && !('id' in item) ? { ...item, id: `${id}:${index}` } : item,
       );
       try {
-        const answer = await acceptBatch(events, key);
-        await writerIds.keepAnswer(id, 200, JSON.stringify(answer));
+        const { answer, settled } = await acceptBatch(events, key);
+        // What was refused only because the record was away for a moment is accepted when it is sent again.
+        if (settled) await writerIds.keepAnswer(id, 200, JSON.stringify(answer));
+        else await writerIds.releaseKey(id);
         return answer;
       } catch (error) {
         await writerIds.releaseKey(id).catch(() => undefined);

@@ -1,12 +1,11 @@
 import type { Catalog } from '../../core/catalog.js';
 import { brandById, topicById } from '../../core/catalog.js';
 import { type ContactInput, type ContactPoint, normaliseContact } from '../../core/contact-point.js';
-import type { Question } from '../../core/decide.js';
 import { HushError } from '../../core/errors.js';
 import { contactKeyBytes, contactKeyFromText, type Keyring } from '../../core/keys.js';
 import type { Channel, Purpose, Scope } from '../../core/scope.js';
 import type { Subject } from '../../preferences/accept.js';
-import type { Answer, Asked } from '../../preferences/questions.js';
+import type { Answer, Asked, Asking } from '../../preferences/questions.js';
 
 type PostalInput = Extract<ContactInput, { postal: unknown }>['postal'];
 export type ContactRequest =
@@ -70,10 +69,13 @@ export function createRequestReader(parts: { readonly catalog: Catalog; readonly
       return found;
     },
 
-    question(
-      input: { brand: string; channel: Channel; purpose: Purpose; topic?: string | undefined; at?: number | undefined },
-      now: number,
-    ): Question {
+    question(input: {
+      brand: string;
+      channel: Channel;
+      purpose: Purpose;
+      topic?: string | undefined;
+      at?: number | undefined;
+    }): Asking {
       checkScope({ brand: input.brand, ...(input.topic === undefined ? {} : { topic: input.topic }) }, '');
       if (input.brand === '*')
         throw new HushError('invalid', 'a question is about one brand', {
@@ -85,7 +87,7 @@ export function createRequestReader(parts: { readonly catalog: Catalog; readonly
         channel: input.channel,
         purpose: input.purpose,
         topic: input.topic ?? '*',
-        at: input.at ?? now,
+        at: input.at,
       };
     },
   };

@@ -3,6 +3,7 @@ import type { NextFunction, Request, RequestHandler, Response, Router } from 'ex
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
 import type { ApiKey, KeyScope } from '../../store/api-keys.js';
+import { faultsOf } from './remedies.js';
 
 export interface ApiRequest<Body, Query> {
   readonly body: Body;
@@ -31,9 +32,9 @@ export interface RouteDefinition<Body, Query> {
 
 /** The first fault in plain words, all of them in `errors`. */
 export function invalidFrom(error: z.ZodError, prefix = ''): HushError {
-  const errors = flatten(error.issues).map(({ path, message }) => ({
+  const errors = faultsOf(error.issues).map(({ path, remedy }) => ({
     field: `${prefix}${path.join('.')}` || 'body',
-    message,
+    message: remedy,
   }));
   const [first] = errors;
   return new HushError('invalid', first ? `${first.field}: ${first.message}` : 'the request is not valid', {
@@ -43,43 +44,34 @@ export function invalidFrom(error: z.ZodError, prefix = ''): HushError {
   });
 }
 
-interface Fault {
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-}
-
-const UNKNOWN = 'this field is unknown; remove it or check its spelling';
-
-/** Unknown fields get a fault each, and a union's fault names the branch that was meant. */
-function flatten(issues: readonly z.core.$ZodIssue[], base: readonly (string | number)[] = []): Fault[] {
-  return issues.flatMap((issue): Fault[] => {
-    const path = [...base, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))];
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({
-        path: [...path, key],
-        message: UNKNOWN,
-      }));
-    }
-    if (issue.code === 'invalid_union') {
-      const branches = issue.errors.map((branch) => flatten(branch, path));
-      // The alternative that was meant knows every field that was given; with none or several of them the choice itself is the fault.
-      const meant = branches.filter(
-        (branch) =>
-          branch.length > 0 && branch.every((fault) => fault.message !== UNKNOWN && fault.path.length > path.length),
-      );
-      const [closest] = meant;
-      if (closest && meant.length === 1) return closest;
-      const nested = branches.find((branch) => branch.length === 1 && branch[0]?.message.startsWith('a key is'));
-      return nested ?? [{ path, message: issue.message }];
-    }
-    if (issue.code === 'invalid_value')
-      return [{ path, message: `write one of ${issue.values.map(String).join(', ')}` }];
-    return [{ path, message: issue.message }];
-  });
-}
-
 const hasBody = (request: Request): boolean =>
   request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+
+/** Where what is asked can contradict what is there: by method and path. */
+const CONFLICTS: Readonly<Record<string, string>> = {
+  'post /events':
+    'This Idempotency-Key was used with another body. An id used before with other content rejects its event only',
+  'post /requests': 'This id was used before for another request',
+  'get /changes': 'Changes after this cursor are no longer kept; begin again with /v1/suppressions',
+  'post /webhooks': 'There are as many webhooks as there may be',
+};
+
+/** What can go wrong on a route, by status; a fault of ours (500) aside, which no caller can plan for. */
+function faultsOfRoute(route: Pick<RouteDefinition<unknown, unknown>, 'method' | 'path'>): Record<number, string> {
+  const conflict = CONFLICTS[`${route.method} ${route.path}`];
+  return {
+    400: 'A field is wrong; it is named, with the remedy',
+    401: 'No key, or one that is not known',
+    403: 'The key lacks a scope',
+    ...(route.path.includes(':') ? { 404: 'There is nothing under this id or name, or not yet' } : {}),
+    // Any body is read, also where none is asked for.
+    ...(route.method === 'get' ? {} : { 408: 'The body did not arrive in time; nothing was done' }),
+    ...(conflict === undefined ? {} : { 409: conflict }),
+    ...(route.method === 'get' ? {} : { 413: 'The body is larger than 5 MB' }),
+    429: 'Too many unknown keys from this network; Retry-After says when to try again',
+    503: 'The record cannot be reached, so nothing is confirmed; Retry-After says when to try again',
+  };
+}
 
 /** Collects routes, so that the requests checked and the description served come from the same schemas. */
 export function createApiRoutes(router: Router, authenticate: (request: Request) => Promise<ApiKey>) {
@@ -175,10 +167,7 @@ export function createApiRoutes(router: Router, authenticate: (request: Request)
                 ? { [route.answer]: { schema: z.string() } }
                 : { 'application/json': { schema: route.answer } },
           },
-          400: fault('A field is wrong; it is named, with the remedy'),
-          401: fault('No key, or one that is not known'),
-          403: fault('The key lacks a scope'),
-          503: fault('The record cannot be reached, so nothing is confirmed'),
+          ...Object.fromEntries(Object.entries(faultsOfRoute(route)).map(([status, text]) => [status, fault(text)])),
         },
       });
     },

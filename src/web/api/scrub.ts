@@ -1,7 +1,6 @@
 import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import { openCsv } from '../../suppression/csv-rows.js';
 import { SCRUB_OUTPUTS, type Scrub } from '../../suppression/scrub.js';
@@ -21,9 +20,9 @@ function begin(request: Request, response: Response): void {
 
 export function scrubRoutes(
   routes: ApiRoutes,
-  parts: { readonly scrub: Scrub; readonly reader: RequestReader; readonly clock: Clock; readonly log: Logger },
+  parts: { readonly scrub: Scrub; readonly reader: RequestReader; readonly log: Logger },
 ): void {
-  const { scrub, reader, clock, log } = parts;
+  const { scrub, reader, log } = parts;
 
   routes.add({
     method: 'post',
@@ -47,8 +46,7 @@ export function scrubRoutes(
         });
       }
       const { column, output, ...asked } = query;
-      const question = () => reader.question(asked, clock.now());
-      question();
+      const question = reader.question(asked);
       const { body, release } = bodyOf(request);
       try {
         const csv = await openCsv(body, (names) => names.includes(column));

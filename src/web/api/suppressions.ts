@@ -36,7 +36,7 @@ export function suppressionRoutes(
       after: z.string().optional(),
     }),
     answer: 'application/x-ndjson',
-    async handle({ query, key, response }) {
+    async handle({ query, key, request, response }) {
       if (query.hash === 'none' && !key.scopes.includes('export')) {
         throw new HushError('forbidden', 'readable addresses need the scope export', {
           field: 'hash',
@@ -49,11 +49,17 @@ export function suppressionRoutes(
           field: 'after',
           remedy: 'give the last `contact` you received',
         });
-      const { at: _at, ...question } = parts.reader.question(query, 0);
+      const { at: _at, ...question } = parts.reader.question(query);
       // Read first: whatever changes while the export runs comes again in the feed.
       response.set('Hush-Cursor', await parts.cursor());
-      response.set('Trailer', 'Hush-Keyed-Only');
+      // Only a chunked answer has trailers, and HTTP/1.0 knows none. RFC 9110 §6.5
+      const trailers = request.method === 'GET' && request.httpVersionMajor + request.httpVersionMinor / 10 >= 1.1;
+      if (trailers) response.set('Trailer', 'Hush-Keyed-Only');
       response.status(200).type(query.format === 'csv' ? 'text/csv' : 'application/x-ndjson');
+      if (request.method === 'HEAD') {
+        response.end();
+        return undefined;
+      }
       const csvColumns = COLUMNS.filter((column) => column !== (query.hash === 'none' ? 'hash' : 'address'));
       if (query.format === 'csv') response.write(`${csvColumns.join(',')}\r\n`);
       let keyedOnly = 0;
@@ -75,7 +81,7 @@ export function suppressionRoutes(
               : rows.map((row) => `${JSON.stringify(row)}\n`).join('');
           if (text !== '' && !response.write(text)) await once(response, 'drain');
         }
-        response.addTrailers({ 'Hush-Keyed-Only': String(keyedOnly) });
+        if (trailers) response.addTrailers({ 'Hush-Keyed-Only': String(keyedOnly) });
         response.end();
       } catch (error) {
         response.destroy(error instanceof Error ? error : new Error('failed part-way'));

@@ -1,15 +1,15 @@
-import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import { type EventId, parseEventId } from '../../core/keys.js';
 import { ALL_MARKETING } from '../../core/scope.js';
-import { consentEndedBy, scopesOfDenial } from '../../core/undo.js';
+import { scopesOfDenial } from '../../core/undo.js';
 import type { Accept, Accepted, Draft } from '../../preferences/accept.js';
 import type { Link } from '../../preferences/links.js';
 import type { Questions } from '../../preferences/questions.js';
+import { type Undo, undoDraft } from '../../preferences/undo.js';
 
 /** What a person does through a link or a form, as events. */
-export function createActs(parts: { readonly accept: Accept; readonly questions: Questions; readonly clock: Clock }) {
-  const { accept, questions, clock } = parts;
+export function createActs(parts: { readonly accept: Accept; readonly questions: Questions; readonly undo: Undo }) {
+  const { accept, questions, undo } = parts;
 
   async function isLinked(link: Link): Promise<boolean> {
     return (await questions.present(link.key))?.contact.person !== undefined;
@@ -62,18 +62,10 @@ export function createActs(parts: { readonly accept: Accept; readonly questions:
       if (!present || !first || first.destination === undefined) return undefined;
       if (through !== undefined && first.destination !== through) return undefined;
       const tag = first.destination;
-      const drafts = denials.map((denial): Draft => {
-        const consent = consentEndedBy(present.state, denial, clock.now());
-        return {
-          subject: { point: link.point },
-          type: consent ? 'consent_granted' : 'opted_in',
-          scope: denial.scope,
-          lifts: 'same_source',
-          source: { kind: 'link', destination: tag },
-          evidence: { ...evidence, undoes: `e_${event}` },
-          ...(present.contact.person === undefined ? {} : { reach: 'person' as const }),
-          ...(consent?.until === undefined ? {} : { until: consent.until }),
-        };
+      const plan = await undo.plan([link.key], { event });
+      const drafts = plan.map((undone): Draft => {
+        const draft = undoDraft(undone);
+        return { ...draft, source: { kind: 'link', destination: tag }, evidence: { ...evidence, ...draft.evidence } };
       });
       return this.all(drafts);
     },

@@ -2,6 +2,7 @@ import { type Request, type Response, Router } from 'express';
 import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { maskContact } from '../../core/contact-point.js';
+import { standingDenials } from '../../core/decide.js';
 import { CADENCES, type Cadence } from '../../core/event.js';
 import { EMPTY_STATE, type State } from '../../core/fold.js';
 import type { Policy } from '../../core/policy.js';
@@ -81,13 +82,15 @@ export function preferencePage(parts: PreferencePageParts): Router {
     const { state, contact, country } = await view(link);
     const now = clock.now();
     const { language } = pages.context(request);
-    const pause = state.atoms.find((atom) => atom.t === 'denial' && atom.type === 'paused' && (atom.until ?? 0) > now);
+    const standing = standingDenials(state, now);
+    const pause = standing
+      .filter(({ type, scope }) => type === 'paused' && (scope.brand === '*' || scope.brand === link.brand.id))
+      .reduce((latest, { until = 0 }) => Math.max(latest, until), 0);
     pages.send(request, response, 200, 'preferences', link.brand, {
       shown: options.session ? link.point.given : maskContact(link.point),
       wholePerson: contact?.person !== undefined,
-      gpc: state.atoms.some((atom) => atom.t === 'denial' && atom.type === 'gpc_received'),
-      pausedUntil:
-        pause && 'until' in pause && pause.until !== undefined ? dateWords(language, pause.until) : undefined,
+      gpc: standing.some(({ type }) => type === 'gpc_received'),
+      pausedUntil: pause > 0 ? dateWords(language, pause) : undefined,
       sections: sectionsFor(request, link, state, country),
       session: options.session,
       said: options.said,
@@ -99,7 +102,8 @@ export function preferencePage(parts: PreferencePageParts): Router {
   async function honourSignal(request: Request, link: Link): Promise<void> {
     if (request.method !== 'GET' || request.get('sec-gpc') !== '1') return;
     const { state } = await view(link);
-    if (state.atoms.some((atom) => atom.t === 'denial' && atom.type === 'gpc_received')) return;
+    // One that was lifted since does not answer a signal that is sent again.
+    if (standingDenials(state, clock.now()).some(({ type }) => type === 'gpc_received')) return;
     await acts.all([
       {
         subject: { point: link.point },
@@ -278,9 +282,11 @@ export function preferencePage(parts: PreferencePageParts): Router {
               ),
             })),
             language: pages.context(request).language,
-            standing: state.atoms.flatMap((atom) =>
-              atom.t === 'denial' ? [{ type: atom.type, scope: atom.scope, receipt: `r_${atom.id}` }] : [],
-            ),
+            standing: standingDenials(state, clock.now()).map(({ type, scope, id }) => ({
+              type,
+              scope,
+              receipt: `r_${id}`,
+            })),
           },
           null,
           2,

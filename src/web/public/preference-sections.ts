@@ -1,7 +1,7 @@
 import { type Brand, type Catalog, say, type Topic, topicsOf } from '../../core/catalog.js';
 import { decide } from '../../core/decide.js';
 import { CADENCES, type Cadence } from '../../core/event.js';
-import type { State } from '../../core/fold.js';
+import { presentAt, type State } from '../../core/fold.js';
 import type { Policy } from '../../core/policy.js';
 import { type Channel, MARKETING_PURPOSES, type Purpose, type Scope } from '../../core/scope.js';
 import type { PageContext } from './pages.js';
@@ -53,7 +53,8 @@ export function preferenceSections(parts: {
   readonly page: PageContext;
   readonly channelName: (channel: string) => string;
 }): Section[] {
-  const { catalog, policy, brand, state, now, page } = parts;
+  const { catalog, policy, brand, state, page } = parts;
+  const now = presentAt(state, parts.now);
   const { language, t } = page;
   const context = { policy, ignoreQuietHours: true, ...(parts.country ? { country: parts.country } : {}) };
   const ask = (from: string, channel: Channel, purpose: Purpose, topic: string) =>

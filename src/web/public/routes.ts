@@ -88,9 +88,14 @@ export function publicRoutes(parts: PublicParts): Router {
     request: Request,
     response: Response,
     status: number,
-    values: { done: boolean; error?: string; address?: string },
+    values: { done: boolean; byPhone?: boolean; error?: string; address?: string },
   ): void {
-    pages.send(request, response, status, 'lost-link', undefined, { error: undefined, address: '', ...values });
+    pages.send(request, response, status, 'lost-link', undefined, {
+      error: undefined,
+      address: '',
+      byPhone: false,
+      ...values,
+    });
   }
 
   router.get('/preferences', (request, response) => showForm(request, response, 200, { done: false }));
@@ -149,7 +154,8 @@ export function publicRoutes(parts: PublicParts): Router {
         until: now + FRESH_FOR,
       });
     }
-    return showForm(request, response, 200, { done: true });
+    // What was entered is known to whoever entered it; whether we know it is not said.
+    return showForm(request, response, 200, { done: true, byPhone: point.type === 'phone' });
   });
 
   router.get('/confirm/:token', async (request, response) => {

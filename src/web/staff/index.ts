@@ -12,6 +12,7 @@ import type { Links } from '../../preferences/links.js';
 import type { Post } from '../../preferences/post.js';
 import type { PrivateParts } from '../../preferences/private-part.js';
 import type { Receipts } from '../../preferences/receipts.js';
+import { createUndo } from '../../preferences/undo.js';
 import type { WakeupQueue } from '../../queue.js';
 import { createApprovals } from '../../staff/approvals.js';
 import { type AuditTrail, createAuditTrail } from '../../staff/audit-trail.js';
@@ -105,7 +106,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
   });
   const calls = createCalls({
     accept,
-    contacts,
+    undo: createUndo({ contacts, persons, clock }),
     store: stores.staffCalls,
     links,
     post: parts.post,

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { HushError } from '../../../src/core/errors.js';
+import { contactKeyFromText } from '../../../src/core/keys.js';
 import { API_KEY, type Hush, startHush } from '../../support/hush.js';
 
 let hush: Hush;
@@ -55,6 +57,62 @@ describe('every field of a question wrong once', () => {
     expect([response.status, problem.status]).toEqual([400, 400]);
     expect(problem.field).toBe(field);
     expect(problem.remedy ?? '').not.toBe('');
+  });
+});
+
+describe('a remedy says what to write, in the words of the API', () => {
+  const events = (change: object) => ({ events: [{ ...event, ...change }] });
+  const batch = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
+  test.each<[string, unknown, string, string]>([
+    ['/v1/decisions', { ...question, brand: undefined }, 'brand', 'this field is needed; give a text'],
+    ['/v1/decisions', { ...question, brand: 7 }, 'brand', 'give a text'],
+    ['/v1/decisions', { ...question, brand: '' }, 'brand', 'give at least 1 character'],
+    ['/v1/decisions', { ...question, brand: 'x'.repeat(33) }, 'brand', 'give at most 32 characters'],
+    ['/v1/decisions', { ...question, channel: 7 }, 'channel', 'write one of email, sms, voice, mail, push, web, ads'],
+    ['/v1/decisions', [], 'body', 'give an object'],
+    ['/v1/decisions', { ...question, contact: { email: 7 } }, 'contact.email', 'give a text'],
+    [
+      '/v1/decisions',
+      { ...question, contact: 'ana@example.com' },
+      'contact',
+      'give exactly one of email, phone, postal, id ("system:value") or key ("c_…")',
+    ],
+    ['/v1/decisions/batch', { ...batch, contacts: contact }, 'contacts', 'give a list'],
+    ['/v1/links', { links: [] }, 'links', 'give at least 1 item'],
+    ['/v1/events', events({ type: 'profile', minor: 'no' }), 'events.0.minor', 'give true or false'],
+    ['/v1/events', events({ source: null }), 'events.0.source', 'give an object'],
+    [
+      '/v1/events',
+      events({ source: { kind: 'api', evidence: { text: 'x'.repeat(901) } } }),
+      'events.0.source.evidence.text',
+      'give at most 900 characters',
+    ],
+    [
+      '/v1/events',
+      events({ source: { kind: 'api', evidence: { text: [] } } }),
+      'events.0.source.evidence.text',
+      'give a text, a number, true or false, or null',
+    ],
+    [
+      '/v1/events',
+      events({ source: { kind: 'api', evidence: { ['x'.repeat(65)]: 1 } } }),
+      `events.0.source.evidence.${'x'.repeat(65)}`,
+      'the name of this field: give at most 64 characters',
+    ],
+    [
+      '/v1/events',
+      events({ colour: 'red' }),
+      'events.0.colour',
+      'this field is unknown; remove it or check its spelling',
+    ],
+    ['/v1/changes?limit=many', undefined, 'limit', 'give a number'],
+    ['/v1/changes?limit=1.5', undefined, 'limit', 'give a whole number'],
+    ['/v1/changes?limit=0', undefined, 'limit', 'give at least 1'],
+    ['/v1/changes?limit=20000', undefined, 'limit', 'give at most 10000'],
+  ])('%s %j: %s', async (to, body, field, remedy) => {
+    const response = body === undefined ? await hush.get(to) : await hush.post(to, body);
+    const answer = (await response.json()) as Problem & { rejected?: readonly { problem: Problem }[] };
+    expect(answer.rejected?.[0]?.problem ?? answer).toMatchObject({ status: 400, field, remedy });
   });
 });
 
@@ -175,7 +233,6 @@ describe('a retry', () => {
     await hush.settle();
     expect(again).toEqual(first);
     expect(third).toEqual(first);
-    const { contactKeyFromText } = await import('../../../src/core/keys.js');
     const { accepted } = first as { accepted: { contact: string }[] };
     const key = contactKeyFromText(accepted[0]?.contact ?? '') ?? Buffer.alloc(0);
     expect(await hush.hush.stores.ledger.ofContact(key)).toHaveLength(1);
@@ -186,6 +243,35 @@ describe('a retry', () => {
       events: [own('b1', { type: 'objected' })],
     });
     expect(rejected[0]?.problem.code).toBe('id_reused');
+  });
+  test('with an Idempotency-Key, of what was refused only because the record was away, is accepted', async () => {
+    const headers = { 'idempotency-key': 'request-away' };
+    const person = { email: 'away@example.com' };
+    const body = {
+      events: [
+        { ...event, contact: { email: 'present@example.com' } },
+        { ...event, contact: person },
+      ],
+    };
+    const { contacts } = hush.hush.stores;
+    const { append } = contacts;
+    const known = await hush.ask<{ contact: string }>('/v1/contacts/lookup', { contact: person });
+    const key = contactKeyFromText(known.contact) ?? Buffer.alloc(0);
+    Object.assign(contacts, {
+      append: async (items: Parameters<typeof append>[0]) => {
+        const others = items.filter((item) => !item.key.equals(key));
+        const results = others.length > 0 ? await append(others) : [];
+        return items.map((item) => (item.key.equals(key) ? new HushError('unavailable', 'away', {}) : results.shift()));
+      },
+    });
+    const first = await (await hush.post('/v1/events', body, headers)).json();
+    Object.assign(contacts, { append });
+    expect(first).toMatchObject({ accepted: [{ index: 0 }], rejected: [{ index: 1, problem: { status: 503 } }] });
+    expect(await (await hush.post('/v1/events', body, headers)).json()).toMatchObject({
+      accepted: [(first as { accepted: object[] }).accepted[0], { index: 1 }],
+      rejected: [],
+    });
+    expect(await hush.decide(person)).toMatchObject({ allowed: false, reason: 'opted_out' });
   });
   test('with an Idempotency-Key has the same answer; with another body it is a 409', async () => {
     const headers = { 'idempotency-key': 'request-1' };

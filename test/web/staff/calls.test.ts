@@ -209,7 +209,7 @@ describe('the day’s calls', () => {
     expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
   });
 
-  test('undoing gives back the consent that the call had ended', async () => {
+  test('undoing gives back the consent that the call had ended, to whom it was given and no wider', async () => {
     const cleo = await makeCustomer(hush, 'Cleo');
     await hush.ask('/v1/events', {
       events: [
@@ -221,14 +221,17 @@ describe('the day’s calls', () => {
         },
       ],
     });
-    const sms = () => hush.decide(cleo.email, 'sweepstakes', { channel: 'email', brand: 'jmf' });
-    expect(await sms()).toMatchObject({ allowed: true });
+    const sms = (contact: object = cleo.email, purpose = 'promotion') =>
+      hush.decide(contact, purpose, { channel: 'sms', brand: 'jmf', at: '2030-06-15T18:00:00Z' });
+    expect(await sms()).toMatchObject({ allowed: true, reason: 'consented' });
     const id = callIdOf(await call(agent, 'cleo@example.com'));
-    expect(await sms()).toMatchObject({ allowed: false });
+    expect(await sms()).toMatchObject({ allowed: false, reason: 'opted_out' });
     await supervisor.post(`/staff/calls/${id}/undo`, { reason: 'meant another Cleo' });
-    expect(await sms()).toMatchObject({ allowed: true });
-    // Every address of the person, too.
+    expect(await sms()).toMatchObject({ allowed: true, reason: 'consented' });
+    expect(await sms(cleo.email, 'sweepstakes')).toMatchObject({ allowed: false, reason: 'consent_missing' });
+    // Every address of the person may be written to again; the consent is not theirs.
     expect(await hush.decide(cleo.postal, 'sweepstakes', { channel: 'mail' })).toMatchObject({ allowed: true });
+    expect(await sms(cleo.postal)).toMatchObject({ allowed: false, reason: 'consent_missing' });
   });
 
   test('nobody undoes their own call', async () => {

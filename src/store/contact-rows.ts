@@ -1,0 +1,166 @@
+import { Schema } from 'mongoose';
+import type { ContactType } from '../core/contact-point.js';
+import type { ContactEvent } from '../core/event.js';
+import { EMPTY_STATE, type State } from '../core/fold.js';
+import { binary, bytesOf } from './binary.js';
+
+/** An event as stored: what is personal in it is sealed. */
+export interface StoredEvent extends ContactEvent {
+  /** Brand and campaign of the link it came through. */
+  readonly link?: { readonly brand: string; readonly campaign?: string };
+  /** Id and version of the notice a consent was given under. */
+  readonly notice?: { readonly id: string; readonly version: string };
+  readonly reach?: 'person';
+  /** Address, evidence and the writer's own id: under the ingest key while pending, under the contact's data key in the ledger. */
+  readonly sealed?: Buffer;
+}
+
+/** What a destination was told of a contact, by binding. */
+export interface ToldBinding {
+  readonly suppressed: boolean;
+  /** ms */
+  readonly at: number;
+  readonly status: 'accepted' | 'in_force';
+  readonly event?: string;
+}
+export interface Told {
+  readonly bindings: Readonly<Record<string, ToldBinding>>;
+  readonly version: number;
+  readonly configuration: string;
+  /** ms; when a lift was last begun. */
+  readonly liftedAt?: number;
+  /** The last call whose outcome was never learned: when that was (ms), and the state it asked for. It may land late. */
+  readonly stalled?: { readonly at: number; readonly desired: string };
+  /** The provider refuses this address: not sent again until the desired state is another. */
+  readonly parked?: { readonly desired: string; readonly why: string; readonly at: number };
+}
+
+/** Says that a destination may not know the latest: cleared only for the version that was sent. */
+export interface Mark {
+  readonly destination: string;
+  readonly version: number;
+  /** ms; not to be taken before. While a worker has it: the end of its lease. */
+  readonly due: number;
+  /** ms; when the contact was first marked. */
+  readonly since: number;
+  /** Lease of the worker that has it. */
+  readonly by?: string;
+  /**
+   * Bindings whose state at the provider is in doubt, because a call may have reached it without being recorded, or a
+   * comparison found otherwise. What is denied is said again; what is allowed is lifted, an entry there being our own.
+   */
+  readonly doubt?: readonly string[];
+  /** The state that the call in doubt asked for. */
+  readonly attempted?: string;
+  /** Nobody waits for it: a re-evaluation, a comparison or the clock made it. What was just said goes first. */
+  readonly backfill?: boolean;
+  /** The state is told; it is to be asserted once more after a lift's deadline. */
+  readonly again?: boolean;
+  readonly failures?: number;
+}
+
+/** A mark as the projector makes it: lease and attempts are the worker's. */
+export type NewMark = Pick<Mark, 'destination' | 'version' | 'due' | 'since' | 'backfill'>;
+
+export interface Contact {
+  readonly key: Buffer;
+  readonly type: ContactType;
+  readonly country?: string;
+  readonly rev: number;
+  /** Number of its last ledger entry. */
+  readonly entries: number;
+  readonly state: State;
+  readonly pending: readonly StoredEvent[];
+  /** Counts overflow documents ever begun since the last drain. */
+  readonly overflow: number;
+  /** True when `pending` may lack some of the overflow. */
+  readonly more?: boolean;
+  readonly marks: readonly Mark[];
+  readonly told: Readonly<Record<string, Told>>;
+  readonly dataKey?: Buffer;
+  readonly address?: Buffer;
+  readonly keyedOnly: boolean;
+  readonly erasing: boolean;
+  readonly person?: string;
+  readonly configuration?: string;
+}
+
+/** Contacts: the snapshot, what is pending, marks and what destinations were told. */
+export const contactSchema = new Schema(
+  {
+    _id: { type: Buffer, required: true },
+    type: String,
+    country: String,
+    rev: Number,
+    entries: Number,
+    state: Schema.Types.Mixed,
+    pending: [Schema.Types.Mixed],
+    overflow: Number,
+    dirty: Date,
+    wakeAt: Date,
+    marks: [Schema.Types.Mixed],
+    told: Schema.Types.Mixed,
+    parked: Schema.Types.Mixed,
+    dataKey: Buffer,
+    address: Buffer,
+    keyedOnly: Boolean,
+    erasing: Boolean,
+    person: String,
+    configuration: String,
+    feed: Number,
+    feedScopes: [Schema.Types.Mixed],
+    firstSeen: Date,
+  },
+  { collection: 'contacts', versionKey: false, minimize: false },
+);
+// What the projector and the sweeper look for is rare at any moment: sparse indexes stay small.
+contactSchema.index({ dirty: 1 }, { sparse: true });
+contactSchema.index({ wakeAt: 1 }, { sparse: true });
+contactSchema.index({ 'marks.destination': 1, 'marks.backfill': 1, 'marks.due': 1 }, { sparse: true });
+contactSchema.index({ erasing: 1 }, { sparse: true });
+contactSchema.index({ person: 1 }, { sparse: true });
+contactSchema.index({ feed: 1 }, { sparse: true });
+contactSchema.index({ configuration: 1, _id: 1 });
+
+/** Events beyond those that a contact holds itself. */
+export const overflowSchema = new Schema(
+  { _id: String, contact: Buffer, event: Schema.Types.Mixed },
+  { collection: 'overflow', versionKey: false },
+);
+overflowSchema.index({ contact: 1 });
+
+export interface Row {
+  _id: unknown;
+  [field: string]: unknown;
+}
+
+export function eventFrom(row: Row): StoredEvent {
+  const { _id, sealed, ...rest } = row;
+  return { ...rest, id: String(rest.id), ...(sealed ? { sealed: bytesOf(sealed) } : {}) } as unknown as StoredEvent;
+}
+
+export function contactFrom(row: Row): Contact {
+  return {
+    key: bytesOf(row._id),
+    type: (row.type ?? 'email') as ContactType,
+    rev: Number(row.rev ?? 0),
+    entries: Number(row.entries ?? 0),
+    state: (row.state ?? EMPTY_STATE) as State,
+    pending: ((row.pending ?? []) as Row[]).map(eventFrom),
+    overflow: Number(row.overflow ?? 0),
+    marks: (row.marks ?? []) as Mark[],
+    told: (row.told ?? {}) as Record<string, Told>,
+    keyedOnly: row.keyedOnly === true,
+    erasing: row.erasing === true,
+    ...(row.country ? { country: String(row.country) } : {}),
+    ...(row.dataKey ? { dataKey: bytesOf(row.dataKey) } : {}),
+    ...(row.address ? { address: bytesOf(row.address) } : {}),
+    ...(row.person ? { person: String(row.person) } : {}),
+    ...(row.configuration ? { configuration: String(row.configuration) } : {}),
+  };
+}
+
+export function eventRow(event: StoredEvent): Record<string, unknown> {
+  const { sealed, ...rest } = event;
+  return sealed ? { ...rest, sealed: binary(sealed) } : { ...rest };
+}

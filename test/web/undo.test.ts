@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type Hush, startHush } from '../support/hush.js';
+
+const DAY = 86_400_000;
+const time = { ahead: 0 };
+let hush: Hush;
+beforeAll(async () => {
+  hush = await startHush({ machineTime: () => Date.now() + time.ahead });
+});
+afterAll(() => hush?.stop());
+
+let count = 0;
+async function someone(events: readonly object[] = []) {
+  const contact = { email: `undo${count++}@example.com` };
+  if (events.length > 0) {
+    await hush.ask('/v1/events', { events: events.map((event) => ({ contact, source: { kind: 'form' }, ...event })) });
+  }
+  const scope = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
+  const { preferencesUrl } = await hush.ask<{ preferencesUrl: string }>('/v1/links', { contact, ...scope });
+  const page = hush.url + new URL(preferencesUrl).pathname;
+  const act = async (fields: Record<string, string>) => {
+    const answer = await fetch(page, { method: 'POST', body: new URLSearchParams(fields) });
+    expect(answer.status).toBe(200);
+    return answer.text();
+  };
+  const undoOf = (html: string) => /name="undo" value="([^"]+)"/.exec(html)?.[1] ?? '';
+  const reason = async (channel: string, purpose: string) =>
+    (await hush.decide(contact, purpose, { channel, at: '2030-06-15T18:00:00Z' })).reason;
+  return { contact, page, act, undoOf, reason };
+}
+
+describe('undo on the page gives back what was there before, and no more', () => {
+  test('of “stop all”: who had consented to nothing has still consented to nothing', async () => {
+    const { act, undoOf, reason } = await someone();
+    const stopped = await act({ act: 'stop-all' });
+    expect(await reason('email', 'promotion')).toBe('opted_out');
+    await act({ act: 'undo', undo: undoOf(stopped) });
+    expect(await reason('email', 'promotion')).toBe('not_objected');
+    expect(await reason('sms', 'promotion')).toBe('consent_missing');
+    expect(await reason('email', 'partner_promotion')).toBe('consent_missing');
+  });
+
+  test('of “stop all”: a narrow consent comes back as narrow as it was, under what it restores', async () => {
+    const { contact, act, undoOf, reason } = await someone([
+      { type: 'consent_granted', scope: { brand: 'jmf', channel: 'sms', purpose: 'promotion' } },
+    ]);
+    await act({ act: 'undo', undo: undoOf(await act({ act: 'stop-all' })) });
+    expect(await reason('sms', 'promotion')).toBe('consented');
+    expect(await reason('sms', 'sweepstakes')).toBe('consent_missing');
+    expect(await reason('email', 'partner_promotion')).toBe('consent_missing');
+    const { grants } = await hush.ask<{ grants: { type: string; scope: object }[] }>('/v1/contacts/lookup', {
+      contact,
+    });
+    expect(grants.filter(({ type }) => type === 'consent_granted').map(({ scope }) => scope)).toEqual([
+      { brand: 'jmf', channel: 'sms', purpose: 'promotion', topic: '*' },
+      { brand: 'jmf', channel: 'sms', purpose: 'promotion', topic: '*' },
+    ]);
+  });
+
+  test('of a pause: no consent is made, and the page no longer says that everything is paused', async () => {
+    const { page, act, undoOf, reason } = await someone();
+    const paused = await act({ act: 'save', pause: '30' });
+    expect(paused).toContain('Everything is paused until');
+    await act({ act: 'undo', undo: undoOf(paused) });
+    expect(await reason('sms', 'promotion')).toBe('consent_missing');
+    expect(await (await fetch(page)).text()).not.toContain('Everything is paused until');
+  });
+});
+
+test('a privacy signal that was lifted is no longer shown as honoured, and counts again when it comes again', async () => {
+  const { contact, page } = await someone();
+  const open = async (headers: Record<string, string> = {}) => (await fetch(page, { headers })).text();
+  expect(await open()).not.toMatch(/signal/i);
+  expect(await open({ 'sec-gpc': '1' })).toMatch(/signal/i);
+  expect(await hush.decide(contact, 'retargeting')).toMatchObject({ allowed: false, reason: 'gpc' });
+  const purposes = ['retargeting', 'lookalike_seed', 'lookalike_target', 'partner_promotion', 'affiliate_promotion'];
+  await hush.ask('/v1/events', {
+    events: purposes.map((purpose) => ({ contact, type: 'opted_in', scope: { purpose }, source: { kind: 'form' } })),
+  });
+  expect(await hush.decide(contact, 'retargeting')).toMatchObject({ allowed: true });
+  expect(await open()).not.toMatch(/signal/i);
+  time.ahead += 1000;
+  expect(await open({ 'sec-gpc': '1' })).toMatch(/signal/i);
+  expect(await hush.decide(contact, 'retargeting')).toMatchObject({ allowed: false, reason: 'gpc' });
+});
+
+test('a phone on the page for lost links is told in words that no link comes to phones', async () => {
+  const ask = async (address: string, language: string) =>
+    (
+      await fetch(`${hush.url}/preferences?lang=${language}`, {
+        method: 'POST',
+        body: new URLSearchParams({ act: 'send', address }),
+      })
+    ).text();
+  expect(await ask('+1 608 555 0175', 'en')).toContain('We send no links to phones');
+  expect(await ask('+1 608 555 0175', 'es')).toContain('No enviamos enlaces a teléfonos');
+  expect(await ask('someone-else@example.com', 'en')).toContain('it is on its way');
+});
+
+describe('what is acknowledged is in force, however the clock of whoever sent it goes', () => {
+  const ahead = (ms: number) => new Date(Date.now() + time.ahead + ms).toISOString();
+  const optOut = (contact: object, at: string) => ({
+    events: [{ contact, type: 'opted_out', scope: { brand: 'jmf' }, at, source: { kind: 'api' } }],
+  });
+
+  test('a second opt-out dated ahead changes nothing of the first: decision, destination, export and page', async () => {
+    const { contact, page } = await someone([{ type: 'opted_out', scope: { brand: 'jmf' } }]);
+    await hush.settle();
+    const held = async () => {
+      const { destinations } = await hush.ask<{ destinations: { bindings: { suppressed: boolean }[] }[] }>(
+        '/v1/contacts/lookup',
+        { contact },
+      );
+      return destinations.map(({ bindings }) => bindings.map(({ suppressed }) => suppressed));
+    };
+    expect(await held()).toEqual([[true]]);
+    await hush.ask('/v1/events', optOut(contact, ahead(4 * 60_000)));
+    await hush.settle();
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
+    expect(await held()).toEqual([[true]]);
+    const query = new URLSearchParams({ brand: 'jmf', channel: 'email', purpose: 'promotion' });
+    expect(await (await hush.get(`/v1/suppressions?${query}`)).text()).toContain(contact.email);
+    expect(await (await fetch(page)).text()).not.toMatch(/name="t\.email\.[a-z]+" value="1" checked/);
+  });
+
+  test('a first opt-out dated ahead counts at once', async () => {
+    const { contact } = await someone();
+    await hush.ask('/v1/events', optOut(contact, ahead(4 * 60_000)));
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
+  });
+
+  test('one that a machine with a clock ahead of ours accepted counts here too, and is told', async () => {
+    const { contact } = await someone();
+    time.ahead += 30_000;
+    await hush.ask('/v1/events', { events: optOut(contact, ahead(0)).events.map(({ at: _at, ...event }) => event) });
+    time.ahead -= 30_000;
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
+    await hush.settle();
+    const { destinations } = await hush.ask<{ destinations: { bindings: { suppressed: boolean }[] }[] }>(
+      '/v1/contacts/lookup',
+      { contact },
+    );
+    expect(destinations).toMatchObject([{ bindings: [{ suppressed: true }] }]);
+  });
+
+  test('more than five minutes ahead is refused, and the same id can be sent again, corrected', async () => {
+    const { contact } = await someone();
+    const send = (at: string) =>
+      hush.ask<{ accepted: unknown[]; rejected: { problem: { field: string } }[] }>('/v1/events', {
+        events: optOut(contact, at).events.map((event) => ({ ...event, id: 'slip' })),
+      });
+    expect((await send(ahead(6 * 60_000))).rejected[0]?.problem.field).toBe('events.0.at');
+    expect(await send(ahead(-DAY))).toMatchObject({ accepted: [{ index: 0 }], rejected: [] });
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
+  });
+});
