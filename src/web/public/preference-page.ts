@@ -3,7 +3,6 @@ import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { maskContact } from '../../core/contact-point.js';
 import { standingDenials } from '../../core/decide.js';
-import { CADENCES, type Cadence } from '../../core/event.js';
 import { EMPTY_STATE, type State } from '../../core/fold.js';
 import type { Policy } from '../../core/policy.js';
 import { ALL_MARKETING, GPC_PURPOSES } from '../../core/scope.js';
@@ -13,10 +12,11 @@ import type { Post } from '../../preferences/post.js';
 import type { Questions } from '../../preferences/questions.js';
 import type { Ledger } from '../../store/ledger.js';
 import type { Tickets } from '../../store/tickets.js';
-import { iso } from '../api/requests.js';
 import type { Acts } from './acts.js';
+import { ownData } from './own-data.js';
 import type { Pages } from './pages.js';
-import { preferenceSections, type Row } from './preference-sections.js';
+import { changesFrom } from './preference-changes.js';
+import { preferenceSections } from './preference-sections.js';
 
 const DAY = 86_400_000;
 
@@ -174,26 +174,6 @@ export function preferencePage(parts: PreferencePageParts): Router {
     return session?.kind === 'session' && session.key.equals(link.key) ? given : undefined;
   }
 
-  function changesFrom(
-    body: Record<string, unknown>,
-    rows: readonly Row[],
-  ): { turned: Row[]; cadences: { row: Row; cadence: Cadence }[] } {
-    const turned = rows.filter((row) => {
-      const was = body[`was.${row.name}`];
-      if (was !== '0' && was !== '1') return false;
-      // Compared with what the page showed, not with what is now: an old page changes only what was touched on it.
-      return (was === '1') !== (body[row.name] === '1');
-    });
-    const cadences = rows.flatMap((row) => {
-      if (!row.cadence) return [];
-      const chosen = body[row.cadence.name];
-      if (chosen === undefined || chosen === body[`was.${row.cadence.name}`]) return [];
-      const cadence = CADENCES.find((item) => item === chosen);
-      return cadence ? [{ row, cadence }] : [];
-    });
-    return { turned, cadences };
-  }
-
   async function save(request: Request, link: Link, session: string | undefined): Promise<Said> {
     const body: Record<string, unknown> = request.body ?? {};
     const { t, language } = pages.context(request);
@@ -249,49 +229,20 @@ export function preferencePage(parts: PreferencePageParts): Router {
   async function download(request: Request, response: Response, link: Link): Promise<void> {
     const { state, contact } = await view(link);
     const history = contact ? await ledger.ofContact(contact.key) : [];
-    const events = [...history.map(({ event }) => event), ...(contact?.pending ?? [])];
+    const held = ownData({
+      link,
+      state,
+      contact,
+      events: [...history.map(({ event }) => event), ...(contact?.pending ?? [])],
+      language: pages.context(request).language,
+      now: clock.now(),
+    });
     response
       .status(200)
       .set('Content-Disposition', 'attachment; filename="my-preferences.json"')
       .set('Cache-Control', 'no-store')
       .type('application/json')
-      .send(
-        JSON.stringify(
-          {
-            contact: { type: link.point.type, address: link.point.given },
-            made: iso(clock.now()),
-            events: events.map(
-              ({ id, type, at, scope, source, until, cadence, notice, relationship, jurisdiction, timeZone }) => ({
-                receipt: `r_${id}`,
-                type,
-                at: iso(at),
-                scope,
-                source: source.kind,
-                cadence,
-                notice,
-                relationship,
-                jurisdiction,
-                timeZone,
-                ...(until === undefined ? {} : { until: iso(until) }),
-              }),
-            ),
-            told: Object.entries(contact?.told ?? {}).map(([destination, told]) => ({
-              destination,
-              bindings: Object.fromEntries(
-                Object.entries(told.bindings).map(([name, { suppressed, at }]) => [name, { suppressed, at: iso(at) }]),
-              ),
-            })),
-            language: pages.context(request).language,
-            standing: standingDenials(state, clock.now()).map(({ type, scope, id }) => ({
-              type,
-              scope,
-              receipt: `r_${id}`,
-            })),
-          },
-          null,
-          2,
-        ),
-      );
+      .send(JSON.stringify(held, null, 2));
   }
 
   async function sendFresh(request: Request, link: Link): Promise<void> {
