@@ -32,6 +32,9 @@ export function createEvery(parts: {
       await Promise.all(chores.map(once));
     },
 
+    /** True from `stop` on: a chore that works in rounds ends after the one it is at. */
+    isStopped: (): boolean => stopped,
+
     start(): void {
       for (const chore of chores) {
         const again = () => {

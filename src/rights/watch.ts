@@ -6,6 +6,7 @@ import { HushError } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
 import { needsVerification } from '../core/request.js';
 import { type Alert, calendarDay, dueAlerts, dueOf, purgeAt } from '../core/request-clock.js';
+import { createEvery } from '../every.js';
 import type { Post } from '../preferences/post.js';
 import type { Leader } from '../store/leader.js';
 import type { RequestFiles } from '../store/request-files.js';
@@ -57,9 +58,7 @@ export function createWatch(parts: {
   readonly onAlert: (kind: Alert['kind']) => void;
 }) {
   const { store, records, post, leader, catalog, policy, clock, log } = parts;
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> | undefined;
-  let stopped = false;
+  const loop = createEvery({ log, everyMs: EVERY, chores: { 'watching requests': round } });
   let purgedAt = Number.NEGATIVE_INFINITY;
 
   const date = (time: number) => new Intl.DateTimeFormat('en-US', { dateStyle: 'long', timeZone: 'UTC' }).format(time);
@@ -132,7 +131,7 @@ export function createWatch(parts: {
   }
 
   async function lookAtAll(): Promise<void> {
-    for (let after = ''; !stopped; ) {
+    for (let after = ''; !loop.isStopped(); ) {
       const page = await store.open(after, PAGE);
       for (const record of page) {
         await look(record).catch((error: unknown) => {
@@ -166,7 +165,7 @@ export function createWatch(parts: {
         await parts.purgeLetters?.(record.id);
         if (await store.purge(record)) count++;
       }
-      if (over.length === 0 || stopped) break;
+      if (over.length === 0 || loop.isStopped()) break;
     }
     purgedAt = performance.now();
     if (count > 0) log.info({ count }, 'records of requests were purged: their time is over');
@@ -179,41 +178,22 @@ export function createWatch(parts: {
       ['letters', sendLetters],
       ['purge', purge],
     ] as const) {
-      if (stopped) return;
+      if (loop.isStopped()) return;
       await run().catch((error: unknown) => log.warn({ err: error, task }, 'watching requests failed; it comes again'));
     }
   }
 
-  function once(): Promise<void> {
-    running ??= round().finally(() => {
-      running = undefined;
-    });
-    return running;
-  }
-
   return {
-    once,
+    once: loop.once,
+    start: loop.start,
     /** Also what the next hour would do. */
     async everything(): Promise<void> {
       purgedAt = Number.NEGATIVE_INFINITY;
-      await once();
-    },
-
-    start(): void {
-      const again = () => {
-        void once()
-          .catch((error: unknown) => log.warn({ err: error }, 'watching requests failed; it comes again'))
-          .then(() => {
-            if (!stopped) timer = setTimeout(again, EVERY);
-          });
-      };
-      again();
+      await loop.once();
     },
 
     async stop(): Promise<void> {
-      stopped = true;
-      clearTimeout(timer);
-      await running;
+      await loop.stop();
       await leader.release().catch(() => undefined);
     },
   };

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.js';
 import { recordedAt } from '../core/clock.js';
 import type { EventType } from '../core/event.js';
 import type { Keyring } from '../core/keys.js';
+import { createEvery } from '../every.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import type { TrailStore } from '../store/audit-trail.js';
 import type { Contacts } from '../store/contacts.js';
@@ -69,9 +70,11 @@ export function createLedgerFollower(parts: {
   readonly intervalMs?: number;
 }) {
   const { contacts, statistics, lookup, privateParts, keyring, leader, clock, logger } = parts;
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> | undefined;
-  let stopped = false;
+  const loop = createEvery({
+    log: logger,
+    everyMs: parts.intervalMs ?? EVERY,
+    chores: { 'following the ledger': round },
+  });
   let told = new Map<string, Record<string, number>>();
   let flushedAt = 0;
 
@@ -101,7 +104,7 @@ export function createLedgerFollower(parts: {
     for (;;) {
       const from = await statistics.next();
       const { size } = await leaves.reached();
-      if (from >= size || stopped) return;
+      if (from >= size || loop.isStopped()) return;
       const rows = await leaves.range(from, Math.min(size, from + BATCH));
       const bodies = await queue.bodies(rows.filter((row) => row.empties === undefined));
       const entries = [...bodies.values()];
@@ -127,17 +130,9 @@ export function createLedgerFollower(parts: {
     if (await leader.hold()) await follow();
   }
 
-  function once(): Promise<void> {
-    running ??= round()
-      .catch((error: unknown) => logger.warn({ err: error }, 'following the ledger failed; it comes again'))
-      .finally(() => {
-        running = undefined;
-      });
-    return running;
-  }
-
   return {
-    once,
+    once: loop.once,
+    start: loop.start,
     flush,
 
     /** Counts how long (s) it took until a destination knew. */
@@ -150,19 +145,8 @@ export function createLedgerFollower(parts: {
       told.set(destination, buckets);
     },
 
-    start(): void {
-      const again = () => {
-        void once().then(() => {
-          if (!stopped) timer = setTimeout(again, parts.intervalMs ?? EVERY);
-        });
-      };
-      again();
-    },
-
     async stop(): Promise<void> {
-      stopped = true;
-      clearTimeout(timer);
-      await running;
+      await loop.stop();
       await flush();
       await leader.release().catch(() => undefined);
     },

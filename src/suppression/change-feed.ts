@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { createEvery } from '../every.js';
 import type { Changes } from '../store/changes.js';
 import type { Contacts } from '../store/contacts.js';
 import type { Leader } from '../store/leader.js';
@@ -19,15 +20,13 @@ export function createChangeFeed(parts: {
   readonly intervalMs?: number;
 }) {
   const { changes, contacts, leader, log } = parts;
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> | undefined;
-  let stopped = false;
+  const loop = createEvery({ log, everyMs: parts.intervalMs ?? 300, chores: { 'numbering changes': number } });
 
   async function number(): Promise<void> {
     if (!(await leader.hold())) return;
     for (;;) {
       const marked = await contacts.unnumbered(BATCH);
-      if (marked.length === 0 || stopped) return;
+      if (marked.length === 0 || loop.isStopped()) return;
       const first = (await changes.last()) + 1;
       const at = new Date();
       const added = await changes.add(
@@ -40,29 +39,11 @@ export function createChangeFeed(parts: {
     }
   }
 
-  function tick(): Promise<void> {
-    running ??= number()
-      .catch((error: unknown) => log.warn({ err: error }, 'numbering changes failed; it is tried again'))
-      .finally(() => {
-        running = undefined;
-      });
-    return running;
-  }
-
   return {
-    tick,
-    start(): void {
-      const again = () => {
-        void tick().then(() => {
-          if (!stopped) timer = setTimeout(again, parts.intervalMs ?? 300);
-        });
-      };
-      again();
-    },
+    tick: loop.once,
+    start: loop.start,
     async stop(): Promise<void> {
-      stopped = true;
-      clearTimeout(timer);
-      await running;
+      await loop.stop();
       await leader.release().catch(() => undefined);
     },
   };

@@ -27,8 +27,8 @@ export function createEvaluation(parts: {
   readonly intervalMs?: number;
 }) {
   const { contacts, projector, configurations, configuration, leader, log } = parts;
+  const loop = createEvery({ log, everyMs: parts.intervalMs ?? 2000, chores: { 're-evaluation': evaluate } });
   let lookedAt = Number.NEGATIVE_INFINITY;
-  let stopped = false;
 
   async function evaluate(): Promise<void> {
     const current = await configurations.current();
@@ -41,8 +41,8 @@ export function createEvaluation(parts: {
   async function look(leads: () => boolean): Promise<void> {
     let left = await contacts.countOutdated(configuration);
     await configurations.progress(configuration, left);
-    while (left > 0 && !stopped && leads()) {
-      for (let round = 0; round < ROUNDS && !stopped; round++) {
+    while (left > 0 && !loop.isStopped() && leads()) {
+      for (let round = 0; round < ROUNDS && !loop.isStopped(); round++) {
         const keys = await contacts.outdated(configuration, ROUND);
         if (keys.length > 0) await projector.project(keys);
         left = Math.max(1, left - keys.length);
@@ -57,16 +57,7 @@ export function createEvaluation(parts: {
     else log.info({ left }, 'contacts are re-evaluated under the new configuration');
   }
 
-  const loop = createEvery({ log, everyMs: parts.intervalMs ?? 2000, chores: { 're-evaluation': evaluate } });
-
-  return {
-    once: loop.once,
-    start: loop.start,
-    async stop(): Promise<void> {
-      stopped = true;
-      await loop.stop();
-    },
-  };
+  return { once: loop.once, start: loop.start, stop: loop.stop };
 }
 
 export type Evaluation = ReturnType<typeof createEvaluation>;

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.js';
+import { createEvery } from '../every.js';
 import type { DestinationStates } from '../store/destination-states.js';
 import { type Leader, whileLeading } from '../store/leader.js';
 import type { Reconciled, Reconciliation, Reconciliations } from '../store/reconciliations.js';
@@ -41,9 +42,13 @@ export function createReconciliationLoop(parts: {
 }) {
   const { reconciliations, steps, states, clock, log } = parts;
   const leaders = new Map(parts.destinations.map(({ name }) => [name, parts.leaderFor(`reconciliation:${name}`)]));
-  const running = new Map<string, Promise<void>>();
-  let timer: NodeJS.Timeout | undefined;
-  let stopped = false;
+  const loop = createEvery({
+    log,
+    everyMs: parts.intervalMs ?? 2000,
+    chores: Object.fromEntries(
+      parts.destinations.map((bound) => [`reconciliation of ${bound.name}`, () => advance(bound)]),
+    ),
+  });
 
   function wantedNow(bound: BoundDestination, known: Reconciled): Pick<Reconciliation, 'dryRun' | 'by'> | undefined {
     if (known.requested) return known.requested;
@@ -119,7 +124,7 @@ export function createReconciliationLoop(parts: {
       at = await steps.begin(bound, randomBytes(8).toString('hex'), wanted);
       if (!(await reconciliations.begin(bound.name, at))) return;
     }
-    while (at.phase !== 'done' && !stopped && leads()) {
+    while (at.phase !== 'done' && !loop.isStopped() && leads()) {
       const state = await states.get(bound.name);
       const now = clock.now();
       if (state.paused || (state.waitUntil ?? 0) > now || at.dueAt > now) return;
@@ -130,35 +135,11 @@ export function createReconciliationLoop(parts: {
     }
   }
 
-  function start(bound: BoundDestination): Promise<void> {
-    const current = running.get(bound.name);
-    if (current) return current;
-    const started = advance(bound)
-      .catch((error: unknown) =>
-        log.warn({ err: error, destination: bound.name }, 'reconciliation is interrupted; it is taken up again'),
-      )
-      .finally(() => running.delete(bound.name));
-    running.set(bound.name, started);
-    return started;
-  }
-
   return {
     /** Advances every destination as far as it goes now. */
-    async once(): Promise<void> {
-      await Promise.all(parts.destinations.map(start));
-    },
-    start(): void {
-      const again = () => {
-        for (const bound of parts.destinations) void start(bound);
-        if (!stopped) timer = setTimeout(again, parts.intervalMs ?? 2000);
-      };
-      again();
-    },
-    async stop(): Promise<void> {
-      stopped = true;
-      clearTimeout(timer);
-      await Promise.all(running.values());
-    },
+    once: loop.once,
+    start: loop.start,
+    stop: loop.stop,
   };
 }
 

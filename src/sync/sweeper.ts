@@ -35,8 +35,8 @@ export function createSweeper(parts: {
   readonly intervalMs?: number;
 }) {
   const { contacts, projector, states, worker, clock, log } = parts;
+  const loop = createEvery({ log, everyMs: parts.intervalMs ?? 2000, chores: { sweep } });
   let rareAt = 0;
-  let stopped = false;
 
   async function tellDue(): Promise<void> {
     for (const bound of parts.destinations) {
@@ -48,7 +48,7 @@ export function createSweeper(parts: {
     for (;;) {
       const keys = await contacts.awake(clock.now(), ROUND);
       if (keys.length > 0) await projector.project(keys);
-      if (keys.length < ROUND || stopped) return;
+      if (keys.length < ROUND || loop.isStopped()) return;
     }
   }
 
@@ -92,21 +92,12 @@ export function createSweeper(parts: {
       tasks.push(['overflow', () => contacts.adoptOverflow()]);
     }
     for (const [task, run] of tasks) {
-      if (stopped) return;
+      if (loop.isStopped()) return;
       await run().catch((error: unknown) => log.warn({ err: error, task }, 'sweep failed; it comes again'));
     }
   }
 
-  const loop = createEvery({ log, everyMs: parts.intervalMs ?? 2000, chores: { sweep } });
-
-  return {
-    once: loop.once,
-    start: loop.start,
-    async stop(): Promise<void> {
-      stopped = true;
-      await loop.stop();
-    },
-  };
+  return { once: loop.once, start: loop.start, stop: loop.stop };
 }
 
 export type Sweeper = ReturnType<typeof createSweeper>;

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
 import { createSealer } from '../core/seal.js';
+import { createEvery } from '../every.js';
 import type { Changes } from '../store/changes.js';
 import { type Leader, whileLeading } from '../store/leader.js';
 import type { WebhookSubscription, WebhookSubscriptions } from '../store/webhook-subscriptions.js';
@@ -48,8 +49,7 @@ export function createWebhooksOut(parts: {
   const sealer = createSealer(parts.keyring, 'webhook-secret');
   const leaders = new Map<string, Leader>();
   const running = new Map<string, Promise<void>>();
-  let timer: NodeJS.Timeout | undefined;
-  let stopped = false;
+  const loop = createEvery({ log, everyMs: parts.intervalMs ?? 500, chores: { 'looking for deliveries': begin } });
 
   const seal = (id: string, secret: string) => sealer.seal(Buffer.from(secret), Buffer.from(id));
   const unseal = (id: string, sealed: Buffer) => sealer.open(sealed, Buffer.from(id))?.toString('utf8');
@@ -138,7 +138,7 @@ export function createWebhooksOut(parts: {
     const leader = leaders.get(id) ?? parts.leaderFor(`webhook:${id}`);
     leaders.set(id, leader);
     const started = whileLeading(leader, async (leads) => {
-      while (!stopped && leads() && (await deliver(id)));
+      while (!loop.isStopped() && leads() && (await deliver(id)));
     })
       .catch((error: unknown) => log.warn({ err: error, subscription: id }, 'deliveries are interrupted; they go on'))
       .then(() => {
@@ -148,17 +148,26 @@ export function createWebhooksOut(parts: {
     return started;
   }
 
-  /** Delivers what there is to whoever can take it now. A receiver that is slow holds nobody up. */
-  async function once(): Promise<void> {
+  /** Begins to deliver what there is to whoever can take it now. A receiver that is slow holds nobody up. */
+  async function begin(): Promise<void> {
     const head = await changes.head();
     const due = (await subscriptions.list()).filter(
       ({ state, cursor, dueAt }) => state === 'active' && cursor < head && dueAt <= clock.now(),
     );
-    await Promise.all(due.map(({ id }) => work(id)));
+    for (const { id } of due) void work(id);
   }
 
   return {
-    once,
+    /** Delivers what there is now. */
+    async once(): Promise<void> {
+      await begin();
+      await Promise.all(running.values());
+    },
+    start: loop.start,
+    async stop(): Promise<void> {
+      await loop.stop();
+      await Promise.all(running.values());
+    },
 
     /** Subscribes a URL from a cursor on. The secret is shown now and never again. */
     async subscribe(wanted: {
@@ -189,19 +198,6 @@ export function createWebhooksOut(parts: {
       const previousUntil = clock.now() + CHANGE_OVER;
       await subscriptions.rotate(one.id, seal(one.id, secret), one.secret, previousUntil);
       return { secret, previousUntil };
-    },
-
-    start(): void {
-      const again = () => {
-        once().catch((error: unknown) => log.warn({ err: error }, 'looking for deliveries failed; it is tried again'));
-        if (!stopped) timer = setTimeout(again, parts.intervalMs ?? 500);
-      };
-      again();
-    },
-    async stop(): Promise<void> {
-      stopped = true;
-      clearTimeout(timer);
-      await Promise.all(running.values());
     },
   };
 }
