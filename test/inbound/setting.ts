@@ -8,12 +8,9 @@ import { createClock } from '../../src/core/clock.js';
 import { type ContactPoint, normaliseContact } from '../../src/core/contact-point.js';
 import { contactKeyBytes, keyringFromSecret } from '../../src/core/keys.js';
 import type { Channel, Purpose } from '../../src/core/scope.js';
-import { createMailIn } from '../../src/inbound/mail/mail-in.js';
+import { createInbound } from '../../src/inbound/index.js';
 import { loadBounceRules } from '../../src/inbound/mail/rules.js';
-import { createInboundReview } from '../../src/inbound/review.js';
-import { createTextIn } from '../../src/inbound/sms/text-in.js';
 import { readTextWords } from '../../src/inbound/sms/text-words.js';
-import { createSoftBounces } from '../../src/inbound/soft-bounces.js';
 import { createAccept } from '../../src/preferences/accept.js';
 import { createLinks } from '../../src/preferences/links.js';
 import type { Letter } from '../../src/preferences/post.js';
@@ -22,13 +19,14 @@ import { createProjector } from '../../src/preferences/projector.js';
 import { createQuestions } from '../../src/preferences/questions.js';
 import { createReceipts } from '../../src/preferences/receipts.js';
 import { openStores } from '../../src/store/open.js';
-import { createSoftBounceHistory } from '../../src/store/soft-bounces.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const catalog = readCatalog(path.join(ROOT, 'config/catalog.yaml'), {});
 export const policy = readPolicy(path.join(ROOT, 'config/policy.yaml'));
-export const words = readTextWords(path.join(ROOT, 'config/text-words.yaml'));
-export const rules = await loadBounceRules(path.join(ROOT, 'config/bounce-rules.yaml'));
+const TEXT_WORDS = path.join(ROOT, 'config/text-words.yaml');
+const BOUNCE_RULES = path.join(ROOT, 'config/bounce-rules.yaml');
+export const words = readTextWords(TEXT_WORDS);
+export const rules = await loadBounceRules(BOUNCE_RULES);
 export const keyring = keyringFromSecret('a secret of these tests, long enough');
 export const DOMAIN = catalog.group.inboundDomain;
 export const NUMBERS = { '+19205550100': 'jmf', '+19205550101': 'shipping' };
@@ -60,16 +58,20 @@ export async function openInbound(name: string) {
   const questions = createQuestions({ contacts, ledger, catalog, policy, clock });
   const links = createLinks({ keyring, catalog, publicUrl: () => 'https://hush.example' });
   const receipts = createReceipts({ contacts, ledger, bindings: [], privateParts, clock });
-  const review = createInboundReview({ store: reviewStore, accept, keyring, clock, country: 'US' });
-  const history = createSoftBounceHistory({ ledger, contacts });
-  const softBounces = createSoftBounces({ history, questions, accept, policy, keyring, clock });
   const letters: Letter[] = [];
-  const mailIn = createMailIn({
-    rules,
+  const { review, mailIn, textIn } = await createInbound({
+    environment: {
+      smtpPort: undefined,
+      tlsKeyFile: undefined,
+      tlsCertFile: undefined,
+      smsAuthTokens: ['a token'],
+      smsNumbers: NUMBERS,
+    },
+    files: { bounceRules: BOUNCE_RULES, textWords: TEXT_WORDS },
+    stores,
     accept,
+    questions,
     receipts,
-    review,
-    softBounces,
     links,
     post: async (letter) => {
       letters.push(letter);
@@ -77,21 +79,13 @@ export async function openInbound(name: string) {
     },
     keyring,
     catalog,
+    policy,
     clock,
     publicUrl: () => 'https://hush.example',
-  });
-  const textIn = createTextIn({
-    words,
-    numbers: NUMBERS,
-    accept,
-    receipts,
-    review,
-    quota: stores.outbox,
-    catalog,
-    keyring,
-    clock,
     log,
+    onReceived: () => undefined,
   });
+  if (!textIn) throw new Error('texts are taken here');
   const projector = createProjector({
     contacts,
     ledger,
