@@ -1,12 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { z } from 'zod';
-import type { Adapter, Destination, Entry } from '../destination.js';
+import type { Adapter, Destination } from '../destination.js';
 import { ProviderError } from '../destination.js';
 import { type HttpResponse, redact } from '../http.js';
 import { at, createApi, read, targetReader } from './mechanics/api.js';
-import { audienceUse, byType, moveOf } from './mechanics/audience.js';
+import { audienceUse, hashesByKind, moveOf } from './mechanics/audience.js';
 import { inForce } from './mechanics/each.js';
-import { digitsOnly, hexHash, plainEmail } from './mechanics/hashing.js';
+import { digitsOnly } from './mechanics/hashing.js';
 import { hmac } from './mechanics/incoming.js';
 
 const settings = z.strictObject({
@@ -121,21 +121,15 @@ export const meta: Adapter<Settings, Target> = {
         const where = targetOf(binding);
         const move = moveOf(where.use, action);
         if (move === undefined) return inForce();
-        const { emails, phones } = byType(entries);
-        const kinds: readonly (readonly [string, readonly Entry[], (address: string) => string])[] = [
-          ['EMAIL_SHA256', emails, plainEmail],
-          ['PHONE_SHA256', phones, digitsOnly],
-        ];
-        const calls = kinds.filter(([, some]) => some.length > 0);
+        const calls = hashesByKind(entries, digitsOnly);
         const session_id = randomInt(1, SESSIONS);
-        for (const [index, [schema, some, normalise]] of calls.entries()) {
+        for (const [index, { schema, hashes }] of calls.entries()) {
           const session = {
             session_id,
             batch_seq: index + 1,
             last_batch_flag: index === calls.length - 1,
             estimated_num_total: entries.length,
           };
-          const hashes = some.map((entry) => hexHash('sha256', normalise(entry.address)));
           await change(where, move === 'add' ? 'POST' : 'DELETE', schema, hashes, session, signal);
         }
         return inForce();

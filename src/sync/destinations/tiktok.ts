@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import type { Adapter, Destination, Entry } from '../destination.js';
+import type { Adapter, Destination } from '../destination.js';
 import { ProviderError } from '../destination.js';
 import { redact } from '../http.js';
 import { createApi, read, targetReader } from './mechanics/api.js';
-import { audienceUse, byType, moveOf } from './mechanics/audience.js';
+import { audienceUse, hashesByKind, moveOf } from './mechanics/audience.js';
 import { inForce } from './mechanics/each.js';
-import { e164, hexHash, plainEmail } from './mechanics/hashing.js';
+import { e164 } from './mechanics/hashing.js';
 
 const settings = z.strictObject({
   /** Of an app with "Audience Management" on the advertiser. */
@@ -76,14 +76,7 @@ export const tiktok: Adapter<Settings, Target> = {
         const where = targetOf(binding);
         const move = moveOf(where.use, action);
         if (move === undefined) return inForce();
-        const { emails, phones } = byType(entries);
-        const kinds: readonly (readonly [string, readonly Entry[], (address: string) => string])[] = [
-          ['EMAIL_SHA256', emails, plainEmail],
-          ['PHONE_SHA256', phones, e164],
-        ];
-        for (const [schema, some, normalise] of kinds) {
-          if (some.length === 0) continue;
-          const hashes = some.map((entry) => hexHash('sha256', normalise(entry.address)));
+        for (const { schema, hashes } of hashesByKind(entries, e164)) {
           await change(where, move === 'add' ? 'add' : 'delete', schema, hashes, signal);
         }
         return inForce();

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Action, Entry } from '../../destination.js';
+import { hexHash, plainEmail } from './hashing.js';
 
 /**
  * What an audience is for. Seeds of lookalikes and retargeting audiences hold people who may be used so; an exclusion
@@ -17,10 +18,18 @@ export function moveOf(use: AudienceUse, action: Action): 'add' | 'remove' | und
   return action === 'suppress' ? 'remove' : undefined;
 }
 
-/** Entries by kind of identifier, since a platform wants each kind by itself. */
-export function byType(entries: readonly Entry[]): { readonly emails: Entry[]; readonly phones: Entry[] } {
-  return {
-    emails: entries.filter((entry) => entry.type === 'email'),
-    phones: entries.filter((entry) => entry.type === 'phone'),
-  };
+/**
+ * SHA-256 hashes by kind of identifier, those kinds alone that there are: a platform wants each kind by itself. How a phone
+ * number is written before it is hashed differs.
+ */
+export function hashesByKind(
+  entries: readonly Entry[],
+  phone: (address: string) => string,
+): { readonly schema: 'EMAIL_SHA256' | 'PHONE_SHA256'; readonly hashes: string[] }[] {
+  const of = (type: Entry['type'], normalise: (address: string) => string) =>
+    entries.filter((entry) => entry.type === type).map((entry) => hexHash('sha256', normalise(entry.address)));
+  return [
+    { schema: 'EMAIL_SHA256' as const, hashes: of('email', plainEmail) },
+    { schema: 'PHONE_SHA256' as const, hashes: of('phone', phone) },
+  ].filter(({ hashes }) => hashes.length > 0);
 }
