@@ -53,6 +53,24 @@ export function createAnswers(parts: {
     });
   }
 
+  /** Ends a request without doing what it asks; the letter says why. */
+  async function close(
+    record: RequestRecord,
+    act: 'deny' | 'refuse',
+    by: By,
+    given: { readonly reason: string; readonly explanation: string },
+    fields: Pick<RequestRecord, 'denialReason' | 'refusalReason'>,
+  ): Promise<RequestRecord> {
+    const kind = act === 'deny' ? 'denial' : 'refusal';
+    letter(record, kind);
+    const explanation = given.explanation.trim().slice(0, TEXT_LIMIT);
+    const { reason } = given;
+    const closed = await records.act(record, act, by, fields, { facts: { reason }, text: explanation }, [
+      { kind, reason, ...(explanation ? { explanation } : {}) },
+    ]);
+    return post.flushQuietly(closed, by);
+  }
+
   return {
     async acknowledge(record: RequestRecord, by: By): Promise<RequestRecord> {
       letter(record, 'acknowledgement');
@@ -93,17 +111,7 @@ export function createAnswers(parts: {
           remedy: 'choose one of the list',
         });
       }
-      letter(record, 'denial');
-      const explanation = given.explanation.trim().slice(0, TEXT_LIMIT);
-      const denied = await records.act(
-        record,
-        'deny',
-        by,
-        { denialReason: given.reason },
-        { facts: { reason: given.reason }, text: explanation },
-        [{ kind: 'denial', reason: given.reason, ...(explanation ? { explanation } : {}) }],
-      );
-      return post.flushQuietly(denied, by);
+      return close(record, 'deny', by, given, { denialReason: given.reason });
     },
 
     /** It could not be shown who asks. The letter says how to try again. */
@@ -112,17 +120,7 @@ export function createAnswers(parts: {
       by: By,
       given: { readonly reason: RefusalReason; readonly explanation: string },
     ): Promise<RequestRecord> {
-      letter(record, 'refusal');
-      const explanation = given.explanation.trim().slice(0, TEXT_LIMIT);
-      const refused = await records.act(
-        record,
-        'refuse',
-        by,
-        { refusalReason: given.reason },
-        { facts: { reason: given.reason }, text: explanation },
-        [{ kind: 'refusal', reason: given.reason, ...(explanation ? { explanation } : {}) }],
-      );
-      return post.flushQuietly(refused, by);
+      return close(record, 'refuse', by, given, { refusalReason: given.reason });
     },
 
     /** The person does not want it any more. What it has denied stays denied. */

@@ -28,6 +28,17 @@ export function accessPackagePages(parts: { readonly packages: Packages; readonl
     return made;
   }
 
+  /** Who hands over what is written down before it is done. */
+  function written(
+    visit: Visit,
+    made: StoredPackage,
+    kind: 'export' | 'change',
+    what: string,
+    file = '',
+  ): Promise<void> {
+    return visit.record({ kind, what, contact: made.contacts[0], about: `${made.request} ${made.id}${file}` });
+  }
+
   async function show(visit: Visit, told?: { passphrase: string; link: string; mailed: boolean }): Promise<void> {
     const made = await packageFor(visit);
     const state = stateOf(made);
@@ -93,12 +104,7 @@ export function accessPackagePages(parts: { readonly packages: Packages; readonl
       const made = await packageFor(visit);
       const name = FILES.find((known) => known === visit.param('name'));
       if (!name || !made.files || !made.key) throw new HushError('not_found', 'there is no such file');
-      await visit.record({
-        kind: 'export',
-        what: 'access_file',
-        contact: made.contacts[0],
-        about: `${made.request} ${made.id} ${name}`,
-      });
+      await written(visit, made, 'export', 'access_file', ` ${name}`);
       visit.response
         .status(200)
         .type(TYPES[name])
@@ -109,35 +115,20 @@ export function accessPackagePages(parts: { readonly packages: Packages; readonl
 
     shell.post('/staff/access/:id/link', 'requests.work', async (visit) => {
       const made = await packageFor(visit);
-      await visit.record({
-        kind: 'export',
-        what: 'access_link',
-        contact: made.contacts[0],
-        about: `${made.request} ${made.id}`,
-      });
+      await written(visit, made, 'export', 'access_link');
       await show(visit, await delivery.offer(made.id, visit.user.id));
     });
 
     shell.post('/staff/access/:id/mail', 'requests.work', async (visit) => {
       const made = await packageFor(visit);
-      await visit.record({
-        kind: 'export',
-        what: 'access_mail',
-        contact: made.contacts[0],
-        about: `${made.request} ${made.id}`,
-      });
+      await written(visit, made, 'export', 'access_mail');
       const { fingerprint } = await delivery.mail(made.id, visit.user.id);
       await visit.go(`/staff/access/${made.id}`, `Handed to the mail server, for the key ${fingerprint}.`);
     });
 
     shell.post('/staff/access/:id/posted', 'requests.work', async (visit) => {
       const made = await packageFor(visit);
-      await visit.record({
-        kind: 'change',
-        what: 'access_posted',
-        contact: made.contacts[0],
-        about: `${made.request} ${made.id}`,
-      });
+      await written(visit, made, 'change', 'access_posted');
       await delivery.posted(made.id, visit.user.id);
       await visit.go(`/staff/access/${made.id}`, 'Marked as posted. What was gathered is destroyed.');
     });

@@ -8,15 +8,19 @@ import { contactKeyFromText } from '../../core/keys.js';
 import { DENIAL_REASONS, EXTENSION_REASONS, REFUSAL_REASONS, REVIEW_OUTCOMES } from '../../core/request.js';
 import type { Rights } from '../../rights/index.js';
 import { LETTER_KINDS } from '../../rights/letter.js';
+import type { By } from '../../rights/records.js';
 import { CHECKS } from '../../rights/verification.js';
-import type { Permission } from '../../staff/permissions.js';
 import type { RequestRecord } from '../../store/requests.js';
 import { uploadsOf } from '../multipart.js';
 import { byOf } from './request-list.js';
 import { mayRead, recordLook, requestOf } from './request-page.js';
 import type { StaffShell, Visit } from './shell.js';
 
-type Act = (visit: Visit, record: RequestRecord) => Promise<{ said: string }>;
+/** Does it, and says so in a sentence. */
+type Act = (record: RequestRecord, by: By, visit: Visit) => Promise<string>;
+
+/** Open to whoever takes requests in; every other act is for those who work on them. */
+const ON_TAKING: ReadonlySet<string> = new Set(['note', 'files']);
 
 /** One of the list, or a fault that says which field. */
 function oneOf<T extends string>(visit: Visit, name: string, list: readonly T[]): T {
@@ -61,212 +65,148 @@ export function requestActs(parts: {
     return { old, by: point };
   }
 
-  const ACTS: Readonly<Record<string, { readonly permission: Permission; readonly act: Act }>> = {
-    assign: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        await answers.assign(record, byOf(visit.user), { id: visit.user.id, name: visit.user.name });
-        return { said: 'It is with you.' };
-      },
+  const ACTS: Readonly<Record<string, Act>> = {
+    async assign(record, by, visit) {
+      await answers.assign(record, by, { id: visit.user.id, name: visit.user.name });
+      return 'It is with you.';
     },
-    seen: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        await answers.seen(record, byOf(visit.user));
-        return { said: 'Marked as read.' };
-      },
+    async seen(record, by) {
+      await answers.seen(record, by);
+      return 'Marked as read.';
     },
-    note: {
-      permission: 'requests.take',
-      async act(visit, record) {
-        await answers.note(record, byOf(visit.user), visit.field('text'));
-        return { said: 'Noted.' };
-      },
+    async note(record, by, visit) {
+      await answers.note(record, by, visit.field('text'));
+      return 'Noted.';
     },
-    message: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        const letter = rights.post.letterOf(record, { kind: 'acknowledgement' });
-        const mail = letter?.to.email && letter.link ? { email: letter.to.email, link: letter.link } : undefined;
-        await answers.message(record, byOf(visit.user), visit.field('text'), mail);
-        return {
-          said: mail ? 'Sent: a mail says that there is a message.' : 'Kept, but there is no address to say so to.',
-        };
-      },
+    async message(record, by, visit) {
+      const letter = rights.post.letterOf(record, { kind: 'acknowledgement' });
+      const mail = letter?.to.email && letter.link ? { email: letter.to.email, link: letter.link } : undefined;
+      await answers.message(record, by, visit.field('text'), mail);
+      return mail ? 'Sent: a mail says that there is a message.' : 'Kept, but there is no address to say so to.';
     },
-    files: {
-      permission: 'requests.take',
-      async act(visit, record) {
-        const [upload] = uploadsOf(visit.request);
-        if (!upload) throw new HushError('invalid', 'no file was chosen', { field: 'file', remedy: 'choose one' });
-        try {
-          await attachments.keep(record, byOf(visit.user), upload);
-        } catch (error) {
-          if (error instanceof HushError && (error.kind === 'invalid' || error.kind === 'too_large')) {
-            await visit.record({ kind: 'refusal', what: 'file', about: `${record.id} ${upload.bytes.length} bytes` });
-          }
-          throw error;
+    async files(record, by, visit) {
+      const [upload] = uploadsOf(visit.request);
+      if (!upload) throw new HushError('invalid', 'no file was chosen', { field: 'file', remedy: 'choose one' });
+      try {
+        await attachments.keep(record, by, upload);
+      } catch (error) {
+        if (error instanceof HushError && (error.kind === 'invalid' || error.kind === 'too_large')) {
+          await visit.record({ kind: 'refusal', what: 'file', about: `${record.id} ${upload.bytes.length} bytes` });
         }
-        return { said: 'Attached, sealed.' };
-      },
+        throw error;
+      }
+      return 'Attached, sealed.';
     },
-    acknowledge: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        await answers.acknowledge(record, byOf(visit.user));
-        return { said: 'The acknowledgement is on its way.' };
-      },
+    async acknowledge(record, by) {
+      await answers.acknowledge(record, by);
+      return 'The acknowledgement is on its way.';
     },
-    link: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        await verification.askAgain(record, byOf(visit.user));
-        return { said: 'A link is on its way to the address of the request.' };
-      },
+    async link(record, by) {
+      await verification.askAgain(record, by);
+      return 'A link is on its way to the address of the request.';
     },
-    verify: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        const sent = several(visit, 'check');
-        const checks = CHECKS.filter((check) => sent.includes(check) || visit.field(`check_${check}`) !== '');
-        await verification.byKnowledge(record, byOf(visit.user), { checks, note: visit.field('text') });
-        return { said: 'Verified.' };
-      },
+    async verify(record, by, visit) {
+      const sent = several(visit, 'check');
+      const checks = CHECKS.filter((check) => sent.includes(check) || visit.field(`check_${check}`) !== '');
+      await verification.byKnowledge(record, by, { checks, note: visit.field('text') });
+      return 'Verified.';
     },
-    authority: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        const now = await verification.authority(record, byOf(visit.user), visit.field('file'));
-        return { said: now.state === 'in_progress' ? 'Verified.' : 'Written down. The person has yet to say yes.' };
-      },
+    async authority(record, by, visit) {
+      const now = await verification.authority(record, by, visit.field('file'));
+      return now.state === 'in_progress' ? 'Verified.' : 'Written down. The person has yet to say yes.';
     },
-    confirmed: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        if (visit.field('text') === '') {
-          throw new HushError('invalid', 'write which known number was called, and what she said', {
-            field: 'text',
-            remedy: 'write it',
-          });
-        }
-        const now = await verification.confirmedByPhone(record, byOf(visit.user), visit.field('text'));
-        return { said: now.state === 'in_progress' ? 'Verified.' : 'Written down. The document is still missing.' };
-      },
-    },
-    extend: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        const reason = oneOf(visit, 'reason', EXTENSION_REASONS);
-        await answers.extend(record, byOf(visit.user), { reason, explanation: words(visit) });
-        return { said: 'Extended. The letter is on its way.' };
-      },
-    },
-    deny: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        await answers.deny(record, byOf(visit.user), {
-          reason: oneOf(visit, 'reason', DENIAL_REASONS),
-          explanation: words(visit),
+    async confirmed(record, by, visit) {
+      if (visit.field('text') === '') {
+        throw new HushError('invalid', 'write which known number was called, and what she said', {
+          field: 'text',
+          remedy: 'write it',
         });
-        return { said: 'Denied. The letter is on its way.' };
-      },
+      }
+      const now = await verification.confirmedByPhone(record, by, visit.field('text'));
+      return now.state === 'in_progress' ? 'Verified.' : 'Written down. The document is still missing.';
     },
-    refuse: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        await answers.refuse(record, byOf(visit.user), {
-          reason: oneOf(visit, 'reason', REFUSAL_REASONS),
-          explanation: words(visit),
+    async extend(record, by, visit) {
+      const reason = oneOf(visit, 'reason', EXTENSION_REASONS);
+      await answers.extend(record, by, { reason, explanation: words(visit) });
+      return 'Extended. The letter is on its way.';
+    },
+    async deny(record, by, visit) {
+      await answers.deny(record, by, {
+        reason: oneOf(visit, 'reason', DENIAL_REASONS),
+        explanation: words(visit),
+      });
+      return 'Denied. The letter is on its way.';
+    },
+    async refuse(record, by, visit) {
+      await answers.refuse(record, by, {
+        reason: oneOf(visit, 'reason', REFUSAL_REASONS),
+        explanation: words(visit),
+      });
+      return 'Refused. The letter says how to try again.';
+    },
+    async withdraw(record, by, visit) {
+      if (words(visit) === '')
+        throw new HushError('invalid', 'write how the person withdrew it', {
+          field: 'explanation',
+          remedy: 'write it',
         });
-        return { said: 'Refused. The letter says how to try again.' };
-      },
+      await answers.withdraw(record, by, words(visit));
+      return 'Withdrawn on the person’s word.';
     },
-    withdraw: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        if (words(visit) === '')
-          throw new HushError('invalid', 'write how the person withdrew it', {
-            field: 'explanation',
-            remedy: 'write it',
-          });
-        await answers.withdraw(record, byOf(visit.user), words(visit));
-        return { said: 'Withdrawn on the person’s word.' };
-      },
-    },
-    correct: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        const zone = visit.field('timeZone');
-        const place = visit.field('jurisdiction').toUpperCase();
-        if (zone !== '' && !isTimeZone(zone))
-          throw new HushError('invalid', 'that is no time zone', {
-            field: 'timeZone',
-            remedy: 'write one such as America/Chicago',
-          });
-        if (place !== '' && !/^[A-Z]{2}(-[A-Z0-9]{1,3})?$/.test(place))
-          throw new HushError('invalid', 'that is no jurisdiction', {
-            field: 'jurisdiction',
-            remedy: 'write a code such as US-WI',
-          });
-        await fulfilment.correct(record, byOf(visit.user), {
-          relationship: RELATIONSHIPS.find((item) => item === visit.field('relationship')),
-          jurisdiction: place || undefined,
-          timeZone: zone || undefined,
-          replace: replacement(visit, record),
-          explanation: words(visit),
+    async correct(record, by, visit) {
+      const zone = visit.field('timeZone');
+      const place = visit.field('jurisdiction').toUpperCase();
+      if (zone !== '' && !isTimeZone(zone))
+        throw new HushError('invalid', 'that is no time zone', {
+          field: 'timeZone',
+          remedy: 'write one such as America/Chicago',
         });
-        return { said: 'Corrected. The letter is on its way.' };
-      },
-    },
-    restrict: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        await fulfilment.restrict(record, byOf(visit.user), words(visit));
-        return { said: 'Restricted. The letter is on its way.' };
-      },
-    },
-    review: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        await fulfilment.review(record, byOf(visit.user), {
-          outcome: oneOf(visit, 'outcome', REVIEW_OUTCOMES),
-          note: words(visit),
+      if (place !== '' && !/^[A-Z]{2}(-[A-Z0-9]{1,3})?$/.test(place))
+        throw new HushError('invalid', 'that is no jurisdiction', {
+          field: 'jurisdiction',
+          remedy: 'write a code such as US-WI',
         });
-        return { said: 'The outcome is recorded. The letter is on its way.' };
-      },
+      await fulfilment.correct(record, by, {
+        relationship: RELATIONSHIPS.find((item) => item === visit.field('relationship')),
+        jurisdiction: place || undefined,
+        timeZone: zone || undefined,
+        replace: replacement(visit, record),
+        explanation: words(visit),
+      });
+      return 'Corrected. The letter is on its way.';
     },
-    access: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        await fulfilment.access(record, byOf(visit.user), oneOf(visit, 'delivery', ['download', 'openpgp', 'print']));
-        return { said: 'What we hold is being gathered.' };
-      },
+    async restrict(record, by, visit) {
+      await fulfilment.restrict(record, by, words(visit));
+      return 'Restricted. The letter is on its way.';
     },
-    erase: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        await fulfilment.erase(record, byOf(visit.user));
-        return { said: 'The erasure has begun. Destinations are told first; it closes by itself.' };
-      },
+    async review(record, by, visit) {
+      await fulfilment.review(record, by, {
+        outcome: oneOf(visit, 'outcome', REVIEW_OUTCOMES),
+        note: words(visit),
+      });
+      return 'The outcome is recorded. The letter is on its way.';
     },
-    override: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        await erasures.override(record, byOf(visit.user), words(visit), clock.now());
-        return { said: 'Written down. The erasure goes on without them.' };
-      },
+    async access(record, by, visit) {
+      await fulfilment.access(record, by, oneOf(visit, 'delivery', ['download', 'openpgp', 'print']));
+      return 'What we hold is being gathered.';
     },
-    complete: {
-      permission: 'requests.work',
-      async act(visit, record) {
-        await fulfilment.complete(record, byOf(visit.user));
-        return { said: 'Closed.' };
-      },
+    async erase(record, by) {
+      await fulfilment.erase(record, by);
+      return 'The erasure has begun. Destinations are told first; it closes by itself.';
+    },
+    async override(record, by, visit) {
+      await erasures.override(record, by, words(visit), clock.now());
+      return 'Written down. The erasure goes on without them.';
+    },
+    async complete(record, by) {
+      await fulfilment.complete(record, by);
+      return 'Closed.';
     },
   };
 
   return (shell: StaffShell): void => {
-    for (const [name, { permission, act }] of Object.entries(ACTS)) {
+    for (const [name, act] of Object.entries(ACTS)) {
+      const permission = ON_TAKING.has(name) ? 'requests.take' : 'requests.work';
       shell.post(`/staff/requests/:id/${name}`, permission, async (visit) => {
         const record = await requestOf(visit, rights);
         if (!mayRead(visit, record, clock)) {
@@ -287,8 +227,7 @@ export function requestActs(parts: {
           about: record.id,
         });
         try {
-          const { said } = await act(visit, record);
-          await visit.go(`/staff/requests/${record.id}`, said);
+          await visit.go(`/staff/requests/${record.id}`, await act(record, byOf(visit.user), visit));
         } catch (error) {
           if (!(error instanceof HushError) || (error.kind !== 'invalid' && error.kind !== 'too_large')) throw error;
           const again = await rights.records.get(record.id);
