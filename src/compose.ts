@@ -2,19 +2,11 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Request, Router } from 'express';
 import type { Logger } from 'pino';
-import { createConsentReceipts } from './audit/consent-receipt.js';
-import { createExportJobs } from './audit/export-job.js';
-import { createLogSigner, originOf } from './audit/log-keys.js';
-import { createForget, createProofs } from './audit/proofs.js';
-import { createRetention } from './audit/retention.js';
-import { createSealerLoop } from './audit/sealer-loop.js';
-import { createWitness } from './audit/witness.js';
+import { createAudit } from './audit/index.js';
 import { configurationHash, readCatalog } from './config/catalog.js';
 import type { Environment } from './config/environment.js';
 import { readPolicy } from './config/policy.js';
 import { createClock } from './core/clock.js';
-import { contactKeyBytes } from './core/keys.js';
-import { parseVerifier } from './core/note.js';
 import { createEvery } from './every.js';
 import { createInbound } from './inbound/index.js';
 import { createWebhooksIn } from './inbound/webhooks.js';
@@ -22,7 +14,7 @@ import { createLog } from './log.js';
 import { createComposer } from './mail/compose.js';
 import { createOutbox } from './mail/outbox.js';
 import { createTransport } from './mail/transport.js';
-import { createAccept, type Subject } from './preferences/accept.js';
+import { createAccept } from './preferences/accept.js';
 import { createConsents } from './preferences/consents.js';
 import { createJournal } from './preferences/journal.js';
 import { createLinks } from './preferences/links.js';
@@ -40,42 +32,17 @@ import { createAskSystem } from './rights/access-systems.js';
 import { createAccessWords } from './rights/access-words.js';
 import { createRights } from './rights/index.js';
 import { createLetters } from './rights/letters.js';
-import { evidenceOf as keptWith } from './staff/contact-address.js';
-import type { Contact, StoredEvent } from './store/contacts.js';
 import { clockOffset, openStores, provesDurable } from './store/open.js';
-import { cursorText } from './suppression/change-entry.js';
 import { createChangeFeed } from './suppression/change-feed.js';
 import { createSuppressionExport } from './suppression/export.js';
-import { createScrub } from './suppression/scrub.js';
 import { bindDestinations } from './sync/bind.js';
 import { createMarking } from './sync/desired.js';
-import { createDestinationReports } from './sync/destination-report.js';
 import { adapters } from './sync/destinations/index.js';
-import { createEvaluation } from './sync/evaluation.js';
 import { createHttp } from './sync/http.js';
-import { providerAddress } from './sync/provider-address.js';
-import { createReconciliation } from './sync/reconciliation.js';
-import { createReconciliationLoop } from './sync/reconciliation-loop.js';
-import { createSweeper } from './sync/sweeper.js';
+import { createSync } from './sync/index.js';
 import type { WorkerTimes } from './sync/task.js';
-import { createWebhooksOut } from './sync/webhooks-out.js';
-import { createSyncWorker } from './sync/worker.js';
 import { createAuthenticate } from './web/api/authenticate.js';
-import { changeRoutes } from './web/api/changes.js';
-import { consentRoutes } from './web/api/consents.js';
-import { contactRoutes } from './web/api/contacts.js';
-import { decisionRoutes } from './web/api/decisions.js';
-import { destinationRoutes } from './web/api/destinations.js';
-import { eventRoutes } from './web/api/events.js';
-import { jsonBody } from './web/api/json.js';
-import { linkRoutes } from './web/api/links.js';
-import { receiptRoutes } from './web/api/receipts.js';
-import { createRequestReader } from './web/api/requests.js';
-import { rightsRequestRoutes } from './web/api/rights-requests.js';
-import { createApiRoutes } from './web/api/route.js';
-import { scrubRoutes } from './web/api/scrub.js';
-import { suppressionRoutes } from './web/api/suppressions.js';
-import { webhookRoutes } from './web/api/webhooks.js';
+import { createApi } from './web/api/index.js';
 import { type AppParts, createApp, isMachinePath } from './web/app.js';
 import { clientAddressOf } from './web/client-address.js';
 import { docsRoutes } from './web/docs.js';
@@ -144,14 +111,12 @@ export async function compose(
 
   await checkRedis(environment.redisUrl);
   const stores = await openStores(environment.mongoUri, namespace);
-  const { contacts, ledger, persons, writerIds, states, tickets, apiKeys, leaders, changes, configurations } = stores;
+  const { contacts, ledger, persons, writerIds, tickets, apiKeys, leaders, changes, configurations } = stores;
   let skew = await clockOffset(stores.connection);
   if (options.machineTime === undefined) clock.correct(skew);
 
   let publicUrl = environment.publicUrl ?? '';
   const publicUrlNow = () => publicUrl;
-  // The log's name must not change with a port that was left to the machine.
-  const origin = originOf(environment.publicUrl ?? 'http://hush.localhost');
   const queue = createQueue({ url: environment.redisUrl, namespace, log });
   const metrics = createMetrics({
     destinations: destinations.map(({ name }) => name),
@@ -294,136 +259,46 @@ export async function compose(
     onAlert: metrics.alerted,
   });
 
-  const signer = createLogSigner({ keyring, origin, checkpoints: stores.log.checkpoints, clock });
-  const proofs = createProofs({ stores: stores.log });
-  const consentReceipts = createConsentReceipts({
+  const audit = createAudit({
+    stores,
     keyring,
+    privateParts,
     catalog,
-    origin,
+    policy,
     publicUrl: environment.publicUrl ?? 'http://hush.localhost',
-  });
-  const sealing = createSealerLoop({
-    stores: stores.log,
-    signer,
+    witnesses: environment.witnesses,
     clock,
     log,
-    leader: leaders.leaderFor('sealer'),
-    witnesses: environment.witnesses.flatMap(({ url, vkey }) => {
-      const verifier = parseVerifier(vkey);
-      return verifier ? [createWitness({ url, verifier, stores: stores.log, log })] : [];
-    }),
-  });
-  const exportJobs = createExportJobs({
-    store: stores.auditExports,
-    log: stores.log,
-    verifiers: () => signer.verifiers,
-    clock,
-    keepDays: policy.auditExportDays,
-    logger: log,
   });
   const feed = createChangeFeed({ changes, contacts, leader: leaders.leaderFor('feed'), log });
 
   // The console counts too, and is made once all it shows is.
   const counting = { told: (_destination: string, _seconds: readonly number[]): void => undefined };
-  const worker = createSyncWorker({
-    contacts,
-    states,
+  const sync = createSync({
+    destinations,
+    stores,
     privateParts,
-    policy,
-    configuration,
-    clock,
-    log,
-    keyOf(entry) {
-      const point = providerAddress(entry.type ?? 'email', entry.address, catalog.group.defaultCountry);
-      return point && contactKeyBytes(keyring, point).toString('hex');
-    },
-    events: {
-      onTold(destination, _count, seconds) {
-        metrics.told(destination, seconds);
-        counting.told(destination, seconds);
-      },
-      onFault: metrics.fault,
-      async onForeign(destination, binding, contact, entry) {
-        await accept.accept({
-          subject: { key: contact.key, type: contact.type },
-          type: 'opted_out',
-          scope: binding.scope,
-          source: { kind: 'reconciliation', destination },
-          at: entry.at,
-          // Found again until the mark is gone: one event for one entry there.
-          writer: {
-            name: `reconciliation:${destination}`,
-            id: `${binding.name}:${contact.key.toString('hex')}:${entry.at}`,
-          },
-          evidence: { found: entry.kind, binding: binding.name },
-        });
-      },
-    },
-    ...(options.workerTimes ? { times: options.workerTimes } : {}),
-  });
-  const byName = new Map(destinations.map((bound) => [bound.name, bound]));
-  const sweeper = createSweeper({
-    contacts,
     projector,
     accept,
-    states,
-    destinations,
-    worker,
-    forget: createForget({ stores: stores.log }),
-    clock,
-    log,
-    ...(options.sweepMs === undefined ? {} : { intervalMs: options.sweepMs }),
-  });
-  const every = options.sweepMs === undefined ? {} : { intervalMs: options.sweepMs };
-  const evaluation = createEvaluation({
-    contacts,
-    projector,
-    configurations,
-    configuration,
-    leader: leaders.leaderFor('evaluation'),
-    log,
-    ...every,
-  });
-  const reconciling = createReconciliationLoop({
-    destinations,
-    reconciliations: stores.reconciliations,
-    steps: createReconciliation({
-      contacts,
-      reconciliations: stores.reconciliations,
-      accept,
-      keyring,
-      policy,
-      country: catalog.group.defaultCountry,
-      clock,
-      pace: worker.pace,
-      settling: options.settling,
-    }),
-    states,
-    leaderFor: (name) => leaders.leaderFor(name),
-    clock,
-    log,
-    onFound: metrics.found,
-    ...every,
-  });
-  const webhooksOut = createWebhooksOut({
-    subscriptions: stores.webhookSubscriptions,
-    changes,
-    http,
     keyring,
+    policy,
+    configuration,
+    country: catalog.group.defaultCountry,
+    http,
     publicOnly: production,
-    leaderFor: (name) => leaders.leaderFor(name),
     clock,
     log,
-    ...every,
-  });
-  const reports = createDestinationReports({
-    destinations,
-    contacts,
-    states,
-    reconciliations: stores.reconciliations,
-    configurations,
-    clock,
     wake: queue.wake,
+    forget: audit.forget,
+    onTold(destination, seconds) {
+      metrics.told(destination, seconds);
+      counting.told(destination, seconds);
+    },
+    onFault: metrics.fault,
+    onFound: metrics.found,
+    times: options.workerTimes,
+    settling: options.settling,
+    intervalMs: options.sweepMs,
   });
   const webhooksIn = createWebhooksIn({
     reporting: destinations,
@@ -502,47 +377,31 @@ export async function compose(
     ip: clientAddress(request),
     userAgent: (request.get('user-agent') ?? '').slice(0, 200),
   });
-  const subjectByKey = async (key: Buffer): Promise<Subject | undefined> => {
-    const contact = (await contacts.find([key], { type: 1 })).get(key.toString('hex'));
-    return contact && { key, type: contact.type };
-  };
-
   const authenticate = createAuthenticate({ apiKeys, badKey: limits.badKey });
-  const reader = createRequestReader({ catalog, keyring });
-  const api = Router();
-  api.use(jsonBody('5mb'));
-  api.post('/events', (_request, response, next) => {
-    const began = performance.now();
-    response.on('finish', () => {
-      if (response.statusCode === 200) metrics.acknowledged('api', (performance.now() - began) / 1000);
-    });
-    next();
-  });
-  /** The wording of a consent as it was kept; gone after an erasure. */
-  const shownOf = (contact: Contact, event: StoredEvent): string | undefined => {
-    const wording = keptWith(privateParts, contact, event)?.evidence?.wording;
-    return typeof wording === 'string' ? wording : undefined;
-  };
-  const routes = createApiRoutes(api, authenticate);
-  decisionRoutes(routes, { questions, reader });
-  scrubRoutes(routes, { scrub: createScrub({ questions, asked: reader.asked }), reader, log });
-  eventRoutes(routes, { accept, reader, writerIds, subjectByKey });
-  linkRoutes(routes, { links, reader });
-  rightsRequestRoutes(routes, { rights, store: stores.requests, reader, subjectByKey, policy, clock });
-  contactRoutes(routes, { questions, reader, accept, privateParts, clock, subjectByKey });
-  consentRoutes(routes, { accept, consents, reader, subjectByKey });
-  receiptRoutes(routes, {
+  const api = createApi({
+    authenticate,
+    stores,
+    accept,
+    questions,
+    links,
+    consents,
     receipts,
-    proofs,
-    consentReceipt: async ({ key, contact, event }) => {
-      const content = consentReceipts.receiptOf(key, contact.type, event, 'en', shownOf(contact, event));
-      return content && consentReceipts.sign(content);
-    },
+    proofs: audit.proofs,
+    consentReceipt: audit.consentReceipt,
+    privateParts,
+    suppressionExport,
+    rights,
+    sync,
+    destinations,
+    keyring,
+    catalog,
+    policy,
+    clock,
+    log,
+    production,
+    isStopping: () => stopping,
+    onAcknowledged: (seconds) => metrics.acknowledged('api', seconds),
   });
-  suppressionRoutes(routes, { suppressionExport, reader, cursor: async () => cursorText(await changes.head()) });
-  changeRoutes(routes, { changes, isStopping: () => stopping });
-  webhookRoutes(routes, { subscriptions: stores.webhookSubscriptions, webhooksOut, changes, production });
-  destinationRoutes(routes, { reports, destinations, configurations });
 
   const acts = createActs({ accept, questions, undo: createUndo({ contacts, persons, clock }) });
   const forPeople = {
@@ -577,11 +436,11 @@ export async function compose(
     links,
     post: outbox.enqueue,
     receipts,
-    proofs,
-    exportJobs,
+    proofs: audit.proofs,
+    exportJobs: audit.exportJobs,
     suppressionExport,
     destinations,
-    reports,
+    reports: sync.reports,
     queue: queue.queue,
     countRefused: limits.badToken,
     followMs: options.sweepMs,
@@ -616,9 +475,9 @@ export async function compose(
   const forEverybody: Pick<AppParts, 'machines' | 'people'> = {
     machines: [
       ...forOperators,
-      ['/', docsRoutes({ pages, document: () => routes.document(publicUrl) })],
-      ['/log', createLogRoutes({ stores: stores.log, signer, jwks: () => consentReceipts.jwks() })],
-      ['/v1', api],
+      ['/', docsRoutes({ pages, document: () => api.document(publicUrl) })],
+      ['/log', createLogRoutes({ stores: stores.log, signer: audit.signer, jwks: audit.jwks })],
+      ['/v1', api.router],
       ...(staff.developmentProvider ? [staff.developmentProvider] : []),
       ['/hooks', createMailHook({ mailIn: inbound.mailIn, authenticate })],
       ...(inbound.textIn
@@ -689,8 +548,8 @@ export async function compose(
       letters: letters.finish,
       access: accessPackages.work,
       accessSweep: accessDelivery.sweep,
-      exports: exportJobs.work,
-      retention: createRetention({ trail: stores.trail, policy, clock, log }),
+      exports: audit.exportJobs.work,
+      retention: audit.retention,
     },
   });
   let clockTimer: NodeJS.Timeout | undefined;
@@ -709,23 +568,23 @@ export async function compose(
     projector,
     outbox,
     inbound,
-    sealing,
-    signer,
-    sweeper,
-    evaluation,
-    reconciling,
-    webhooksOut,
-    reports,
+    sealing: audit.sealing,
+    signer: audit.signer,
+    sweeper: sync.sweeper,
+    evaluation: sync.evaluation,
+    reconciling: sync.reconciling,
+    webhooksOut: sync.webhooksOut,
+    reports: sync.reports,
     feed,
-    worker,
-    destinations: byName,
+    worker: sync.worker,
+    destinations: sync.byName,
     configuration,
     staff,
     letters,
     rights,
     accessPackages,
     accessDelivery,
-    exportJobs,
+    exportJobs: audit.exportJobs,
     chores,
     publicUrl: publicUrlNow,
 
@@ -748,18 +607,9 @@ export async function compose(
       if (runsWeb) await inbound.listen();
       if (publicUrl === '') publicUrl = `http://localhost:${port}`;
       if (runsWorker) {
-        queue.work(
-          async (name) => {
-            const bound = byName.get(name);
-            if (bound) await worker.work(bound);
-          },
-          Math.max(4, destinations.length),
-        );
-        sweeper.start();
-        evaluation.start();
-        reconciling.start();
-        webhooksOut.start();
-        sealing.start();
+        queue.work(sync.tell, Math.max(4, destinations.length));
+        sync.start();
+        audit.sealing.start();
         feed.start();
         outbox.start();
         staff.start();
@@ -772,23 +622,14 @@ export async function compose(
     /** Stops without one failed request: accept no more, finish, flush, close workers, then stores. */
     async stop(): Promise<void> {
       stopping = true;
-      exportJobs.stop();
+      audit.exportJobs.stop();
       clearInterval(clockTimer);
       await Promise.all([web.drain(DRAIN_LIMIT), inbound.stop()]);
       await projection.settle().catch(() => undefined);
       await projection.stop();
       if (runsWorker) {
-        await Promise.all([evaluation.stop(), reconciling.stop(), webhooksOut.stop()]);
-        await Promise.all([
-          sweeper.stop(),
-          worker.stop(),
-          feed.stop(),
-          outbox.stop(),
-          staff.stop(),
-          rights.watch.stop(),
-          chores.stop(),
-        ]);
-        await sealing.stop();
+        await Promise.all([sync.stop(), feed.stop(), outbox.stop(), staff.stop(), rights.watch.stop(), chores.stop()]);
+        await audit.sealing.stop();
       }
       await queue.close();
       await Promise.all(destinations.map(({ destination }) => destination.close?.()));

@@ -1,0 +1,77 @@
+import type { Logger } from 'pino';
+import type { Catalog } from '../core/catalog.js';
+import type { Clock } from '../core/clock.js';
+import type { Keyring } from '../core/keys.js';
+import { parseVerifier } from '../core/note.js';
+import type { Policy } from '../core/policy.js';
+import type { PrivateParts } from '../preferences/private-part.js';
+import type { Receipt } from '../preferences/receipts.js';
+import { evidenceOf } from '../staff/contact-address.js';
+import type { Contact, StoredEvent } from '../store/contacts.js';
+import type { Stores } from '../store/open.js';
+import { createConsentReceipts } from './consent-receipt.js';
+import { createExportJobs } from './export-job.js';
+import { createLogSigner, originOf } from './log-keys.js';
+import { createForget, createProofs } from './proofs.js';
+import { createRetention } from './retention.js';
+import { createSealerLoop } from './sealer-loop.js';
+import { createWitness } from './witness.js';
+
+/** The proof of what happened: the log with its keys and witnesses, receipts, exports, and how long the trail is kept. */
+export function createAudit(parts: {
+  readonly stores: Stores;
+  readonly keyring: Keyring;
+  readonly privateParts: PrivateParts;
+  readonly catalog: Catalog;
+  readonly policy: Policy;
+  /** The log is named after it, so it must not change with a port that was left to the machine. */
+  readonly publicUrl: string;
+  readonly witnesses: readonly { readonly url: string; readonly vkey: string }[];
+  readonly clock: Clock;
+  readonly log: Logger;
+}) {
+  const { stores, keyring, catalog, policy, publicUrl, clock, log } = parts;
+  const origin = originOf(publicUrl);
+  const signer = createLogSigner({ keyring, origin, checkpoints: stores.log.checkpoints, clock });
+  const consentReceipts = createConsentReceipts({ keyring, catalog, origin, publicUrl });
+
+  /** The wording of a consent as it was kept; gone after an erasure. */
+  function shownOf(contact: Contact, event: StoredEvent): string | undefined {
+    const wording = evidenceOf(parts.privateParts, contact, event)?.evidence?.wording;
+    return typeof wording === 'string' ? wording : undefined;
+  }
+
+  return {
+    signer,
+    proofs: createProofs({ stores: stores.log }),
+    forget: createForget({ stores: stores.log }),
+    sealing: createSealerLoop({
+      stores: stores.log,
+      signer,
+      clock,
+      log,
+      leader: stores.leaders.leaderFor('sealer'),
+      witnesses: parts.witnesses.flatMap(({ url, vkey }) => {
+        const verifier = parseVerifier(vkey);
+        return verifier ? [createWitness({ url, verifier, stores: stores.log, log })] : [];
+      }),
+    }),
+    exportJobs: createExportJobs({
+      store: stores.auditExports,
+      log: stores.log,
+      verifiers: () => signer.verifiers,
+      clock,
+      keepDays: policy.auditExportDays,
+      logger: log,
+    }),
+    retention: createRetention({ trail: stores.trail, policy, clock, log }),
+
+    /** Keys with which consent receipts are signed. */
+    jwks: () => consentReceipts.jwks(),
+    /** The consent receipt as a JWS; undefined for what is no consent. */
+    async consentReceipt({ key, contact, event }: Receipt): Promise<string | undefined> {
+      const content = consentReceipts.receiptOf(key, contact.type, event, 'en', shownOf(contact, event));
+      return content && consentReceipts.sign(content);
+    },
+  };
+}

@@ -1,0 +1,177 @@
+import type { Logger } from 'pino';
+import type { Clock } from '../core/clock.js';
+import { contactKeyBytes, type Keyring } from '../core/keys.js';
+import type { Policy } from '../core/policy.js';
+import type { Accept } from '../preferences/accept.js';
+import type { PrivateParts } from '../preferences/private-part.js';
+import type { Projector } from '../preferences/projector.js';
+import type { Stores } from '../store/open.js';
+import type { BoundDestination } from './desired.js';
+import { createDestinationReports } from './destination-report.js';
+import { createEvaluation } from './evaluation.js';
+import type { HttpClient } from './http.js';
+import { providerAddress } from './provider-address.js';
+import { createReconciliation } from './reconciliation.js';
+import { createReconciliationLoop } from './reconciliation-loop.js';
+import { createSweeper } from './sweeper.js';
+import type { WorkerTimes } from './task.js';
+import { createWebhooksOut } from './webhooks-out.js';
+import { createSyncWorker } from './worker.js';
+
+/** Everything that has outside systems know the latest, and that finds out where they do not. */
+export function createSync(parts: {
+  readonly destinations: readonly BoundDestination[];
+  readonly stores: Stores;
+  readonly privateParts: PrivateParts;
+  readonly projector: Projector;
+  readonly accept: Accept;
+  readonly keyring: Keyring;
+  readonly policy: Policy;
+  readonly configuration: string;
+  /** Of phone numbers that providers give without one. */
+  readonly country: string;
+  readonly http: HttpClient;
+  /** Webhooks go to public addresses only. */
+  readonly publicOnly: boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Wakes a worker for a destination, in whichever process it is. */
+  readonly wake: (destination: string) => void;
+  /** Has the log forget a contact, after its data was destroyed. */
+  readonly forget: (contact: Buffer) => Promise<void>;
+  readonly onTold: (destination: string, seconds: readonly number[]) => void;
+  readonly onFault: (destination: string, fault: string) => void;
+  readonly onFound: (destination: string, found: Readonly<Record<string, number>>) => void;
+  readonly times?: Partial<WorkerTimes> | undefined;
+  readonly settling?: number | undefined;
+  readonly intervalMs?: number | undefined;
+}) {
+  const { destinations, stores, projector, accept, keyring, policy, configuration, country, clock, log } = parts;
+  const { contacts, states, configurations, reconciliations, leaders } = stores;
+  const every = parts.intervalMs === undefined ? {} : { intervalMs: parts.intervalMs };
+  const byName = new Map(destinations.map((bound) => [bound.name, bound]));
+
+  const worker = createSyncWorker({
+    contacts,
+    states,
+    privateParts: parts.privateParts,
+    policy,
+    configuration,
+    clock,
+    log,
+    keyOf(entry) {
+      const point = providerAddress(entry.type ?? 'email', entry.address, country);
+      return point && contactKeyBytes(keyring, point).toString('hex');
+    },
+    events: {
+      onTold: (destination, _count, seconds) => parts.onTold(destination, seconds),
+      onFault: parts.onFault,
+      async onForeign(destination, binding, contact, entry) {
+        await accept.accept({
+          subject: { key: contact.key, type: contact.type },
+          type: 'opted_out',
+          scope: binding.scope,
+          source: { kind: 'reconciliation', destination },
+          at: entry.at,
+          // Found again until the mark is gone: one event for one entry there.
+          writer: {
+            name: `reconciliation:${destination}`,
+            id: `${binding.name}:${contact.key.toString('hex')}:${entry.at}`,
+          },
+          evidence: { found: entry.kind, binding: binding.name },
+        });
+      },
+    },
+    ...(parts.times ? { times: parts.times } : {}),
+  });
+  const sweeper = createSweeper({
+    contacts,
+    projector,
+    accept,
+    states,
+    destinations,
+    worker,
+    forget: parts.forget,
+    clock,
+    log,
+    ...every,
+  });
+  const evaluation = createEvaluation({
+    contacts,
+    projector,
+    configurations,
+    configuration,
+    leader: leaders.leaderFor('evaluation'),
+    log,
+    ...every,
+  });
+  const reconciling = createReconciliationLoop({
+    destinations,
+    reconciliations,
+    steps: createReconciliation({
+      contacts,
+      reconciliations,
+      accept,
+      keyring,
+      policy,
+      country,
+      clock,
+      pace: worker.pace,
+      settling: parts.settling,
+    }),
+    states,
+    leaderFor: (name) => leaders.leaderFor(name),
+    clock,
+    log,
+    onFound: parts.onFound,
+    ...every,
+  });
+  const webhooksOut = createWebhooksOut({
+    subscriptions: stores.webhookSubscriptions,
+    changes: stores.changes,
+    http: parts.http,
+    keyring,
+    publicOnly: parts.publicOnly,
+    leaderFor: (name) => leaders.leaderFor(name),
+    clock,
+    log,
+    ...every,
+  });
+  const reports = createDestinationReports({
+    destinations,
+    contacts,
+    states,
+    reconciliations,
+    configurations,
+    clock,
+    wake: parts.wake,
+  });
+
+  return {
+    byName,
+    worker,
+    sweeper,
+    evaluation,
+    reconciling,
+    webhooksOut,
+    reports,
+
+    /** Goes on until a destination has no marks left; a name that is no destination's is none of ours. */
+    async tell(name: string): Promise<void> {
+      const bound = byName.get(name);
+      if (bound) await worker.work(bound);
+    },
+
+    start(): void {
+      for (const loop of [sweeper, evaluation, reconciling, webhooksOut]) loop.start();
+    },
+
+    /** What makes marks and calls ends first, then what serves them. */
+    async stop(): Promise<void> {
+      await Promise.all([evaluation.stop(), reconciling.stop(), webhooksOut.stop()]);
+      await Promise.all([sweeper.stop(), worker.stop()]);
+    },
+  };
+}
+
+export type Sync = ReturnType<typeof createSync>;
