@@ -8,6 +8,7 @@ import { createConfigurations } from './configurations.js';
 import { connectStore } from './connect.js';
 import { createContacts } from './contacts.js';
 import { createDestinationStates } from './destination-states.js';
+import { createImportStore } from './imports.js';
 import { createInboundReviewStore } from './inbound-review.js';
 import { createLeaders } from './leader.js';
 import { createLedger } from './ledger.js';
@@ -62,6 +63,7 @@ export async function openStores(uri: string, namespace: string) {
     requestFiles: createRequestFiles(connection),
     accessPackages: createAccessStore(connection),
     auditExports: createAuditExports(connection),
+    imports: createImportStore(connection),
   };
   const models: Model<never>[] = Object.values(stores).flatMap((store) => store.models as never);
   for (const model of models) await model.createIndexes();

@@ -16,6 +16,7 @@ import type { ApiKey } from '../../store/api-keys.js';
 import type { Stores } from '../../store/open.js';
 import { cursorText } from '../../suppression/change-entry.js';
 import type { SuppressionExport } from '../../suppression/export.js';
+import { createImports } from '../../suppression/import.js';
 import { createScrub } from '../../suppression/scrub.js';
 import type { BoundDestination } from '../../sync/desired.js';
 import type { Sync } from '../../sync/index.js';
@@ -25,6 +26,7 @@ import { contactRoutes } from './contacts.js';
 import { decisionRoutes } from './decisions.js';
 import { destinationRoutes } from './destinations.js';
 import { eventRoutes } from './events.js';
+import { importRoutes } from './imports.js';
 import { jsonBody } from './json.js';
 import { linkRoutes } from './links.js';
 import { receiptRoutes } from './receipts.js';
@@ -84,6 +86,13 @@ export function createApi(parts: {
   decisionRoutes(routes, { questions, reader });
   scrubRoutes(routes, { scrub: createScrub({ questions, asked: reader.asked }), reader, log });
   eventRoutes(routes, { accept, reader, writerIds: stores.writerIds, subjectByKey });
+  importRoutes(routes, {
+    imports: createImports({ store: stores.imports, accept, keyring: parts.keyring, clock, log }),
+    consents,
+    reader,
+    subjectByKey,
+    now: clock.now,
+  });
   linkRoutes(routes, { links, reader });
   rightsRequestRoutes(routes, { rights, store: stores.requests, reader, subjectByKey, policy, clock });
   contactRoutes(routes, { questions, reader, accept, privateParts, clock, subjectByKey });

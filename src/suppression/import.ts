@@ -1,0 +1,253 @@
+import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { encodeBase32 } from '../core/base32.js';
+import type { Clock } from '../core/clock.js';
+import { HushError } from '../core/errors.js';
+import type { Keyring } from '../core/keys.js';
+import type { Accept, Draft } from '../preferences/accept.js';
+import { inTime, isAway, unavailable } from '../store/connect.js';
+import type { ImportCounts, ImportRecord, ImportStore, RowError } from '../store/imports.js';
+
+/**
+ * Rows recorded together. An opt-out link that is pressed meanwhile waits for such a batch: with 250 its p99 was 290 ms at
+ * 1,060 rows a second, with 1,000 it was 690 ms at 1,530 (docs/performance.md). Nobody waits for an import.
+ */
+const BATCH = 250;
+/** Row errors that are told; the others are counted. */
+export const MOST_ERRORS = 100;
+/** Times (ms) after which rows are tried again while the record is away, before the import is given up. */
+const PATIENCE = [200, 500, 1000, 2000, 4000] as const;
+/** Progress is written this often (ms) at most. */
+const PROGRESS_MS = 500;
+/** An import that has told nothing for so long (ms) has ended with its process. A sender that stands still ends sooner. */
+const SILENT_MS = 60_000;
+
+/** A row of a list as it came, and how to read it. */
+export interface ImportRow {
+  readonly number: number;
+  readonly bytes: Uint8Array;
+  /** What it says happened. Throws RowFault. */
+  readonly read: () => Promise<Draft>;
+}
+
+/** What is wrong with a row, told without anything of the row. */
+export class RowFault extends Error {
+  constructor(
+    readonly field: string,
+    message: string,
+    readonly code = 'invalid',
+  ) {
+    super(message);
+  }
+}
+
+export interface ImportOptions {
+  readonly list: string;
+  readonly format: ImportRecord['format'];
+  readonly dryRun: boolean;
+  readonly by: string;
+  /** All that decides how a row is read, beside the row. */
+  readonly reading: string;
+}
+
+/** Groups of as many rows as there are in a batch, wherever the pieces of the stream began. */
+async function* batches(rows: AsyncIterable<readonly ImportRow[]>): AsyncGenerator<ImportRow[]> {
+  let batch: ImportRow[] = [];
+  for await (const group of rows) {
+    for (const row of group) {
+      batch.push(row);
+      if (batch.length < BATCH) continue;
+      yield batch;
+      batch = [];
+    }
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** The fault of a row; what concerns all rows is thrown. */
+function faultOf(error: unknown): RowFault {
+  if (error instanceof RowFault) return error;
+  if (error instanceof HushError && error.kind !== 'unavailable') {
+    const { field = 'row', remedy } = error.detail;
+    return new RowFault(field, remedy === undefined ? error.message : `${error.message}; ${remedy}`, error.kind);
+  }
+  throw error;
+}
+
+/**
+ * Reads a list into the record while it arrives, a batch of rows at a time, and keeps nothing of it but counts and what was
+ * wrong. A row's event has an id made of the list's name and the row's content: however often a list is sent, whole or in
+ * part, after a crash or a year later, the same row of the same list is one event. A batch that was recorded whole is
+ * known by a keyed digest, so that sending a list again goes on fast where it broke off.
+ */
+export function createImports(parts: {
+  readonly store: ImportStore;
+  readonly accept: Accept;
+  readonly keyring: Keyring;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly log: Logger;
+}) {
+  const { store, accept, keyring, clock, log } = parts;
+
+  /** Keyed, so that the store tells nothing of the rows. */
+  function digestOf(rows: readonly ImportRow[], reading: string): string {
+    const digest = createHmac('sha256', keyring.lookup).update(`import batch:${reading.length}:${reading}`);
+    for (const { bytes } of rows) digest.update(`${bytes.length}:`).update(bytes);
+    return digest.digest('base64url');
+  }
+
+  /** Records drafts, those that found the record away again after a while. Results in order. */
+  async function record(drafts: readonly Draft[]): Promise<(undefined | RowFault)[]> {
+    const results: (undefined | RowFault)[] = drafts.map(() => undefined);
+    let open = drafts.map((_, index) => index);
+    for (const wait of [...PATIENCE, undefined]) {
+      const answers = await accept
+        .acceptAll(open.flatMap((index) => drafts[index] ?? []))
+        .catch((error: unknown) => open.map(() => (error instanceof Error ? error : new Error(String(error)))));
+      const away: number[] = [];
+      answers.forEach((answer, at) => {
+        const index = open[at] ?? 0;
+        if (!(answer instanceof Error)) return;
+        if (wait !== undefined && (isAway(answer) || (answer instanceof HushError && answer.kind === 'unavailable')))
+          away.push(index);
+        else results[index] = faultOf(answer);
+      });
+      if (away.length === 0) break;
+      open = away;
+      await sleep(wait);
+    }
+    return results;
+  }
+
+  async function take(
+    rows: readonly ImportRow[],
+    options: ImportOptions,
+  ): Promise<{ counts: ImportCounts; errors: RowError[] }> {
+    const nothing = { rows: rows.length, accepted: 0, repeated: 0, rejected: 0 };
+    const digest = digestOf(rows, options.reading);
+    if (await inTime(store.knowsBatch(digest))) return { counts: { ...nothing, repeated: rows.length }, errors: [] };
+    const read = await Promise.all(rows.map((row) => row.read().catch(faultOf)));
+    const drafts = read.flatMap((item, index) => (item instanceof RowFault ? [] : [{ draft: item, index }]));
+    const recorded = options.dryRun ? [] : await record(drafts.map(({ draft }) => draft));
+    const faults = [...read.map((item) => (item instanceof RowFault ? item : undefined))];
+    recorded.forEach((fault, at) => {
+      const index = drafts[at]?.index;
+      if (fault && index !== undefined) faults[index] = fault;
+    });
+    const errors = faults.flatMap((fault, index): RowError[] =>
+      fault ? [{ row: rows[index]?.number ?? 0, field: fault.field, code: fault.code, message: fault.message }] : [],
+    );
+    // Rows that were refused may be right another time, when a brand or a notice is there.
+    if (!options.dryRun && errors.length === 0) await inTime(store.keepBatch(digest));
+    return { counts: { ...nothing, accepted: rows.length - errors.length, rejected: errors.length }, errors };
+  }
+
+  /** As it is now: whose process ended is not running. */
+  function seen(one: ImportRecord): ImportRecord {
+    return one.state === 'running' && clock.now() - one.updatedAt > SILENT_MS ? { ...one, state: 'interrupted' } : one;
+  }
+
+  return {
+    /** The id of a row that has none of its own: all that it says, in whichever spelling of the contact. */
+    idOf({ subject, writer: _writer, ...said }: Draft): string {
+      const contact =
+        'point' in subject ? `${subject.point.type}:${subject.point.normalised}` : subject.key.toString('hex');
+      return createHash('sha256')
+        .update(JSON.stringify([contact, sorted(said)]))
+        .digest('base64url')
+        .slice(0, 32);
+    },
+
+    /**
+     * Reads a list to its end. Throws HushError for what is wrong with the list as a whole, or with the record; what was
+     * read until then is recorded, and the remedy says how to go on.
+     */
+    async run(rows: AsyncIterable<readonly ImportRow[]>, options: ImportOptions): Promise<ImportRecord> {
+      const { list, format, dryRun, by } = options;
+      const now = clock.now();
+      const begun = {
+        id: `i_${encodeBase32(randomBytes(10)).toLowerCase()}`,
+        list,
+        format,
+        dryRun,
+        by,
+        startedAt: now,
+      };
+      let counts: ImportCounts = { rows: 0, accepted: 0, repeated: 0, rejected: 0 };
+      const errors: RowError[] = [];
+      const told = (state: ImportRecord['state'], more: Partial<ImportRecord> = {}): ImportRecord => ({
+        ...begun,
+        ...counts,
+        state,
+        errors: [...errors],
+        updatedAt: clock.now(),
+        ...more,
+      });
+      try {
+        await inTime(store.put(told('running')));
+        let written = clock.now();
+        for await (const batch of batches(rows)) {
+          const taken = await take(batch, options);
+          counts = {
+            rows: counts.rows + taken.counts.rows,
+            accepted: counts.accepted + taken.counts.accepted,
+            repeated: counts.repeated + taken.counts.repeated,
+            rejected: counts.rejected + taken.counts.rejected,
+          };
+          errors.push(...taken.errors.slice(0, MOST_ERRORS - errors.length));
+          if (clock.now() - written < PROGRESS_MS) continue;
+          await inTime(store.put(told('running')));
+          written = clock.now();
+        }
+        const done = told('done', { finishedAt: clock.now() });
+        await inTime(store.put(done));
+        return done;
+      } catch (thrown) {
+        const error = unavailable(thrown);
+        const fault = error instanceof HushError ? error.message : 'the connection or the program broke off';
+        log.warn({ err: error, import: begun.id, rows: counts.rows }, 'an import was interrupted');
+        await inTime(store.put(told('interrupted', { fault, finishedAt: clock.now() }))).catch(() => undefined);
+        if (!(error instanceof HushError)) throw error;
+        throw new HushError(
+          error.kind,
+          error.message,
+          {
+            ...error.detail,
+            remedy: `${error.detail.remedy ?? 'try again'}; ${counts.rows} rows were read (${begun.id}): send the whole list again, what is recorded is not recorded twice`,
+          },
+          { cause: error },
+        );
+      }
+    },
+
+    async get(id: string): Promise<ImportRecord | undefined> {
+      const found = await inTime(store.get(id)).catch((error: unknown) => {
+        throw unavailable(error);
+      });
+      return found && seen(found);
+    },
+
+    /** The latest first. */
+    async latest(list: string | undefined, limit: number): Promise<ImportRecord[]> {
+      const found = await inTime(store.latest(list, limit)).catch((error: unknown) => {
+        throw unavailable(error);
+      });
+      return found.map(seen);
+    },
+  };
+}
+
+/** The same content has the same text, whatever order it was given in. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, item]) => item !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, item]) => [name, sorted(item)]),
+  );
+}
+
+export type Imports = ReturnType<typeof createImports>;
