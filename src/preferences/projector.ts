@@ -76,8 +76,13 @@ export function createProjector(parts: {
   }
 
   function plan(contact: Contact, known: ReadonlyMap<string, number> | undefined): Work {
-    const unique = new Map(contact.pending.map((event) => [event.id, event]));
-    const events = [...unique.values()].sort((a, b) => a.recorded - b.recorded || compareEvents(a, b));
+    // A writer's retry says nothing new. Where the writer gave no time it has a later one than the first, which counts:
+    // what the person decided in between stays decided.
+    const first = new Map<string, StoredEvent>();
+    for (const event of contact.pending.toSorted((a, b) => a.recorded - b.recorded || compareEvents(a, b)))
+      if (!first.has(event.id)) first.set(event.id, event);
+    const pending = [...first.values()];
+    const events = pending.filter(({ id }) => (known?.get(id) ?? Number.POSITIVE_INFINITY) > contact.entries);
     const state = fold(contact.state, events);
     const erasedAt = state.atoms.reduce(
       (at, atom) => (atom.t === 'erased' ? Math.max(at, atom.at) : at),
@@ -138,7 +143,7 @@ export function createProjector(parts: {
         rev: contact.rev,
         state,
         entries: number,
-        movedIds: events.map(({ id }) => id),
+        movedIds: pending.map(({ id }) => id),
         scopes: changedScopes(events),
         overflow: contact.more ? undefined : contact.overflow,
         marks,
