@@ -403,7 +403,7 @@ export async function compose(
     onAcknowledged: (seconds) => metrics.acknowledged('api', seconds),
   });
 
-  const acts = createActs({ accept, questions, undo: createUndo({ contacts, persons, clock }) });
+  const acts = createActs({ accept, questions, undo: createUndo({ contacts, ledger, persons, clock }) });
   const forPeople = {
     pages,
     links,

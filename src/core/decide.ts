@@ -2,7 +2,7 @@ import { addMonths, insideHours, isTimeZone, nextInsideHours } from './calendar.
 import type { Cadence, DenialType, Relationship } from './event.js';
 import type { CadenceAtom, DenialAtom, FactAtom, GrantAtom, State } from './fold.js';
 import { type ConsentRule, type ImpliedMonths, jurisdictionMatches, type Policy } from './policy.js';
-import { type Channel, covers, type Purpose, type Scope } from './scope.js';
+import { type Channel, covers, meet, type Purpose, type Scope } from './scope.js';
 
 /** May brand B use channel H for purpose P (topic T) at time t (ms)? Without a topic, `*`. */
 export interface Question {
@@ -219,7 +219,8 @@ export function standingDenials(state: State, at: number): DenialAtom[] {
       (!expired(grant, at) &&
         !ended(
           grant,
-          denials.filter(({ scope }) => covers(scope, grant.scope)),
+          // One that ended it for a part: there it lifts nothing any more.
+          denials.filter(({ scope }) => meet(scope, grant.scope) !== undefined),
         )),
   );
   return denials.filter(

@@ -248,6 +248,11 @@ export function presentAt(state: State, now: number): number {
   return state.atoms.reduce((latest, { at }) => Math.max(latest, at), Math.max(now, state.horizon));
 }
 
+/** Every atom of a history, none replaced by a later one; of an event given twice once. */
+export function unfolded(events: readonly ContactEvent[]): State {
+  return { atoms: [...new Map(events.map((event) => [event.id, event])).values()].flatMap(atomsOf), horizon: 0 };
+}
+
 /** State as a question at `at` (ms) saw the world: events after it are not known yet. */
 export function foldAsOf(events: readonly ContactEvent[], at: number): State {
   return fold(EMPTY_STATE, events.filter((event) => event.at <= at).sort(compareEvents));

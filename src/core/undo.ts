@@ -1,72 +1,87 @@
+import type { Lifts } from './event.js';
 import type { Atom, DenialAtom, GrantAtom, State } from './fold.js';
-import { covers, meet, type Scope, scopeText } from './scope.js';
+import { meet, type Scope, scopeText } from './scope.js';
 
-/** One event that taking a denial back needs. */
+/** One event that taking denials back needs. */
 export interface Undoing {
   /** The event that is taken back. */
   readonly undoes: string;
   readonly type: 'opted_in' | 'consent_granted';
   readonly scope: Scope;
+  readonly lifts: Lifts;
   /** Of a consent: the event it is given back for, and its end (ms). */
   readonly restores?: string;
   readonly until?: number;
 }
 
-/** The scopes one denial event closed, or none when the state does not know it. */
-export function scopesOfDenial(state: State, event: string): DenialAtom[] {
-  return state.atoms.filter((atom): atom is DenialAtom => atom.t === 'denial' && atom.id === event);
-}
-
 function latest(atoms: readonly Atom[], kind: Atom['t']): number {
-  return Math.max(Number.NEGATIVE_INFINITY, ...atoms.filter(({ t }) => t === kind).map(({ at }) => at));
+  return atoms.reduce((at, atom) => (atom.t === kind ? Math.max(at, atom.at) : at), Number.NEGATIVE_INFINITY);
 }
 
 /** Before this (ms) a consent is gone for a reason of its own, and giving it back would undo that too. */
-function forgottenUpTo(state: State): number {
-  const restricted = latest(state.atoms, 'restricted');
-  const stands = restricted >= latest(state.atoms, 'unrestricted');
-  return Math.max(latest(state.atoms, 'erased'), stands ? restricted : Number.NEGATIVE_INFINITY);
+function forgottenUpTo({ atoms }: State): number {
+  const restricted = latest(atoms, 'restricted');
+  const stands = restricted >= latest(atoms, 'unrestricted');
+  return Math.max(latest(atoms, 'erased'), stands ? restricted : Number.NEGATIVE_INFINITY);
 }
 
-/** True when another denial had ended the consent for some of `scope` and no longer stands to say so itself. */
-function endedOtherwise(state: State, consent: GrantAtom, scope: Scope, undone: string): boolean {
-  return state.atoms.some((atom) => {
-    if (atom.t !== 'denial' || atom.type === 'paused' || atom.id === undone || atom.at < consent.at) return false;
-    const shared = meet(atom.scope, scope);
-    if (!shared) return false;
-    return (
-      covers(atom.scope, scope) ||
-      state.atoms.some((grant) => grant.t === 'grant' && grant.at > atom.at && meet(grant.scope, shared) !== undefined)
-    );
-  });
+/** The consent of the two that lasts longer; of two that last as long the later. */
+function lasting(a: GrantAtom, b: GrantAtom | undefined): GrantAtom {
+  const end = ({ until = Number.POSITIVE_INFINITY }: GrantAtom) => until;
+  if (!b) return a;
+  return end(a) > end(b) || (end(a) === end(b) && a.at >= b.at) ? a : b;
 }
 
 /**
- * What takes a denial back at `now` (ms): an opt-in of its scope, and each consent that this denial alone had ended, for
- * no more than it covered, because an opt-in alone does not bring a consent back. A pause ended none. Where another
- * denial ended part of a consent and was lifted since, only the person can give that consent anew.
+ * What takes denials back at `now` (ms): an opt-in of each one's scope, and each consent that they alone had ended, for no
+ * more than they covered, because an opt-in alone does not bring a consent back. A pause ended none. What another denial
+ * had ended as well, even in part and even if it was lifted since, only the person can give anew.
+ *
+ * The state must have every atom of the contact's history (`unfolded`): a snapshot keeps only the last of several alike.
  */
-export function undoing(state: State, denials: readonly DenialAtom[], now: number): Undoing[] {
-  const forgotten = forgottenUpTo(state);
-  const all = new Map<string, Undoing>();
+export function undoing(history: State, denials: readonly DenialAtom[], now: number): Undoing[] {
+  const forgotten = forgottenUpTo(history);
+  const undone = new Set(denials.map(({ id }) => id));
+  const others = history.atoms.filter((atom): atom is DenialAtom => atom.t === 'denial' && !undone.has(atom.id));
+  const consents = history.atoms.filter(
+    (atom): atom is GrantAtom =>
+      atom.t === 'grant' &&
+      atom.type === 'consent_granted' &&
+      atom.at > forgotten &&
+      (atom.until === undefined || now < atom.until),
+  );
+  const lifted = new Map<string, Undoing>();
+  const restored = new Map<string, { consent: GrantAtom; undoing: Undoing }>();
   for (const denial of denials) {
-    const lift: Undoing = { undoes: denial.id, type: 'opted_in', scope: denial.scope };
-    all.set(`${denial.id} ${scopeText(denial.scope)}`, lift);
+    lifted.set(scopeText(denial.scope), {
+      undoes: denial.id,
+      type: 'opted_in',
+      scope: denial.scope,
+      // An older or a later opt-out that came another way stays.
+      lifts: 'same_source',
+    });
     if (denial.type === 'paused') continue;
-    for (const consent of state.atoms) {
-      if (consent.t !== 'grant' || consent.type !== 'consent_granted') continue;
-      if (consent.at > denial.at || consent.at <= forgotten) continue;
-      if (consent.until !== undefined && now >= consent.until) continue;
-      const scope = meet(consent.scope, denial.scope);
-      if (!scope || endedOtherwise(state, consent, scope, denial.id)) continue;
-      all.set(`${denial.id} ${consent.id} ${scopeText(scope)}`, {
-        undoes: denial.id,
-        type: 'consent_granted',
-        scope,
-        restores: consent.id,
-        ...(consent.until === undefined ? {} : { until: consent.until }),
+    for (const consent of consents) {
+      const scope = consent.at <= denial.at ? meet(consent.scope, denial.scope) : undefined;
+      if (!scope) continue;
+      const since = others.filter((other) => other.at >= consent.at && meet(other.scope, scope) !== undefined);
+      if (since.some(({ type }) => type !== 'paused')) continue;
+      const key = scopeText(scope);
+      const kept = restored.get(key);
+      if (kept && lasting(consent, kept.consent) === kept.consent) continue;
+      restored.set(key, {
+        consent,
+        undoing: {
+          undoes: denial.id,
+          type: 'consent_granted',
+          scope,
+          // What it had lifted when it was given is open again with it; nothing was said since that it could lift.
+          lifts: since.length === 0 ? consent.lifts : 'same_source',
+          restores: consent.id,
+          ...(consent.until === undefined ? {} : { until: consent.until }),
+        },
       });
     }
   }
-  return [...all.values()];
+  return [...lifted.values(), ...[...restored.values()].map((item) => item.undoing)];
 }

@@ -175,19 +175,25 @@ export function createAccept(parts: {
     return mine ? person : personOf(subject, key);
   }
 
-  /** The person that stands for this one after all that was merged. */
-  async function standingFor(id: string): Promise<string> {
-    let person = await persons.get(id);
-    while (person?.mergedInto) person = await persons.get(person.mergedInto);
-    return person?.id ?? id;
+  /** A person and those it was merged into, one after the other; the last stands for all. */
+  async function chainOf(id: string): Promise<string[]> {
+    const chain = [id];
+    for (let person = await persons.get(id); person?.mergedInto; person = await persons.get(person.mergedInto)) {
+      chain.push(person.mergedInto);
+    }
+    return chain;
   }
 
   /**
    * Joins contacts to one person. The person knows them first; then what already reaches the whole person is copied to
    * them, so that an event on its way in is missed in neither order. Two that join the same contact at once both see that
-   * the other did, and end as one.
+   * the other did, and end as one. All that a person was merged from is gone through again: a join may have broken off.
    */
-  async function link(subjects: readonly Subject[], tries = 0): Promise<{ person: string; contacts: ContactKey[] }> {
+  async function link(
+    subjects: readonly Subject[],
+    tries = 0,
+    involved: readonly string[] = [],
+  ): Promise<{ person: string; contacts: ContactKey[] }> {
     const members = subjects.map((subject) => ({
       subject,
       key: subjectKey(keyring, subject),
@@ -199,23 +205,24 @@ export function createAccept(parts: {
         { person: 1 },
       ),
     );
-    const named = [...new Set([...known.values()].flatMap((contact) => contact.person ?? []))];
-    const old = [...new Set(await Promise.all(named.map(standingFor)))].sort();
-    const person = old[0] ?? newPerson(members.map(({ key }) => key).sort(Buffer.compare)[0] ?? randomBytes(16));
+    const named = new Set([...involved, ...[...known.values()].flatMap((contact) => contact.person ?? [])]);
+    const chains = await Promise.all([...named].map(chainOf));
+    const [first] = chains.map((chain) => chain.at(-1) ?? '').sort();
+    const person = first ?? newPerson(members.map(({ key }) => key).sort(Buffer.compare)[0] ?? randomBytes(16));
+    const others = [...new Set(chains.flat())].filter((id) => id !== person).sort();
     let joined = await persons.addMembers(
       person,
       members.map(({ key, type }) => ({ key, type })),
     );
-    for (const other of old.slice(1)) {
+    for (const other of others) {
       const merged = await persons.merge(other, person);
       if (!merged) continue;
       joined = await persons.addMembers(person, merged.members);
-      for (const event of merged.events) await persons.append(person, event);
+      const held = new Set(joined.events.map(({ id }) => id));
+      for (const event of merged.events) if (!held.has(event.id)) await persons.append(person, event);
     }
     const settled = await Promise.all(
-      joined.members.map(({ key, type }) =>
-        contacts.setPerson({ key, type: type as ContactType }, person, [...named, ...old]),
-      ),
+      joined.members.map(({ key, type }) => contacts.setPerson({ key, type: type as ContactType }, person, others)),
     );
     const whole = (await persons.get(person)) ?? joined;
     if (whole.mergedInto !== undefined || settled.includes(false)) {
@@ -223,6 +230,7 @@ export function createAccept(parts: {
       return link(
         whole.members.map(({ key, type }) => ({ key, type: type as ContactType })),
         tries + 1,
+        [...others, person],
       );
     }
     for (const event of whole.events) await spread(person, event);

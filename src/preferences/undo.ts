@@ -1,10 +1,12 @@
 import type { Clock } from '../core/clock.js';
 import type { ContactType } from '../core/contact-point.js';
-import { type DenialAtom, EMPTY_STATE, fold, type State } from '../core/fold.js';
+import type { ContactEvent } from '../core/event.js';
+import { type DenialAtom, type State, unfolded } from '../core/fold.js';
 import { scopeText } from '../core/scope.js';
 import { type Undoing, undoing } from '../core/undo.js';
-import { inTime, unavailable } from '../store/connect.js';
+import { inTime, MANY_WITHIN, unavailable } from '../store/connect.js';
 import type { Contact, Contacts } from '../store/contacts.js';
+import type { Ledger } from '../store/ledger.js';
 import type { Persons } from '../store/persons.js';
 import type { Draft } from './accept.js';
 
@@ -12,31 +14,45 @@ import type { Draft } from './accept.js';
 export interface Undone extends Undoing {
   readonly key: Buffer;
   readonly contactType: ContactType;
+  /** Source of what is taken back, and so of what takes it back. */
+  readonly through: string;
+  /** ms; when what it is for was looked up: what is said from then on stands. */
+  readonly at: number;
   readonly reach?: 'person';
 }
 
-/** The fields of a draft that every way of taking back has in common; source and writer are the caller's. */
-export function undoDraft(undone: Undone): Pick<Draft, 'subject' | 'type' | 'scope' | 'lifts' | 'until' | 'reach'> & {
+/** Which denials: those of some events (all through one source, where it is given), or all that came through one source. */
+export type Which = { readonly events: readonly string[]; readonly through?: string } | { readonly through: string };
+
+type UndoDraft = Pick<Draft, 'subject' | 'type' | 'at' | 'scope' | 'lifts' | 'until' | 'reach'> & {
   readonly evidence: Readonly<Record<string, string>>;
-} {
+};
+
+/** The fields of a draft that every way of taking back has in common; source and writer are the caller's. */
+export function undoDraft(undone: Undone): UndoDraft {
   return {
     subject: { key: undone.key, type: undone.contactType },
     type: undone.type,
+    at: undone.at,
     scope: undone.scope,
-    // An older or a later opt-out that came another way stays.
-    lifts: 'same_source',
+    lifts: undone.lifts,
     evidence: { undoes: `e_${undone.undoes}`, ...(undone.restores ? { restores: `e_${undone.restores}` } : {}) },
     ...(undone.until === undefined ? {} : { until: undone.until }),
     ...(undone.reach ? { reach: undone.reach } : {}),
   };
 }
 
-/** Says which contact a writer's id is for, what it takes back and what it gives back: the same act again is one event. */
-export function undoStep({ key, undoes, restores, scope }: Undone): string {
-  return [key.toString('hex'), undoes, restores ?? '', ...Object.values(scope)].join(':');
+/** Says which contact a writer's id is for, when, what it takes back and what it gives back. */
+export function undoStep({ key, at, undoes, restores, scope }: Undone): string {
+  return [key.toString('hex'), at, undoes, restores ?? '', scopeText(scope)].join(':');
 }
 
-const denialsOf = (state: State): DenialAtom[] => state.atoms.filter((atom): atom is DenialAtom => atom.t === 'denial');
+interface Throughed extends DenialAtom {
+  readonly destination: string;
+}
+
+const denialsOf = ({ atoms }: State): Throughed[] =>
+  atoms.filter((atom): atom is Throughed => atom.t === 'denial' && atom.destination !== undefined);
 
 /** A person's copy of a denial has an id of its own, but the time, the scope and the way in of the first. */
 function sameArrival(firsts: readonly DenialAtom[]): (denial: DenialAtom) => boolean {
@@ -46,8 +62,13 @@ function sameArrival(firsts: readonly DenialAtom[]): (denial: DenialAtom) => boo
 }
 
 /** Finds what taking denials back means for each contact of the person they reached. */
-export function createUndo(parts: { readonly contacts: Contacts; readonly persons: Persons; readonly clock: Clock }) {
-  const { contacts, persons, clock } = parts;
+export function createUndo(parts: {
+  readonly contacts: Contacts;
+  readonly ledger: Ledger;
+  readonly persons: Persons;
+  readonly clock: Clock;
+}) {
+  const { contacts, ledger, persons, clock } = parts;
 
   async function linkedTo(found: Iterable<Contact>): Promise<Map<string, Contact>> {
     const all = new Map<string, Contact>();
@@ -63,38 +84,48 @@ export function createUndo(parts: { readonly contacts: Contacts; readonly person
     return all;
   }
 
+  async function historyOf(contact: Contact): Promise<State> {
+    const told: readonly ContactEvent[] = (await ledger.ofContact(contact.key)).map(({ event }) => event);
+    return unfolded([...told, ...contact.pending]);
+  }
+
+  async function look(keys: readonly Buffer[], which: Which, at: number): Promise<Undone[]> {
+    const own = await contacts.find(keys);
+    const everybody = await linkedTo(own.values());
+    const histories = await Promise.all(
+      [...everybody].map(async ([id, contact]) => ({ id, contact, history: await historyOf(contact) })),
+    );
+    const named = (denial: DenialAtom) =>
+      !('events' in which) ||
+      (which.events.includes(denial.id) && (which.through === undefined || denial.destination === which.through));
+    const meant =
+      'events' in which
+        ? sameArrival(histories.flatMap(({ id, history }) => (own.has(id) ? denialsOf(history).filter(named) : [])))
+        : (denial: DenialAtom) => denial.destination === which.through;
+    return histories.flatMap(({ id, contact, history }) => {
+      const denials = denialsOf(history).filter(meant);
+      const sources = new Map(denials.map((denial) => [denial.id, denial.destination]));
+      return undoing(history, denials, at)
+        .filter(({ type }) => type === 'consent_granted' || own.has(id))
+        .map((step) => ({
+          ...step,
+          key: contact.key,
+          contactType: contact.type,
+          through: sources.get(step.undoes) ?? '',
+          at,
+          ...(step.type === 'opted_in' && contact.person !== undefined ? { reach: 'person' as const } : {}),
+        }));
+    });
+  }
+
   return {
     /**
-     * What takes denials of these contacts back: those of one event, or all that came through one source. Empty when there
-     * are none.
-     *
-     * The opt-in reaches whom the denial reached. A consent is given back to the contact that had given it, and to no
-     * other. Throws HushError('unavailable').
+     * What takes denials of these contacts back. Empty when there are none. The opt-in reaches whom the denial reached. A
+     * consent is given back to the contact that had given it, and to no other. Throws HushError('unavailable').
      */
-    async plan(
-      keys: readonly Buffer[],
-      which: { readonly event: string } | { readonly through: string },
-    ): Promise<Undone[]> {
+    async plan(keys: readonly Buffer[], which: Which): Promise<Undone[]> {
       try {
-        const own = await inTime(contacts.find(keys));
-        const everybody = await inTime(linkedTo(own.values()));
-        const states = new Map([...everybody].map(([id, { state, pending }]) => [id, fold(state, pending)]));
-        const denialsHeld = (id: string) => denialsOf(states.get(id) ?? EMPTY_STATE);
-        const meant =
-          'through' in which
-            ? (denial: DenialAtom) => denial.destination === which.through
-            : sameArrival([...own.keys()].flatMap(denialsHeld).filter(({ id }) => id === which.event));
-        return [...everybody].flatMap(([id, contact]) => {
-          const steps = undoing(states.get(id) ?? EMPTY_STATE, denialsHeld(id).filter(meant), clock.now());
-          return steps
-            .filter(({ type }) => type === 'consent_granted' || own.has(id))
-            .map((step) => ({
-              ...step,
-              key: contact.key,
-              contactType: contact.type,
-              ...(step.type === 'opted_in' && contact.person !== undefined ? { reach: 'person' as const } : {}),
-            }));
-        });
+        return await inTime(look(keys, which, clock.now()), MANY_WITHIN);
       } catch (error) {
         throw unavailable(error);
       }

@@ -87,11 +87,12 @@ export function createFulfilment(parts: {
     if (!contact) return [];
     const state = fold(contact.state, contact.pending);
     const now = presentAt(state, clock.now());
-    const { minor, relationship } = factsAt(state, now);
+    const { minor, relationship, jurisdiction, timeZone } = factsAt(state, now);
     const restricted = restrictedSince(state, now);
     const drafts: Draft[] = standingDenials(state, now).map((denial) =>
       effects.draftOf(record, { point }, by, `carry:${denial.id}:${scopeText(denial.scope)}`, {
-        type: denial.type,
+        // A signal always is about all its purposes; of what stands it may be one.
+        type: denial.type === 'gpc_received' ? 'opted_out' : denial.type,
         scope: denial.scope,
         at: denial.at,
         ...(denial.until === undefined ? {} : { until: denial.until }),
@@ -100,8 +101,13 @@ export function createFulfilment(parts: {
     if (restricted !== undefined) {
       drafts.push(effects.draftOf(record, { point }, by, 'carry:restricted', { type: 'restricted', at: restricted }));
     }
-    // Whoever is a minor or got into our records through somebody else stays so under the right address.
-    const facts = { ...(minor ? { minor } : {}), ...(relationship === 'recipient' ? { relationship } : {}) };
+    // Whoever is a minor or got into our records through somebody else stays so under the right address, where they live.
+    const facts = {
+      ...(minor ? { minor } : {}),
+      ...(relationship === 'recipient' ? { relationship } : {}),
+      ...(jurisdiction === undefined ? {} : { jurisdiction }),
+      ...(timeZone === undefined ? {} : { timeZone }),
+    };
     if (Object.keys(facts).length > 0) {
       drafts.push(effects.draftOf(record, { point }, by, 'carry:facts', { type: 'profile', ...facts }));
     }
@@ -264,6 +270,8 @@ export function createFulfilment(parts: {
           effects.draftOf(record, contact, by, `erase:${contact.key.toString('hex')}`, { type: 'erased' }),
         ),
       );
+      // Of whom nobody had heard before there is a contact only now.
+      await contacts.leaveToOfficer([...known.values()].map(({ key }) => key));
       return records.act(
         record,
         'fulfil',

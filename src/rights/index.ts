@@ -56,7 +56,7 @@ export function createRights(parts: {
     persons,
     seal,
     catalog,
-    undo: createUndo({ contacts, persons, clock }),
+    undo: createUndo({ contacts, ledger: stores.ledger, persons, clock }),
   });
   const intake = createIntake({
     store,

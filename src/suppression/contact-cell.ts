@@ -1,7 +1,10 @@
 import type { ContactInput } from '../core/contact-point.js';
 
-/** `system:value`, but neither `mailto:` nor `tel:` nor the address of a page. */
-const IDENTIFIER = /^(?!mailto:|tel:)[a-z0-9][a-z0-9-]{0,31}:(?!\/\/)./;
+/**
+ * `system:value`, but neither `tel:` nor the address of a page, nor anything with an @: `smtp:` and its like before an
+ * email address would make an identifier of it that nobody ever objected under.
+ */
+const IDENTIFIER = /^(?!tel:|sms:)[a-z0-9][a-z0-9-]{0,31}:(?!\/\/)[^@]+$/;
 const KEY = /^c_[0-9a-z]{26}$/;
 
 /**

@@ -346,7 +346,7 @@ describe('answers', () => {
     const right = { email: 'right2@example.com' };
     await hush.ask('/v1/events', {
       events: [
-        { type: 'profile', minor: true, relationship: 'recipient' },
+        { type: 'profile', minor: true, relationship: 'recipient', jurisdiction: 'DE' },
         { type: 'opted_out', scope: { purpose: 'events' }, at: '2026-01-01T00:00:00Z' },
         { type: 'opted_in', scope: { purpose: 'events' }, at: '2026-01-02T00:00:00Z' },
         { type: 'opted_out', scope: { purpose: 'research' }, at: '2026-01-03T00:00:00Z' },
@@ -363,7 +363,7 @@ describe('answers', () => {
       denials: { scope: { purpose: string } }[];
     }
     const { facts, denials } = await hush.ask<Known>('/v1/contacts/lookup', { contact: right });
-    expect(facts).toMatchObject({ relationship: 'recipient', minor: true });
+    expect(facts).toMatchObject({ relationship: 'recipient', minor: true, jurisdiction: 'DE' });
     expect(denials.map(({ scope }) => scope.purpose)).toEqual(['research']);
     expect(await hush.decide(right, 'service')).toMatchObject({ allowed: false, reason: 'restricted' });
   });

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import type { Response } from 'express';
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
 import type { Asked, Asking, Questions } from '../../preferences/questions.js';
@@ -8,6 +8,7 @@ import { linesOf, TOO_LONG } from './ndjson.js';
 import { decisionJson, type RequestReader } from './requests.js';
 import { type ApiRoutes, invalidFrom } from './route.js';
 import { contactSchema, decisionSchema, questionFields, questionSchema } from './schemas.js';
+import { drained } from './streams.js';
 
 const NDJSON = 'application/x-ndjson';
 /** Lines answered with one read of the store. */
@@ -124,22 +125,20 @@ export function decisionRoutes(
     return `${out.join('\n')}\n`;
   }
 
-  async function stream(
-    request: AsyncIterable<Uint8Array>,
-    response: NodeJS.WritableStream & { destroy(error?: Error): unknown },
-  ): Promise<void> {
+  async function stream(request: AsyncIterable<Uint8Array>, response: Response): Promise<void> {
     let chunk: Line[] = [];
     const flush = async () => {
       if (chunk.length === 0) return;
       const text = await answerLines(chunk);
       chunk = [];
-      if (!response.write(text)) await once(response, 'drain');
+      if (!response.write(text)) await drained(response);
     };
     try {
       for await (const line of linesOf(request, LONGEST_LINE)) {
         if (line !== TOO_LONG && isBlank(line)) continue;
         chunk.push(readLine(line));
         if (chunk.length >= CHUNK) await flush();
+        if (response.destroyed) return;
       }
       await flush();
       response.end();

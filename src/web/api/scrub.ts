@@ -1,13 +1,12 @@
 import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { HushError } from '../../core/errors.js';
 import { openCsv } from '../../suppression/csv-rows.js';
 import { SCRUB_OUTPUTS, type Scrub } from '../../suppression/scrub.js';
 import type { RequestReader } from './requests.js';
 import type { ApiRoutes } from './route.js';
 import { questionFields } from './schemas.js';
-import { bodyOf, drained } from './streams.js';
+import { bodyOf, drained, mustSayBrokenOff } from './streams.js';
 
 const CSV = 'text/csv';
 
@@ -39,12 +38,7 @@ export function scrubRoutes(
     streams: [CSV],
     answer: CSV,
     async handle({ query, request, response }) {
-      if (request.httpVersion === '1.0') {
-        throw new HushError('invalid', 'an answer over HTTP/1.0 cannot say that it broke off', {
-          field: 'http-version',
-          remedy: 'use HTTP/1.1; for nginx in between: proxy_http_version 1.1',
-        });
-      }
+      mustSayBrokenOff(request);
       const { column, output, ...asked } = query;
       const question = reader.question(asked);
       const { body, release } = bodyOf(request);

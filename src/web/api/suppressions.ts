@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { stringify } from 'csv-stringify/sync';
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
@@ -7,6 +6,7 @@ import { CHANNELS, PURPOSES } from '../../core/scope.js';
 import type { SuppressionExport } from '../../suppression/export.js';
 import { iso, type RequestReader } from './requests.js';
 import type { ApiRoutes } from './route.js';
+import { drained, mustSayBrokenOff } from './streams.js';
 
 const COLUMNS = ['contact', 'type', 'address', 'hash', 'reason', 'since'] as const;
 
@@ -37,6 +37,7 @@ export function suppressionRoutes(
     }),
     answer: 'application/x-ndjson',
     async handle({ query, key, request, response }) {
+      mustSayBrokenOff(request);
       if (query.hash === 'none' && !key.scopes.includes('export')) {
         throw new HushError('forbidden', 'readable addresses need the scope export', {
           field: 'hash',
@@ -52,9 +53,7 @@ export function suppressionRoutes(
       const { at: _at, ...question } = parts.reader.question(query);
       // Read first: whatever changes while the export runs comes again in the feed.
       response.set('Hush-Cursor', await parts.cursor());
-      // Only a chunked answer has trailers, and HTTP/1.0 knows none. RFC 9110 §6.5
-      const trailers = request.method === 'GET' && request.httpVersionMajor + request.httpVersionMinor / 10 >= 1.1;
-      if (trailers) response.set('Trailer', 'Hush-Keyed-Only');
+      if (request.method !== 'HEAD') response.set('Trailer', 'Hush-Keyed-Only');
       response.status(200).type(query.format === 'csv' ? 'text/csv' : 'application/x-ndjson');
       if (request.method === 'HEAD') {
         response.end();
@@ -79,9 +78,10 @@ export function suppressionRoutes(
             query.format === 'csv'
               ? stringify(rows, { columns: [...csvColumns], record_delimiter: 'windows' })
               : rows.map((row) => `${JSON.stringify(row)}\n`).join('');
-          if (text !== '' && !response.write(text)) await once(response, 'drain');
+          if (text !== '' && !response.write(text)) await drained(response);
+          if (response.destroyed) return undefined;
         }
-        if (trailers) response.addTrailers({ 'Hush-Keyed-Only': String(keyedOnly) });
+        response.addTrailers({ 'Hush-Keyed-Only': String(keyedOnly) });
         response.end();
       } catch (error) {
         response.destroy(error instanceof Error ? error : new Error('failed part-way'));

@@ -1,7 +1,6 @@
 import { HushError } from '../../core/errors.js';
 import { type EventId, parseEventId } from '../../core/keys.js';
 import { ALL_MARKETING } from '../../core/scope.js';
-import { scopesOfDenial } from '../../core/undo.js';
 import type { Accept, Accepted, Draft } from '../../preferences/accept.js';
 import type { Link } from '../../preferences/links.js';
 import type { Questions } from '../../preferences/questions.js';
@@ -46,26 +45,21 @@ export function createActs(parts: { readonly accept: Accept; readonly questions:
     },
 
     /**
-     * Takes back one denial that came through this very link: a grant of the same scope that may lift only what came
-     * through the same source, so that an older opt-out given elsewhere stays. `through` is the link that asks; undefined
-     * for an undo link, which names its one event under seal. Undefined when there is nothing to undo.
+     * Takes back denials that came through this very link: grants that may lift only what came through the same source, so
+     * that an older opt-out given elsewhere stays. `through` is the link that asks; undefined for an undo link, which names
+     * its one event under seal. Empty when there is nothing to undo.
      */
     async undo(
       link: Link,
-      event: EventId,
+      events: readonly EventId[],
       through: string | undefined,
       evidence: Readonly<Record<string, string>>,
-    ): Promise<Accepted[] | undefined> {
-      const present = await questions.present(link.key);
-      const denials = present ? scopesOfDenial(present.state, event) : [];
-      const [first] = denials;
-      if (!present || !first || first.destination === undefined) return undefined;
-      if (through !== undefined && first.destination !== through) return undefined;
-      const tag = first.destination;
-      const plan = await undo.plan([link.key], { event });
+    ): Promise<Accepted[]> {
+      const plan = await undo.plan([link.key], { events, ...(through === undefined ? {} : { through }) });
       const drafts = plan.map((undone): Draft => {
         const draft = undoDraft(undone);
-        return { ...draft, source: { kind: 'link', destination: tag }, evidence: { ...evidence, ...draft.evidence } };
+        const source = { kind: 'link', destination: undone.through } as const;
+        return { ...draft, source, evidence: { ...evidence, ...draft.evidence } };
       });
       return this.all(drafts);
     },

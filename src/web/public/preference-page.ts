@@ -284,12 +284,8 @@ export function preferencePage(parts: PreferencePageParts): Router {
             : String(body.undo ?? '')
                 .split(' ')
                 .slice(0, 20);
-        const undone = [];
-        for (const text of wanted) {
-          const event = acts.eventOf(text);
-          const done = event && (await acts.undo(link, event, link.kind === 'undo' ? undefined : link.tag, evidence));
-          if (done) undone.push(...done);
-        }
+        const events = wanted.flatMap((text) => acts.eventOf(text) ?? []);
+        const undone = await acts.undo(link, events, link.kind === 'undo' ? undefined : link.tag, evidence);
         const line = undone.length > 0 ? t('preferences.undone') : t('undo.nothing');
         if (link.kind === 'undo') {
           pages.message(request, response, 200, link.brand, {

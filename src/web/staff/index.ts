@@ -106,7 +106,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
   });
   const calls = createCalls({
     accept,
-    undo: createUndo({ contacts, persons, clock }),
+    undo: createUndo({ contacts, ledger, persons, clock }),
     store: stores.staffCalls,
     links,
     post: parts.post,
