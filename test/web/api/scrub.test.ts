@@ -125,7 +125,14 @@ describe('a scrub', () => {
   });
 
   test('denies what is no contact, and rows of doubt', async () => {
-    const cells = ['nobody', '""', 'Ana <ana@example.com>', 'ana@example.com;bo@example.com', 'mailto:ana@example.com', 'smtp:ana@example.com'];
+    const cells = [
+      'nobody',
+      '""',
+      'Ana <ana@example.com>',
+      'ana@example.com;bo@example.com',
+      'mailto:ana@example.com',
+      'smtp:ana@example.com',
+    ];
     const cells2 = [
       'https://example.com/',
       'c_00000000000000000000000000x',
