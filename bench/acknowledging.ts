@@ -1,13 +1,15 @@
 /**
- * One-click acknowledgements and decisions a second, beside a bare Express route: `npx tsx bench/acknowledging.ts [seconds]`.
- * Starts Hush as `npm start` does (both roles, embedded MongoDB and Redis in a temporary folder) and measures it from another
- * process, in turns with the bare route so that both see the same machine.
+ * One-click acknowledgements and decisions a second, beside a bare Express route and one that makes one write a request:
+ * `npx tsx bench/acknowledging.ts [seconds]`. Starts Hush as `npm start` does (both roles, embedded MongoDB and Redis in a
+ * temporary folder) and measures it from another process, in turns with the others so that all see the same machine. After
+ * each turn Hush projects, seals and tells what it took before the next begins.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import autocannon from 'autocannon';
+import { startMongo } from '../src/embedded/index.js';
 
 const SECONDS = Number(process.argv[2] ?? 8);
 const CONNECTIONS = [1, 16, 64] as const;
@@ -82,7 +84,8 @@ const hush = await start('src/main.ts', {
   HUSH_API_KEY: KEY,
   HUSH_FILE_DESTINATION: join(folder, 'suppressions'),
 });
-const bare = await start('bench/bare-express.ts', {});
+const mongo = await startMongo({ dataDir: join(folder, 'bare'), say: () => undefined });
+const bare = await start('bench/bare-express.ts', { MONGODB_URI: mongo.url });
 const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
 const ask = async (path: string, body: unknown) => {
   const response = await fetch(hush.url + path, { method: 'POST', headers, body: JSON.stringify(body) });
@@ -107,7 +110,17 @@ try {
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: 'List-Unsubscribe=One-Click',
   });
+  /** What was taken is told: the next turn begins with a machine at rest. */
+  const settled = async () => {
+    for (let quiet = 0; quiet < 4; ) {
+      const response = await fetch(`${hush.url}/v1/destinations`, { headers });
+      const { destinations } = (await response.json()) as { destinations: { pending: number }[] };
+      quiet = destinations.some(({ pending }) => pending > 0) ? 0 : quiet + 1;
+      await new Promise((done) => setTimeout(done, 500));
+    }
+  };
   await measure(16, hush.url, click, 3);
+  await settled();
   await measure(16, bare.url, click, 2);
   const row = (name: string, connections: number, m: Measured) =>
     console.log(
@@ -115,9 +128,12 @@ try {
     );
   console.log(`${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}, ${SECONDS} s each\n`);
   console.log('| what | connections | a second | p50 ms | p99 ms | failed |\n|---|--:|--:|--:|--:|--:|');
+  const write = () => ({ ...click(), path: `/w/${next}` });
   for (const connections of CONNECTIONS) {
     row('one-click, acknowledged', connections, await measure(connections, hush.url, click));
-    row('bare Express route', connections, await measure(connections, bare.url, click));
+    await settled();
+    row('Express, one write a request', connections, await measure(connections, bare.url, write));
+    row('Express, no write', connections, await measure(connections, bare.url, click));
   }
   let asked = 0;
   for (const connections of CONNECTIONS) {
@@ -145,5 +161,6 @@ try {
 } finally {
   await hush.stop();
   await bare.stop();
+  await mongo.stop();
   await rm(folder, { recursive: true, force: true });
 }

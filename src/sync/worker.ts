@@ -21,6 +21,8 @@ import {
 } from './task.js';
 import { madeHere } from './whose-entry.js';
 
+/** Contacts prepared between two looks at what else is to be done. */
+const BREATH = 50;
 /** Contacts taken under one lease. */
 const MOST_LEASED = 1000;
 /** Batches that one of several lanes makes under one lease: fewer writes to the store for each. */
@@ -261,7 +263,9 @@ export function createSyncWorker(parts: {
     if (leased.length === 0) return 0;
     const tasks: Task[] = [];
     const gone: Settlement[] = [];
-    for (const contact of leased) {
+    for (const [at, contact] of leased.entries()) {
+      // Opening a thousand addresses at a stretch would keep whoever asks meanwhile waiting.
+      if (at % BREATH === BREATH - 1) await new Promise((resolve) => setImmediate(resolve));
       const task = prepare(name, bindings, contact);
       if (task) tasks.push(task);
       // Without an address there is nothing to tell: the contact is keyed only.
