@@ -137,31 +137,40 @@ export function contactMarks(contacts: Collection, find: (keys: readonly Buffer[
      * removes the mark if it is still at that version; otherwise the mark is set to `mark`.
      */
     async settle(destination: string, by: string, settlements: readonly Settlement[]): Promise<void> {
-      if (settlements.length === 0) return;
-      const operations = settlements.flatMap(({ key, told, clearVersion, mark }) => {
-        const set: Record<string, unknown> = told ? { [`told.${destination}`]: told } : {};
-        const held = { _id: binary(key) as never, marks: { $elemMatch: { destination, by } } };
-        const cleared = {
-          _id: binary(key) as never,
-          marks: { $elemMatch: { destination, by, version: clearVersion } },
-        };
-        const [unset, kept] = markUpdate(mark);
-        return [
-          ...(clearVersion === undefined
-            ? []
-            : [
-                {
+      const written = (told: Told | undefined) => (told ? { [`told.${destination}`]: told } : {});
+      const bulk = (operations: object[]) =>
+        contacts.bulkWrite(operations as never, { ordered: false, writeConcern: DURABLE });
+      const clearing = settlements.filter(({ clearVersion }) => clearVersion !== undefined);
+      const cleared =
+        clearing.length === 0
+          ? 0
+          : (
+              await bulk(
+                clearing.map(({ key, told, clearVersion }) => ({
                   updateOne: {
-                    filter: cleared,
-                    update: { $pull: { marks: { destination } }, ...(told ? { $set: set } : {}) },
+                    filter: { _id: binary(key), marks: { $elemMatch: { destination, by, version: clearVersion } } },
+                    update: { $pull: { marks: { destination } }, ...(told ? { $set: written(told) } : {}) },
                   },
-                },
-              ]),
-          // Reached only when the mark is still there: it moved on meanwhile, or was not to be cleared.
-          { updateOne: { filter: held, update: { $set: { ...set, ...kept }, ...(unset ? { $unset: unset } : {}) } } },
-        ];
-      });
-      await contacts.bulkWrite(operations as never, { ordered: true, writeConcern: DURABLE });
+                })),
+              )
+            ).matchedCount;
+      // Marks that moved on meanwhile are still there; those that were not to be cleared are, too.
+      const left =
+        cleared === clearing.length
+          ? settlements.filter(({ clearVersion }) => clearVersion === undefined)
+          : settlements;
+      if (left.length === 0) return;
+      await bulk(
+        left.map(({ key, told, mark }) => {
+          const [unset, kept] = markUpdate(mark);
+          return {
+            updateOne: {
+              filter: { _id: binary(key), marks: { $elemMatch: { destination, by } } },
+              update: { $set: { ...written(told), ...kept }, ...(unset ? { $unset: unset } : {}) },
+            },
+          };
+        }),
+      );
     },
 
     /** An accepted job is done: what was accepted is in force. */

@@ -110,10 +110,9 @@ describe('POST /u/:token, as mail programs send it', () => {
     expect(receipts.size).toBe(300);
     expect(receipts.has(undefined)).toBe(false);
     await hush.settle();
-    const found = await Promise.all(
-      [...receipts].map((id) => hush.ask<{ ledger: { status: string } }>(`/v1/receipts/r_${id}`)),
-    );
-    expect(found.every(({ ledger }) => ledger.status === 'recorded')).toBe(true);
+    for (const id of receipts) {
+      expect(await hush.ask(`/v1/receipts/r_${id}`)).toMatchObject({ ledger: { status: 'recorded' } });
+    }
     expect(await hush.decide(contact)).toMatchObject({ allowed: false });
   });
 });
