@@ -9,6 +9,16 @@ const SHUTDOWN_LIMIT = 30_000;
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
+/** Of an npm that was killed nobody is left who could end what it started, or the stores that this started. */
+function whenOrphaned(stop: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    stop();
+  }, 1000).unref();
+}
+
 async function main(): Promise<void> {
   const read = readEnvironment();
   const stores = await startStores(
@@ -24,16 +34,18 @@ async function main(): Promise<void> {
   });
 
   let stopping = false;
-  const stop = async (signal: NodeJS.Signals) => {
+  const stop = async (why: string) => {
     if (stopping) return;
     stopping = true;
-    say(`${signal}: finishing what is under way`);
+    say(`${why}: finishing what is under way`);
     setTimeout(() => process.exit(1), SHUTDOWN_LIMIT).unref();
     await hush.stop();
     await stores.stop();
     process.exit(0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
+
+  if (process.env.npm_lifecycle_event !== undefined) whenOrphaned(() => void stop('npm is gone'));
 
   const { port } = await hush.start();
   const url = hush.publicUrl() || `http://localhost:${port}`;
