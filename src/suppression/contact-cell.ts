@@ -8,12 +8,12 @@ const IDENTIFIER = /^(?!tel:|sms:)[a-z0-9][a-z0-9-]{0,31}:(?!\/\/)[^@]+$/;
 const KEY = /^c_[0-9a-z]{26}$/;
 
 /**
- * What a cell of a list means: a key of ours, an identifier `system:value`, an email address when it has an @, else a phone
- * number. Whether it is one is for `normaliseContact` to say.
+ * What a cell of a list means: a key of ours, an identifier `system:value`, an email address when it has an @ or no digit,
+ * else a phone number. Whether it is one is for `normaliseContact` to say.
  */
 export function contactInCell(cell: string): Exclude<ContactInput, { postal: unknown }> | { readonly key: string } {
   const text = cell.trim();
   if (KEY.test(text)) return { key: text };
   if (IDENTIFIER.test(text)) return { id: text };
-  return text.includes('@') ? { email: text } : { phone: text };
+  return text.includes('@') || !/\d/.test(text) ? { email: text } : { phone: text };
 }
