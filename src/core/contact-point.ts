@@ -1,4 +1,4 @@
-import { domainToASCII } from 'node:url';
+import { domainToASCII, domainToUnicode } from 'node:url';
 import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import { HushError } from './errors.js';
 
@@ -64,12 +64,19 @@ function localPart(local: string): string {
 /** Of ASCII only these: the URL parser behind `domainToASCII` would cut `example.com/x` and decode `%61` without a word. */
 const NOT_IN_DOMAIN = /[^a-z0-9.\-\u0080-\u{10FFFF}]/iu;
 
+/** Punycode that stands for nothing; Node refuses it up to 22 and passes it on from 24, and one address has one key. */
+function isPunycodeOfNothing(ascii: string): boolean {
+  if (!ascii.includes('xn--')) return false;
+  const unicode = domainToUnicode(ascii);
+  return unicode.split('.').some((label) => label.startsWith('xn--')) || domainToASCII(unicode) !== ascii;
+}
+
 function emailDomain(domain: string): string {
   if (domain.startsWith('[')) return refuse('email', 'an IP address is not a mail domain');
   if (NOT_IN_DOMAIN.test(domain)) return refuse('email', 'the part after the @ is not a domain');
   const ascii = domainToASCII(domain.replace(/[\u3002\uFF0E\uFF61]/g, '.').replace(/\.$/, ''));
   const labels = ascii.split('.');
-  if (ascii === '' || ascii.length > 253 || !labels.every((label) => LABEL.test(label))) {
+  if (ascii === '' || ascii.length > 253 || !labels.every((label) => LABEL.test(label)) || isPunycodeOfNothing(ascii)) {
     return refuse('email', 'the part after the @ is not a domain');
   }
   if (labels.length < 2) return refuse('email', 'the domain has no ending such as .com');
