@@ -208,12 +208,26 @@ test('a connection that is silent, or goes on for ever, is ended', async () => {
 test('one address gets ten connections at once', async () => {
   const sockets = Array.from({ length: 12 }, () => connect(listener.port, HOST));
   const greetings = await Promise.all(
-    sockets.map((socket) => new Promise<string>((resolve) => socket.once('data', (data) => resolve(String(data))))),
+    sockets.map(
+      (socket) =>
+        new Promise<string>((resolve) => {
+          socket.once('data', (data) => resolve(String(data)));
+          // A refusal that is closed at once may be reset before it was read.
+          socket.once('error', () => resolve('closed')).once('close', () => resolve('closed'));
+        }),
+    ),
   );
   expect(greetings.filter((line) => line.startsWith('220'))).toHaveLength(10);
-  expect(greetings.filter((line) => line.startsWith('421'))).toHaveLength(2);
+  for (const line of greetings.filter((one) => !one.startsWith('220'))) expect(line).toMatch(/^(421|closed)/);
   await Promise.all(
-    sockets.map((socket) => new Promise<void>((resolve) => socket.destroy().once('close', () => resolve()))),
+    sockets.map(
+      (socket) =>
+        new Promise<void>((resolve) => {
+          // Those that were refused may be closed already, and say so only once.
+          if (socket.closed) resolve();
+          else socket.destroy().once('close', () => resolve());
+        }),
+    ),
   );
   await new Promise((resolve) => setTimeout(resolve, 100));
   expect(await talk(['QUIT'])).toMatch(/^220/);
