@@ -71,14 +71,15 @@ export async function createPages(parts: {
     return { language, t: words.getFixedT(language) };
   }
 
+  /** The same page in other languages. A query alone: a path such as `//evil.example/` would be a link to another host. */
   function languageLinks(url: string, current: string): { code: string; name: string; href: string }[] {
-    const [pathname = '/', search = ''] = url.split('?');
+    const [, search = ''] = url.split('?');
     return languages
       .filter((code) => code !== current)
       .map((code) => {
         const query = new URLSearchParams(search);
         query.set('lang', code);
-        return { code, name: words.getFixedT(code)('languageName'), href: `${pathname}?${query}` };
+        return { code, name: words.getFixedT(code)('languageName'), href: `?${query}` };
       });
   }
 

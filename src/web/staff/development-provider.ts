@@ -106,7 +106,7 @@ export function developmentProvider(parts: { readonly publicUrl: () => string; r
   router.get('/choose/:uid', async (request: Request, response: Response) => {
     await (await provider()).interactionDetails(request, response);
     parts.page(response, {
-      action: request.originalUrl,
+      action: `${request.baseUrl}${request.path}`,
       users: IDS.map((id) => {
         const user = userOf(id);
         const [role] = user?.roles ?? [];

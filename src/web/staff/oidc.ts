@@ -110,12 +110,17 @@ export function createRelyingParty(settings: OidcSettings) {
       return { url: url.href, attempt };
     },
 
-    /** Who came back. Throws SignInRefused for an answer that is not the provider's answer to this attempt. */
-    async finish(query: string, attempt: SignInAttempt): Promise<StaffUser> {
+    /**
+     * Who came back. Of `target` (the request's) only the query counts: host and path are our own, whatever was asked for.
+     * Throws SignInRefused for an answer that is not the provider's answer to this attempt.
+     */
+    async finish(target: string, attempt: SignInAttempt): Promise<StaffUser> {
       const config = await configuration();
+      const answer = new URL(settings.redirectUri());
+      answer.search = target.slice(target.indexOf('?') + 1);
       let claims: Record<string, unknown> | undefined;
       try {
-        const tokens = await oidc.authorizationCodeGrant(config, new URL(query, settings.redirectUri()), {
+        const tokens = await oidc.authorizationCodeGrant(config, answer, {
           pkceCodeVerifier: attempt.verifier,
           expectedState: attempt.state,
           expectedNonce: attempt.nonce,
