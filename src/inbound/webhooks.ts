@@ -5,6 +5,7 @@ import { HushError } from '../core/errors.js';
 import type { SourceKind } from '../core/event.js';
 import { wholeScope } from '../core/scope.js';
 import type { Accept, Draft } from '../preferences/accept.js';
+import { unavailable } from '../store/connect.js';
 import type { Replays } from '../store/replays.js';
 import type { Destination, InboundRequest, Report } from '../sync/destination.js';
 import { providerAddress } from '../sync/provider-address.js';
@@ -72,10 +73,18 @@ export function createWebhooksIn(parts: {
       }
       const now = clock.now();
       const received = await from.destination.receive(request, now);
-      const replay = received.replayKey === undefined ? undefined : `${name}:${received.replayKey}`;
-      if (replay !== undefined && (await replays.seen(replay))) {
-        parts.onReceived(name, 'replayed', 1);
-        return received.answer ?? EMPTY;
+      if (received.replayKey !== undefined) {
+        const content = received.replayContent ?? '';
+        const until = now + (received.replayFor ?? 86_400) * 1000;
+        const claim = await replays.claim(`${name}:${received.replayKey}`, content, until).catch((error: unknown) => {
+          throw unavailable(error);
+        });
+        if (claim !== 'first') parts.onReceived(name, 'replayed', 1);
+        if (claim === 'other') {
+          throw new HushError('unauthorized', 'this signature was used before for something else', {
+            remedy: 'send every event under a signature of its own',
+          });
+        }
       }
       const drafts = received.reports.flatMap((report) => {
         const { type, value } = report.address;
@@ -99,7 +108,6 @@ export function createWebhooksIn(parts: {
           { destination: name, kinds: [...new Set(received.unknown)].slice(0, 10).map((kind) => kind.slice(0, 40)) },
           'unknown kinds reported',
         );
-      if (replay !== undefined) await replays.remember(replay, now + (received.replayFor ?? 86_400) * 1000);
       return received.answer ?? EMPTY;
     },
   };

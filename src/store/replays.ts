@@ -1,23 +1,40 @@
 import { type Connection, Schema } from 'mongoose';
-import { isDuplicate } from './connect.js';
+import { DURABLE, isDuplicate } from './connect.js';
 
-const replaySchema = new Schema({ _id: String, until: Date }, { collection: 'replays', versionKey: false });
+const replaySchema = new Schema(
+  { _id: { type: String, required: true }, content: String, until: { type: Date, required: true } },
+  { collection: 'replays', versionKey: false },
+);
 replaySchema.index({ until: 1 }, { expireAfterSeconds: 0 });
 
-/** Requests of outside systems that were taken, for as long as their own clock window would let them in again. */
+/** `first`: nobody had used it. `same`: used before with this content. `other`: used before with another content. */
+export type Claim = 'first' | 'same' | 'other';
+
+/** Signatures of outside systems that were used, for as long as their own clock window would let them in again. */
 export function createReplays(connection: Connection) {
   const model = connection.model('Replay', replaySchema);
   return {
     models: [model] as const,
-    async seen(id: string): Promise<boolean> {
-      return (await model.collection.findOne({ _id: id as never })) !== null;
-    },
-    async remember(id: string, until: number): Promise<void> {
+
+    /**
+     * Uses a signature for a content. One insert decides, so of many requests at once one is first; and a request that
+     * broke off after its claim is the same when the provider sends it again, so nothing is lost.
+     *
+     * @param until ms
+     */
+    async claim(id: string, content: string, until: number): Promise<Claim> {
       try {
-        await model.collection.insertOne({ _id: id as never, until: new Date(until) });
+        await model.collection.insertOne(
+          { _id: id as never, content, until: new Date(until) },
+          { writeConcern: DURABLE },
+        );
+        return 'first';
       } catch (error) {
         if (!isDuplicate(error)) throw error;
       }
+      const used = await model.findById(id).lean();
+      // Documents of before contents were kept have none: what they stand for was recorded.
+      return used?.content === undefined || used.content === null || used.content === content ? 'same' : 'other';
     },
   };
 }

@@ -88,8 +88,10 @@ export interface Received {
   readonly reports: readonly Report[];
   /** Kinds we do not know, counted by name. */
   readonly unknown: readonly string[];
-  /** Remembered for the clock window, so that a replayed request is refused. */
+  /** What was signed. Remembered for the clock window: it counts for one content. */
   readonly replayKey?: string;
+  /** What came under the signature, where that does not cover the body. */
+  readonly replayContent?: string;
   /** Seconds for which the key is remembered: the provider's clock window. */
   readonly replayFor?: number;
   /** Answer other than an empty 200 (subscription handshakes, TwiML). */

@@ -13,6 +13,7 @@ import {
   jsonBody,
   replayKeyOf,
   sameText,
+  signedTime,
   stableId,
 } from './mechanics/incoming.js';
 import {
@@ -171,7 +172,7 @@ export const customerio: Adapter<Settings, Target> = {
         const expected = hmac('sha256', key, 'hex', `v0:${stamp}:`, request.body);
         if (stamp === '' || !sameText(header(request, 'x-cio-signature'), expected))
           throw forged('the signature does not fit body and time');
-        checkClock(Number(stamp) * 1000, now, options.webhookWindowSeconds);
+        checkClock(signedTime(stamp) * 1000, now, options.webhookWindowSeconds);
         const boundTo = (topic: number | undefined) =>
           bindings.filter((binding) => {
             const where = targetOf(binding);

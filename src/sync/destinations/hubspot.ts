@@ -13,6 +13,7 @@ import {
   jsonBody,
   replayKeyOf,
   sameText,
+  signedTime,
   stableId,
 } from './mechanics/incoming.js';
 import { createKnown } from './mechanics/known.js';
@@ -229,7 +230,7 @@ export const hubspot: Adapter<Settings, Target> = {
         const expected = hmac('sha256', secret, 'base64', request.method, request.url, request.body, stamp);
         if (stamp === '' || !sameText(header(request, 'x-hubspot-signature-v3'), expected))
           throw forged('the signature does not fit method, URL, body and time');
-        checkClock(Number(stamp), now, WINDOW);
+        checkClock(signedTime(stamp), now, WINDOW);
         const told = jsonBody(request.body, z.array(z.unknown()));
         const changed = told.flatMap((item) => {
           const parsed = event.safeParse(item);
@@ -243,7 +244,7 @@ export const hubspot: Adapter<Settings, Target> = {
             readEvent(change, emails.get(String(change.objectId)) ?? '', (property) =>
               bindings.filter((binding) => propertyOf(targetOf(binding)) === property),
             ),
-          { replayKey: replayKeyOf(stamp, request.body), replayFor: WINDOW },
+          { replayKey: replayKeyOf(request.method, request.url, request.body, stamp), replayFor: WINDOW },
         );
       },
     };

@@ -224,7 +224,7 @@ export const klaviyo: Adapter<Settings, Target> = {
             return 'list' in where ? where.list === list : list === undefined;
           });
         return collect(body.data, klaviyoEvent, (one) => readKlaviyoEvent(one, bound), {
-          replayKey: replayKeyOf(stamp, request.body),
+          replayKey: replayKeyOf(request.body, stamp),
           replayFor: options.webhookWindowSeconds,
         });
       },

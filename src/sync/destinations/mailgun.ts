@@ -2,7 +2,16 @@ import { z } from 'zod';
 import type { Adapter, Binding, Destination, ReadBackEntry } from '../destination.js';
 import { at, createApi, read, targetReader } from './mechanics/api.js';
 import { each, eachEntry, inForce } from './mechanics/each.js';
-import { checkClock, configured, forged, hmac, jsonBody, sameText } from './mechanics/incoming.js';
+import {
+  checkClock,
+  configured,
+  forged,
+  hmac,
+  jsonBody,
+  sameText,
+  signedTime,
+  stableId,
+} from './mechanics/incoming.js';
 import { bounced, collect, complained, evidence, listed, type Reading, timeField } from './mechanics/reports.js';
 
 const settings = z.strictObject({
@@ -110,10 +119,11 @@ export const mailgun: Adapter<Settings, Target> = {
         ) {
           throw forged('the signature does not fit timestamp and token');
         }
-        checkClock(Number(signature.timestamp) * 1000, now, options.webhookWindowSeconds);
-        // The signature does not cover the event: a token seen before is a replay, whatever comes with it.
+        checkClock(signedTime(signature.timestamp) * 1000, now, options.webhookWindowSeconds);
+        // The signature does not cover the event: it counts for the first that comes under it.
         return collect([told], event, (one) => readEvent(one, bindings, targetOf), {
           replayKey: signature.token,
+          replayContent: stableId(JSON.stringify(told)),
           replayFor: options.webhookWindowSeconds,
         });
       },

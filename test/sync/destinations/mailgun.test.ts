@@ -101,6 +101,30 @@ describe('Mailgun webhook', () => {
     });
   });
 
+  test('the letters of a signature belong to its time or to its token, never to the other', async () => {
+    const seconds = String(NOW / 1000);
+    for (const [timestamp, token] of [
+      [seconds, 'e0ab'],
+      [`${seconds}e0`, 'ab'],
+      [seconds, '.0ab'],
+      [`${seconds}.0`, 'ab'],
+      [` ${seconds}`, 'ab'],
+      [`0${seconds}`, 'ab'],
+      [`+${seconds}`, 'ab'],
+    ] as const) {
+      const signature = createHmac('sha256', webhookSigningKey)
+        .update(timestamp + token)
+        .digest('hex');
+      const text = body({ event: 'unsubscribed' }).replace(
+        '"SIGNATURE"',
+        JSON.stringify({ timestamp, token, signature }),
+      );
+      const received = destination().receive?.(inbound(text, {}), NOW);
+      if (timestamp === seconds) expect((await received)?.replayKey).toBe(token);
+      else await expect(received).rejects.toMatchObject({ kind: 'unauthorized' });
+    }
+  });
+
   test('an unsubscribe with a bound tag denies that scope, any other all email marketing', async () => {
     expect((await read({ event: 'unsubscribed', tags: ['offers'] }))?.reports).toMatchObject([
       { type: 'opted_out', scope: bindings[0]?.scope },

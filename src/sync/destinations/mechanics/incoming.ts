@@ -36,6 +36,15 @@ export function checkClock(at: number, now: number, windowSeconds: number): void
   }
 }
 
+/**
+ * A signed time as digits and nothing else. `Number` also reads `1777636800e0` and `1777636800.0`: where time and token are
+ * signed in one piece, the letters of one could be given to the other, and a used signature would look like a new one.
+ */
+export function signedTime(text: string): number {
+  if (!/^[1-9]\d{8,13}$/.test(text)) throw forged('the time that was signed is no number');
+  return Number(text);
+}
+
 /** Refuses a request without the expected `Authorization: Basic`. */
 export function checkBasic(request: InboundRequest, user: string, password: string): void {
   const expected = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
@@ -92,9 +101,9 @@ export function stableId(...parts: readonly (string | number | undefined)[]): st
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 32);
 }
 
-/** What a replayed request has in common with the first. */
-export function replayKeyOf(...parts: readonly (string | Buffer)[]): string {
+/** What a replayed request has in common with the first: the text that was signed, in one piece as it was signed. */
+export function replayKeyOf(...signed: readonly (string | Buffer)[]): string {
   const hash = createHash('sha256');
-  for (const part of parts) hash.update(part).update('\0');
+  for (const part of signed) hash.update(part);
   return hash.digest('base64url');
 }
