@@ -60,10 +60,10 @@ describe('lengths, in octets', () => {
     expect(normalised({ email: fits })).toBe(fits);
     expect(refusal({ email: `${local}@${domainOf(189)}`.replace('@', '@g.') }).message).toMatch(/254 octets/);
   });
-  test('64 before the @, letters of two octets counted twice', () => {
-    expect(normalised({ email: `${'ö'.repeat(32)}@example.com` })).toHaveLength(32 + 12);
-    expect(refusal({ email: `${'ö'.repeat(33)}@example.com` }).message).toMatch(/64 octets/);
-    expect(refusal({ email: `${'a'.repeat(65)}@example.com` }).message).toMatch(/64 octets/);
+  test('more than 64 before the @ are delivered, letters of two octets counted twice', () => {
+    expect(normalised({ email: `${'ö'.repeat(121)}@example.com` })).toHaveLength(121 + 12);
+    expect(refusal({ email: `${'ö'.repeat(122)}@example.com` }).message).toMatch(/254 octets/);
+    expect(normalised({ email: `${'a'.repeat(65)}@example.com` })).toHaveLength(65 + 12);
   });
   test('a label of 63, not of 64', () => {
     expect(normalised({ email: `a@${'b'.repeat(63)}.com` })).toMatch(/^a@b{63}\.com$/);

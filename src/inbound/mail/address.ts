@@ -1,6 +1,7 @@
 /** Finding a mail address in a header, a status field or a line of prose. */
 
-const LOCAL = '[^\\s@<>()\\[\\],;:"\\\\]{1,64}';
+/** Longer than the 64 of RFC 5321 §4.5.3.1.1: servers deliver to more. A dot at its ends is part of it, as in `.jane@ezweb.ne.jp`. */
+const LOCAL = '[^\\s@<>()\\[\\],;:"\\\\]{1,240}';
 const DOMAIN = '(?:[\\p{L}\\p{N}_](?:[\\p{L}\\p{N}_-]{0,62})(?:\\.[\\p{L}\\p{N}_](?:[\\p{L}\\p{N}_-]{0,62})){1,20})';
 const BARE = new RegExp(`^${LOCAL}@${DOMAIN}$`, 'u');
 const QUOTED = new RegExp(`^"[^"\\x00-\\x1f]{1,62}"@${DOMAIN}$`, 'u');
@@ -46,7 +47,7 @@ export function findAddresses(text: string): string[] {
 
 function clean(word: string): string {
   const bare = word.trim().replace(/^(?:mailto:|smtp:|rfc822;)/i, '');
-  const start = /^[\s<>[\](){}`';:.*]*/.exec(bare)?.[0].length ?? 0;
+  const start = /^[\s<>[\](){}`';:*]*/.exec(bare)?.[0].length ?? 0;
   let end = bare.length;
   while (end > start && "<>[](){}`';:.,*\r\n ".includes(bare[end - 1]!)) {
     if (bare[end - 1] === ']' && bare.includes('@[')) break;

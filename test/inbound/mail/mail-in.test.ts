@@ -48,6 +48,18 @@ describe('a mailto: unsubscribe', () => {
     expect(contact?.address).toBeUndefined();
   });
 
+  test('of an address that begins or ends with a dot is of that address', async () => {
+    const before = [emailOf('.dots@ezweb.ne.jp'), emailOf('dots.@ezweb.ne.jp'), emailOf('do..ts@docomo.ne.jp')];
+    for (const { given } of before) {
+      for (const from of [given, `<${given}>`, `Jane Doe <${given}>`]) {
+        const [found] = await receive(written({ from, to: `unsubscribe@${DOMAIN}` }));
+        expect(found).toMatchObject({ outcome: 'recorded', address: given });
+      }
+    }
+    for (const point of before) expect((await inbound.decide(point)).reason).toBe('opted_out');
+    expect((await inbound.decide(emailOf('dots@ezweb.ne.jp'))).allowed).toBe(true);
+  });
+
   test.each([
     ['in upper case', (to: string) => to.toUpperCase()],
     ['with a minus for the plus', (to: string) => to.replace('+', '-')],
