@@ -1,5 +1,6 @@
 import { domainToASCII, domainToUnicode } from 'node:url';
 import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js/max';
+import { numberOfScheme } from './contact-scheme.js';
 import { HushError } from './errors.js';
 
 export const CONTACT_TYPES = ['email', 'phone', 'postal', 'id'] as const;
@@ -134,7 +135,8 @@ function normalisePhone(text: string, defaultCountry: string): ContactPoint {
   if (INVISIBLE.test(given.replace(/[\u200E\u200F\u202A-\u202E\u2066-\u2069]/g, ''))) {
     return refuse('phone', 'the number has an invisible character');
   }
-  const visible = given.replace(/[\p{Cf}]/gu, '').replace(/^tel:/i, '');
+  const shown = given.replace(/[\p{Cf}]/gu, '');
+  const visible = numberOfScheme(shown) ?? shown;
   const main = visible.replace(EXTENSION, '');
   const digits = main.replace(/[A-Za-z]/g, (letter) => KEYPAD[letter.toUpperCase()] ?? letter);
   // Letters are only read as digits in numbers spelled as words (1-877-CALL-JMF), not in any text with digits in it.

@@ -6,6 +6,7 @@ import {
   maskContact,
   normaliseContact,
 } from '../core/contact-point.js';
+import { withoutScheme } from '../core/contact-scheme.js';
 import { HushError } from '../core/errors.js';
 import { contactKeyBytes, contactKeyFromText, type Keyring } from '../core/keys.js';
 import type { Subject } from '../preferences/accept.js';
@@ -57,7 +58,7 @@ export function createFindCaller(parts: {
     if (text.includes('@'))
       return [normaliseContact({ email: text.replace(/^mailto:/i, '') }, catalog.group.defaultCountry)];
     const points = [
-      /^[a-z0-9][a-z0-9-]*:\S/.test(text) ? pointFrom({ id: text }) : undefined,
+      /^[a-z0-9][a-z0-9-]*:\S/.test(text) ? pointFrom(withoutScheme({ id: text })) : undefined,
       pointFrom({ phone: text }),
       /^[\w-]{2,40}$/.test(text) && /\d/.test(text) ? pointFrom({ id: `${parts.customerSystem}:${text}` }) : undefined,
     ];

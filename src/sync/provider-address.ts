@@ -1,4 +1,5 @@
 import { type ContactPoint, type ContactType, normaliseContact } from '../core/contact-point.js';
+import { withoutScheme } from '../core/contact-scheme.js';
 import { HushError } from '../core/errors.js';
 
 /** What a provider calls a contact, as one of ours; undefined for what is no address here. */
@@ -10,7 +11,7 @@ export function providerAddress(type: ContactType, value: string, country: strin
       case 'phone':
         return normaliseContact({ phone: value }, country);
       case 'id':
-        return normaliseContact({ id: value }, country);
+        return normaliseContact(withoutScheme({ id: value }), country);
       case 'postal':
         // A postal address leaves as the JSON it was given in.
         return normaliseContact({ postal: JSON.parse(value) }, country);

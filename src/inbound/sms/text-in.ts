@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { brandById, type Catalog, say } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { type ContactPoint, normaliseContact } from '../../core/contact-point.js';
+import { numberOfScheme } from '../../core/contact-scheme.js';
 import { HushError } from '../../core/errors.js';
 import { contactKeyBytes, contactKeyText, type Keyring } from '../../core/keys.js';
 import { EVERYTHING, scopeText } from '../../core/scope.js';
@@ -67,14 +68,14 @@ export function createTextIn(parts: {
   /** Undefined for a sender that is no phone: a short code or a name. `whatsapp:+1…` is the phone behind it. */
   function senderOf(from: string): ContactPoint | undefined {
     try {
-      return normaliseContact({ phone: from.replace(/^[a-z]+:/i, '') }, catalog.group.defaultCountry);
+      return normaliseContact({ phone: from }, catalog.group.defaultCountry);
     } catch (error) {
       if (error instanceof HushError) return undefined;
       throw error;
     }
   }
 
-  const plainNumber = (text: string): string => text.replace(/^[a-z]+:/i, '').replace(/[\s().-]/g, '');
+  const plainNumber = (text: string): string => (numberOfScheme(text) ?? text).replace(/[\s().-]/g, '');
   const brands = new Map(Object.entries(numbers).map(([number, brand]) => [plainNumber(number), brand]));
 
   function draftsOf(act: 'stop' | 'start', point: ContactPoint, brand: string | undefined, text: TextMessage): Draft[] {

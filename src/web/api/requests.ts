@@ -1,6 +1,7 @@
 import type { Catalog } from '../../core/catalog.js';
 import { brandById, topicById } from '../../core/catalog.js';
 import { type ContactInput, type ContactPoint, normaliseContact } from '../../core/contact-point.js';
+import { withoutScheme } from '../../core/contact-scheme.js';
 import { HushError } from '../../core/errors.js';
 import { contactKeyBytes, contactKeyFromText, type Keyring } from '../../core/keys.js';
 import type { Channel, Purpose, Scope } from '../../core/scope.js';
@@ -20,7 +21,7 @@ export function createRequestReader(parts: { readonly catalog: Catalog; readonly
   const { catalog, keyring } = parts;
 
   function pointOf(contact: Exclude<ContactRequest, { key: string }>): ContactPoint {
-    return normaliseContact(contact, catalog.group.defaultCountry);
+    return normaliseContact(withoutScheme(contact), catalog.group.defaultCountry);
   }
 
   function checkScope(scope: Partial<Scope> | undefined, prefix = 'scope.'): void {

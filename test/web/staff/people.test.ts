@@ -3,7 +3,7 @@ import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { verifyExport } from '../../../src/audit/verify-export.js';
-import { neutralised } from '../../../src/web/staff/csv.js';
+import { neutralised } from '../../../src/core/spreadsheet-cell.js';
 import { type Hush, startHush } from '../../support/hush.js';
 import { type Console, signIn } from './browser.js';
 import { follow, keyOf, makeCustomer } from './people.js';

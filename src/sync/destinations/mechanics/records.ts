@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { neutralised, withoutTextMarker } from '../../../core/spreadsheet-cell.js';
 
 /** One line of a suppression file: the columns in their order. */
 export type Columns = readonly string[];
@@ -13,17 +14,11 @@ export interface RecordFormat {
   read(line: string): Row | undefined;
 }
 
-/**
- * Cells a spreadsheet would run get an apostrophe in front, and so do cells that begin with one, so that it can be taken
- * off again. @see https://owasp.org/www-community/attacks/CSV_Injection
- */
-const FORMULA = /^[=+\-@\t\r']/;
-
 /** Whatever some reader takes for the end of a line. */
 const LINE_BREAKS = /[\r\n\u2028\u2029]+/g;
 
 function cell(value: string, forPeople: boolean): string {
-  const safe = forPeople && FORMULA.test(value) ? `'${value}` : value;
+  const safe = forPeople ? neutralised(value) : value;
   return /[",\r\n;\t]|^\s|\s$/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
@@ -46,10 +41,7 @@ export function csvFormat(columns: Columns, forPeople: boolean): RecordFormat {
       if (line === '' || line === head) return undefined;
       const values = cells(line);
       return Object.fromEntries(
-        columns.map((name, i) => [
-          name,
-          forPeople ? (values[i] ?? '').replace(/^'(?=[=+\-@\t\r'])/, '') : (values[i] ?? ''),
-        ]),
+        columns.map((name, i) => [name, forPeople ? withoutTextMarker(values[i] ?? '') : (values[i] ?? '')]),
       );
     },
   };
