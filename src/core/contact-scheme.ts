@@ -1,5 +1,3 @@
-import type { ContactInput } from './contact-point.js';
-
 /**
  * What systems and people write before a phone number: it says how to reach the number, not whose system it is from. RFC
  * 3966 (tel), RFC 5724 (sms), RFC 3261 (sip); the others are spellings of telephone systems, dialers and exports.
@@ -35,9 +33,9 @@ export function numberOfScheme(text: string): string | undefined {
 }
 
 /** A contact as it is meant: an identifier that is a phone number behind a scheme is that number. */
-export function withoutScheme<T extends ContactInput | { readonly key: string }>(
-  contact: T,
-): T | { readonly phone: string } {
+export function withoutScheme<T extends object>(
+  contact: T | { readonly id: string },
+): T | { readonly phone: string } | { readonly id: string } {
   const phone = 'id' in contact ? numberOfScheme(contact.id) : undefined;
   return phone === undefined ? contact : { phone };
 }
