@@ -1,18 +1,25 @@
-/** Tests run as native ES modules on real MongoDB and Redis, started once for the whole run. */
-export default {
-  testEnvironment: 'node',
-  extensionsToTreatAsEsm: ['.ts'],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
-  transform: {
-    '^.+\\.ts$': [
-      '@swc/jest',
-      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
-    ],
-  },
-  testMatch: ['<rootDir>/test/**/*.test.ts'],
+/**
+ * Tests run in plain Node processes that load the program once for all their files (docs/decisions/0002-tests-in-plain-node.md),
+ * on a real MongoDB and Redis that are started once for the run.
+ */
+import { filesOfProjects } from './test/support/projects.mjs';
+
+const stores = {
   globalSetup: '<rootDir>/test/support/start-stores.mjs',
   globalTeardown: '<rootDir>/test/support/stop-stores.mjs',
-  reporters: ['default', '<rootDir>/test/support/closing-line.mjs'],
-  testTimeout: 120_000,
+};
+
+const projects = Object.entries(filesOfProjects(import.meta.dirname)).map(([name, testMatch]) => ({
+  displayName: name,
+  runner: 'jest-light-runner/child-process',
+  setupFiles: ['<rootDir>/test/support/register.mjs'],
+  testMatch,
+  ...(name === 'unit' ? {} : stores),
+}));
+
+export default {
+  projects,
+  testSequencer: '<rootDir>/test/support/longest-first.mjs',
+  reporters: ['<rootDir>/test/support/reporter.mjs'],
   maxWorkers: 2,
 };

@@ -5,11 +5,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
 import { databaseUri } from './support/hush.js';
-import { untilWithin } from './support/until.js';
+import { until } from './support/until.js';
 
 const root = path.resolve(import.meta.dirname, '..');
-const until = untilWithin(20_000);
-
 test('a program whose npm was killed with -9 ends by itself', async () => {
   const dir = await mkdtemp(path.join(tmpdir(), 'hush-orphan-'));
   const namespace = `orphan${randomBytes(5).toString('hex')}`;

@@ -1,15 +1,14 @@
 import { rm, writeFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import express from 'express';
 import { createProofs } from '../../src/audit/proofs.js';
 import { parseEventId } from '../../src/core/keys.js';
 import { createLogRoutes } from '../../src/web/log.js';
+import { needing } from '../support/needs.js';
 import { type Installation, openInstallation } from './installation.js';
 import { folder, run, why } from './logcheck.js';
-
-const withGo = why === undefined ? describe : describe.skip;
 
 type Spoil = (path: string, bytes: Buffer) => Buffer;
 
@@ -24,7 +23,7 @@ function split(bundle: Buffer): Buffer[] {
   return entries;
 }
 
-withGo('golang.org/x/mod/sumdb checks our log', () => {
+needing(why).describe('golang.org/x/mod/sumdb checks our log', () => {
   let hush: Installation;
   let server: Server;
   let url: string;

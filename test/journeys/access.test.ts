@@ -1,20 +1,16 @@
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { contactKeyFromText } from '../../src/core/keys.js';
 import { unzipped } from '../rights/unzip.js';
 import { type Hush, startHush } from '../support/hush.js';
-import { findChromium, launch, overflow, skipLoudly, violations } from '../web/staff/chromium.js';
+import { inBrowser, launch, overflow, violations } from '../web/staff/chromium.js';
 import { makeCustomer } from '../web/staff/people.js';
 import { takePicture } from './picture.js';
 
-const executable = findChromium();
-if (!executable) skipLoudly('handing over what is held');
-const walk = executable ? describe : describe.skip;
-
 const time = { now: Date.now() };
 
-walk('what is held, from the officer to the person', () => {
+inBrowser.describe('what is held, from the officer to the person', () => {
   let hush: Hush;
   let browser: Browser;
   let id: string;
@@ -38,7 +34,7 @@ walk('what is held, from the officer to the person', () => {
       // No worker beside the test: each round is the test's own.
       env: { HUSH_ROLE: 'web' },
     });
-    browser = await launch(executable ?? '');
+    browser = await launch();
     const person = await makeCustomer(hush, 'Ana');
     await hush.settle();
     const keys = await Promise.all(

@@ -2,18 +2,14 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Browser, Download, Page } from 'playwright-core';
 import { verifyFile } from '../../src/cli/verify.js';
 import { run, why } from '../audit/logcheck.js';
 import { type Hush, startHush } from '../support/hush.js';
-import { findChromium, launch, overflow, skipLoudly, violations } from '../web/staff/chromium.js';
+import { inBrowser, launch, overflow, violations } from '../web/staff/chromium.js';
 import { follow, makeCustomer } from '../web/staff/people.js';
 import { takePicture } from './picture.js';
-
-const executable = findChromium();
-if (!executable) skipLoudly('the auditor');
-const walk = executable ? describe : describe.skip;
 
 /** What `hush verify FILE --vkey KEY` does; test/cli/verify.test.ts runs it in a process of its own. */
 async function hushVerify(file: string, vkey: string): Promise<{ code: number; out: string }> {
@@ -32,14 +28,14 @@ async function exported(hush: Hush): Promise<void> {
   throw new Error('the export was not written in half a minute');
 }
 
-walk('the auditor', () => {
+inBrowser.describe('the auditor', () => {
   let hush: Hush;
   let browser: Browser;
   let folder: string;
   const faults: string[] = [];
   beforeAll(async () => {
     hush = await startHush();
-    browser = await launch(executable ?? '');
+    browser = await launch();
     folder = await mkdtemp(path.join(tmpdir(), 'hush-auditor-'));
     await makeCustomer(hush, 'Ana');
     await follow(hush);

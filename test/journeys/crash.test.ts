@@ -8,7 +8,7 @@ import mongoose from 'mongoose';
 import { API_KEY, configFolder, databaseUri } from '../support/hush.js';
 import { type HushProcess, startProcess } from '../support/process.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
-import { untilWithin } from '../support/until.js';
+import { until } from '../support/until.js';
 
 const auth = { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json' };
 const OFFERS = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
@@ -70,8 +70,6 @@ function codeOf(error: unknown): string {
   const cause = Object(Object(error).cause);
   return String(cause.code ?? Object(cause.errors?.[0]).code ?? error);
 }
-
-const until = untilWithin(15_000);
 
 describe('an acknowledged opt-out', () => {
   test('survives kill -9 straight after the 200, and reaches the destination', async () => {

@@ -8,8 +8,8 @@ import type { Browser } from 'playwright-core';
 import { smtpPeer } from '../mail/setting.js';
 import { fileDestination, type Hush, startHush } from '../support/hush.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
-import { untilWithin } from '../support/until.js';
-import { findChromium, launch, skipLoudly } from '../web/staff/chromium.js';
+import { until } from '../support/until.js';
+import { inBrowser, launch } from '../web/staff/chromium.js';
 
 const OFFERS = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
 const webhookKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -49,8 +49,6 @@ interface MailLinks {
   readonly preferencesUrl: string;
   readonly headers: Record<string, string>;
 }
-
-const until = untilWithin(30_000);
 
 /** Sends a newsletter as a marketing system does, with the headers of `/v1/links`, and reads it back from the wire. */
 async function newsletter(email: string) {
@@ -179,9 +177,7 @@ test('a bounce and a complaint by the sender’s signed webhook suppress the rig
   expect((await post(`${hush.url}/hooks/sender`, headers, body)).status).toBeLessThan(500);
 });
 
-const executable = findChromium();
-if (!executable) skipLoudly('the scanner of a received mail');
-(executable ? test : test.skip)(
+inBrowser.test(
   'a scanner that GETs and HEADs every link of the mail, with scripts on and no form submitted, changes nothing',
   async () => {
     const email = 'scanned-mail@example.com';
@@ -191,7 +187,7 @@ if (!executable) skipLoudly('the scanner of a received mail');
       ...[...unsubscribe.matchAll(/<(http[^>]+)>/g)].map(([, href]) => href ?? ''),
     ].map((href) => hush.url + new URL(href).pathname);
     expect(found).toHaveLength(3);
-    const browser: Browser = await launch(executable ?? '');
+    const browser: Browser = await launch();
     try {
       for (const href of found) {
         expect((await fetch(href, { method: 'HEAD', redirect: 'manual' })).status).toBe(200);

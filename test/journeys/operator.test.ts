@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fileDestination, type Hush, startHush } from '../support/hush.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
-import { happen, optOut, type Sendgrid, sender, stateOf, until } from '../sync/reconciling.js';
+import { until } from '../support/until.js';
+import { happen, optOut, type Sendgrid, sender, stateOf } from '../sync/reconciling.js';
 import { type Console, signIn } from '../web/staff/browser.js';
 
 const PEOPLE = 400;

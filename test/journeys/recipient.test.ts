@@ -1,23 +1,20 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { simpleParser } from 'mailparser';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { type Hush, startHush } from '../support/hush.js';
-import { findChromium, launch, overflow, skipLoudly, violations } from '../web/staff/chromium.js';
+import { inBrowser, launch, overflow, violations } from '../web/staff/chromium.js';
 import { takePicture } from './picture.js';
 
-const executable = findChromium();
-if (!executable) skipLoudly('journeys of recipients');
-const walk = executable ? describe : describe.skip;
 const OFFERS = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
 /** Bytes over the wire that a recipient page may take, its styles included. */
 const LIGHT = 25_000;
 
-walk('recipients in a browser', () => {
+inBrowser.describe('recipients in a browser', () => {
   let hush: Hush;
   let browser: Browser;
   beforeAll(async () => {
     hush = await startHush();
-    browser = await launch(executable ?? '');
+    browser = await launch();
   });
   afterAll(async () => {
     await browser?.close();

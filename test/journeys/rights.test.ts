@@ -1,22 +1,18 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { referenceOf } from '../../src/rights/reference.js';
 import { ask, mailsTo, tokenIn } from '../rights/setting.js';
 import { type Hush, startHush } from '../support/hush.js';
-import { findChromium, launch, overflow, skipLoudly, violations } from '../web/staff/chromium.js';
+import { inBrowser, launch, overflow, violations } from '../web/staff/chromium.js';
 import { enter, enterTo, tabTo, typeInto } from './keyboard.js';
 import { takePicture } from './picture.js';
 
-const executable = findChromium();
-if (!executable) skipLoudly('journeys of rights requests');
-const walk = executable ? describe : describe.skip;
-
-walk('rights requests in a browser', () => {
+inBrowser.describe('rights requests in a browser', () => {
   let hush: Hush;
   let browser: Browser;
   beforeAll(async () => {
     hush = await startHush();
-    browser = await launch(executable ?? '');
+    browser = await launch();
   });
   afterAll(async () => {
     await browser?.close();

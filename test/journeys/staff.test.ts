@@ -2,14 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { type Hush, startHush } from '../support/hush.js';
 import { signIn } from '../web/staff/browser.js';
-import { findChromium, launch, overflow, skipLoudly, violations } from '../web/staff/chromium.js';
+import { inBrowser, launch, overflow, violations } from '../web/staff/chromium.js';
 import { keyOf, makeCustomer } from '../web/staff/people.js';
 import { enter } from './keyboard.js';
 import { takePicture } from './picture.js';
-
-const executable = findChromium();
-if (!executable) skipLoudly('journeys of the staff console');
-const walk = executable ? describe : describe.skip;
 
 /** A keyboard that counts what it is made to do. */
 function keyboardOf(page: Page) {
@@ -36,14 +32,14 @@ function keyboardOf(page: Page) {
   };
 }
 
-walk('the staff console in a browser', () => {
+inBrowser.describe('the staff console in a browser', () => {
   let hush: Hush;
   let browser: Browser;
   let person: Awaited<ReturnType<typeof makeCustomer>>;
   let other: typeof person;
   beforeAll(async () => {
     hush = await startHush();
-    browser = await launch(executable ?? '');
+    browser = await launch();
     person = await makeCustomer(hush, 'Ana');
     other = await makeCustomer(hush, 'Bea');
     await hush.settle();

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Hush, startHush } from '../support/hush.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
-import { untilWithin } from '../support/until.js';
+import { until } from '../support/until.js';
 
 let hush: Hush;
 let sendgrid: Awaited<ReturnType<typeof startSendgrid>>;
@@ -26,8 +26,6 @@ afterAll(async () => {
   await hush?.stop();
   await sendgrid?.close();
 });
-
-const until = untilWithin(60_000);
 
 interface Accepted {
   readonly accepted: { id: string; contact: string }[];

@@ -4,7 +4,8 @@ import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { API_KEY, databaseUri, type Hush, type HushOptions, startHush } from '../support/hush.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
-import { happen, OFFERS, optOut, type Sendgrid, sender, stateOf, until } from './reconciling.js';
+import { until } from '../support/until.js';
+import { happen, OFFERS, optOut, type Sendgrid, sender, stateOf } from './reconciling.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const globally = { name: 'offers', ...OFFERS, target: { global: true } };

@@ -9,21 +9,11 @@ import mongoose from 'mongoose';
 import { API_KEY, configFolder, databaseUri, type Hush, startHush } from '../support/hush.js';
 import { type HushProcess, startProcess } from '../support/process.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
-import {
-  compare,
-  type Described,
-  happen,
-  OFFERS,
-  optOut,
-  type Sendgrid,
-  sender,
-  stateOf,
-  until,
-} from './reconciling.js';
+import { until } from '../support/until.js';
+import { compare, type Described, happen, OFFERS, optOut, type Sendgrid, sender, stateOf } from './reconciling.js';
 
 const LISTED = 1300;
 /** ms; three processes start in it. */
-const PATIENCE = 180_000;
 const PAGES = '/v3/suppression/unsubscribes';
 const root = path.resolve(import.meta.dirname, '../..');
 
@@ -78,38 +68,34 @@ describe('a comparison that is cut off', () => {
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     });
 
-  test(
-    'by kill -9 goes on where it was, in another process, with nothing lost and no page read twice but one',
-    async () => {
-      const first = await start();
-      // The third page never comes: the process dies while it waits for it.
-      sendgrid.fault({ kind: 'hang' }, 2, PAGES);
-      await fetch(`${first.url}/v1/destinations/sender/reconcile`, { method: 'POST', headers: auth, body: '{}' });
-      await until(async () => (await state(first)).reconciliation.read === 1000, PATIENCE);
-      await first.kill();
-      open.splice(0);
+  test('by kill -9 goes on where it was, in another process, with nothing lost and no page read twice but one', async () => {
+    const first = await start();
+    // The third page never comes: the process dies while it waits for it.
+    sendgrid.fault({ kind: 'hang' }, 2, PAGES);
+    await fetch(`${first.url}/v1/destinations/sender/reconcile`, { method: 'POST', headers: auth, body: '{}' });
+    await until(async () => (await state(first)).reconciliation.read === 1000);
+    await first.kill();
+    open.splice(0);
 
-      // Two at once: one of them goes on.
-      const [second] = await Promise.all([start(), start()]);
-      const done = await until(async () => {
-        const now = await state(second);
-        return now.reconciliation.state === 'finished' && now.pending === 0 && now;
-      }, PATIENCE);
-      expect(offsets(sendgrid)).toEqual([0, 500, 1000]);
-      expect(done.reconciliation).toMatchObject({ read: LISTED, found: { unknown_here: LISTED }, drift: LISTED });
-      const asked = await fetch(`${second.url}/v1/decisions/batch`, {
-        method: 'POST',
-        headers: auth,
-        body: JSON.stringify({
-          ...OFFERS,
-          contacts: Array.from({ length: LISTED }, (_, n) => ({ email: `listed${n}@example.com` })),
-        }),
-      });
-      const { decisions } = (await asked.json()) as { decisions: { allowed: boolean; reason: string }[] };
-      expect(decisions.filter(({ reason }) => reason === 'opted_out')).toHaveLength(LISTED);
-    },
-    PATIENCE,
-  );
+    // Two at once: one of them goes on.
+    const [second] = await Promise.all([start(), start()]);
+    const done = await until(async () => {
+      const now = await state(second);
+      return now.reconciliation.state === 'finished' && now.pending === 0 && now;
+    });
+    expect(offsets(sendgrid)).toEqual([0, 500, 1000]);
+    expect(done.reconciliation).toMatchObject({ read: LISTED, found: { unknown_here: LISTED }, drift: LISTED });
+    const asked = await fetch(`${second.url}/v1/decisions/batch`, {
+      method: 'POST',
+      headers: auth,
+      body: JSON.stringify({
+        ...OFFERS,
+        contacts: Array.from({ length: LISTED }, (_, n) => ({ email: `listed${n}@example.com` })),
+      }),
+    });
+    const { decisions } = (await asked.json()) as { decisions: { allowed: boolean; reason: string }[] };
+    expect(decisions.filter(({ reason }) => reason === 'opted_out')).toHaveLength(LISTED);
+  });
 
   test('and the command line asks for one, shows it, and says what it found', async () => {
     sendgrid.global.delete('listed7@example.com');

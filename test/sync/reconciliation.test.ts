@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Hush, startHush } from '../support/hush.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
-import { compare, happen, OFFERS, optIn, optOut, type Sendgrid, sender, stateOf, until } from './reconciling.js';
+import { until } from '../support/until.js';
+import { compare, happen, OFFERS, optIn, optOut, type Sendgrid, sender, stateOf } from './reconciling.js';
 
 const seconds = (time: number) => Math.floor(time / 1000);
 const decision = (hush: Hush, email: string) => hush.decide({ email });

@@ -1,5 +1,6 @@
 import type { Hush } from '../support/hush.js';
 import type { startSendgrid } from '../support/stand-ins/sendgrid.js';
+import { until } from '../support/until.js';
 
 export type Sendgrid = Awaited<ReturnType<typeof startSendgrid>>;
 
@@ -37,19 +38,6 @@ export const sender = (server: Sendgrid, more: object = {}) => ({
   bindings: [{ name: 'offers', ...OFFERS, target: { global: true } }],
   ...more,
 });
-
-export async function until<T>(
-  what: () => Promise<T | undefined | false> | T | undefined | false,
-  ms = 45_000,
-): Promise<T> {
-  const end = Date.now() + ms;
-  for (;;) {
-    const found = await what();
-    if (found) return found;
-    if (Date.now() > end) throw new Error('it did not come about in time');
-    await new Promise((resolve) => setTimeout(resolve, 30));
-  }
-}
 
 export const optOut = (email: string, at?: string) => ({
   contact: { email },

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Hush, startHush } from '../support/hush.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
-import { happen, optIn, optOut, type Sendgrid, sender, stateOf, until } from './reconciling.js';
+import { until } from '../support/until.js';
+import { happen, optIn, optOut, type Sendgrid, sender, stateOf } from './reconciling.js';
 
 describe('telling a destination', () => {
   let sendgrid: Sendgrid;

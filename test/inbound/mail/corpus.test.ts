@@ -3,17 +3,17 @@ import { resolve } from 'node:path';
 import { parseReturnedMail } from '../../../src/inbound/mail/parse.js';
 import { type ReturnedKind, UNDISCLOSED_RECIPIENT } from '../../../src/inbound/mail/returned.js';
 import { loadBounceRules } from '../../../src/inbound/mail/rules.js';
+import { needing, SHARED } from '../../support/needs.js';
 
-const folder = resolve(process.env.HUSH_SHARED ?? '../shared', 'corpora/bounces');
-const isThere = existsSync(resolve(folder, 'expected.ndjson'));
-if (!isThere) console.warn(`SKIPPED: the corpus of real bounces is not at ${folder}; set HUSH_SHARED to run this test`);
+const folder = resolve(SHARED, 'corpora/bounces');
+const missing = existsSync(resolve(folder, 'expected.ndjson')) ? undefined : `no corpus at ${folder}: set HUSH_SHARED`;
 
 interface Expected {
   file: string;
   recipients: { address: string; kind: ReturnedKind }[];
 }
 
-(isThere ? test : test.skip)('real returned mail: 95 % right, no wrong hard, no missed complaint', async () => {
+needing(missing).test('real returned mail: 95 % right, no wrong hard, no missed complaint', async () => {
   const rules = await loadBounceRules();
   const lines = readFileSync(resolve(folder, 'expected.ndjson'), 'utf8').trim().split('\n');
   let total = 0;

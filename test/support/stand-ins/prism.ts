@@ -2,15 +2,12 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
+import { needing, SHARED } from '../needs.js';
 
-const folder = resolve(process.env.HUSH_SHARED ?? '../shared', 'specs');
-
-/** The path of a provider's own description beside the checkout, or undefined, said loudly: nothing of them is kept here. */
-export function providerDescription(name: string): string | undefined {
-  const path = resolve(folder, name);
-  if (existsSync(path)) return path;
-  console.warn(`SKIPPED: ${name} is not in ${folder}; set HUSH_SHARED to run what it checks`);
-  return undefined;
+/** A provider's own description beside the checkout, with the `test` of what needs it: nothing of them is kept here. */
+export function providerDescription(name: string) {
+  const path = resolve(SHARED, 'specs', name);
+  return { path, ...needing(existsSync(path) ? undefined : `${path} is not there: set HUSH_SHARED`) };
 }
 
 async function freePort(): Promise<number> {

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { sendgrid } from '../../../src/sync/destinations/sendgrid.js';
 import { providerDescription, startPrism } from '../../support/stand-ins/prism.js';
 import { startSendgrid } from '../../support/stand-ins/sendgrid.js';
@@ -60,45 +60,41 @@ describe('SendGrid', () => {
 });
 
 describe('SendGrid’s own description', () => {
-  const path = providerDescription('sendgrid-suppressions.json');
-  let prism: Awaited<ReturnType<typeof startPrism>>;
-  if (path) {
-    beforeAll(async () => {
-      prism = await startPrism(path);
-    });
-    afterAll(() => prism.close());
-  }
-  const run = path ? test : test.skip;
-  const at = (target: Record<string, unknown>) => {
+  const described = providerDescription('sendgrid-suppressions.json');
+  let starting: ReturnType<typeof startPrism> | undefined;
+  afterAll(async () => (await starting)?.close());
+  const at = async (target: Record<string, unknown>) => {
     const binding = bind(target);
-    return { binding, destination: build(sendgrid, { apiKey: 'SG.x', baseUrl: prism.url }, [binding]) };
+    starting ??= startPrism(described.path);
+    const { url } = await starting;
+    return { binding, destination: build(sendgrid, { apiKey: 'SG.x', baseUrl: url }, [binding]) };
   };
 
-  run('allows what is sent to suppress, globally and in a group', async () => {
+  described.test('allows what is sent to suppress, globally and in a group', async () => {
     for (const target of [{ global: true }, { group: 7 }]) {
-      const { binding, destination } = at(target);
+      const { binding, destination } = await at(target);
       const sent = await destination.send(binding, 'suppress', ODD.slice(0, 3).map(entry), never());
       expect(sent).toEqual({ status: 'in_force' });
     }
   });
 
-  run('allows what is sent to lift', async () => {
+  described.test('allows what is sent to lift', async () => {
     for (const target of [{ global: true }, { group: 7 }]) {
-      const { binding, destination } = at(target);
+      const { binding, destination } = await at(target);
       expect(await destination.send(binding, 'lift', batch(2), never())).toEqual({ status: 'in_force' });
     }
   });
 
-  run('allows how lists are read back and addresses looked up', async () => {
+  described.test('allows how lists are read back and addresses looked up', async () => {
     for (const target of [{ global: true }, { group: 7 }]) {
-      const { binding, destination } = at(target);
+      const { binding, destination } = await at(target);
       expect((await destination.readBack?.(binding, undefined, never()))?.entries.length).toBeGreaterThanOrEqual(0);
       expect(await destination.lookup?.(binding, ['a@example.com'], never())).toBeDefined();
     }
   });
 
-  run('is strict: a batch of something else is refused', async () => {
-    const { binding, destination } = at({ global: true });
+  described.test('is strict: a batch of something else is refused', async () => {
+    const { binding, destination } = await at({ global: true });
     const broken = [{ ...entry('a@example.com'), address: undefined }];
     // @ts-expect-error no address on purpose
     expect((await faultOf(destination.send(binding, 'suppress', broken, never()))).fault).toBe('refused');

@@ -5,9 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { API_KEY, databaseUri, type Hush, startHush } from '../../support/hush.js';
 import { startProcess } from '../../support/process.js';
 import { formsOf, traces } from '../../support/traces.js';
-import { untilWithin } from '../../support/until.js';
+import { until } from '../../support/until.js';
 
-const until = untilWithin(20_000);
 const time = { now: Date.parse('2026-06-15T15:00:00Z') };
 let hush: Hush;
 beforeAll(async () => {

@@ -1,9 +1,7 @@
 import { request as rawRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { API_KEY, type Hush, startHush } from '../../support/hush.js';
-import { untilWithin } from '../../support/until.js';
-
-const until = untilWithin(10_000);
+import { until } from '../../support/until.js';
 
 const WRONG_KEYS = 200;
 let hush: Hush;

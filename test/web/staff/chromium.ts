@@ -2,9 +2,10 @@ import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { needing } from '../../support/needs.js';
 
 /** Debian's Chromium, or what `CHROMIUM` names; undefined where there is none. */
-export function findChromium(): string | undefined {
+function findChromium(): string | undefined {
   const folders = (process.env.PATH ?? '').split(path.delimiter);
   const names = ['chromium', 'chromium-browser', 'google-chrome'];
   const candidates = [
@@ -22,13 +23,11 @@ export function findChromium(): string | undefined {
   });
 }
 
-/** Says loudly that a journey was not walked. */
-export function skipLoudly(what: string): void {
-  process.stderr.write(`\nSKIPPED: ${what}: no Chromium found. Install it, or name it in CHROMIUM.\n\n`);
-}
+/** `describe` and `test` for what is walked in a real browser. */
+export const inBrowser = needing(findChromium() ? undefined : 'no Chromium found: install it, or name it in CHROMIUM');
 
-export function launch(executablePath: string): Promise<Browser> {
-  return chromium.launch({ executablePath, args: ['--no-sandbox'] });
+export function launch(): Promise<Browser> {
+  return chromium.launch({ executablePath: findChromium() ?? '', args: ['--no-sandbox'] });
 }
 
 /** What axe finds wrong, with the element, in one line each. WCAG 2.2 AA. */
