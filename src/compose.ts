@@ -32,7 +32,8 @@ import { createAskSystem } from './rights/access-systems.js';
 import { createAccessWords } from './rights/access-words.js';
 import { createRights } from './rights/index.js';
 import { createLetters } from './rights/letters.js';
-import { clockOffset, openStores, provesDurable } from './store/open.js';
+import { openCheckedStores, portError, requireFolder } from './start-up.js';
+import { clockOffset, provesDurable } from './store/open.js';
 import { createChangeFeed } from './suppression/change-feed.js';
 import { createSuppressionExport } from './suppression/export.js';
 import { bindDestinations } from './sync/bind.js';
@@ -110,7 +111,11 @@ export async function compose(
   const destinations = bindDestinations(catalog, adapters, { http, now: clock.now, dataDir: environment.dataDir });
 
   await checkRedis(environment.redisUrl);
-  const stores = await openStores(environment.mongoUri, namespace);
+  if (environment.journalDir !== undefined) await requireFolder('HUSH_JOURNAL_DIR', environment.journalDir, 0o700);
+  if (destinations.some(({ adapter }) => adapter === 'file')) {
+    await requireFolder('HUSH_DATA_DIR', environment.dataDir);
+  }
+  const { stores } = await openCheckedStores(environment);
   const { contacts, ledger, persons, writerIds, tickets, apiKeys, leaders, changes, configurations } = stores;
   let skew = await clockOffset(stores.connection);
   if (options.machineTime === undefined) clock.correct(skew);
@@ -590,6 +595,7 @@ export async function compose(
 
     /** Starts the roles; resolves with the port of the web role (0 for a worker, which serves health and metrics only). */
     async start(): Promise<{ port: number }> {
+      for (const warning of environment.warnings) log.warn(warning);
       if (environment.apiKey !== undefined) await apiKeys.ensure(environment.apiKey);
       await configurations.enforce(configuration);
       if (journal) await journal.replay(accept.append);
@@ -603,8 +609,14 @@ export async function compose(
         if (journal) void journal.replay(accept.append).catch(() => undefined);
       }, 10_000);
       projection.start();
-      const port = await web.listen(environment.port);
-      if (runsWeb) await inbound.listen();
+      const port = await web.listen(environment.port).catch((error: unknown) => {
+        throw portError('PORT', environment.port, error);
+      });
+      if (runsWeb) {
+        await inbound.listen().catch((error: unknown) => {
+          throw portError('INBOUND_SMTP_PORT', environment.inbound.smtpPort ?? 0, error);
+        });
+      }
       if (publicUrl === '') publicUrl = `http://localhost:${port}`;
       if (runsWorker) {
         queue.work(sync.tell, Math.max(4, destinations.length));

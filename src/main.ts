@@ -2,6 +2,7 @@ import { compose } from './compose.js';
 import { readEnvironment } from './config/environment.js';
 import { ConfigError } from './config/yaml-file.js';
 import { startStores } from './embedded/index.js';
+import { requireFolder } from './start-up.js';
 import { developmentKey, tourLines } from './tour.js';
 
 /** Longest (ms) a shutdown may take; what is not finished then is found again from the store. */
@@ -21,6 +22,7 @@ function whenOrphaned(stop: () => void): void {
 
 async function main(): Promise<void> {
   const read = readEnvironment();
+  if (!read.production) await requireFolder('HUSH_DATA_DIR', read.dataDir);
   const stores = await startStores(
     { ...(read.mongoUri ? { mongoUri: read.mongoUri } : {}), ...(read.redisUrl ? { redisUrl: read.redisUrl } : {}) },
     read.dataDir,

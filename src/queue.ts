@@ -1,30 +1,59 @@
+import { types } from 'node:util';
 import { type ConnectionOptions, Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import { ConfigError } from './config/yaml-file.js';
 
 /** A job is only a wake-up: what is to be done is read from the store. Losing all of Redis loses nothing. */
 export type Wakeup = (name: string) => Promise<void>;
 
 const QUEUE = 'wakeups';
 
-/** Redis with `noeviction` or none: with another policy it throws jobs away under memory pressure (measured). */
+/** What Redis, or the way to it, says of a URL that it cannot be used with. */
+function redisStartError(url: string, error: unknown): unknown {
+  if (error instanceof ConfigError) return error;
+  const { host } = new URL(url);
+  const message = types.isNativeError(error) ? error.message : '';
+  if (/NOAUTH|WRONGPASS|invalid username-password|NOPERM|Authentication/i.test(message)) {
+    return new ConfigError(
+      `REDIS_URL: Redis at ${host} refuses our password or user. Write it as redis://user:password@${host}.`,
+    );
+  }
+  const why = /\b(E[A-Z]{3,}|ENOTFOUND|timed? ?out|Protocol error)\b/i.exec(message)?.[0];
+  return new ConfigError(
+    `REDIS_URL: no Redis answers at ${host}${why ? ` (${why})` : ''}. Start it there, or correct the host and port.`,
+  );
+}
+
+/**
+ * Redis with `noeviction` or none: with another policy it throws jobs away under memory pressure (measured).
+ *
+ * @throws ConfigError, one line, when Redis cannot be reached or would drop jobs
+ */
 export async function checkRedis(url: string): Promise<void> {
   const redis = new Redis(url, {
     maxRetriesPerRequest: 1,
     connectTimeout: 3000,
     commandTimeout: 3000,
+    retryStrategy: () => null,
     lazyConnect: true,
   });
-  redis.on('error', () => undefined);
+  // The connection's own error says more than "Connection is closed", which is what commands are told.
+  let cause: unknown;
+  redis.on('error', (error) => {
+    cause ??= error;
+  });
   try {
     await redis.connect();
     const info = await redis.info('memory');
     const policy = /maxmemory_policy:(\S+)/.exec(info)?.[1];
     if (policy !== undefined && policy !== 'noeviction') {
-      throw new Error(
-        `Redis runs with maxmemory-policy ${policy} and would drop jobs. Run: redis-cli config set maxmemory-policy noeviction`,
+      throw new ConfigError(
+        `REDIS_URL: Redis runs with maxmemory-policy ${policy} and would drop jobs. Run: redis-cli config set maxmemory-policy noeviction`,
       );
     }
+  } catch (error) {
+    throw redisStartError(url, error instanceof ConfigError ? error : (cause ?? error));
   } finally {
     redis.disconnect();
   }

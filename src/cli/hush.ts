@@ -10,8 +10,9 @@ import { createClock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import { runningStores } from '../embedded/index.js';
 import { createLog } from '../log.js';
+import { openCheckedStores } from '../start-up.js';
 import { KEY_SCOPES, type KeyScope } from '../store/api-keys.js';
-import { openStores, type Stores } from '../store/open.js';
+import type { Stores } from '../store/open.js';
 import { previewBackfill } from '../sync/backfill-preview.js';
 import { bindDestinations } from '../sync/bind.js';
 import { adapters } from '../sync/destinations/index.js';
@@ -35,7 +36,7 @@ async function mongoUriOf(environment: Environment): Promise<string> {
 
 async function withStores<T>(work: (stores: Stores, environment: Environment) => Promise<T>): Promise<T> {
   const environment = readEnvironment();
-  const stores = await openStores(await mongoUriOf(environment), environment.namespace);
+  const { stores } = await openCheckedStores({ ...environment, mongoUri: await mongoUriOf(environment) });
   try {
     return await work(stores, environment);
   } finally {

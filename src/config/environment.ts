@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { z } from 'zod';
-import { deriveKey, type Keyring, keyringFromSecret } from '../core/keys.js';
+import type { Keyring } from '../core/keys.js';
 import { COSIGNATURE, parseVerifier } from '../core/note.js';
+import { type Given, givenFrom, oneOf, urlFrom } from './environment-values.js';
+import { readSecrets, warnWhereReadable } from './secrets.js';
 import { ConfigError } from './yaml-file.js';
 
 export type Role = 'all' | 'web' | 'worker';
@@ -17,6 +18,8 @@ export interface Environment {
   readonly redisUrl: string | undefined;
   readonly smtpUrl: string | undefined;
   readonly keyring: Keyring;
+  /** The variable that the secrets come from, for errors about them. */
+  readonly secretsFrom: string;
   readonly apiKey: string | undefined;
   readonly dataDir: string;
   readonly configDir: string;
@@ -32,6 +35,8 @@ export interface Environment {
   readonly namespace: string;
   /** Defaults that development got, to be printed. */
   readonly defaulted: readonly string[];
+  /** What works and should not stay as it is, one sentence each: said once at the start. */
+  readonly warnings: readonly string[];
 }
 
 /** What takes mail and texts. */
@@ -47,6 +52,10 @@ export interface InboundEnvironment {
   readonly smsNumbers: Readonly<Record<string, string>>;
 }
 
+/** As in `docs/roles.md`. */
+const STAFF_ROLES = ['agent', 'supervisor', 'privacy_officer', 'admin', 'auditor'] as const;
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
 /** How staff sign in. */
 export interface StaffEnvironment {
   /** Undefined in development: a provider of our own with one user a role; in production: no console. */
@@ -60,45 +69,6 @@ export interface StaffEnvironment {
   /** The system whose numbers callers give: `customer` stands for contacts `customer:…`. */
   readonly customerSystem: string;
 }
-
-const keyFile = z.strictObject({
-  lookup: z.string().min(16),
-  current: z.number().int().min(1).max(255),
-  // A key id is one octet of every token: 1 to 255, written in one way.
-  roots: z.record(z.string().regex(/^([1-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])$/), z.string().min(16)),
-});
-
-/** Undefined for what is no JSON: the parser's own message would quote the secrets. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function keyringFromFile(file: string): Keyring {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch {
-    throw new ConfigError(`HUSH_SECRETS_FILE=${file} cannot be read. Give the file to the user that runs Hush.`);
-  }
-  const parsed = keyFile.safeParse(jsonOf(text));
-  if (!parsed.success || !(String(parsed.data.current) in parsed.data.roots)) {
-    throw new ConfigError(
-      `HUSH_SECRETS_FILE must hold {"lookup": "…", "current": 1, "roots": {"1": "…"}} with random texts of at least 16 characters.`,
-    );
-  }
-  const { lookup, current, roots } = parsed.data;
-  return {
-    lookup: deriveKey(Buffer.from(lookup), 'lookup'),
-    current,
-    roots: new Map(Object.entries(roots).map(([kid, secret]) => [Number(kid), deriveKey(Buffer.from(secret), 'root')])),
-  };
-}
-
-const DEVELOPMENT_SECRET = 'development only: never use this secret for real people';
 
 function numberFrom(env: NodeJS.ProcessEnv, name: string): number | undefined {
   const text = env[name];
@@ -121,7 +91,7 @@ function pairsFrom(text: string, name: string, example: string): [string, string
   });
 }
 
-function inboundFrom(env: NodeJS.ProcessEnv, given: (name: string) => string | undefined): InboundEnvironment {
+function inboundFrom(env: NodeJS.ProcessEnv, given: Given, warnings: string[]): InboundEnvironment {
   const tokens = given('HUSH_SMS_AUTH_TOKEN');
   const numbers = given('HUSH_SMS_NUMBERS');
   if ((tokens === undefined) !== (numbers === undefined)) {
@@ -132,35 +102,51 @@ function inboundFrom(env: NodeJS.ProcessEnv, given: (name: string) => string | u
   if ((given('INBOUND_SMTP_TLS_KEY') === undefined) !== (given('INBOUND_SMTP_TLS_CERT') === undefined)) {
     throw new ConfigError('Set both INBOUND_SMTP_TLS_KEY and INBOUND_SMTP_TLS_CERT, or neither: STARTTLS needs both.');
   }
+  const tlsKeyFile = given('INBOUND_SMTP_TLS_KEY');
+  if (tlsKeyFile !== undefined) warnWhereReadable('INBOUND_SMTP_TLS_KEY', tlsKeyFile, warnings);
+  const pairs = numbers === undefined ? [] : pairsFrom(numbers, 'HUSH_SMS_NUMBERS', '+19205550100=jmf');
+  const [wrong] = pairs.find(([number]) => !/^(\+\d{7,15}|\d{3,8})$/.test(number)) ?? [];
+  if (wrong !== undefined) {
+    throw new ConfigError(
+      `HUSH_SMS_NUMBERS: ${JSON.stringify(wrong)} is not a number. Write pairs such as +19205550100=jmf.`,
+    );
+  }
   return {
     smtpPort: numberFrom(env, 'INBOUND_SMTP_PORT'),
-    tlsKeyFile: given('INBOUND_SMTP_TLS_KEY'),
+    tlsKeyFile,
     tlsCertFile: given('INBOUND_SMTP_TLS_CERT'),
     smsAuthTokens: (tokens ?? '')
       .split(',')
       .map((token) => token.trim())
       .filter((token) => token !== ''),
-    smsNumbers:
-      numbers === undefined ? {} : Object.fromEntries(pairsFrom(numbers, 'HUSH_SMS_NUMBERS', '+19205550100=jmf')),
+    smsNumbers: Object.fromEntries(pairs),
   };
 }
 
-function staffFrom(given: (name: string) => string | undefined, production: boolean): StaffEnvironment {
-  const issuer = given('HUSH_OIDC_ISSUER');
+function staffFrom(given: Given, production: boolean): StaffEnvironment {
+  const issuer = urlFrom(given, 'HUSH_OIDC_ISSUER', production ? ['https:'] : ['https:', 'http:'], {
+    what: 'an https URL',
+    remedy: 'Write the issuer as your identity provider gives it, such as https://login.example.com.',
+  });
   const clientId = given('HUSH_OIDC_CLIENT_ID');
-  if (issuer !== undefined && !/^https:\/\/\S+$/.test(issuer) && !(/^http:\/\/\S+$/.test(issuer) && !production)) {
-    throw new ConfigError(
-      `HUSH_OIDC_ISSUER=${issuer} is not an https URL. Write the issuer as your identity provider gives it.`,
-    );
-  }
   if (issuer !== undefined && clientId === undefined) {
     throw new ConfigError(
       'Set HUSH_OIDC_CLIENT_ID: the client that your identity provider knows the staff console as.',
     );
   }
+  if (issuer === undefined && (clientId !== undefined || given('HUSH_OIDC_CLIENT_SECRET') !== undefined)) {
+    throw new ConfigError('Set HUSH_OIDC_ISSUER: the identity provider that HUSH_OIDC_CLIENT_ID belongs to.');
+  }
   const mapping = given('HUSH_OIDC_ROLES');
   const pairs =
     mapping === undefined ? undefined : pairsFrom(mapping, 'HUSH_OIDC_ROLES', 'hush-agents=agent,hush-audit=auditor');
+  for (const [, role] of pairs ?? []) oneOf('HUSH_OIDC_ROLES', STAFF_ROLES, role);
+  const customerSystem = given('HUSH_CUSTOMER_SYSTEM') ?? 'customer';
+  if (!/^[A-Za-z0-9_.-]{1,40}$/.test(customerSystem)) {
+    throw new ConfigError(
+      'HUSH_CUSTOMER_SYSTEM is not the name of a system. Write letters, digits and dashes, such as customer.',
+    );
+  }
   return {
     oidc:
       issuer === undefined || clientId === undefined
@@ -168,7 +154,7 @@ function staffFrom(given: (name: string) => string | undefined, production: bool
         : { issuer, clientId, clientSecret: given('HUSH_OIDC_CLIENT_SECRET') },
     roleClaim: given('HUSH_OIDC_ROLE_CLAIM') ?? 'roles',
     roles: pairs && new Map(pairs),
-    customerSystem: given('HUSH_CUSTOMER_SYSTEM') ?? 'customer',
+    customerSystem,
   };
 }
 
@@ -189,61 +175,124 @@ function witnessesFrom(text: string | undefined): Environment['witnesses'] {
     });
 }
 
+/** A URL of our own that links point to. People click it in mail, and RFC 8058 §3.1 asks for https. */
+function publicUrlFrom(given: Given, production: boolean, warnings: string[]): string | undefined {
+  const text = given('PUBLIC_URL')?.replace(/\/$/, '');
+  if (text === undefined) return undefined;
+  if (!/^https?:\/\/[^/?#@\s]+$/.test(text) || !URL.canParse(text)) {
+    throw new ConfigError(`PUBLIC_URL=${text} is not an origin. Write it as https://host, without a path.`);
+  }
+  const { protocol, hostname } = new URL(text);
+  if (!production || protocol === 'https:') return text;
+  if (!/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)) {
+    throw new ConfigError(
+      `PUBLIC_URL=${text} is not https, and mail programs follow no other unsubscribe link. Write https://${hostname}.`,
+    );
+  }
+  warnings.push(`PUBLIC_URL=${text} is not https: links in mail work on this machine only. Write https://host.`);
+  return text;
+}
+
+function apiKeyFrom(given: Given, production: boolean, warnings: string[]): string | undefined {
+  const key = given('HUSH_API_KEY');
+  if (key === undefined) return undefined;
+  if (!/^[\x21-\x7e]+$/.test(key)) {
+    throw new ConfigError('HUSH_API_KEY holds blanks or letters that no header can carry. Write ASCII without blanks.');
+  }
+  if (!production) return key;
+  if (key.length < 24) {
+    throw new ConfigError(
+      'HUSH_API_KEY is too short for a key with every scope. Unset it and make keys with: npx hush keys create',
+    );
+  }
+  warnings.push(
+    'HUSH_API_KEY makes a key with every scope, for development and tests. Unset it and make keys with: npx hush keys create',
+  );
+  return key;
+}
+
+/** How many proxies stand in front, or their addresses and networks, as Express' `trust proxy` takes them. */
+function trustProxyFrom(given: Given): string | undefined {
+  const text = given('HUSH_TRUST_PROXY');
+  const isNetwork = (item: string): boolean => {
+    const [address = '', prefix, ...rest] = item.split('/');
+    const bits = isIP(address) === 6 ? 128 : 32;
+    return isIP(address) > 0 && rest.length === 0 && (prefix === undefined || Number(prefix) <= bits);
+  };
+  const networks = (text ?? '').split(',').map((item) => item.trim());
+  const names = ['loopback', 'linklocal', 'uniquelocal'];
+  if (text === undefined || /^(false|\d{1,2})$/.test(text)) return text;
+  if (networks.every((item) => names.includes(item) || isNetwork(item))) return text;
+  throw new ConfigError(
+    `HUSH_TRUST_PROXY=${text} names no proxy. Write how many stand in front, such as 1, or their networks, such as 10.0.0.0/8.`,
+  );
+}
+
+/** A name that may stand in names of databases and of Redis keys. */
+function namespaceFrom(given: Given): string {
+  const name = given('HUSH_NAMESPACE') ?? 'hush';
+  if (/^[A-Za-z0-9_-]{1,60}$/.test(name)) return name;
+  throw new ConfigError('HUSH_NAMESPACE is no name of a database. Write letters, digits, - and _, 60 at most.');
+}
+
+/** `production`, `development` or `test`: a misspelled `production` would run real people on development's defaults. */
+function isProduction(given: Given): boolean {
+  return oneOf('NODE_ENV', ['production', 'development', 'test'], given('NODE_ENV') ?? 'development') === 'production';
+}
+
 /** Reads the environment. Throws ConfigError with one line that says what to set. */
 export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environment {
-  const production = env.NODE_ENV === 'production';
+  const given = givenFrom(env);
+  const production = isProduction(given);
   const defaulted: string[] = [];
-  const given = (name: string) => (env[name] === undefined || env[name] === '' ? undefined : env[name]);
+  const warnings: string[] = [];
   const needed = (name: string, why: string) => {
     const value = given(name);
     if (value === undefined && production) throw new ConfigError(`Set ${name}: ${why}.`);
     return value;
   };
-  const secretsFile = given('HUSH_SECRETS_FILE');
-  let secret = given('HUSH_SECRET');
-  if (!secretsFile && !secret) {
-    needed('HUSH_SECRETS_FILE', 'a file with the root secrets (or HUSH_SECRET with one long random text)');
-    secret = DEVELOPMENT_SECRET;
-    defaulted.push('HUSH_SECRET: a fixed secret for development');
-  }
-  if (secret !== undefined && production && secret.length < 32) {
+  const secrets = readSecrets(given, production, { defaulted, warnings });
+  needed('MONGODB_URI', 'a replica set such as mongodb://host/hush?replicaSet=rs0');
+  needed('REDIS_URL', 'such as redis://host:6379');
+  needed('PUBLIC_URL', 'the address in links, such as https://preferences.example.com');
+  needed('SMTP_URL', 'such as smtps://user:password@host:465');
+  const mongoUri = given('MONGODB_URI');
+  if (mongoUri !== undefined && !/^mongodb(\+srv)?:\/\/[^/\s]+/.test(mongoUri)) {
     throw new ConfigError(
-      'HUSH_SECRET is too short. Use at least 32 random characters, for example from `openssl rand -base64 48`.',
+      'MONGODB_URI is not the URI of a MongoDB. Write it as mongodb://user:password@host1,host2,host3/hush?replicaSet=rs0.',
     );
   }
-  const mongoUri = needed('MONGODB_URI', 'a replica set such as mongodb://host/hush?replicaSet=rs0');
-  const redisUrl = needed('REDIS_URL', 'such as redis://host:6379');
-  const publicUrl = needed('PUBLIC_URL', 'the address in links, such as https://preferences.example.com');
-  const smtpUrl = needed('SMTP_URL', 'such as smtps://user:password@host:465');
+  const redisUrl = urlFrom(given, 'REDIS_URL', ['redis:', 'rediss:'], {
+    what: 'the URL of a Redis',
+    remedy: 'Write it as redis://host:6379, or rediss://user:password@host:6379 with TLS.',
+  });
+  const smtpUrl = urlFrom(given, 'SMTP_URL', ['smtp:', 'smtps:'], {
+    what: 'a mail server',
+    remedy: 'Write smtps://user:password@host:465 or smtp://host:587.',
+  });
   if (!mongoUri) defaulted.push('MONGODB_URI: an embedded MongoDB');
   if (!redisUrl) defaulted.push('REDIS_URL: an embedded Redis');
   if (!smtpUrl) defaulted.push('SMTP_URL: mail is kept in a mailbox page, not sent');
-  if (publicUrl !== undefined && !/^https?:\/\/[^/]+$/.test(publicUrl.replace(/\/$/, ''))) {
-    throw new ConfigError(`PUBLIC_URL=${publicUrl} is not an origin. Write it as https://host, without a path.`);
-  }
-  const role = given('HUSH_ROLE') ?? 'all';
-  if (role !== 'all' && role !== 'web' && role !== 'worker') {
-    throw new ConfigError(`HUSH_ROLE=${role} is unknown. Write all, web or worker.`);
-  }
   return {
     production,
     port: numberFrom(env, 'PORT') ?? 3000,
-    publicUrl: publicUrl?.replace(/\/$/, ''),
+    publicUrl: publicUrlFrom(given, production, warnings),
     mongoUri,
     redisUrl,
     smtpUrl,
-    keyring: secretsFile ? keyringFromFile(secretsFile) : keyringFromSecret(secret ?? ''),
-    apiKey: given('HUSH_API_KEY'),
+    ...secrets,
+    apiKey: apiKeyFrom(given, production, warnings),
     dataDir: path.resolve(given('HUSH_DATA_DIR') ?? (production ? path.join(homedir(), '.hush') : 'data')),
     configDir: path.resolve(given('HUSH_CONFIG_DIR') ?? 'config'),
-    role,
+    role: oneOf('HUSH_ROLE', ['all', 'web', 'worker'], given('HUSH_ROLE') ?? 'all'),
     journalDir: given('HUSH_JOURNAL_DIR'),
-    inbound: inboundFrom(env, given),
-    trustProxy: given('HUSH_TRUST_PROXY'),
-    logLevel: given('LOG_LEVEL') ?? 'info',
+    inbound: inboundFrom(env, given, warnings),
+    trustProxy: trustProxyFrom(given),
+    logLevel: oneOf('LOG_LEVEL', LOG_LEVELS, given('LOG_LEVEL') ?? 'info'),
     witnesses: witnessesFrom(given('HUSH_WITNESSES')),
     staff: staffFrom(given, production),
-    namespace: given('HUSH_NAMESPACE') ?? 'hush',
+    namespace: namespaceFrom(given),
     defaulted,
+    warnings,
   };
 }

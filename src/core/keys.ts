@@ -26,6 +26,11 @@ export function keyringFromSecret(secret: string): Keyring {
   return { lookup: deriveKey(root, 'lookup'), current: 1, roots: new Map([[1, deriveKey(root, 'root')]]) };
 }
 
+/** Tells that a secret is the same without telling what it is: 16 bytes of HKDF-SHA-256, as hex. */
+export function fingerprintOf(secret: Uint8Array): string {
+  return deriveKey(secret, 'fingerprint').subarray(0, 16).toString('hex');
+}
+
 export function rootOf(keyring: Keyring, kid: number): Uint8Array | undefined {
   return keyring.roots.get(kid);
 }

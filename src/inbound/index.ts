@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import type { Logger } from 'pino';
 import type { InboundEnvironment } from '../config/environment.js';
 import { ConfigError } from '../config/yaml-file.js';
@@ -92,14 +93,23 @@ export async function createInbound(parts: {
   async function certificate(): Promise<Certificate | undefined> {
     const { tlsKeyFile, tlsCertFile } = environment;
     if (tlsKeyFile === undefined || tlsCertFile === undefined) return undefined;
+    let pair: Certificate;
     try {
       const [key, cert] = await Promise.all([readFile(tlsKeyFile), readFile(tlsCertFile)]);
-      return { key, cert };
+      pair = { key, cert };
     } catch {
       throw new ConfigError(
         'INBOUND_SMTP_TLS_KEY or INBOUND_SMTP_TLS_CERT cannot be read. Give both files (PEM) to the user that runs Hush.',
       );
     }
+    try {
+      createSecureContext(pair);
+    } catch {
+      throw new ConfigError(
+        'INBOUND_SMTP_TLS_KEY and INBOUND_SMTP_TLS_CERT are no private key with its certificate. Name the two PEM files that belong together.',
+      );
+    }
+    return pair;
   }
 
   let listener: SmtpListener | undefined;

@@ -18,12 +18,16 @@ export async function connectStore(uri: string, namespace: string): Promise<Conn
     maxPoolSize: 50,
     retryWrites: true,
     readPreference: 'primary',
-    ...(new URL(uri.replace(/^mongodb(\+srv)?:/, 'http:').replace(/,[^/]*/, '')).pathname.length > 1
-      ? {}
-      : { dbName: namespace }),
+    ...(/^mongodb(\+srv)?:\/\/[^/]+\/[^?]/.test(uri) ? {} : { dbName: namespace }),
   });
   await connection.asPromise();
   return connection;
+}
+
+/** True for a replica set or a sharded cluster: a standalone server has no majority that a write could have reached. */
+export async function keepsMajorities(connection: Connection): Promise<boolean> {
+  const hello = await connection.db?.admin().command({ hello: 1 });
+  return hello?.setName !== undefined || hello?.msg === 'isdbgrid';
 }
 
 const AWAY =

@@ -10,6 +10,7 @@ import { createContacts } from './contacts.js';
 import { createDestinationStates } from './destination-states.js';
 import { createImportStore } from './imports.js';
 import { createInboundReviewStore } from './inbound-review.js';
+import { createInstallation } from './installation.js';
 import { createLeaders } from './leader.js';
 import { createLedger } from './ledger.js';
 import { createLetterStore } from './letters.js';
@@ -51,6 +52,7 @@ export async function openStores(uri: string, namespace: string) {
     inboundReview: createInboundReviewStore(connection),
     reconciliations: createReconciliations(connection),
     configurations: createConfigurations(connection),
+    installation: createInstallation(connection),
     webhookSubscriptions: createWebhookSubscriptions(connection),
     trail: createTrailStore(connection),
     staffSessions: createStaffSessions(connection),

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import { type Connection, Schema } from 'mongoose';
+import { DURABLE, isDuplicate } from './connect.js';
+
+const installationSchema = new Schema(
+  { _id: String, id: String, lookup: String, roots: Schema.Types.Mixed },
+  { collection: 'installation', versionKey: false },
+);
+
+interface InstallationRow {
+  _id: string;
+  id: string;
+  lookup: string;
+  roots: Record<string, string>;
+}
+
+/** Keyed fingerprints of every secret, hex: they tell that a secret is the same, and nothing of what it is. */
+export interface SecretFingerprints {
+  readonly lookup: string;
+  /** By key id. */
+  readonly roots: Readonly<Record<string, string>>;
+}
+
+/** The secrets that this database was made with, and its own random id. */
+export interface InstallationRecord extends SecretFingerprints {
+  /** 16 hex digits, made once: tells one installation's journal from another's. */
+  readonly id: string;
+}
+
+/** One document: what this database is, and fingerprints of the secrets that its records were made with. */
+export function createInstallation(connection: Connection) {
+  const model = connection.model('Installation', installationSchema);
+  const rows = connection.collection<InstallationRow>('installation');
+  const _id = 'installation';
+  const majority = { readConcern: { level: 'majority' } } as const;
+
+  async function read(): Promise<InstallationRecord | undefined> {
+    const row = await rows.findOne({ _id }, majority);
+    return row ? { id: row.id, lookup: row.lookup, roots: row.roots ?? {} } : undefined;
+  }
+
+  return {
+    models: [model] as const,
+    read,
+
+    /**
+     * Registers the fingerprints of secrets that are not known yet, and returns all that are in force then. What is
+     * registered already stays as it is, so of processes that start at the same moment with different secrets one wins,
+     * and the others find that theirs do not match.
+     */
+    async register(secrets: SecretFingerprints): Promise<InstallationRecord> {
+      const first = { id: randomBytes(8).toString('hex'), lookup: secrets.lookup, roots: {} };
+      await rows
+        .updateOne({ _id }, { $setOnInsert: first }, { upsert: true, writeConcern: DURABLE })
+        .catch((error: unknown) => {
+          // Another process made it at the same moment.
+          if (!isDuplicate(error)) throw error;
+        });
+      const roots = Object.entries(secrets.roots).map(([kid, value]) => ({ field: `roots.${kid}`, value }));
+      // All or none: a process with one wrong secret registers nothing.
+      await rows.updateOne(
+        {
+          _id,
+          lookup: secrets.lookup,
+          $and: roots.map(({ field, value }) => ({ [field]: { $in: [null, value] } })),
+        },
+        { $set: Object.fromEntries(roots.map(({ field, value }) => [field, value])) },
+        { writeConcern: DURABLE },
+      );
+      const record = await read();
+      if (!record) throw new Error('the installation was not registered');
+      return record;
+    },
+  };
+}
+
+export type InstallationStore = ReturnType<typeof createInstallation>;
