@@ -2,6 +2,7 @@ import { finished } from 'node:stream/promises';
 import { type CsvError, Parser } from 'csv-parse';
 import { parse } from 'csv-parse/sync';
 import { HushError } from '../core/errors.js';
+import { type ByteSource, byteSource, readLine } from './csv-lines.js';
 
 /** A row with the bytes it came in, its line end included: what passes through is passed on as it came. */
 export interface CsvRow {
@@ -11,9 +12,13 @@ export interface CsvRow {
   readonly bytes: Buffer;
   /** A line with nothing on it is no row; it has a number all the same. */
   readonly blank: boolean;
+  /** A quote that is wrong, in a line whose cells cannot be told apart. Its `cells` are empty. */
+  readonly broken: boolean;
 }
 
 export interface Csv {
+  /** A first line `sep=;`, by which spreadsheets are told the delimiter, as it came; mostly empty. */
+  readonly preamble: Buffer;
   readonly header: CsvRow;
   readonly delimiter: string;
   /** The other rows, in order, as many at once as came at once. Throws HushError `invalid` that names the row. */
@@ -21,11 +26,16 @@ export interface Csv {
 }
 
 const DELIMITERS = [',', ';', '\t', '|'] as const;
-/** Bytes of one row. A quote that is never closed would make one row of the rest of the file. */
+/** Bytes of one row. */
 const LONGEST_ROW = 256 * 1024;
 /** CRLF first: its CR is no row of its own. One file may mix them. */
 const ROW_ENDS = ['\r\n', '\n', '\r'];
 const BOM = '\ufeff';
+/** As bytes (latin1). Excel writes it bare, others in quotes. */
+const SEPARATOR = /^(?:\xef\xbb\xbf)?"?sep=([^\w"\r\n])"?\s*$/i;
+/** What a contact may be written as, to tell a line of a list from a line of a text. */
+const LIKE_A_CONTACT =
+  /^[\s"']*(?:[^\s@"]+@[^\s@"]+\.[^\s@"]+|[a-z][a-z-]*:\S+|c_[0-9a-z]{26}|[+(]?\d[\d\s().-]{5,})[\s"]*$/i;
 
 const invalid = (message: string, field: string, remedy: string) =>
   new HushError('invalid', message, { field, remedy });
@@ -37,28 +47,20 @@ export function lineEndOf(row: Buffer): Buffer {
   return row.subarray(last === 10 && row.at(-2) === 13 ? -2 : -1);
 }
 
-/** csv-parse quotes cells in its messages, and cells are addresses: what is told is its code, in our words. */
-function faultOf(error: unknown, row: number): unknown {
-  if (!(error instanceof Error) || !('code' in error)) return error;
-  const code = (error as CsvError).code as string;
-  const field = `row ${row}`;
-  if (code === 'CSV_MAX_RECORD_SIZE')
-    return invalid(
-      `${field} is longer than ${LONGEST_ROW / 1024} kB`,
-      field,
-      'close the quotes; leave long texts out of the file',
-    );
+const tooLong = (row: number) =>
+  invalid(
+    `row ${row} is longer than ${LONGEST_ROW / 1024} kB`,
+    `row ${row}`,
+    'close the quotes; leave long texts out of the file',
+  );
+
+/** csv-parse quotes cells in its messages, and cells are addresses: what is said is its code, in our words. */
+function headerFault(error: unknown): HushError {
+  const code = error instanceof Error && 'code' in error ? ((error as CsvError).code as string) : undefined;
+  if (code === undefined) throw error;
   if (code === 'CSV_QUOTE_NOT_CLOSED')
-    return invalid(`${field} has a quote that is never closed`, field, 'close it; write a quote in a cell twice');
-  if (code === 'CSV_INVALID_CLOSING_QUOTE')
-    return invalid(`${field} goes on after a closing quote`, field, 'write a quote in a cell twice: "6"" nails"');
-  if (code === 'INVALID_OPENING_QUOTE')
-    return invalid(
-      `${field} has a quote in a cell without quotes`,
-      field,
-      'put the cell into quotes and write its quote twice: "6"" nails"',
-    );
-  return error;
+    return invalid('row 1 has a quote that is never closed', 'row 1', 'close it; write a quote in a cell twice');
+  return invalid('row 1 goes on after a closing quote', 'row 1', 'write a quote in a cell twice: "6"" nails"');
 }
 
 /** Names of the columns under a delimiter, or what is wrong with the line then. */
@@ -67,131 +69,184 @@ function headerUnder(delimiter: string, bytes: Buffer): string[] | HushError {
     const [names = []] = parse(bytes, { bom: true, delimiter, record_delimiter: ROW_ENDS }) as string[][];
     return names.map((name) => name.trim());
   } catch (error) {
-    const fault = faultOf(error, 1);
-    if (fault instanceof HushError) return fault;
-    throw error;
+    return headerFault(error);
   }
-}
-
-/** The stream up to and with the piece in which its first line ends outside quotes, and the length of that line. */
-async function headOf(chunks: AsyncIterator<Uint8Array>): Promise<{ head: Buffer; length: number; ended: boolean }> {
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  let quoted = false;
-  for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
-    pieces.push(next.value);
-    for (const [at, byte] of next.value.entries()) {
-      if (byte === 34) quoted = !quoted;
-      else if (!quoted && (byte === 10 || byte === 13))
-        return { head: Buffer.concat(pieces), length: size + at + 1, ended: false };
-    }
-    size += next.value.length;
-    if (size > LONGEST_ROW) throw invalid('the first line has no end', 'row 1', 'send CSV with a header line');
-  }
-  return { head: Buffer.concat(pieces), length: size, ended: true };
 }
 
 /**
  * Begins to read a CSV file as it arrives: UTF-8 (or ASCII with other bytes outside the cells that are read), delimited by
- * comma, semicolon, tab or bar: the one under which `isHeader` is true of the first row. Quotes are those of RFC 4180 and
- * nothing looser: a quote guessed wrong would join two rows, and one person's answer would carry the other's row along.
+ * what a first line `sep=` says, else by comma, semicolon, tab or bar: the one under which `placesIn` finds a column of
+ * contacts. Quotes are those of RFC 4180. A wrong one costs its own line and no other: a quote guessed wrong would join two
+ * rows, and one person's answer would carry the other's row along.
  *
  * Throws HushError `invalid` for what is no such file.
  */
 export async function openCsv(
   stream: AsyncIterable<Uint8Array>,
-  isHeader: (names: readonly string[]) => boolean,
+  placesIn: (names: readonly string[]) => readonly number[],
 ): Promise<Csv> {
-  const chunks = stream[Symbol.asyncIterator]();
-  const { head, length, ended } = await headOf(chunks);
-  if (head.length === 0) throw invalid('the file is empty', 'body', 'send CSV with a header line');
-  const first = head.subarray(0, length);
-  if (first.includes(0) || (first[0] === 0xff && first[1] === 0xfe)) {
-    throw invalid('the file is UTF-16 or no text', 'body', 'save it as CSV UTF-8');
+  const source = byteSource(stream);
+  const line = async () => {
+    const bytes = await readLine(source, LONGEST_ROW, true);
+    if (!bytes) throw invalid('the first line has no end', 'row 1', 'send CSV with a header line');
+    if (bytes.includes(0) || (bytes[0] === 0xff && bytes[1] === 0xfe))
+      throw invalid('the file is UTF-16 or no text', 'body', 'save it as CSV UTF-8');
+    return bytes;
+  };
+  let first = await line();
+  let preamble: Buffer = Buffer.alloc(0);
+  const separator = SEPARATOR.exec(first.toString('latin1'))?.[1];
+  if (separator !== undefined) {
+    preamble = first;
+    first = await line();
   }
-  const readings = DELIMITERS.map((delimiter) => ({ delimiter, names: headerUnder(delimiter, first) }));
+  if (first.length === 0) throw invalid('the file is empty', 'body', 'send CSV with a header line');
+  const delimiters = separator === undefined ? DELIMITERS : [separator];
+  const readings = delimiters.map((delimiter) => ({ delimiter, names: headerUnder(delimiter, first) }));
   const whole = readings.flatMap(({ delimiter, names }) => (names instanceof HushError ? [] : [{ delimiter, names }]));
-  const likely = whole.filter(({ names }) => isHeader(names));
+  const likely = whole.filter(({ names }) => placesIn(names).length > 0);
   const best = (likely.length > 0 ? likely : whole).sort((a, b) => b.names.length - a.names.length)[0];
   if (!best) throw readings[0]?.names;
   const { delimiter, names } = best;
-  const groups = rowsOf(head, ended ? undefined : chunks, delimiter);
-  const opening = await groups.next();
-  const [header, ...others] = opening.done ? [] : opening.value;
-  if (!header) throw invalid('the file is empty', 'body', 'send CSV with a header line');
-  async function* rest(): AsyncGenerator<CsvRow[]> {
-    if (others.length > 0) yield others;
-    yield* groups;
-  }
-  return { header: { ...header, cells: names }, delimiter, rows: rest() };
+  const [place = 0] = placesIn(names);
+  return {
+    preamble,
+    header: { number: 1, cells: names, bytes: first, blank: false, broken: false },
+    delimiter,
+    rows: rowsOf(source, { delimiter, width: names.length, place }),
+  };
 }
 
-async function* rowsOf(
-  head: Buffer,
-  chunks: AsyncIterator<Uint8Array> | undefined,
-  delimiter: string,
-): AsyncGenerator<CsvRow[]> {
+interface Shape {
+  readonly delimiter: string;
+  /** Columns of the header. */
+  readonly width: number;
+  /** Column of the contact. */
+  readonly place: number;
+}
+
+/**
+ * True when a cell with line breaks holds what looks like another row of the list: a quote that was not meant as one was
+ * taken for the end of another. Valid by RFC 4180, and yet that row would pass with the answer of this one.
+ */
+function holdsAnotherRow(cells: readonly string[], { delimiter, width, place }: Shape): boolean {
+  return cells.some((cell, column) => {
+    if (!/[\r\n]/.test(cell)) return false;
+    return cell.split(/\r\n|\n|\r/).some((line, index) => {
+      const pieces = line.split(delimiter);
+      const at = index === 0 ? place - column : place;
+      const isInside = index > 0 || at > 0;
+      // A text may have an address on a line of its own; a row of several columns has more than that.
+      const isRow = pieces.length >= Math.min(2, width) && pieces.length <= width;
+      return isInside && isRow && LIKE_A_CONTACT.test(pieces[at] ?? '');
+    });
+  });
+}
+
+/** The cells of a line with a wrong quote: those of a reader that bears it, else without quotes at all. */
+function cellsOf(line: Buffer, delimiter: string): string[] {
+  const text = line.subarray(0, line.length - lineEndOf(line).length);
+  const options = { delimiter, record_delimiter: ROW_ENDS, relax_column_count: true } as const;
+  try {
+    return (parse(text, { ...options, relax_quotes: true }) as string[][])[0] ?? [];
+  } catch {
+    return (parse(text, { ...options, quote: false }) as string[][])[0] ?? [];
+  }
+}
+
+class WrongQuote extends Error {}
+
+/** Reads on from where it begins until a row is wrong. Rows are collected as they are found: a stream of objects costs twice. */
+function createReader(shape: Shape) {
   let found: { cells: string[]; end: number }[] = [];
   const parser = new Parser({
-    bom: true,
-    delimiter,
+    delimiter: shape.delimiter,
     record_delimiter: ROW_ENDS,
     relax_column_count: true,
     max_record_size: LONGEST_ROW,
-    // Rows are taken here, as they are found, instead of one by one from a stream of objects: that costs twice as much.
     on_record: (cells: string[], { bytes }: { readonly bytes: number }) => {
+      if (holdsAnotherRow(cells, shape)) throw new WrongQuote();
       found.push({ cells, end: bytes });
       return null;
     },
   });
   parser.on('error', () => undefined);
   parser.resume();
-
-  /** What of the file no row has had yet, and how many bytes came before it. */
-  let held: Uint8Array[] = [];
+  /** What no row has had yet, and how many bytes came before it. */
+  let pending: Uint8Array[] = [];
   let base = 0;
-  let number = 0;
-  function take(): CsvRow[] {
+
+  function collected(): { cells: string[]; bytes: Buffer }[] {
     if (found.length === 0) return [];
-    const bytes = Buffer.concat(held);
+    const bytes = Buffer.concat(pending);
     let from = 0;
-    const rows = found.map(({ cells, end }): CsvRow => {
+    const rows = found.map(({ cells, end }) => {
       const row = bytes.subarray(from, end - base);
       from = end - base;
-      number++;
-      return { number, cells, bytes: row, blank: row.every((byte) => byte === 10 || byte === 13) };
+      return { cells, bytes: row };
     });
-    held = from < bytes.length ? [bytes.subarray(from)] : [];
+    pending = from < bytes.length ? [bytes.subarray(from)] : [];
     base += from;
     found = [];
     return rows;
   }
 
+  return {
+    /** Undefined ends the file. `isWrong`: the row that comes next cannot be read. */
+    async read(chunk: Uint8Array | undefined) {
+      let isWrong = false;
+      try {
+        if (chunk) {
+          pending.push(chunk);
+          await new Promise<void>((resolve, reject) => {
+            parser.write(chunk, (error) => (error ? reject(error) : resolve()));
+          });
+        } else {
+          parser.end();
+          await finished(parser);
+        }
+      } catch (error) {
+        if (!(error instanceof WrongQuote) && !(error instanceof Error && 'code' in error)) throw error;
+        isWrong = true;
+      }
+      return { rows: collected(), isWrong };
+    },
+    /** What was given and is in no row. */
+    rest: () => Buffer.concat(pending),
+    close: () => parser.destroy(),
+  };
+}
+
+async function* rowsOf(source: ByteSource, shape: Shape): AsyncGenerator<CsvRow[]> {
+  let number = 1;
+  let reader = createReader(shape);
+  const rowOf = (cells: readonly string[], bytes: Buffer, broken = false): CsvRow => {
+    number++;
+    return { number, cells, bytes, broken, blank: bytes.every((byte) => byte === 10 || byte === 13) };
+  };
   try {
-    let chunk: Uint8Array | undefined = head;
-    while (chunk) {
-      held.push(chunk);
-      const bytes = chunk;
-      await new Promise<void>((resolve, reject) => {
-        parser.write(bytes, (error) => (error ? reject(error) : resolve()));
-      });
-      const rows = take();
-      if (rows.length > 0) yield rows;
-      const next: IteratorResult<Uint8Array> | undefined = await chunks?.next();
-      chunk = next && !next.done ? next.value : undefined;
+    for (let chunk = await source.next(); ; chunk = await source.next()) {
+      const { rows, isWrong } = await reader.read(chunk);
+      const group = rows.map(({ cells, bytes }) => rowOf(cells, bytes));
+      if (isWrong) {
+        source.unread(reader.rest());
+        reader.close();
+        const line = await readLine(source, LONGEST_ROW, false);
+        if (!line) throw tooLong(number + 1);
+        const cells = cellsOf(line, shape.delimiter);
+        const broken = cells.length !== shape.width;
+        group.push(rowOf(broken ? [] : cells, line, broken));
+        reader = createReader(shape);
+      }
+      if (group.length > 0) yield group;
+      if (!chunk && !isWrong) return;
     }
-    parser.end();
-    await finished(parser);
-    const rows = take();
-    if (rows.length > 0) yield rows;
-  } catch (error) {
-    throw faultOf(error, number + found.length + 1);
   } finally {
-    parser.destroy();
+    reader.close();
   }
 }
 
-/** A name of a column as it may be told back: a file without a header has a person in its first line. */
+/** A name of a column as it may be repeated: a file without a header has a person in its first line. */
 function isName(name: string): boolean {
   return name !== '' && name.length <= 40 && !name.includes('@') && !/\d{5}/.test(name.replace(/[^\p{L}\d]/gu, ''));
 }

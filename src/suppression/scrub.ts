@@ -1,6 +1,7 @@
 import { HushError } from '../core/errors.js';
 import type { Answer, Asked, Asking, Questions } from '../preferences/questions.js';
 import { contactInCell } from './contact-cell.js';
+import { columnsNamed, contactColumns, severalColumns } from './contact-column.js';
 import { type Csv, type CsvRow, columnsTold, lineEndOf } from './csv-rows.js';
 
 export const SCRUB_OUTPUTS = ['allowed', 'denied', 'annotated'] as const;
@@ -24,22 +25,26 @@ export interface ScrubCounts {
   readonly reasons: Readonly<Record<string, number>>;
 }
 
+/** Columns of contacts in a header: the one that is named, else those of the likeliest kind there is. */
+export function scrubColumns(names: readonly string[], column: string | undefined): readonly number[] {
+  return column === undefined ? (contactColumns(names)[0] ?? []) : columnsNamed(names, column);
+}
+
 /** The place of the column in the file. Throws HushError `invalid` that says what to ask for instead. */
-function columnIn({ header }: Csv, column: string, output: ScrubOutput): number {
-  const places = header.cells.flatMap((name, place) => (name === column ? [place] : []));
+function columnIn({ header }: Csv, column: string | undefined, output: ScrubOutput): number {
+  const places = scrubColumns(header.cells, column);
   const [place] = places;
   if (place === undefined) {
-    throw new HushError('invalid', `there is no column ${column}`, {
-      field: 'column',
-      remedy: `name the column that has the contact; ${columnsTold(header)}`,
-    });
+    throw new HushError(
+      'invalid',
+      column === undefined ? 'no column has the contact' : `there is no column ${column}`,
+      {
+        field: 'column',
+        remedy: `name the column that has the contact; ${columnsTold(header)}`,
+      },
+    );
   }
-  if (places.length > 1) {
-    throw new HushError('invalid', `there are ${places.length} columns ${column}`, {
-      field: 'column',
-      remedy: 'give every column a name of its own',
-    });
-  }
+  if (places.length > 1) throw severalColumns(header.cells, places);
   const taken = output === 'annotated' ? ADDED.find((name) => header.cells.includes(name)) : undefined;
   if (taken !== undefined) {
     throw new HushError('invalid', `the file has a column ${taken} already`, {
@@ -75,6 +80,7 @@ export function createScrub(parts: {
   ): Promise<(Verdict | undefined)[]> {
     const asked = rows.map((row): Asked | Verdict | undefined => {
       if (row.blank) return undefined;
+      if (row.broken) return NO_ROW;
       // Which of too many cells belongs under which name cannot be told.
       if (row.cells.slice(csv.header.cells.length).some((cell) => cell.trim() !== '')) return NO_ROW;
       const cell = row.cells[place];
@@ -101,7 +107,7 @@ export function createScrub(parts: {
      * batch. Throws HushError; what was yielded until then is no whole
      * file. `counts` is of the rows so far.
      */
-    run(csv: Csv, options: { column: string; output: ScrubOutput; question: Asking }) {
+    run(csv: Csv, options: { column: string | undefined; output: ScrubOutput; question: Asking }) {
       const { output, question } = options;
       const place = columnIn(csv, options.column, output);
       const counts = { rows: 0, allowed: 0, denied: 0, reasons: {} as Record<string, number> };
@@ -117,7 +123,10 @@ export function createScrub(parts: {
       }
 
       async function* pieces(): AsyncGenerator<Buffer> {
-        let head: Buffer[] = [output === 'annotated' ? annotated(csv.header, ADDED, csv) : csv.header.bytes];
+        let head: Buffer[] = [
+          csv.preamble,
+          output === 'annotated' ? annotated(csv.header, ADDED, csv) : csv.header.bytes,
+        ];
         for await (const group of csv.rows) {
           for (let from = 0; from < group.length; from += AT_ONCE) {
             const rows = group.slice(from, from + AT_ONCE);

@@ -6,9 +6,10 @@ import type { Consents } from '../../preferences/consents.js';
 import { EVIDENCE_LIMIT, fittingEvidence } from '../../preferences/private-part.js';
 import type { ApiKey } from '../../store/api-keys.js';
 import { contactInCell } from '../../suppression/contact-cell.js';
-import { type Csv, type CsvRow, columnsTold } from '../../suppression/csv-rows.js';
+import type { Csv, CsvRow } from '../../suppression/csv-rows.js';
 import { RowFault } from '../../suppression/import.js';
 import { draftFrom } from './events.js';
+import { exportedContact, isOwnExport } from './import-contact.js';
 import { parseJson, utf8 } from './json.js';
 import { TOO_LONG } from './ndjson.js';
 import { faultsOf } from './remedies.js';
@@ -42,9 +43,6 @@ const COLUMNS: Readonly<Record<string, readonly string[]>> = {
   note: ['source', 'evidence', 'note'],
 };
 export const IMPORT_COLUMNS = Object.keys(COLUMNS);
-/** Columns that are taken for the contact when none is named. */
-export const CONTACT_COLUMNS = ['email', 'phone', 'contact'] as const;
-
 /**
  * What a list may say. It may deny; it may lift something by a consent with its evidence and nothing else (a bought list
  * must not bring marketing back), so whatever else opens something has its way in elsewhere.
@@ -116,44 +114,22 @@ function put(event: Loose, [first = '', ...rest]: readonly string[], value: unkn
   }
 }
 
-/** The place of the contact in a CSV list. Throws HushError `invalid` that says which column to name. */
-export function contactColumn(csv: Csv, asked: string | undefined): { name: string; place: number } {
-  const { cells } = csv.header;
-  const candidates = asked === undefined ? CONTACT_COLUMNS.filter((name) => cells.includes(name)) : [asked];
-  const [name] = candidates;
-  if (name === undefined || !cells.includes(name)) {
-    throw new HushError('invalid', asked === undefined ? 'no column has the contact' : `there is no column ${asked}`, {
-      field: 'column',
-      remedy: `name the column that has the contact: column=…; ${columnsTold(csv.header)}`,
-    });
-  }
-  if (candidates.length > 1) {
-    throw new HushError('invalid', `there are columns ${candidates.join(' and ')}`, {
-      field: 'column',
-      remedy: `a row is about one contact: say which, column=${name}, and send the list again for the other`,
-    });
-  }
-  const twice = [name, ...IMPORT_COLUMNS].find((one) => cells.filter((cell) => cell === one).length > 1);
-  if (twice !== undefined) {
-    throw new HushError('invalid', `there are two columns ${twice}`, {
-      field: 'column',
-      remedy: 'give every column a name of its own',
-    });
-  }
-  return { name, place: cells.indexOf(name) };
-}
-
 /** A row of a CSV list as an event of the API. Throws RowFault. */
 export function eventInRow(csv: Csv, contact: { name: string; place: number }, row: CsvRow): Loose {
   if (row.cells.slice(csv.header.cells.length).some((cell) => cell.trim() !== ''))
     throw new RowFault('row', 'the row has more cells than the header: put cells with a delimiter into quotes');
+  if (row.broken)
+    throw new RowFault('row', 'the row has a quote that is wrong: write a quote in a cell twice, "6"" nails"');
+  const isExport = isOwnExport(csv.header.cells);
+  if (row.cells[csv.header.cells.indexOf('action')] === 'lift')
+    throw new RowFault('row', 'the row is a lift: a list can deny, and lifts nothing');
   const event: Loose = {};
   for (const [place, name] of csv.header.cells.entries()) {
     const cell = row.cells[place]?.trim() ?? '';
     if (cell === '' && place !== contact.place) continue;
-    if (place !== contact.place && COLUMNS[name] === undefined) continue;
+    if (place !== contact.place && (COLUMNS[name] === undefined || (isExport && name === 'type'))) continue;
     if (cell.includes('\ufffd')) throw new RowFault(name, 'the cell is not UTF-8: save the list as CSV UTF-8');
-    if (place === contact.place) event.contact = contactInCell(cell);
+    if (place === contact.place) event.contact = isExport ? exportedContact(csv, row, cell) : contactInCell(cell);
     else if (name === 'minor') event.minor = cell === 'true' ? true : cell === 'false' ? false : cell;
     else put(event, COLUMNS[name] ?? [], cell);
   }

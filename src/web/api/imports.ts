@@ -7,10 +7,9 @@ import type { ApiKey } from '../../store/api-keys.js';
 import type { ImportRecord } from '../../store/imports.js';
 import { type Csv, openCsv } from '../../suppression/csv-rows.js';
 import { type ImportRow, type Imports, MOST_ERRORS, RowFault } from '../../suppression/import.js';
+import { contactColumn, contactPlaces } from './import-contact.js';
 import {
-  CONTACT_COLUMNS,
   columnOf,
-  contactColumn,
   createImportReader,
   eventInLine,
   eventInRow,
@@ -135,7 +134,7 @@ export function importRoutes(
     method: 'post',
     path: '/imports',
     summary: 'Import a list of opt-outs',
-    description: `A list from another system, as CSV or NDJSON (a line is an event as /v1/events takes it), without limit. \`list\` names it: the same row of the same list is one event, however often it is sent, so after a failure send the whole list again. Rows that do not say what happened mean \`type\`, \`at\`, \`brand\`, \`channel\`, \`purpose\`, \`topic\`. CSV: \`column\` names the column with the contact (else one of ${CONTACT_COLUMNS.join(', ')}); further columns that count: ${IMPORT_COLUMNS.join(', ')}. A list can deny; it lifts nothing but by a consent with notice, date and evidence. Wrong rows are left out and told, the first ${MOST_ERRORS} of them, by the number of the row (the header is row 1). \`dry_run=true\` records nothing.`,
+    description: `A list from another system, as CSV or NDJSON (a line is an event as /v1/events takes it), without limit. \`list\` names it: the same row of the same list is one event, however often it is sent, so after a failure send the whole list again. Rows that do not say what happened mean \`type\`, \`at\`, \`brand\`, \`channel\`, \`purpose\`, \`topic\`. CSV: \`column\` names the column with the contact (else the one whose header says email, phone or contact, in the usual spellings and languages; an export of ours is known by its columns); further columns that count: ${IMPORT_COLUMNS.join(', ')}. A list can deny; it lifts nothing but by a consent with notice, date and evidence. Wrong rows are left out and told, the first ${MOST_ERRORS} of them, by the number of the row (the header is row 1). \`dry_run=true\` records nothing.`,
     scope: 'imports',
     query: z.strictObject({
       list: list.default('legacy'),
@@ -162,10 +161,8 @@ export function importRoutes(
           const rows = lineRows(body, name, defaults, key);
           return importJson(await imports.run(rows, { ...options, format: 'ndjson', reading: reading({}) }));
         }
-        const csv = await openCsv(body, (names) =>
-          column === undefined ? CONTACT_COLUMNS.some((one) => names.includes(one)) : names.includes(column),
-        );
-        const contact = contactColumn(csv, column);
+        const csv = await openCsv(body, (names) => contactPlaces(names, column));
+        const contact = contactColumn(csv, column, IMPORT_COLUMNS);
         const ignoredColumns = ignoredIn(csv, contact.name);
         const record = await imports.run(csvRows(csv, contact, name, defaults, key), {
           ...options,

@@ -2,7 +2,7 @@ import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { openCsv } from '../../suppression/csv-rows.js';
-import { SCRUB_OUTPUTS, type Scrub } from '../../suppression/scrub.js';
+import { SCRUB_OUTPUTS, type Scrub, scrubColumns } from '../../suppression/scrub.js';
 import type { RequestReader } from './requests.js';
 import type { ApiRoutes } from './route.js';
 import { questionFields } from './schemas.js';
@@ -28,11 +28,11 @@ export function scrubRoutes(
     path: '/scrub',
     summary: 'Scrub a list: which rows may be used',
     description:
-      'CSV in, CSV out, both as a stream without limit: read the answer while you send. `column` names the column with the contact (email, phone, `system:value` or `c_…`). Rows pass byte for byte, or with `output=annotated` with the columns allowed, reason and since added. A cell that is no contact is denied as `invalid_contact`, a row with more cells than the header as `invalid_row`. Trailers count: Hush-Rows, Hush-Allowed, Hush-Denied, Hush-Reasons. A connection that breaks is no whole answer: discard what came.',
+      'CSV in, CSV out, both as a stream without limit: read the answer while you send. `column` names the column with the contact (email, phone, `system:value` or `c_…`); without it, and as `email` or `phone`, the usual headers are known (Email, E-Mail, Email Address, Telefon, …). A first line `sep=;` says the delimiter. Rows pass byte for byte, or with `output=annotated` with the columns allowed, reason and since added. A cell that is no contact is denied as `invalid_contact`, a row with more cells than the header, or with a wrong quote that hides where its cells end, as `invalid_row`. Trailers count: Hush-Rows, Hush-Allowed, Hush-Denied, Hush-Reasons. A connection that breaks is no whole answer: discard what came.',
     scope: 'decisions',
     query: z.strictObject({
       ...questionFields,
-      column: z.string().min(1).max(200).default('email'),
+      column: z.string().min(1).max(200).optional(),
       output: z.enum(SCRUB_OUTPUTS).default('allowed'),
     }),
     streams: [CSV],
@@ -43,7 +43,7 @@ export function scrubRoutes(
       const question = reader.question(asked);
       const { body, release } = bodyOf(request);
       try {
-        const csv = await openCsv(body, (names) => names.includes(column));
+        const csv = await openCsv(body, (names) => scrubColumns(names, column));
         const { pieces, counts } = scrub.run(csv, { column, output, question });
         for await (const piece of pieces) {
           if (!response.headersSent) begin(request, response);

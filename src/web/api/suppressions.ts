@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
 import { contactKeyFromText } from '../../core/keys.js';
 import { CHANNELS, PURPOSES } from '../../core/scope.js';
+import { neutralised } from '../../core/spreadsheet-cell.js';
 import type { SuppressionExport } from '../../suppression/export.js';
 import { iso, type RequestReader } from './requests.js';
 import type { ApiRoutes } from './route.js';
@@ -23,7 +24,7 @@ export function suppressionRoutes(
     path: '/suppressions',
     summary: 'Every contact the decision denies',
     description:
-      'Streamed; resume with `after` set to the last `contact` received. The header Hush-Cursor says from where to go on with /v1/changes. `include=standing` leaves out who merely lacks consent. Readable addresses need the scope `export`.',
+      'Streamed; resume with `after` set to the last `contact` received. The header Hush-Cursor says from where to go on with /v1/changes. `include=standing` leaves out who merely lacks consent. Readable addresses need the scope `export`. `readers=people` (CSV) neutralises cells that a spreadsheet would run as formulas; /v1/imports and /v1/scrub read them back.',
     scope: 'suppressions',
     query: z.strictObject({
       brand: z.string(),
@@ -33,6 +34,7 @@ export function suppressionRoutes(
       include: z.enum(['all', 'standing']).default('all'),
       format: z.enum(['ndjson', 'csv']).default('ndjson'),
       hash: z.enum(['none', 'sha256', 'md5']).default('none'),
+      readers: z.enum(['programs', 'people']).default('programs'),
       after: z.string().optional(),
     }),
     answer: 'application/x-ndjson',
@@ -72,6 +74,9 @@ export function suppressionRoutes(
           keyedOnly += page.keyedOnly;
           const rows = page.rows.map(({ since, ...row }) => ({
             ...row,
+            ...(row.address !== undefined && query.format === 'csv' && query.readers === 'people'
+              ? { address: neutralised(row.address) }
+              : {}),
             ...(since === undefined ? {} : { since: iso(since) }),
           }));
           const text =

@@ -421,9 +421,12 @@ describe('an import that is under way or broke off', () => {
   test('for a row that cannot be read says which, and goes on when it is sent again', async () => {
     // More than one piece of the stream: of the first, the rows are recorded.
     const rows = addresses('torn', 6000);
-    const answer = await send(`email,note\n${rows.replaceAll('\n', ',\n')}torn@example.com,"x"y\nlast@example.com,\n`, {
-      list: 'torn',
-    });
+    const answer = await send(
+      `email,note\n${rows.replaceAll('\n', ',\n')}torn@example.com,"${'x'.repeat(300_000)}"\nlast@example.com,\n`,
+      {
+        list: 'torn',
+      },
+    );
     const problem = (await answer.json()) as { field: string; remedy: string; detail: string };
     expect([answer.status, problem.field]).toEqual([400, 'row 6002']);
     expect(problem.remedy).toMatch(/send the whole list again/);
@@ -605,5 +608,72 @@ describe('what is no list is a 400 that names the field and the remedy', () => {
     const { key } = await hush.hush.stores.apiKeys.create('all but imports', ['events', 'decisions', 'lift', 'export']);
     expect((await send(good, {}, { authorization: `Bearer ${key}` })).status).toBe(403);
     expect((await hush.get('/v1/imports', { authorization: `Bearer ${key}` })).status).toBe(403);
+  });
+});
+
+describe('CSV as people and spreadsheets write it', () => {
+  test('the column is found by its usual headers, under a first line sep= too', async () => {
+    for (const [index, list] of [
+      'E-Mail,n\nhead0@example.com,1\n',
+      'Email Address,n\nhead1@example.com,1\n',
+      'sep=;\nemail;n\nhead2@example.com;1\n',
+      "Telefon,n\n'+12015550190,1\n",
+    ].entries()) {
+      expect(await run(list)).toMatchObject({ rows: 1, accepted: 1, rejected: 0 });
+      const contact = index === 3 ? { phone: '+12015550190' } : { email: `head${index}@example.com` };
+      expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
+    }
+  });
+
+  test('a wrong quote costs its row at most', async () => {
+    const list =
+      'email,name\nquote0@example.com,5" pipe\nquote1@example.com,"x\nquote2@example.com,y\n"Ann, quote3@example.com,z\n';
+    const done = await run(list);
+    expect(done).toMatchObject({ rows: 4, accepted: 3, rejected: 1, errors: [{ row: 5, field: 'row' }] });
+    for (const n of [0, 1, 2]) expect((await hush.decide({ email: `quote${n}@example.com` })).allowed).toBe(false);
+  });
+
+  test('our own export for people neutralises formulas, and is read back in another installation', async () => {
+    const given = [
+      { phone: '+12015550191' },
+      { email: '=cmd@example.com' },
+      { email: '+plus@example.com' },
+      { id: 'crm:77' },
+    ];
+    const postal = {
+      postal: { line1: '1 Main, "St"', city: 'Neenah', region: 'WI', postalCode: '54956', country: 'US' },
+    };
+    const type = 'opted_out';
+    const events = [...given, postal].map((contact) => ({ contact, type, source: { kind: 'api' } }));
+    await hush.ask('/v1/events', { events });
+    await hush.settle();
+    const where = 'brand=jmf&channel=email&purpose=promotion&include=standing&format=csv';
+    const exported = await (await hush.get(`/v1/suppressions?${where}&readers=people`)).text();
+    for (const cell of ["'+12015550191", "'=cmd@example.com", "'+plus@example.com"])
+      expect(exported).toContain(`,${cell},`);
+    expect(await (await hush.get(`/v1/suppressions?${where}`)).text()).toContain(',+12015550191,');
+
+    const other = await startHush({ destinations: [], env: { HUSH_SECRET: 'another secret for tests, long enough' } });
+    try {
+      const answer = await fetch(`${other.url}/v1/imports?list=moved`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${API_KEY}`, 'content-type': 'text/csv' },
+        body: exported,
+      });
+      const done = (await answer.json()) as Import;
+      expect(done).toMatchObject({ rejected: 0, accepted: exported.trim().split('\r\n').length - 1 });
+      for (const contact of [...given, postal]) expect((await other.decide(contact)).allowed).toBe(false);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  test('a lift in a delta of ours denies nobody', async () => {
+    const done = await run(
+      'action,type,contact,reason,since,receipt\nlift,email,delta0@example.com,,,\nsuppress,email,delta1@example.com,opted_out,,\n',
+    );
+    expect(done).toMatchObject({ accepted: 1, rejected: 1 });
+    expect((await hush.decide({ email: 'delta0@example.com' })).allowed).toBe(true);
+    expect((await hush.decide({ email: 'delta1@example.com' })).allowed).toBe(false);
   });
 });

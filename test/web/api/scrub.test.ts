@@ -159,6 +159,40 @@ describe('a scrub', () => {
     expect(lines(missing)).toEqual(['x,email', 'only', '']);
   });
 
+  test('finds the column by its usual headers, and keeps a first line sep=', async () => {
+    for (const [head, column] of [
+      ['Email,n', ''],
+      ['Email Address,n', 'email'],
+      ['E-Mail,n', ''],
+      ['email,n', 'E-Mail'],
+    ] as const) {
+      const answer = await scrub(`${head}\na@example.com,1\nout@example.com,2\n`, column === '' ? {} : { column });
+      expect(answer.body.toString()).toBe(`${head}\na@example.com,1\n`);
+    }
+    for (const output of ['allowed', 'denied']) {
+      const answer = await scrub('sep=;\r\nemail;n\na@example.com;1\nout@example.com;2\n', { output });
+      const row = output === 'allowed' ? 'a@example.com;1' : 'out@example.com;2';
+      expect(answer.body.toString()).toBe(`sep=;\r\nemail;n\n${row}\n`);
+    }
+    const numbers = await scrub("phone,n\n'+19205550111,1\n'+19205550177,2\n", { channel: 'mail' });
+    expect(numbers.body.toString()).toBe("phone,n\n'+19205550111,1\n'+19205550177,2\n");
+    const annotated = await scrub("phone,n\n'+19205550111,1\n", { output: 'annotated' });
+    expect(annotated.body.toString()).toMatch(/1,false,opted_out,2026/);
+  });
+
+  test('answers the rows of a file with a wrong quote, byte for byte', async () => {
+    const file = 'email,note\na@example.com,5" pipe\nb@example.com,x\nout@example.com,"6\nc@example.com,"y"\n';
+    expect((await scrub(file)).body.toString()).toBe(
+      'email,note\na@example.com,5" pipe\nb@example.com,x\nc@example.com,"y"\n',
+    );
+    const hidden = await scrub('note,email\n"Ann, A,a@example.com\nx,b@example.com\n', { output: 'annotated' });
+    expect(lines(hidden).slice(1)).toEqual([
+      expect.stringMatching(/^"Ann, A,a@example.com.*,false,invalid_row,$/),
+      'x,b@example.com,true,not_objected,',
+      '',
+    ]);
+  });
+
   test('asks about the time that was asked for', async () => {
     const list = 'email\nout@example.com\n';
     expect(lines(await scrub(list, { at: '2026-02-28T00:00:00Z' }))).toHaveLength(3);
@@ -196,7 +230,8 @@ describe('what cannot be scrubbed is a 400 that names the field and the remedy',
     ['a column that is annotated already', 'email,reason\n', { output: 'annotated' }, 'output', /rename/],
     ['no file', '', {}, 'body', /header/],
     ['UTF-16', Buffer.from('\ufeffemail\n', 'utf16le'), {}, 'body', /UTF-8/],
-    ['a broken quote in the first rows', 'email\n"ana@example.com"x\n', {}, 'row 2', /quote/],
+    ['a row without end', `email\n${'x'.repeat(300 * 1024)}`, {}, 'row 2', /quotes/],
+    ['several columns of emails', 'Primary email,Email address 2,E-Mail-Adresse\n', {}, 'column', /say which/],
     ['another output', good, { output: 'some' }, 'output', /annotated/],
     ['another brand', good, { brand: 'acme' }, 'brand', /jmf/],
     ['another topic', good, { topic: 'gossip' }, 'topic', /news/],
@@ -257,7 +292,7 @@ describe('a failure part-way breaks the connection', () => {
   }
 
   test('for a row that cannot be read; the log names it and the request, but quotes nothing', async () => {
-    const answer = broken(scrub(`email,name\n${rows}zoe@example.com,"Zoe"x\n${rows}`));
+    const answer = broken(scrub(`email,name\n${rows}zoe@example.com,"${'Zoe'.repeat(100_000)}"\n${rows}`));
     expect(await answer).toMatch(/^ECONNRESET|^EPIPE/);
     const line = hush.logged.find((item) => /a scrub broke off/.test(item) && /row/.test(item)) ?? '';
     expect(line).toContain('row 20002');
