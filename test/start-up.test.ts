@@ -12,9 +12,8 @@ import { readEnvironment } from '../src/config/environment.js';
 import { ConfigError } from '../src/config/yaml-file.js';
 import { checkRedis } from '../src/queue.js';
 import { configFolder, databaseUri, fileDestination, startHush } from './support/hush.js';
-import { untilWithin } from './support/until.js';
+import { until } from './support/until.js';
 
-const until = untilWithin(20_000);
 let dir: string;
 let config: string;
 /** A port that is taken, by something that speaks no protocol of ours. */
