@@ -115,7 +115,7 @@ export async function compose(
   if (destinations.some(({ adapter }) => adapter === 'file')) {
     await requireFolder('HUSH_DATA_DIR', environment.dataDir);
   }
-  const { stores } = await openCheckedStores(environment);
+  const { stores, installationId } = await openCheckedStores(environment);
   const { contacts, ledger, persons, writerIds, tickets, apiKeys, leaders, changes, configurations } = stores;
   let skew = await clockOffset(stores.connection);
   if (options.machineTime === undefined) clock.correct(skew);
@@ -153,7 +153,10 @@ export async function compose(
     ...(options.sweepMs === undefined ? {} : { sweepMs: options.sweepMs }),
   });
   const journal =
-    environment.journalDir === undefined ? undefined : createJournal({ dir: environment.journalDir, log });
+    environment.journalDir === undefined
+      ? undefined
+      : createJournal({ dir: environment.journalDir, installation: installationId, log });
+  await journal?.check();
   const accept = createAccept({
     contacts,
     persons,
@@ -646,6 +649,7 @@ export async function compose(
       await queue.close();
       await Promise.all(destinations.map(({ destination }) => destination.close?.()));
       await transport.close();
+      await journal?.close();
       await stores.close();
     },
   };
