@@ -286,7 +286,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     configDir: path.resolve(given('HUSH_CONFIG_DIR') ?? 'config'),
     role: oneOf('HUSH_ROLE', ['all', 'web', 'worker'], given('HUSH_ROLE') ?? 'all'),
     journalDir: given('HUSH_JOURNAL_DIR'),
-    inbound: inboundFrom(env, given, warnings),
+    inbound: inboundFrom(env, given, production ? warnings : []),
     trustProxy: trustProxyFrom(given),
     logLevel: oneOf('LOG_LEVEL', LOG_LEVELS, given('LOG_LEVEL') ?? 'info'),
     witnesses: witnessesFrom(given('HUSH_WITNESSES')),
