@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
 import { nextChange } from '../core/decide.js';
-import { compareEvents } from '../core/event.js';
 import { fold, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import { EVERYTHING, type Scope, scopeText, wholeScope } from '../core/scope.js';
 import type { Contact, Contacts, NewMark, Projection, StoredEvent } from '../store/contacts.js';
 import type { Ledger, LedgerEntry } from '../store/ledger.js';
+import { inOrderOfRecording, privateIntake } from './erasure-gate.js';
 import type { PrivateParts } from './private-part.js';
 
 /** Which marks a contact has to carry when its state is `state` at `now`. Given by the sync part. */
@@ -68,32 +68,16 @@ export function createProjector(parts: {
     };
   }
 
-  /** True for an event that ends the erasure of a contact: only such a one stores an address again. */
-  function welcomesBack(event: StoredEvent, erasedAt: number): boolean {
-    if (event.at <= erasedAt) return false;
-    if (event.type === 'profile') return event.relationship === 'customer';
-    return (event.type === 'opted_in' || event.type === 'consent_granted') && (event.lifts ?? 'any') === 'any';
-  }
-
   function plan(contact: Contact, known: ReadonlyMap<string, number> | undefined): Work {
     // A writer's retry says nothing new. Where the writer gave no time it has a later one than the first, which counts:
     // what the person decided in between stays decided.
-    const first = new Map<string, StoredEvent>();
-    for (const event of contact.pending.toSorted((a, b) => a.recorded - b.recorded || compareEvents(a, b)))
-      if (!first.has(event.id)) first.set(event.id, event);
-    const pending = [...first.values()];
+    const pending = inOrderOfRecording(contact.pending);
     const events = pending.filter(({ id }) => (known?.get(id) ?? Number.POSITIVE_INFINITY) > contact.entries);
     const state = fold(contact.state, events);
-    const erasedAt = state.atoms.reduce(
-      (at, atom) => (atom.t === 'erased' ? Math.max(at, atom.at) : at),
-      Number.NEGATIVE_INFINITY,
-    );
-    const erasedNow = events.some((event) => event.type === 'erased');
-    const closed = erasedAt > Number.NEGATIVE_INFINITY && (contact.keyedOnly || contact.erasing || erasedNow);
+    const { admitted, erasing } = privateIntake(contact, events, state);
     let unwrapped = contact.dataKey && privateParts.unwrapKey(contact.key, contact.dataKey);
     let wrapped: Buffer | undefined;
     let address: Buffer | undefined;
-    let reopened = false;
     // A number that an interrupted projector left free is filled: numbers of a contact have no gap.
     const taken = new Set(known?.values());
     let number = contact.entries;
@@ -103,10 +87,8 @@ export function createProjector(parts: {
     const entries: LedgerEntry[] = [];
     const fresh: LedgerEntry[] = [];
     for (const event of events) {
-      const back = closed && welcomesBack(event, erasedAt);
-      reopened ||= back;
       let kept: StoredEvent = event;
-      if (event.sealed && (!closed || back || reopened)) {
+      if (event.sealed && admitted.has(event.id)) {
         if (!unwrapped) {
           unwrapped = randomBytes(32);
           wrapped = privateParts.wrapKey(contact.key, unwrapped);
@@ -148,7 +130,7 @@ export function createProjector(parts: {
         overflow: contact.more ? undefined : contact.overflow,
         marks,
         keyedOnly: !hasAddress,
-        erasing: closed && !reopened && contact.dataKey !== undefined,
+        erasing: erasing && (contact.dataKey ?? wrapped) !== undefined,
         configuration,
         ...(wakeAt === undefined ? {} : { wakeAt }),
         ...(wrapped ? { dataKey: wrapped } : {}),

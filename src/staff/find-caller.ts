@@ -10,12 +10,12 @@ import { withoutScheme } from '../core/contact-scheme.js';
 import { HushError } from '../core/errors.js';
 import { contactKeyBytes, contactKeyFromText, type Keyring } from '../core/keys.js';
 import type { Subject } from '../preferences/accept.js';
+import { addressOf, maskedAddress } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import { unavailable } from '../store/connect.js';
 import type { Contact, Contacts } from '../store/contacts.js';
 import type { Persons } from '../store/persons.js';
 import type { StaffLookup } from '../store/staff-lookup.js';
-import { addressOf, maskedAddress } from './contact-address.js';
 import { nameAndCodeHash, readNameAndCode } from './name-and-code.js';
 
 /** Somebody a caller may be: a contact we know, or an address we have never seen. */
@@ -81,7 +81,9 @@ export function createFindCaller(parts: {
     const hash = asked && nameAndCodeHash(keyring, asked);
     if (!hash) return undefined;
     const found = await contacts.find(await parts.lookup.find(hash));
-    return [...found.values()].filter((contact) => !contact.keyedOnly).map((contact) => callerFrom(contact));
+    return [...found.values()]
+      .filter((contact) => addressOf(privateParts, contact) !== undefined)
+      .map((contact) => callerFrom(contact));
   }
 
   return {

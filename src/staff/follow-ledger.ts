@@ -4,6 +4,7 @@ import { recordedAt } from '../core/clock.js';
 import type { EventType } from '../core/event.js';
 import type { Keyring } from '../core/keys.js';
 import { createEvery } from '../every.js';
+import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import type { TrailStore } from '../store/audit-trail.js';
 import type { Contacts } from '../store/contacts.js';
@@ -13,7 +14,6 @@ import type { LogStores } from '../store/log-stores.js';
 import type { StaffApprovals } from '../store/staff-approvals.js';
 import type { StaffLookup } from '../store/staff-lookup.js';
 import type { StaffStatistics } from '../store/staff-statistics.js';
-import { addressOf } from './contact-address.js';
 import { nameAndCodeHash } from './name-and-code.js';
 import { bucketOf } from './time-to-suppress.js';
 

@@ -7,12 +7,12 @@ import { compareEvents } from '../core/event.js';
 import { fold, presentAt, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import { covers, type Scope, wholeScope } from '../core/scope.js';
+import { addressOf, evidenceOf, maskedAddress } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import { unavailable } from '../store/connect.js';
 import type { Contact, StoredEvent } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
 import { type BoundDestination, desiredState } from '../sync/desired.js';
-import { addressOf, evidenceOf, maskedAddress } from './contact-address.js';
 import { type MatrixGroup, matrixOf } from './matrix.js';
 
 /** Something that happened to a contact. */

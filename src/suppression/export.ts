@@ -4,8 +4,9 @@ import { decide, type Question } from '../core/decide.js';
 import { fold, presentAt } from '../core/fold.js';
 import { contactKeyText } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
+import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
-import type { Contact, Contacts } from '../store/contacts.js';
+import type { Contacts } from '../store/contacts.js';
 
 /** Reasons that are a denial somebody made or that reality made, as opposed to a missing consent. */
 const STANDING: ReadonlySet<string> = new Set([
@@ -38,11 +39,6 @@ export function createSuppressionExport(parts: {
 }) {
   const { contacts, privateParts, policy, clock } = parts;
 
-  function addressOf(contact: Contact): string | undefined {
-    const key = contact.dataKey && privateParts.unwrapKey(contact.key, contact.dataKey);
-    return key && contact.address && privateParts.open(key, contact.key, contact.address)?.address?.given;
-  }
-
   return {
     /** Pages of rows, with the key to go on after, and how many contacts were denied but have no readable address. */
     async *pages(options: {
@@ -67,7 +63,7 @@ export function createSuppressionExport(parts: {
             { policy, ignoreQuietHours: true, ...(contact.country ? { country: contact.country } : {}) },
           );
           if (decision.allowed || (options.include === 'standing' && !STANDING.has(decision.reason))) continue;
-          const address = addressOf(contact);
+          const address = addressOf(privateParts, contact)?.given;
           if (address === undefined) {
             keyedOnly++;
             continue;

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.js';
 import { fold } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
+import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import type { Contact, Contacts, Settlement } from '../store/contacts.js';
 import type { DestinationStates } from '../store/destination-states.js';
@@ -79,14 +80,9 @@ export function createSyncWorker(parts: {
     return pace;
   }
 
-  function addressOf(contact: Contact): string | undefined {
-    const key = contact.dataKey && privateParts.unwrapKey(contact.key, contact.dataKey);
-    return key && contact.address && privateParts.open(key, contact.key, contact.address)?.address?.given;
-  }
-
   function prepare(name: string, bindings: readonly Binding[], contact: Contact): Task | undefined {
     const mark = contact.marks.find((item) => item.destination === name);
-    const address = addressOf(contact);
+    const address = addressOf(privateParts, contact)?.given;
     if (!mark || address === undefined) return undefined;
     const now = clock.now();
     const state = fold(contact.state, contact.pending);

@@ -6,6 +6,7 @@ import { HushError } from '../../core/errors.js';
 import { presentAt } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
 import type { Accept, Subject } from '../../preferences/accept.js';
+import { addressOf } from '../../preferences/contact-address.js';
 import type { PrivateParts } from '../../preferences/private-part.js';
 import type { Questions } from '../../preferences/questions.js';
 import { iso, type RequestReader } from './requests.js';
@@ -64,8 +65,7 @@ export function contactRoutes(
       const text = contactKeyText(key);
       if (!present) return { contact: text, known: false, denials: [], grants: [], facts: {}, destinations: [] };
       const { contact, state } = present;
-      const dataKey = contact.dataKey && privateParts.unwrapKey(key, contact.dataKey);
-      const address = dataKey && contact.address && privateParts.open(dataKey, key, contact.address)?.address;
+      const address = addressOf(privateParts, contact);
       const now = presentAt(state, clock.now());
       const standing = new Set(standingDenials(state, now));
       const base = (atom: { at: number; id: string }) => ({ at: iso(atom.at), receipt: `r_${atom.id}` });

@@ -101,7 +101,7 @@ export function peoplePages(parts: PeopleParts) {
       type: contact.type,
       file,
       unmasked,
-      keyedOnly: contact.keyedOnly && contact.address === undefined && contact.pending.length === 0,
+      keyedOnly: files.address(contact) === undefined,
       topicName: (id: string) => catalog.topics.find((topic) => topic.id === id)?.name.en ?? id,
       scopeOf: (scope: Parameters<typeof scopeWords>[2]) => scopeWords(pages, catalog, scope),
       receiptOf,

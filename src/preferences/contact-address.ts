@@ -1,18 +1,20 @@
 import { type ContactType, maskContact } from '../core/contact-point.js';
-import type { PrivateParts } from '../preferences/private-part.js';
 import type { Contact, StoredEvent } from '../store/contacts.js';
+import { admittedEvents } from './erasure-gate.js';
+import type { PrivateParts } from './private-part.js';
 
-/** The address of a contact as first given; undefined when only its keyed hash is left. */
+/**
+ * The address of a contact as first given; undefined when only its keyed hash is left. Whoever reads an address reads it
+ * here: a moment after the acknowledgement it is still with the pending event.
+ */
 export function addressOf(
   privateParts: PrivateParts,
   contact: Contact,
 ): { type: ContactType; given: string } | undefined {
   const key = contact.dataKey && privateParts.unwrapKey(contact.key, contact.dataKey);
-  const kept = key && contact.address && privateParts.open(key, contact.key, contact.address)?.address;
-  if (kept || contact.erasing) return kept || undefined;
-  // Acknowledged a moment ago: the address is still with its event. Of an erased contact it is never taken in.
-  if (contact.state.atoms.some((atom) => atom.t === 'erased')) return undefined;
-  for (const event of contact.pending) {
+  const stored = key && contact.address && privateParts.open(key, contact.key, contact.address)?.address;
+  if (stored) return stored;
+  for (const event of admittedEvents(contact)) {
     const address = event.sealed && privateParts.openPending(contact.key, event.sealed)?.address;
     if (address) return address;
   }
@@ -33,10 +35,7 @@ export function evidenceOf(
   contact: Contact,
   event: StoredEvent,
 ): { actor?: string; evidence?: Readonly<Record<string, unknown>> } | undefined {
-  if (!event.sealed) return undefined;
-  const key = contact.dataKey && privateParts.unwrapKey(contact.key, contact.dataKey);
-  const part =
-    (key && privateParts.open(key, contact.key, event.sealed)) ?? privateParts.openPending(contact.key, event.sealed);
+  const part = privateParts.of(contact, event.sealed);
   if (!part) return undefined;
   return {
     ...(part.actor === undefined ? {} : { actor: part.actor }),
