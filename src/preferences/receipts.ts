@@ -44,18 +44,24 @@ export function createReceipts(parts: {
 }) {
   const { contacts, ledger, bindings } = parts;
 
-  async function find(id: EventId): Promise<Receipt | undefined> {
+  async function inLedger(id: EventId): Promise<Receipt | undefined> {
     const entry = await ledger.byId(id);
-    if (entry) {
-      const contact = await contacts.get(entry.key);
-      return contact && receiptOf(contact, entry.event, entry.number);
-    }
-    // Acknowledged a moment ago: still with its contact, which the id's first letters name.
+    const contact = entry && (await contacts.get(entry.key));
+    return contact && receiptOf(contact, entry.event, entry.number);
+  }
+
+  /** An event acknowledged a moment ago is still with its contact, which the id's first letters name. */
+  async function pending(id: EventId): Promise<Receipt | undefined> {
     for (const contact of await contacts.byPrefix(contactPrefixOf(id))) {
-      const event = contact.pending.find((pending) => pending.id === id);
+      const event = contact.pending.find((item) => item.id === id);
       if (event) return receiptOf(contact, event, undefined);
     }
     return undefined;
+  }
+
+  async function find(id: EventId): Promise<Receipt | undefined> {
+    // The projector may move the event from its contact to the ledger between both looks.
+    return (await inLedger(id)) ?? (await pending(id)) ?? (await inLedger(id));
   }
 
   function receiptOf(contact: Contact, event: StoredEvent, number: number | undefined): Receipt {

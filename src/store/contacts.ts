@@ -69,6 +69,29 @@ export function createContacts(connection: Connection) {
     return connection.db;
   };
 
+  async function read(keys: readonly Buffer[], fields?: Record<string, 0 | 1>): Promise<Map<string, Contact>> {
+    const rows = await contacts
+      .find(
+        { _id: { $in: keys.map(binary) } as never },
+        { promoteBuffers: true, ...(fields ? { projection: { ...fields, rev: 1 } } : {}) },
+      )
+      .toArray();
+    return new Map(rows.map((row) => [bytesOf(row._id).toString('hex'), contactFrom(row as Row)]));
+  }
+
+  /** Overflowing events by contact (hex), at most `limit` of them all; `isWhole` unless some may be left. */
+  async function readOverflow(
+    keys: readonly Buffer[],
+    limit: number | undefined,
+  ): Promise<{ events: Map<string, StoredEvent[]>; isWhole: boolean }> {
+    const rows = await overflow
+      .find({ contact: { $in: keys.map(binary) } }, limit === undefined ? {} : { limit })
+      .toArray();
+    const events = new Map<string, StoredEvent[]>(keys.map((key) => [key.toString('hex'), []]));
+    for (const row of rows) events.get(bytesOf(row.contact).toString('hex'))?.push(eventFrom(row.event as Row));
+    return { events, isWhole: rows.length !== limit };
+  }
+
   const queries = {
     models: [model, overflowModel] as const,
 
@@ -140,37 +163,30 @@ export function createContacts(connection: Connection) {
 
     /**
      * Contacts by key; those that do not exist are absent. Pending includes overflow: all of it, or at most
-     * `mostOverflow` events a call, and then a contact of which more is left says so in `more`.
+     * `mostOverflow` events a call. A contact of which more may be left says so in `more`.
      */
     async find(
       keys: readonly Buffer[],
       fields?: Record<string, 0 | 1>,
       mostOverflow?: number,
     ): Promise<Map<string, Contact>> {
-      const rows = await contacts
-        .find(
-          { _id: { $in: keys.map(binary) } as never },
-          { promoteBuffers: true, ...(fields ? { projection: fields } : {}) },
-        )
-        .toArray();
-      const found = new Map(rows.map((row) => [bytesOf(row._id).toString('hex'), contactFrom(row as Row)]));
+      const found = await read(keys, fields);
       const hot = [...found.values()].filter(
         (contact) => contact.overflow > 0 || contact.pending.length >= PENDING_LIMIT,
       );
-      if (hot.length > 0) {
-        const moreRows = await overflow
-          .find(
-            { contact: { $in: hot.map((contact) => binary(contact.key)) } },
-            mostOverflow === undefined ? {} : { limit: mostOverflow },
-          )
-          .toArray();
-        const events = new Map<string, StoredEvent[]>(hot.map(({ key }) => [key.toString('hex'), []]));
-        for (const row of moreRows) events.get(bytesOf(row.contact).toString('hex'))?.push(eventFrom(row.event as Row));
-        const more = moreRows.length === mostOverflow;
-        for (const contact of hot) {
-          const id = contact.key.toString('hex');
-          found.set(id, { ...contact, pending: [...contact.pending, ...(events.get(id) ?? [])], more });
-        }
+      if (hot.length === 0) return found;
+      const hotKeys = hot.map(({ key }) => key);
+      const { events, isWhole } = await readOverflow(hotKeys, mostOverflow);
+      // The projector moves overflow into the snapshot and then drops it. Read after the overflow, a contact has whatever
+      // the overflow lacks; read before it, an acknowledged opt-out could be in neither.
+      const again = await read(hotKeys, fields);
+      for (const { key, rev, overflow: count } of hot) {
+        const id = key.toString('hex');
+        const contact = again.get(id);
+        if (!contact) continue;
+        const pending = [...contact.pending, ...(events.get(id) ?? [])];
+        // The count from before the overflow was read: it says nothing of documents that were written since.
+        found.set(id, { ...contact, pending, overflow: count, more: !isWhole || contact.rev !== rev });
       }
       return found;
     },
@@ -295,6 +311,7 @@ export function createContacts(connection: Connection) {
     async page(after: Buffer | undefined, limit: number, filter: Record<string, unknown> = {}): Promise<Contact[]> {
       const rows = await contacts
         .find({ ...filter, ...(after ? { _id: { $gt: binary(after) } } : {}) } as never, {
+          projection: { _id: 1 },
           sort: { _id: 1 },
           limit,
           promoteBuffers: true,
