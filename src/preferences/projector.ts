@@ -68,6 +68,16 @@ export function createProjector(parts: {
     };
   }
 
+  /** True when time or the configuration has changed what holds for a contact since it was last projected. */
+  function isOutdated(contact: Contact): boolean {
+    return contact.configuration !== configuration || (contact.wakeAt ?? Number.POSITIVE_INFINITY) <= clock.now();
+  }
+
+  /** False for a contact that another projector, or the sweep, has projected already: once more would be no change. */
+  function isDue(contact: Contact): boolean {
+    return contact.pending.length > 0 || contact.overflow > 0 || isOutdated(contact);
+  }
+
   function plan(contact: Contact, known: ReadonlyMap<string, number> | undefined): Work {
     // A writer's retry says nothing new. Where the writer gave no time it has a later one than the first, which counts:
     // what the person decided in between stays decided.
@@ -131,6 +141,7 @@ export function createProjector(parts: {
         marks,
         keyedOnly: !hasAddress,
         erasing: erasing && (contact.dataKey ?? wrapped) !== undefined,
+        changed: events.length > 0 || isOutdated(contact),
         configuration,
         ...(wakeAt === undefined ? {} : { wakeAt }),
         ...(wrapped ? { dataKey: wrapped } : {}),
@@ -143,7 +154,7 @@ export function createProjector(parts: {
   const busy = new Set<string>();
 
   async function projectThese(keys: readonly Buffer[]): Promise<Buffer[]> {
-    const found = [...(await contacts.find(keys, undefined, MOST_OVERFLOW)).values()];
+    const found = [...(await contacts.find(keys, undefined, MOST_OVERFLOW)).values()].filter(isDue);
     if (found.length === 0) return [];
     const pairs = found
       .filter((c) => c.pending.length > 0)

@@ -83,6 +83,8 @@ export interface Contact {
   readonly erasing: boolean;
   readonly person?: string;
   readonly configuration?: string;
+  /** ms; when time next changes what holds, known since the last projection. */
+  readonly wakeAt?: number;
 }
 
 /** Contacts: the snapshot, what is pending, marks and what destinations were told. */
@@ -157,6 +159,7 @@ export function contactFrom(row: Row): Contact {
     ...(row.address ? { address: bytesOf(row.address) } : {}),
     ...(row.person ? { person: String(row.person) } : {}),
     ...(row.configuration ? { configuration: String(row.configuration) } : {}),
+    ...(row.wakeAt instanceof Date ? { wakeAt: row.wakeAt.getTime() } : {}),
   };
 }
 

@@ -55,6 +55,8 @@ export interface Projection {
   readonly address?: Buffer;
   readonly keyedOnly: boolean;
   readonly erasing: boolean;
+  /** False when nothing holds otherwise than before: the feed has nothing to say. */
+  readonly changed: boolean;
   readonly configuration: string;
 }
 
@@ -232,8 +234,12 @@ export function createContacts(connection: Connection) {
                 erasing: p.erasing ? true : '$$REMOVE',
                 configuration: p.configuration,
                 // A number the feed's leader takes it away by: it only does so for the change it has seen.
-                feed: p.rev + 1,
-                feedScopes: { $setUnion: [{ $ifNull: ['$feedScopes', []] }, { $literal: p.scopes }] },
+                ...(p.changed
+                  ? {
+                      feed: p.rev + 1,
+                      feedScopes: { $setUnion: [{ $ifNull: ['$feedScopes', []] }, { $literal: p.scopes }] },
+                    }
+                  : {}),
                 ...(p.dataKey ? { dataKey: binary(p.dataKey) } : {}),
                 ...(p.address ? { address: binary(p.address) } : {}),
                 pending: {

@@ -23,8 +23,8 @@ export function createChangeFeed(parts: {
   const loop = createEvery({ log, everyMs: parts.intervalMs ?? 300, chores: { 'numbering changes': number } });
 
   async function number(): Promise<void> {
-    if (!(await leader.hold())) return;
-    for (;;) {
+    // The lease is renewed for every batch: whoever loses it while there is much to number would number it twice.
+    while (await leader.hold()) {
       const marked = await contacts.unnumbered(BATCH);
       if (marked.length === 0 || loop.isStopped()) return;
       const first = (await changes.last()) + 1;
