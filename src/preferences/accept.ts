@@ -292,28 +292,22 @@ export function createAccept(parts: {
       const named = valid.flatMap((draft) =>
         !(draft instanceof Error) && draft.writer ? [{ id: writerKey(draft.writer), content: contentOf(draft) }] : [],
       );
-      let reused = new Set<string>();
+      let contents = new Map<string, string>();
       try {
-        reused = await inTime(writerIds.claim(named), named.length > 1 ? MANY_WITHIN : undefined);
+        contents = await inTime(writerIds.claim(named), named.length > 1 ? MANY_WITHIN : undefined);
       } catch (error) {
         throw unavailable(error);
       }
-      const first = new Map<string, string>();
       return Promise.all(
         valid.map(async (draft) => {
           try {
             if (draft instanceof Error) throw draft;
-            if (draft.writer) {
-              const id = writerKey(draft.writer);
-              const content = contentOf(draft);
-              const earlier = first.get(id);
-              first.set(id, earlier ?? content);
-              if (reused.has(id) || (earlier !== undefined && earlier !== content)) {
-                throw new HushError('id_reused', 'this id was used before with other content', {
-                  field: 'id',
-                  remedy: 'give every event an id of its own; repeat an event unchanged',
-                });
-              }
+            // Of several contents under one id, in this request or before it, the first counts.
+            if (draft.writer && contents.get(writerKey(draft.writer)) !== contentOf(draft)) {
+              throw new HushError('id_reused', 'this id was used before with other content', {
+                field: 'id',
+                remedy: 'give every event an id of its own; repeat an event unchanged',
+              });
             }
             return await acceptOne(draft);
           } catch (error) {

@@ -1,5 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { type Connection, Schema } from 'mongoose';
 import { DURABLE, isDuplicate } from './connect.js';
+
+/** Idempotency keys are kept for 24 hours. */
+const IDEMPOTENCY_MS = 86_400_000;
 
 const writerIdSchema = new Schema(
   { _id: String, content: String, at: Date },
@@ -7,13 +11,13 @@ const writerIdSchema = new Schema(
 );
 
 const answerSchema = new Schema(
-  { _id: String, content: String, status: Number, body: String, at: Date },
+  { _id: String, content: String, act: String, takenAt: Number, status: Number, body: String, at: Date },
   { collection: 'idempotent_answers', versionKey: false },
 );
-// Idempotency keys are kept for 24 hours.
-answerSchema.index({ at: 1 }, { expireAfterSeconds: 86_400 });
+answerSchema.index({ at: 1 }, { expireAfterSeconds: IDEMPOTENCY_MS / 1000 });
 
-export interface KeptAnswer {
+/** A request that came under the same Idempotency-Key before; with its answer, unless it was not answered for good. */
+export interface EarlierRequest {
   readonly content: string;
   readonly status?: number;
   readonly body?: string;
@@ -26,50 +30,64 @@ export function createWriterIds(connection: Connection) {
   return {
     models: [model, answers] as const,
 
-    /** Claims ids for contents; returns those that are already known with another content. */
-    async claim(ids: readonly { readonly id: string; readonly content: string }[]): Promise<Set<string>> {
-      if (ids.length === 0) return new Set();
+    /** Claims ids, each for the content that comes with it first. Returns the content that every id stands for. */
+    async claim(ids: readonly { readonly id: string; readonly content: string }[]): Promise<Map<string, string>> {
+      const first = new Map<string, string>();
+      for (const { id, content } of ids) if (!first.has(id)) first.set(id, content);
+      if (first.size === 0) return first;
       const at = new Date();
       try {
         await model.collection.insertMany(
-          ids.map(({ id, content }) => ({ _id: id as never, content, at })),
-          {
-            ordered: false,
-            writeConcern: DURABLE,
-          },
+          [...first].map(([id, content]) => ({ _id: id as never, content, at })),
+          { ordered: false, writeConcern: DURABLE },
         );
-        return new Set();
+        return first;
       } catch (error) {
         if (!isDuplicate(error)) throw error;
       }
-      const rows = await model.collection.find({ _id: { $in: ids.map(({ id }) => id) } as never }).toArray();
-      const known = new Map(rows.map((row) => [String(row._id), String(row.content)]));
-      return new Set(ids.filter(({ id, content }) => known.get(id) !== content).map(({ id }) => id));
+      const rows = await model.collection.find({ _id: { $in: [...first.keys()] } as never }).toArray();
+      return new Map(rows.map((row) => [String(row._id), String(row.content)]));
     },
 
-    /** Takes an idempotency key: undefined when it is new, else what was kept under it. */
-    async takeKey(id: string, content: string): Promise<KeptAnswer | undefined> {
-      try {
-        await answers.collection.insertOne({ _id: id as never, content, at: new Date() }, { writeConcern: DURABLE });
-        return undefined;
-      } catch (error) {
-        if (!isDuplicate(error)) throw error;
+    /**
+     * Takes an Idempotency-Key at `now` (ms) for a request. `act` names the request until the key is forgotten; after that
+     * the same key has another one, so that what it sends is a new act. `earlier` is there when the key was taken before.
+     */
+    async takeKey(id: string, content: string, now: number): Promise<{ act: string; earlier?: EarlierRequest }> {
+      const fresh = { content, act: randomBytes(9).toString('base64url'), takenAt: now, at: new Date() };
+      for (;;) {
+        try {
+          await answers.collection.insertOne({ _id: id as never, ...fresh }, { writeConcern: DURABLE });
+          return { act: fresh.act };
+        } catch (error) {
+          if (!isDuplicate(error)) throw error;
+        }
+        const row = await answers.collection.findOne({ _id: id as never });
+        if (!row) continue;
+        // MongoDB removes what is too old within a minute or so. Until then it does not count any more.
+        if (now - Number(row.takenAt ?? row.at) >= IDEMPOTENCY_MS) {
+          const { matchedCount } = await answers.collection.replaceOne({ _id: id as never, at: row.at }, fresh, {
+            writeConcern: DURABLE,
+          });
+          if (matchedCount === 0) continue;
+          return { act: fresh.act };
+        }
+        return {
+          act: String(row.act ?? ''),
+          earlier: {
+            content: String(row.content),
+            ...(row.status ? { status: Number(row.status), body: String(row.body) } : {}),
+          },
+        };
       }
-      const row = await answers.collection.findOne({ _id: id as never });
-      if (!row) return undefined;
-      return {
-        content: String(row.content),
-        ...(row.status ? { status: Number(row.status), body: String(row.body) } : {}),
-      };
     },
 
-    async keepAnswer(id: string, status: number, body: string): Promise<void> {
-      await answers.collection.updateOne({ _id: id as never }, { $set: { status, body } }, { writeConcern: DURABLE });
-    },
-
-    /** Lets a key go whose request came to nothing. */
-    async releaseKey(id: string): Promise<void> {
-      await answers.collection.deleteOne({ _id: id as never });
+    async keepAnswer(id: string, act: string, status: number, body: string): Promise<void> {
+      await answers.collection.updateOne(
+        { _id: id as never, act },
+        { $set: { status, body } },
+        { writeConcern: DURABLE },
+      );
     },
   };
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import { wholeScope } from '../../core/scope.js';
 import type { Accept, Draft, Subject } from '../../preferences/accept.js';
@@ -67,10 +68,11 @@ export function eventRoutes(
     readonly accept: Accept;
     readonly reader: RequestReader;
     readonly writerIds: WriterIds;
+    readonly clock: Pick<Clock, 'now'>;
     readonly subjectByKey: (key: Buffer) => Promise<Subject | undefined>;
   },
 ): void {
-  const { accept, reader, writerIds } = parts;
+  const { accept, reader, writerIds, clock } = parts;
 
   async function draft(item: unknown, index: number, key: ApiKey): Promise<Draft> {
     const parsed = eventSchema.safeParse(item);
@@ -140,34 +142,30 @@ export function eventRoutes(
       }
       const id = createHash('sha256').update(`${key.id}:${wanted}`).digest('base64url');
       const content = createHash('sha256').update(JSON.stringify(body)).digest('base64url');
-      const kept = await writerIds.takeKey(id, content);
-      if (kept && kept.content !== content) {
+      const { act, earlier } = await writerIds.takeKey(id, content, clock.now());
+      if (earlier && earlier.content !== content) {
         throw new HushError('id_reused', 'this Idempotency-Key was used with another body', {
           field: 'Idempotency-Key',
           remedy: 'use a new key for a new request',
         });
       }
-      if (kept?.body !== undefined) {
+      if (earlier?.body !== undefined) {
         response
-          .status(kept.status ?? 200)
+          .status(earlier.status ?? 200)
           .type('application/json')
-          .send(kept.body);
+          .send(earlier.body);
         return undefined;
       }
-      // A repeat while the first is under way, or after a crash of it, does the same again: events get ids from the key.
+      // A repeat while the first is under way, or after a crash of it, does the same again: events get ids from the key,
+      // and from the act, because a key that was forgotten begins anew.
+      const name = act === '' ? id : `${id}:${act}`;
       const events = body.events.map((item, index) =>
-        item !== null && typeof item === 'object' && !('id' in item) ? { ...item, id: `${id}:${index}` } : item,
+        item !== null && typeof item === 'object' && !('id' in item) ? { ...item, id: `${name}:${index}` } : item,
       );
-      try {
-        const { answer, settled } = await acceptBatch(events, key);
-        // What was refused only because the record was away for a moment is accepted when it is sent again.
-        if (settled) await writerIds.keepAnswer(id, 200, JSON.stringify(answer));
-        else await writerIds.releaseKey(id);
-        return answer;
-      } catch (error) {
-        await writerIds.releaseKey(id).catch(() => undefined);
-        throw error;
-      }
+      const { answer, settled } = await acceptBatch(events, key);
+      // What was refused only because the record was away for a moment is accepted when it is sent again.
+      if (settled) await writerIds.keepAnswer(id, act, 200, JSON.stringify(answer));
+      return answer;
     },
   });
 }

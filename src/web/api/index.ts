@@ -85,7 +85,7 @@ export function createApi(parts: {
   const routes = createApiRoutes(router, parts.authenticate);
   decisionRoutes(routes, { questions, reader });
   scrubRoutes(routes, { scrub: createScrub({ questions, asked: reader.asked }), reader, log });
-  eventRoutes(routes, { accept, reader, writerIds: stores.writerIds, subjectByKey });
+  eventRoutes(routes, { accept, reader, writerIds: stores.writerIds, clock, subjectByKey });
   importRoutes(routes, {
     imports: createImports({ store: stores.imports, accept, keyring: parts.keyring, clock, log }),
     consents,
