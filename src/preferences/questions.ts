@@ -57,8 +57,11 @@ export function createQuestions(parts: {
     return denied.length > 0 ? { ...decision, exceptTopics: denied } : decision;
   }
 
-  /** Answers in the order asked. Throws HushError `unavailable`: never "unknown, so allowed". */
-  async function answers(asked: readonly Asked[], question: Asking): Promise<Answer[]> {
+  /**
+   * Answers in the order asked; undefined for a key that nobody is known under: it proves no contact, so nothing is allowed
+   * by it. Throws HushError `unavailable`: never "unknown, so allowed".
+   */
+  async function answers(asked: readonly Asked[], question: Asking): Promise<(Answer | undefined)[]> {
     let found: Map<string, Contact>;
     try {
       found = await inTime(
@@ -71,6 +74,7 @@ export function createQuestions(parts: {
       return await Promise.all(
         asked.map(async ({ key, point }) => {
           const contact = found.get(key.toString('hex'));
+          if (!contact && !point) return undefined;
           const { state, at } = await seenAt(contact, question.at);
           return answerFrom(state, { ...question, at }, contact?.country ?? point?.country);
         }),
@@ -82,11 +86,6 @@ export function createQuestions(parts: {
 
   return {
     answers,
-    async answer(asked: Asked, question: Asking): Promise<Answer> {
-      const [answer] = await answers([asked], question);
-      if (!answer) throw new Error('no answer');
-      return answer;
-    },
     /** A contact with its present state, or undefined when nobody has heard of it. */
     async present(key: Buffer): Promise<{ contact: Contact; state: State } | undefined> {
       try {

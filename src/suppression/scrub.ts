@@ -16,6 +16,8 @@ const AT_ONCE = 1000;
 type Verdict = Pick<Answer, 'allowed' | 'since'> & { readonly reason: string };
 const NO_CONTACT: Verdict = { allowed: false, reason: 'invalid_contact' };
 const NO_ROW: Verdict = { allowed: false, reason: 'invalid_row' };
+/** A key that nobody is known under proves no contact. */
+const UNKNOWN_KEY: Verdict = { allowed: false, reason: 'unknown_key' };
 
 export interface ScrubCounts {
   readonly rows: number;
@@ -98,7 +100,7 @@ export function createScrub(parts: {
       question,
     );
     let next = 0;
-    return asked.map((item) => (item && 'key' in item ? answers[next++] : item));
+    return asked.map((item) => (item && 'key' in item ? (answers[next++] ?? UNKNOWN_KEY) : item));
   }
 
   return {

@@ -126,10 +126,10 @@ export async function openInbound(name: string) {
     },
 
     async decide(point: ContactPoint, channel: Channel = 'email', purpose: Purpose = 'promotion', brand = 'jmf') {
-      return questions.answer(
-        { key: contactKeyBytes(keyring, point), point },
-        { brand, channel, purpose, topic: '*', at: time.now },
-      );
+      const asked = { key: contactKeyBytes(keyring, point), point };
+      const [answer] = await questions.answers([asked], { brand, channel, purpose, topic: '*', at: time.now });
+      if (!answer) throw new Error('no answer');
+      return answer;
     },
 
     /** The headers and envelope sender with which we would have written to somebody. */

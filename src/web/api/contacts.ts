@@ -9,7 +9,7 @@ import type { Accept, Subject } from '../../preferences/accept.js';
 import { addressOf } from '../../preferences/contact-address.js';
 import type { PrivateParts } from '../../preferences/private-part.js';
 import type { Questions } from '../../preferences/questions.js';
-import { iso, type RequestReader } from './requests.js';
+import { iso, type RequestReader, unknownKey } from './requests.js';
 import type { ApiRoutes } from './route.js';
 import { contactSchema } from './schemas.js';
 
@@ -63,6 +63,7 @@ export function contactRoutes(
       const { key } = reader.asked(body.contact);
       const present = await questions.present(key);
       const text = contactKeyText(key);
+      if (!present && 'key' in body.contact) throw unknownKey('contact.key');
       if (!present) return { contact: text, known: false, denials: [], grants: [], facts: {}, destinations: [] };
       const { contact, state } = present;
       const address = addressOf(privateParts, contact);

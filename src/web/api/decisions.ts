@@ -5,7 +5,7 @@ import type { Asked, Asking, Questions } from '../../preferences/questions.js';
 import { problemOf } from '../middleware/problem.js';
 import { parseJson, utf8 } from './json.js';
 import { linesOf, TOO_LONG } from './ndjson.js';
-import { decisionJson, type RequestReader } from './requests.js';
+import { decisionJson, type RequestReader, unknownKey } from './requests.js';
 import { type ApiRoutes, invalidFrom } from './route.js';
 import { contactSchema, decisionSchema, questionFields, questionSchema } from './schemas.js';
 import { drained } from './streams.js';
@@ -21,6 +21,14 @@ const batchSchema = z.strictObject({
   ...questionFields,
   contacts: z.array(contactSchema).max(10_000, 'at most 10,000 contacts; send application/x-ndjson for more'),
 });
+
+/** A batch is answered whole or not at all: a decision that is left out would shift those behind it. */
+function unknownKeys(fields: readonly string[]): HushError {
+  const [first = ''] = fields;
+  const { kind, message, detail } = unknownKey(first);
+  const errors = fields.map((field) => ({ field, message: 'nobody is known under this key' }));
+  return new HushError(kind, message, { ...detail, errors });
+}
 
 export function decisionRoutes(
   routes: ApiRoutes,
@@ -39,7 +47,9 @@ export function decisionRoutes(
     answer: decisionSchema,
     async handle({ body }) {
       const { contact, ...question } = body;
-      return decisionJson(await questions.answer(reader.asked(contact), reader.question(question)));
+      const [answer] = await questions.answers([reader.asked(contact)], reader.question(question));
+      if (!answer) throw unknownKey('contact.key');
+      return decisionJson(answer);
     },
   });
 
@@ -48,7 +58,7 @@ export function decisionRoutes(
     path: '/decisions/batch',
     summary: 'May we, for up to 10,000 contacts, or for any number as NDJSON',
     description:
-      'As application/json: one question, many contacts; decisions in order. As application/x-ndjson: a whole question a line, an answer a line, in order, without limit; a line that is wrong is answered by a line {"problem": …}.',
+      'As application/json: one question, many contacts; decisions in order. One contact that is wrong, or a key that nobody is known under, refuses the request and is named in `errors`. As application/x-ndjson: a whole question a line, an answer a line, in order, without limit; a line that is wrong is answered by a line {"problem": …}.',
     scope: 'decisions',
     body: batchSchema,
     streams: [NDJSON],
@@ -72,7 +82,10 @@ export function decisionRoutes(
           });
         }
       });
-      return { decisions: (await questions.answers(asked, question)).map(decisionJson) };
+      const answers = await questions.answers(asked, question);
+      const unknown = answers.flatMap((answer, index) => (answer ? [] : [`contacts.${index}.key`]));
+      if (unknown.length > 0) throw unknownKeys(unknown);
+      return { decisions: answers.flatMap((answer) => (answer ? [decisionJson(answer)] : [])) };
     },
   });
 
@@ -118,7 +131,9 @@ export function decisionRoutes(
         );
         members.forEach(({ index }, at) => {
           const answer = answers[at];
-          if (answer) out[index] = JSON.stringify(decisionJson(answer));
+          out[index] = JSON.stringify(
+            answer ? decisionJson(answer) : { problem: problemOf(unknownKey('contact.key')) },
+          );
         });
       }),
     );

@@ -16,6 +16,20 @@ export type ContactRequest =
   | { readonly id: string }
   | { readonly key: string };
 
+/** A key that nobody knows is an error on every route: it proves no contact, so nothing can be said or recorded of it. */
+export function unknownKey(field: string): HushError {
+  return new HushError('not_found', 'nobody is known under this key', { field, remedy: 'give the address instead' });
+}
+
+function keyOf(text: string): Buffer {
+  const key = contactKeyFromText(text);
+  if (key) return key;
+  throw new HushError('invalid', 'this is not a key of a contact', {
+    field: 'contact.key',
+    remedy: 'use a key that an answer gave',
+  });
+}
+
 /** Turns what requests say into what the parts below understand; names the field that is wrong. */
 export function createRequestReader(parts: { readonly catalog: Catalog; readonly keyring: Keyring }) {
   const { catalog, keyring } = parts;
@@ -44,15 +58,7 @@ export function createRequestReader(parts: { readonly catalog: Catalog; readonly
     checkScope,
 
     asked(contact: ContactRequest): Asked {
-      if ('key' in contact) {
-        const key = contactKeyFromText(contact.key);
-        if (!key)
-          throw new HushError('invalid', 'this is not a key of a contact', {
-            field: 'contact.key',
-            remedy: 'use a key that an answer gave',
-          });
-        return { key };
-      }
+      if ('key' in contact) return { key: keyOf(contact.key) };
       const point = pointOf(contact);
       return { key: contactKeyBytes(keyring, point), point };
     },
@@ -60,13 +66,8 @@ export function createRequestReader(parts: { readonly catalog: Catalog; readonly
     /** Whom an event is about. A key that nobody knows is refused: it could be a slip, and the opt-out would be lost. */
     async subject(contact: ContactRequest, typeOf: (key: Buffer) => Promise<Subject | undefined>): Promise<Subject> {
       if (!('key' in contact)) return { point: pointOf(contact) };
-      const key = contactKeyFromText(contact.key);
-      const found = key && (await typeOf(key));
-      if (!found)
-        throw new HushError('invalid', 'nobody is known under this key', {
-          field: 'contact.key',
-          remedy: 'give the address instead',
-        });
+      const found = await typeOf(keyOf(contact.key));
+      if (!found) throw unknownKey('contact.key');
       return found;
     },
 

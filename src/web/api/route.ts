@@ -56,6 +56,16 @@ const CONFLICTS: Readonly<Record<string, string>> = {
   'post /webhooks': 'There are as many webhooks as there may be',
 };
 
+/** Routes on which a contact can be named by its key alone, and a key that nobody knows refuses the request. */
+const TAKES_KEYS: ReadonlySet<string> = new Set([
+  'post /decisions',
+  'post /decisions/batch',
+  'post /contacts/lookup',
+  'post /contacts/link',
+  'post /consents',
+  'post /requests',
+]);
+
 /** What can go wrong on a route, by status; a fault of ours (500) aside, which no caller can plan for. */
 function faultsOfRoute(route: Pick<RouteDefinition<unknown, unknown>, 'method' | 'path'>): Record<number, string> {
   const conflict = CONFLICTS[`${route.method} ${route.path}`];
@@ -64,6 +74,7 @@ function faultsOfRoute(route: Pick<RouteDefinition<unknown, unknown>, 'method' |
     401: 'No key, or one that is not known',
     403: 'The key lacks a scope',
     ...(route.path.includes(':') ? { 404: 'There is nothing under this id or name, or not yet' } : {}),
+    ...(TAKES_KEYS.has(`${route.method} ${route.path}`) ? { 404: 'Nobody is known under the key of a contact' } : {}),
     // Any body is read, also where none is asked for.
     ...(route.method === 'get' ? {} : { 408: 'The body did not arrive in time; nothing was done' }),
     ...(conflict === undefined ? {} : { 409: conflict }),

@@ -60,7 +60,22 @@ async function described(): Promise<Described[]> {
 }
 
 /** A body that is right where none at all is not, so that an id that is not there is all that is wrong. */
-const RIGHT: Readonly<Record<string, string>> = { 'post /v1/webhooks/{id}/replay': '{"after":"n0"}' };
+const NOBODY = { key: `c_${'0'.repeat(26)}` };
+const QUESTION = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
+const RIGHT: Readonly<Record<string, string>> = {
+  'post /v1/webhooks/{id}/replay': '{"after":"n0"}',
+  'post /v1/decisions': JSON.stringify({ ...QUESTION, contact: NOBODY }),
+  'post /v1/decisions/batch': JSON.stringify({ ...QUESTION, contacts: [NOBODY] }),
+  'post /v1/contacts/lookup': JSON.stringify({ contact: NOBODY }),
+  'post /v1/contacts/link': JSON.stringify({ contacts: [NOBODY, { email: 'somebody@example.com' }] }),
+  'post /v1/consents': JSON.stringify({
+    ...QUESTION,
+    contact: NOBODY,
+    mode: 'record',
+    notice: { id: 'newsletter', version: '1' },
+  }),
+  'post /v1/requests': JSON.stringify({ kind: 'opt_out', contacts: [NOBODY] }),
+};
 
 /** Statuses of what is wrong in one way each: with the key, the body, the query, the path and the id. */
 async function walk({ route, method, path }: Described): Promise<Set<number>> {
