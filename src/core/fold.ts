@@ -253,6 +253,15 @@ export function unfolded(events: readonly ContactEvent[]): State {
   return { atoms: [...new Map(events.map((event) => [event.id, event])).values()].flatMap(atomsOf), horizon: 0 };
 }
 
+/**
+ * Ids of events that the others make superfluous: whatever else is or will become known, no question from now on has
+ * another answer without them.
+ */
+export function superseded(events: readonly ContactEvent[]): Set<string> {
+  const needed = new Set(fold(EMPTY_STATE, events).atoms.map(({ id }) => id));
+  return new Set(events.flatMap(({ id }) => (needed.has(id) ? [] : [id])));
+}
+
 /** State as a question at `at` (ms) saw the world: events after it are not known yet. */
 export function foldAsOf(events: readonly ContactEvent[], at: number): State {
   return fold(EMPTY_STATE, events.filter((event) => event.at <= at).sort(compareEvents));

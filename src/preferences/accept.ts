@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.js';
 import type { ContactPoint, ContactType } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import type { ContactEvent } from '../core/event.js';
+import { superseded } from '../core/fold.js';
 import { type ContactKey, contactKeyBytes, contactKeyText, type EventId, eventId, type Keyring } from '../core/keys.js';
 import { inTime, isAway, MANY_WITHIN, unavailable } from '../store/connect.js';
 import type { Append, AppendResult, Contacts, StoredEvent } from '../store/contacts.js';
@@ -39,6 +40,12 @@ const AHEAD = 5 * 60_000;
 
 /** Times a join is begun again because another one joins the same contacts. */
 const MOST_JOINS = 10;
+
+/** Contacts of one person: an act for all of them is written to each, and their list is one document. */
+const MAX_MEMBERS = 500;
+
+/** So many events for all contacts of a person are kept before those that matter no more are dropped. */
+const COMPACT_ABOVE = 32;
 
 export function subjectKey(keyring: Keyring, subject: Subject): Buffer {
   return 'point' in subject ? contactKeyBytes(keyring, subject.point) : subject.key;
@@ -152,8 +159,7 @@ export function createAccept(parts: {
 
   /** Brings a person's event to all contacts but the one it began with. */
   async function spread(person: string, event: StoredEvent, except?: Buffer): Promise<void> {
-    let current = await persons.get(person);
-    while (current?.mergedInto) current = await persons.get(current.mergedInto);
+    const current = await persons.current(person);
     const others = (current?.members ?? []).filter((member) => !except || !member.key.equals(except));
     await Promise.all(others.map((member) => copyTo(person, member, event)));
   }
@@ -210,6 +216,16 @@ export function createAccept(parts: {
     const [first] = chains.map((chain) => chain.at(-1) ?? '').sort();
     const person = first ?? newPerson(members.map(({ key }) => key).sort(Buffer.compare)[0] ?? randomBytes(16));
     const others = [...new Set(chains.flat())].filter((id) => id !== person).sort();
+    const joining = await Promise.all([person, ...others].map((id) => persons.get(id)));
+    const all = new Set(
+      [...members, ...joining.flatMap((one) => one?.members ?? [])].map(({ key }) => key.toString('hex')),
+    );
+    if (all.size > MAX_MEMBERS) {
+      throw new HushError('invalid', `a person has at most ${MAX_MEMBERS} contacts`, {
+        field: 'contacts',
+        remedy: 'join those only that belong to one person',
+      });
+    }
     let joined = await persons.addMembers(
       person,
       members.map(({ key, type }) => ({ key, type })),
@@ -218,8 +234,7 @@ export function createAccept(parts: {
       const merged = await persons.merge(other, person);
       if (!merged) continue;
       joined = await persons.addMembers(person, merged.members);
-      const held = new Set(joined.events.map(({ id }) => id));
-      for (const event of merged.events) if (!held.has(event.id)) await persons.append(person, event);
+      await persons.adopt(person, await persons.eventsOf(other));
     }
     const settled = await Promise.all(
       joined.members.map(({ key, type }) => contacts.setPerson({ key, type: type as ContactType }, person, others)),
@@ -233,8 +248,14 @@ export function createAccept(parts: {
         [...others, person],
       );
     }
-    for (const event of whole.events) await spread(person, event);
-    for (const event of whole.events) await persons.close(person, event.id);
+    const events = await persons.eventsOf(person);
+    const gone = superseded(events);
+    const standing = events.filter(({ id }) => !gone.has(id));
+    for (const event of standing) await spread(person, event);
+    await persons.close(
+      person,
+      standing.map(({ id }) => id),
+    );
     return { person, contacts: whole.members.map(({ key }) => contactKeyText(key)) };
   }
 
@@ -260,8 +281,16 @@ export function createAccept(parts: {
     if (target !== person) await persons.append(target, open);
     await append(appendFor(subject, key, event));
     await spread(target, event, key);
-    await persons.close(person, event.id);
-    if (target !== person) await persons.close(target, event.id);
+    await persons.close(person, [event.id]);
+    if (target !== person) await persons.close(target, [event.id]);
+    // Nobody waits for it, and what fails is done by the next act.
+    void compact(target).catch(() => undefined);
+  }
+
+  /** Drops what later events of the person made superfluous, so that a link that is pressed for ever leaves no more behind. */
+  async function compact(person: string): Promise<void> {
+    const events = await persons.eventsOf(person);
+    if (events.length > COMPACT_ABOVE) await persons.drop(person, [...superseded(events)]);
   }
 
   /** Same content, same text: what a retry is compared by. Keyed, so that the store tells nothing of the content. */
@@ -334,12 +363,10 @@ export function createAccept(parts: {
     /** Finishes what a crash between a person and its contacts left. Returns how many events were brought home. */
     async finishPersons(): Promise<number> {
       let finished = 0;
-      for (const person of await persons.unfinished(new Date(Date.now() - 5000), 100)) {
-        for (const event of person.events.filter(({ id }) => person.open.includes(id))) {
-          await spread(person.id, event);
-          await persons.close(person.id, event.id);
-          finished++;
-        }
+      for (const { person, event } of await persons.unfinished(new Date(Date.now() - 5000), 100)) {
+        await spread(person, event);
+        await persons.close(person, [event.id]);
+        finished++;
       }
       return finished;
     },

@@ -75,8 +75,7 @@ export function createUndo(parts: {
     const others: Buffer[] = [];
     for (const contact of found) {
       all.set(contact.key.toString('hex'), contact);
-      let person = contact.person === undefined ? undefined : await persons.get(contact.person);
-      while (person?.mergedInto) person = await persons.get(person.mergedInto);
+      const person = contact.person === undefined ? undefined : await persons.current(contact.person);
       others.push(...(person?.members ?? []).map(({ key }) => key));
     }
     const missing = others.filter((key) => !all.has(key.toString('hex')));

@@ -155,8 +155,7 @@ export function createEffects(parts: {
         const all = new Map<string, { key: Buffer; type: ContactType }>();
         for (const contact of (await contacts.find(keys)).values()) {
           all.set(contact.key.toString('hex'), { key: contact.key, type: contact.type });
-          let person = contact.person === undefined ? undefined : await persons.get(contact.person);
-          while (person?.mergedInto) person = await persons.get(person.mergedInto);
+          const person = contact.person === undefined ? undefined : await persons.current(contact.person);
           for (const { key, type } of person?.members ?? []) {
             all.set(key.toString('hex'), { key, type: type as ContactType });
           }

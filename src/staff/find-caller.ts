@@ -129,8 +129,7 @@ export function createFindCaller(parts: {
     async linked(contact: Contact): Promise<Contact[]> {
       if (contact.person === undefined) return [contact];
       try {
-        let person = await persons.get(contact.person);
-        while (person?.mergedInto) person = await persons.get(person.mergedInto);
+        const person = await persons.current(contact.person);
         const others = (person?.members ?? []).map(({ key }) => key).filter((key) => !key.equals(contact.key));
         const found = await contacts.find(others.slice(0, MOST_LINKED));
         return [contact, ...found.values()];

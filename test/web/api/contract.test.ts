@@ -332,8 +332,8 @@ describe('a person', () => {
       scope: { brand: 'jmf', channel: '*', purpose: '*', topic: '*' },
     });
     await hush.hush.stores.connection
-      .collection('persons')
-      .updateOne({ _id: person as never }, { $set: { openSince: new Date(0) } });
+      .collection('person_events')
+      .updateOne({ person, 'event.id': 'X' }, { $set: { open: new Date(0) } });
     expect(await hush.hush.accept.finishPersons()).toBe(1);
     expect([await state('p8@example.com'), await state('p9@example.com')]).toEqual([false, false]);
   });
