@@ -8,6 +8,7 @@ import { createSealer } from '../core/seal.js';
 import { inTime, MANY_WITHIN, unavailable } from '../store/connect.js';
 import type { LeasedMail, OutboxStore } from '../store/outbox.js';
 import type { ComposedMail, Composer, MailRequest } from './compose.js';
+import { recipientKey } from './forget.js';
 import { MailFault, type MailTransport, SEND_MS } from './transport.js';
 
 /** A mail to be sent once, sooner or later. */
@@ -200,7 +201,17 @@ export function createOutbox(parts: {
         if (await store.knows(id)) return 'known';
         const day = created.toISOString().slice(0, 10);
         if (quota && !(await store.takeSlot(quotaKey(quota.key), day, quota.perDay, id, created))) return 'over_quota';
-        return (await store.insert({ id, template, language, brand, sealed, created })) ? 'queued' : 'known';
+        return (await store.insert({
+          id,
+          contact: recipientKey(keyring, to),
+          template,
+          language,
+          brand,
+          sealed,
+          created,
+        }))
+          ? 'queued'
+          : 'known';
       }
       let kept: Enqueued;
       try {

@@ -31,7 +31,16 @@ export interface ApiKey {
 }
 
 const keySchema = new Schema(
-  { _id: String, hash: String, name: String, scopes: [String], createdAt: Date, revokedAt: Date },
+  {
+    _id: String,
+    hash: String,
+    name: String,
+    scopes: [String],
+    createdAt: Date,
+    revokedAt: Date,
+    // Of a key from the environment that another one took the place of.
+    replaced: Boolean,
+  },
   { collection: 'api_keys', versionKey: false },
 );
 keySchema.index({ hash: 1 }, { unique: true });
@@ -40,6 +49,9 @@ keySchema.index({ hash: 1 }, { unique: true });
 const hashOf = (key: string): string => createHash('sha256').update(key).digest('hex');
 /** How long (ms) a known key is believed without asking the store: the longest a revocation takes. */
 const BELIEVED = 2000;
+
+/** Name of the key that the environment gives. */
+const BOOTSTRAP = 'HUSH_API_KEY';
 
 /** API keys: only their hashes are kept. */
 export function createApiKeys(connection: Connection) {
@@ -78,8 +90,21 @@ export function createApiKeys(connection: Connection) {
       return { id: await put(key, name, scopes), key };
     },
 
-    /** Makes a key whose text the operator chose (`HUSH_API_KEY`), with every scope. */
-    ensure: (key: string) => put(key, 'HUSH_API_KEY', KEY_SCOPES),
+    /** Makes a key whose text the operator chose (`HUSH_API_KEY`), with every scope, and ends the one it replaces. */
+    async ensure(key: string): Promise<void> {
+      const id = await put(key, BOOTSTRAP, KEY_SCOPES);
+      // One that the operator revoked stays revoked; one that was replaced and is set again works again.
+      await model.collection.updateOne(
+        { _id: id as never, replaced: true },
+        { $unset: { revokedAt: '', replaced: '' } },
+        { writeConcern: DURABLE },
+      );
+      await model.collection.updateMany(
+        { _id: { $ne: id as never }, name: BOOTSTRAP, revokedAt: { $exists: false } },
+        { $set: { revokedAt: new Date(), replaced: true } },
+        { writeConcern: DURABLE },
+      );
+    },
 
     async revoke(id: string): Promise<boolean> {
       const result = await model.collection.updateOne(

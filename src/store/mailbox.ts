@@ -62,6 +62,13 @@ export function createMailboxStore(connection: Connection, options: { readonly m
       return rows.map(lineFrom);
     },
 
+    /** Takes out the mails to addresses that `isErased`. */
+    async forget(isErased: (to: string) => boolean): Promise<void> {
+      const erased = (await this.list(most)).filter(({ to }) => isErased(to));
+      if (erased.length === 0) return;
+      await mailbox.deleteMany({ _id: { $in: erased.map(({ id }) => new mongoose.Types.ObjectId(id)) } });
+    },
+
     async get(id: string): Promise<MailboxMessage | undefined> {
       if (!/^[0-9a-f]{24}$/.test(id)) return undefined;
       const row = await mailbox.findOne({ _id: new mongoose.Types.ObjectId(id) });

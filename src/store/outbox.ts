@@ -12,6 +12,8 @@ const outboxSchema = new Schema(
     template: String,
     language: String,
     brand: String,
+    contact: Buffer,
+    forgotten: Boolean,
     sealed: Buffer,
     created: Date,
     due: Date,
@@ -24,6 +26,7 @@ const outboxSchema = new Schema(
   { collection: 'outbox', versionKey: false },
 );
 outboxSchema.index({ due: 1 }, { sparse: true });
+outboxSchema.index({ contact: 1 }, { sparse: true });
 // Seven days: longer than any retry of whoever wrote the mail, and a week to put a mail server right.
 outboxSchema.index({ sentAt: 1 }, { expireAfterSeconds: 7 * 86_400 });
 outboxSchema.index({ parkedAt: 1 }, { expireAfterSeconds: 7 * 86_400 });
@@ -38,6 +41,8 @@ quotaSchema.index({ at: 1 }, { expireAfterSeconds: 2 * 86_400 });
 /** A mail to be kept until it is sent; what names a person is sealed. */
 export interface OutboxMail {
   readonly id: string;
+  /** Key of the contact it goes to. */
+  readonly contact: Buffer | undefined;
   readonly template: string;
   readonly language: string;
   readonly brand: string;
@@ -46,7 +51,7 @@ export interface OutboxMail {
 }
 
 /** A mail taken under a lease. */
-export interface LeasedMail extends OutboxMail {
+export interface LeasedMail extends Omit<OutboxMail, 'contact'> {
   /** The lease: only its holder may settle the mail. */
   readonly by: string;
   /** This attempt counted. */
@@ -111,10 +116,17 @@ export function createOutboxStore(connection: Connection) {
 
     /** Keeps a mail, due at once. False when its id is known. Durable when it resolves. */
     async insert(mail: OutboxMail): Promise<boolean> {
-      const { id: _id, sealed, ...rest } = mail;
+      const { id: _id, contact, sealed, ...rest } = mail;
       try {
         await outbox.insertOne(
-          { ...rest, ...id(_id), sealed: binary(sealed), due: mail.created, attempts: 0 },
+          {
+            ...rest,
+            ...id(_id),
+            ...(contact ? { contact: binary(contact) } : {}),
+            sealed: binary(sealed),
+            due: mail.created,
+            attempts: 0,
+          },
           { writeConcern: DURABLE },
         );
         return true;
@@ -157,7 +169,7 @@ export function createOutboxStore(connection: Connection) {
     async sent(mail: LeasedMail, at: Date): Promise<boolean> {
       const { modifiedCount } = await outbox.updateOne(
         { ...id(mail.id), by: mail.by },
-        { $set: { sentAt: at }, $unset: { sealed: '', due: '', by: '', language: '', brand: '' } },
+        { $set: { sentAt: at }, $unset: { contact: '', sealed: '', due: '', by: '', language: '', brand: '' } },
         { writeConcern: DURABLE },
       );
       return modifiedCount === 1;
@@ -170,7 +182,26 @@ export function createOutboxStore(connection: Connection) {
     async park(mail: LeasedMail, at: Date, reason: string): Promise<void> {
       await outbox.updateOne(
         { ...id(mail.id), by: mail.by },
-        { $set: { parkedAt: at, reason }, $unset: { due: '', by: '' } },
+        [
+          { $set: { parkedAt: at, reason: { $literal: reason } } },
+          { $set: { sealed: { $cond: [{ $eq: ['$forgotten', true] }, '$$REMOVE', '$sealed'] } } },
+          { $unset: ['due', 'by'] },
+        ],
+        { writeConcern: DURABLE },
+      );
+    },
+
+    /**
+     * Mails to erased contacts: one that was given up goes at once, one that still waits (the answer to the erasure may be
+     * among them) when it is sent or given up.
+     */
+    async forget(contacts: readonly Buffer[]): Promise<void> {
+      if (contacts.length === 0) return;
+      const filter = { contact: { $in: contacts.map(binary) } };
+      await outbox.updateMany(filter, { $set: { forgotten: true } }, { writeConcern: DURABLE });
+      await outbox.updateMany(
+        { ...filter, parkedAt: { $exists: true } },
+        { $unset: { sealed: '' } },
         { writeConcern: DURABLE },
       );
     },
@@ -192,7 +223,7 @@ export function createOutboxStore(connection: Connection) {
     /** Makes parked mails due again, all or those of one reason; their three days begin anew. Returns how many. */
     async release(now: Date, reason?: string): Promise<number> {
       const { modifiedCount } = await outbox.updateMany(
-        { parkedAt: { $exists: true }, ...(reason === undefined ? {} : { reason }) },
+        { parkedAt: { $exists: true }, sealed: { $exists: true }, ...(reason === undefined ? {} : { reason }) },
         { $set: { due: now, created: now, attempts: 0 }, $unset: { parkedAt: '', reason: '' } },
         { writeConcern: DURABLE },
       );

@@ -10,6 +10,7 @@ const confirmationSchema = new Schema(
   { collection: 'confirmations', versionKey: false },
 );
 confirmationSchema.index({ until: 1 }, { expireAfterSeconds: 0 });
+confirmationSchema.index({ contact: 1 });
 
 /** A sign-up that waits for its confirmation. */
 export interface Confirmation {
@@ -56,6 +57,12 @@ export function createTickets(connection: Connection) {
         },
         { upsert: true, writeConcern: DURABLE },
       );
+    },
+
+    /** Sign-ups of erased contacts that wait: evidence and link go at once. */
+    async forget(contacts: readonly Buffer[]): Promise<void> {
+      if (contacts.length === 0) return;
+      await confirmations.collection.deleteMany({ contact: { $in: contacts.map(binary) } }, { writeConcern: DURABLE });
     },
 
     async confirmation(id: string): Promise<Confirmation | undefined> {

@@ -32,6 +32,9 @@ export interface Entry {
   readonly receipt?: string;
 }
 
+/** A contact whose address is about to be destroyed. */
+export type ForgottenEntry = Pick<Entry, 'type' | 'address'>;
+
 /** What became of a batch. `accepted`: the provider has it but works on; `in_force`: it counts there now. */
 export interface Sent {
   readonly status: 'accepted' | 'in_force';
@@ -118,6 +121,8 @@ export interface Destination {
   readBack?(binding: Binding, cursor: string | undefined, signal: AbortSignal): Promise<ReadBackPage>;
   /** Which of these addresses the provider holds as suppressed for the binding; asked before a lift. */
   lookup?(binding: Binding, addresses: readonly string[], signal: AbortSignal): Promise<readonly ReadBackEntry[]>;
+  /** An erasure: removes what it keeps of these addresses beside the list that is in force. Must be safe to repeat. */
+  forget?(binding: Binding, entries: readonly ForgottenEntry[], signal: AbortSignal): Promise<void>;
   /** Checks a webhook's signature over the raw body and reads it. Throws HushError `unauthorized` when it is not genuine. */
   receive?(request: InboundRequest, now: number): Promise<Received>;
   close?(): Promise<void>;

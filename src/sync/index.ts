@@ -91,6 +91,7 @@ export function createSync(parts: {
     states,
     destinations,
     worker,
+    privateParts: parts.privateParts,
     forget: parts.forget,
     clock,
     log,

@@ -2,8 +2,10 @@ import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.js';
 import { createEvery } from '../every.js';
 import type { Accept } from '../preferences/accept.js';
+import { addressOf } from '../preferences/contact-address.js';
+import type { PrivateParts } from '../preferences/private-part.js';
 import type { Projector } from '../preferences/projector.js';
-import type { Contacts } from '../store/contacts.js';
+import type { Contact, Contacts } from '../store/contacts.js';
 import type { DestinationStates } from '../store/destination-states.js';
 import type { BoundDestination } from './desired.js';
 import type { SyncWorker } from './worker.js';
@@ -13,6 +15,7 @@ const ROUND = 200;
 /** Between looks (ms) at what only a crash leaves behind. */
 const RARELY = 30_000;
 const JOB_TIMEOUT = 20_000;
+const FORGET_TIMEOUT_MS = 60_000;
 /** A job that its provider still works on is asked about again after so long (ms). */
 const JOB_AGAIN = 5_000;
 /** A job that is not done after a day (ms) is not coming back: the batch is sent again. */
@@ -28,6 +31,7 @@ export function createSweeper(parts: {
   readonly states: DestinationStates;
   readonly destinations: readonly BoundDestination[];
   readonly worker: SyncWorker;
+  readonly privateParts: PrivateParts;
   /** Has the log forget a contact, after its data was destroyed. */
   readonly forget: (contact: Buffer) => Promise<void>;
   readonly clock: Clock;
@@ -52,8 +56,24 @@ export function createSweeper(parts: {
     }
   }
 
+  /** Has destinations take addresses out of what they keep beside the list in force. Throws when one cannot. */
+  async function forgetCopies(erasing: Iterable<Contact>): Promise<void> {
+    const entries = [...erasing].flatMap((contact) => {
+      const address = addressOf(parts.privateParts, contact);
+      return address ? [{ type: address.type, address: address.given }] : [];
+    });
+    if (entries.length === 0) return;
+    for (const { bindings, destination } of parts.destinations) {
+      for (const binding of destination.forget ? bindings : [])
+        await destination.forget?.(binding, entries, AbortSignal.timeout(FORGET_TIMEOUT_MS));
+    }
+  }
+
   async function finishErasures(): Promise<void> {
-    for (const key of await contacts.erasingKeys(ROUND)) {
+    const keys = await contacts.erasingKeys(ROUND);
+    if (keys.length === 0) return;
+    await forgetCopies((await contacts.find(keys)).values());
+    for (const key of keys) {
       // First the log's salts are asked to go: should this process die in between, the contact is still found here.
       await parts.forget(key);
       await contacts.destroyData(key);

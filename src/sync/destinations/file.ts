@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import type { Adapter, Binding, Destination, Entry, ReadBackEntry } from '../destination.js';
+import type { Adapter, Binding, Destination, Entry, ForgottenEntry, ReadBackEntry } from '../destination.js';
 import { ProviderError } from '../destination.js';
 import { targetReader } from './mechanics/api.js';
 import { inForce } from './mechanics/each.js';
@@ -97,6 +97,20 @@ export const file: Adapter<Settings, Target> = {
         }
         return inForce();
       },
+
+      // Hashes in the files stay: nobody can read an address from them.
+      ...(options.hash === 'none'
+        ? {
+            async forget(binding: Binding, entries: readonly ForgottenEntry[], signal: AbortSignal) {
+              const keys = new Set(entries.map(({ type, address }) => keyOf({ type, contact: address })));
+              try {
+                await listOf(binding).folder.forget(keys, signal);
+              } catch (error) {
+                throw folderError(error, signal);
+              }
+            },
+          }
+        : {}),
 
       // Of hashes nobody could say whose they are.
       ...(options.hash === 'none'

@@ -7,6 +7,7 @@ import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import type { Keyring } from '../../core/keys.js';
 import type { Policy } from '../../core/policy.js';
+import { createForgetMail } from '../../mail/forget.js';
 import type { Accept } from '../../preferences/accept.js';
 import type { Links } from '../../preferences/links.js';
 import type { Post } from '../../preferences/post.js';
@@ -127,6 +128,8 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
       stores.letters.forget,
       (erased) => stores.accessPackages.forget(erased),
       stores.inboundReview.forgetAll,
+      stores.tickets.forget,
+      createForgetMail({ outbox: stores.outbox, mailbox: stores.mailbox, keyring }),
       ...(parts.onErased ? [parts.onErased] : []),
     ],
     privateParts,

@@ -16,6 +16,8 @@ export interface SuppressionFolder {
   append(changes: readonly Change[], signal: AbortSignal): Promise<void>;
   /** Brings the full file up to the last delta, if it is behind. */
   rebuild(): Promise<void>;
+  /** Takes rows out of every delta, by their keys. What the full file says of them stays in force. */
+  forget(keys: ReadonlySet<string>, signal: AbortSignal): Promise<void>;
   /** Every row as of the last delta. */
   rows(): AsyncIterable<Row>;
 }
@@ -26,7 +28,7 @@ const LEFTOVER_MS = 60 * 60_000;
 /**
  * The files of one list in a folder:
  *
- * - `NAME.delta.00000001.csv`, one a batch, never changed once there;
+ * - `NAME.delta.00000001.csv`, one a batch, never changed once there, but that an erasure takes its rows out;
  * - `NAME.full.00000012.csv`, all that holds after delta 12: the base of the next one;
  * - `NAME.full.csv`, the same under a name that stays.
  *
@@ -114,6 +116,20 @@ export function openFolder(
           if (codeOf(error) !== 'ENOENT' || attempt === 5) throw error;
         }
       }
+    },
+
+    async forget(keys, signal) {
+      // The full file first: it has to have what the deltas lose, and older full files go with it.
+      await this.rebuild();
+      for (const n of await present('delta')) {
+        signal.throwIfAborted();
+        const file = numbered('delta', n);
+        const rows: Row[] = [];
+        for await (const row of read(file, delta)) rows.push(row);
+        const kept = rows.filter((row) => !keys.has(keyOf(row)));
+        if (kept.length < rows.length) await rename(await writeHidden(folder, name, delta, kept), join(folder, file));
+      }
+      await syncFolder(folder);
     },
 
     async *rows() {
