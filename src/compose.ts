@@ -33,6 +33,7 @@ import { createAccessWords } from './rights/access-words.js';
 import { createRights } from './rights/index.js';
 import { createLetters } from './rights/letters.js';
 import { openCheckedStores, portError, requireFolder } from './start-up.js';
+import { setStoreTimeout } from './store/connect.js';
 import { clockOffset, provesDurable } from './store/open.js';
 import { createChangeFeed } from './suppression/change-feed.js';
 import { createSuppressionExport } from './suppression/export.js';
@@ -115,6 +116,7 @@ export async function compose(
   if (destinations.some(({ adapter }) => adapter === 'file')) {
     await requireFolder('HUSH_DATA_DIR', environment.dataDir);
   }
+  setStoreTimeout(environment.storeTimeoutMs);
   const { stores, installationId } = await openCheckedStores(environment);
   const { contacts, ledger, persons, writerIds, tickets, apiKeys, leaders, changes, configurations } = stores;
   let skew = await clockOffset(stores.connection);

@@ -16,6 +16,8 @@ export interface Environment {
   readonly publicUrl: string | undefined;
   readonly mongoUri: string | undefined;
   readonly redisUrl: string | undefined;
+  /** Longest (ms) that one answer waits for the database. */
+  readonly storeTimeoutMs: number;
   readonly smtpUrl: string | undefined;
   readonly keyring: Keyring;
   /** The variable that the secrets come from, for errors about them. */
@@ -76,6 +78,19 @@ function numberFrom(env: NodeJS.ProcessEnv, name: string): number | undefined {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > 65535) {
     throw new ConfigError(`${name}=${text} is not a port. Write a number from 0 to 65535.`);
+  }
+  return value;
+}
+
+/** Links answer within 2 s as long as this stays below; longer is for storage that is slower than that. */
+const STORE_TIMEOUT_MS = 1700;
+
+function storeTimeoutFrom(text: string | undefined): number {
+  const value = text === undefined ? STORE_TIMEOUT_MS : Number(text);
+  if (!Number.isInteger(value) || value < 100 || value > 600_000) {
+    throw new ConfigError(
+      `HUSH_STORE_TIMEOUT_MS=${text} is not a time. Write milliseconds from 100 to 600000, such as ${STORE_TIMEOUT_MS}.`,
+    );
   }
   return value;
 }
@@ -279,6 +294,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     publicUrl: publicUrlFrom(given, production, warnings),
     mongoUri,
     redisUrl,
+    storeTimeoutMs: storeTimeoutFrom(given('HUSH_STORE_TIMEOUT_MS')),
     smtpUrl,
     ...secrets,
     apiKey: apiKeyFrom(given, production, warnings),

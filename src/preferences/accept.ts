@@ -1,11 +1,12 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint, ContactType } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import type { ContactEvent } from '../core/event.js';
 import { superseded } from '../core/fold.js';
 import { type ContactKey, contactKeyBytes, contactKeyText, type EventId, eventId, type Keyring } from '../core/keys.js';
-import { inTime, isAway, MANY_WITHIN, unavailable } from '../store/connect.js';
+import { inTime, isAway, MANY_WITHIN, stretched, unavailable } from '../store/connect.js';
 import type { Append, AppendResult, Contacts, StoredEvent } from '../store/contacts.js';
 import type { Persons } from '../store/persons.js';
 import type { WriterIds } from '../store/writer-ids.js';
@@ -37,6 +38,9 @@ export interface Accepted {
 
 /** The clock of a machine that sends events may be ahead of ours by so much (ms). */
 const AHEAD = 5 * 60_000;
+
+/** Pause (ms) before a write whose outcome is unknown is sent again. */
+const RETRY_EVERY_MS = 100;
 
 /** Times a join is begun again because another one joins the same contacts. */
 const MOST_JOINS = 10;
@@ -84,18 +88,27 @@ export function createAccept(parts: {
   /**
    * Appends durably. `busy` is a full array, an id that is pending already, or two processes creating one contact: for
    * all three a document of its own is right, because ids are compared again when events are folded and numbered.
+   *
+   * A write that the time limit cut off may have happened or not. It is sent again, under the same id, until `retryUntil`
+   * (ms of `performance.now()`): the writer of a large batch need not know that its database was slow.
    */
-  async function append(item: Append): Promise<void> {
-    const result = await commit(item);
-    if (result === 'busy') await overflowCommit(item);
-    else if (result !== 'appended') throw result;
+  async function append(item: Append, retryUntil = 0): Promise<void> {
+    try {
+      const result = await commit(item);
+      if (result === 'busy') await overflowCommit(item);
+      else if (result !== 'appended') throw result;
+    } catch (error) {
+      if (!isAway(error) || performance.now() >= retryUntil) throw error;
+      await sleep(RETRY_EVERY_MS);
+      return append(item, retryUntil);
+    }
     parts.onAppended(item.key);
   }
 
   /** As `append`; a single opt-out may go to the journal when the store does not answer. */
-  async function appendOrJournal(item: Append): Promise<void> {
+  async function appendOrJournal(item: Append, retryUntil: number): Promise<void> {
     try {
-      await append(item);
+      await append(item, retryUntil);
     } catch (error) {
       if (!parts.journal || item.event.type !== 'opted_out' || !isAway(error)) throw error;
       await parts.journal(item);
@@ -259,7 +272,7 @@ export function createAccept(parts: {
     return { person, contacts: whole.members.map(({ key }) => contactKeyText(key)) };
   }
 
-  async function acceptOne(draft: Draft): Promise<Accepted> {
+  async function acceptOne(draft: Draft, retryUntil: number): Promise<Accepted> {
     const key = subjectKey(keyring, draft.subject);
     const id = eventId(keyring, key, draft.writer);
     // What is acknowledged is in force: a clock ahead of ours does not put it off.
@@ -267,7 +280,7 @@ export function createAccept(parts: {
     const at = Math.min(draft.at ?? now, now);
     const event = store(draft, key, id, at, true);
     const accepted = { id, contact: contactKeyText(key), at };
-    if (draft.reach !== 'person') await appendOrJournal(appendFor(draft.subject, key, event));
+    if (draft.reach !== 'person') await appendOrJournal(appendFor(draft.subject, key, event), retryUntil);
     else await inTime(reachPerson(draft.subject, key, event), MANY_WITHIN);
     return accepted;
   }
@@ -327,6 +340,7 @@ export function createAccept(parts: {
       } catch (error) {
         throw unavailable(error);
       }
+      const retryUntil = drafts.length > 1 ? performance.now() + stretched(MANY_WITHIN) : 0;
       return Promise.all(
         valid.map(async (draft) => {
           try {
@@ -338,7 +352,7 @@ export function createAccept(parts: {
                 remedy: 'give every event an id of its own; repeat an event unchanged',
               });
             }
-            return await acceptOne(draft);
+            return await acceptOne(draft, retryUntil);
           } catch (error) {
             const told = unavailable(error);
             return told instanceof Error ? told : new Error(String(told));

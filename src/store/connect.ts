@@ -2,17 +2,42 @@ import { types } from 'node:util';
 import mongoose, { type Connection } from 'mongoose';
 import { HushError } from '../core/errors.js';
 
+/** Longest (ms) that somebody who waits for one answer waits for the database: links answer within 2 s all the same. */
+export const ANSWER_TIMEOUT_MS = 1700;
+/** The same for work on many contacts at once. */
+export const MANY_WITHIN = 8000;
+
 /** An acknowledged write has reached the journal of a majority; after 1.5 s without that it has not happened. */
-export const DURABLE = { w: 'majority', j: true, wtimeout: 1500 } as const;
+export const DURABLE: { readonly w: 'majority'; readonly j: true; wtimeout: number } = {
+  w: 'majority',
+  j: true,
+  wtimeout: 1500,
+};
+
+let stretch = 1;
+
+/**
+ * Allows the database `answerMs` for one answer, and proportionally more or less for everything else that waits for it: for
+ * slow storage, and for tests, which must not fail on a slow machine. Holds for the whole process.
+ */
+export function setStoreTimeout(answerMs: number): void {
+  stretch = answerMs / ANSWER_TIMEOUT_MS;
+  DURABLE.wtimeout = stretched(1500);
+}
+
+/** A limit (ms) on the database as this process allows it. */
+export function stretched(ms: number): number {
+  return Math.round(ms * stretch);
+}
 
 /**
  * Connects with limits short enough that an opt-out link can still answer honestly within 2 s when MongoDB is away.
  */
 export async function connectStore(uri: string, namespace: string): Promise<Connection> {
   const connection = mongoose.createConnection(uri, {
-    serverSelectionTimeoutMS: 1500,
-    connectTimeoutMS: 1500,
-    socketTimeoutMS: 20_000,
+    serverSelectionTimeoutMS: stretched(1500),
+    connectTimeoutMS: stretched(1500),
+    socketTimeoutMS: stretched(20_000),
     bufferCommands: false,
     autoIndex: false,
     maxPoolSize: 50,
@@ -51,21 +76,16 @@ export function isAway(error: unknown): boolean {
   );
 }
 
-/** Longest (ms) that somebody who waits for one answer waits for the database: links answer within 2 s all the same. */
-const ANSWER_WITHIN = 1700;
-/** The same for work on many contacts at once. */
-export const MANY_WITHIN = 8000;
-
 /**
  * The result of `work`, or an error of which `isAway` is true after `ms`: a connection whose packets are dropped says
  * nothing for 20 s. What was under way may still happen; its outcome is unknown then, and must be said to be.
  */
-export async function inTime<T>(work: Promise<T>, ms = ANSWER_WITHIN): Promise<T> {
+export async function inTime<T>(work: Promise<T>, ms = ANSWER_TIMEOUT_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
       reject(Object.assign(new Error('the database did not answer in time'), { name: 'MongoOperationTimeoutError' }));
-    }, ms);
+    }, stretched(ms));
   });
   try {
     return await Promise.race([work, late]);

@@ -3,7 +3,7 @@ import type { ContactType } from '../core/contact-point.js';
 import type { State } from '../core/fold.js';
 import type { Scope } from '../core/scope.js';
 import { binary, bytesOf } from './binary.js';
-import { DURABLE, isDuplicate } from './connect.js';
+import { ANSWER_TIMEOUT_MS, DURABLE, isDuplicate, stretched } from './connect.js';
 import { contactErasure } from './contact-erasure.js';
 import { contactMarks, mergedMarks } from './contact-marks.js';
 import {
@@ -20,9 +20,6 @@ import {
 
 export type { Settlement } from './contact-marks.js';
 export type { Contact, Mark, NewMark, StoredEvent, Told, ToldBinding } from './contact-rows.js';
-
-/** Longest (ms) an append may take: an opt-out link answers within 2 s, even when the database does not. */
-const APPEND_MS = 1700;
 
 /** Beyond this many pending events further ones go to documents of their own: long arrays slow every append. */
 const PENDING_LIMIT = 200;
@@ -123,7 +120,7 @@ export function createContacts(connection: Connection) {
       const answer = await database().command(
         { update: contacts.collectionName, updates, ordered: false, writeConcern: DURABLE },
         // A server that hangs must not keep a person waiting: the outcome is unknown then, and said so.
-        { timeoutMS: APPEND_MS },
+        { timeoutMS: stretched(ANSWER_TIMEOUT_MS) },
       );
       if (answer.writeConcernError) {
         throw Object.assign(new Error(String(answer.writeConcernError.errmsg)), { name: 'MongoWriteConcernError' });

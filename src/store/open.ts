@@ -5,7 +5,7 @@ import { createAuditExports } from './audit-exports.js';
 import { createTrailStore } from './audit-trail.js';
 import { createChanges } from './changes.js';
 import { createConfigurations } from './configurations.js';
-import { connectStore } from './connect.js';
+import { ANSWER_TIMEOUT_MS, connectStore, DURABLE, stretched } from './connect.js';
 import { createContacts } from './contacts.js';
 import { createDestinationStates } from './destination-states.js';
 import { createImportStore } from './imports.js';
@@ -68,7 +68,7 @@ export async function openStores(uri: string, namespace: string) {
     imports: createImportStore(connection),
   };
   const models: Model<never>[] = Object.values(stores).flatMap((store) => store.models as never);
-  for (const model of models) await model.createIndexes();
+  await Promise.all(models.map((model) => model.createIndexes()));
   return { ...stores, connection, close: () => connection.close() };
 }
 
@@ -77,7 +77,7 @@ export type Stores = Awaited<ReturnType<typeof openStores>>;
 /** Milliseconds by which the database's clock is ahead of ours. Half of the way there and back is taken off. */
 export async function clockOffset(connection: Connection): Promise<number> {
   const began = Date.now();
-  const answer = await connection.db?.admin().command({ hello: 1 }, { timeoutMS: 1500 });
+  const answer = await connection.db?.admin().command({ hello: 1 }, { timeoutMS: stretched(1500) });
   const ended = Date.now();
   const theirs = answer?.localTime instanceof Date ? answer.localTime.getTime() : (began + ended) / 2;
   return theirs - (began + ended) / 2;
@@ -89,8 +89,8 @@ export async function provesDurable(connection: Connection, node: string): Promi
     {
       update: 'readiness',
       updates: [{ q: { _id: node }, u: { $currentDate: { at: true } }, upsert: true }],
-      writeConcern: { w: 'majority', j: true, wtimeout: 1500 },
+      writeConcern: DURABLE,
     },
-    { timeoutMS: 1700 },
+    { timeoutMS: stretched(ANSWER_TIMEOUT_MS) },
   );
 }

@@ -7,7 +7,7 @@ import { Redis } from 'ioredis';
 import mongoose from 'mongoose';
 import { type EmbeddedStore, startMongo, startRedis } from '../../src/embedded/index.js';
 import { startChaosProxy } from '../support/chaos-proxy.js';
-import { API_KEY, configFolder } from '../support/hush.js';
+import { API_KEY, configFolder, PATIENT_MS } from '../support/hush.js';
 import { startMailgun } from '../support/stand-ins/mailgun.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
 import { startSparkpost } from '../support/stand-ins/sparkpost.js';
@@ -112,6 +112,7 @@ beforeAll(async () => {
     HUSH_API_KEY: API_KEY,
     HUSH_SECRET: 'a secret for tests that is long enough',
     HUSH_DATA_DIR: dir,
+    HUSH_STORE_TIMEOUT_MS: String(PATIENT_MS),
     HUSH_CONFIG_DIR: await configFolder(dir, destinations),
     HUSH_TEST_TIMES: JSON.stringify(TIMES),
   };

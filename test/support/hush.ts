@@ -9,6 +9,8 @@ import { type ComposeOptions, compose, type Installation } from '../../src/compo
 import { readEnvironment } from '../../src/config/environment.js';
 
 export const API_KEY = 'hk_test_key_with_every_scope_0123456789';
+/** What the database may take (ms) where its being slow is not what is tested: no machine is that slow. */
+export const PATIENT_MS = 60_000;
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
 /** A folder with the example configuration, its destinations replaced. */
@@ -101,6 +103,7 @@ export async function startHush(options: HushOptions = {}): Promise<Hush> {
     HUSH_API_KEY: API_KEY,
     HUSH_DATA_DIR: dir,
     HUSH_NAMESPACE: namespace,
+    HUSH_STORE_TIMEOUT_MS: String(PATIENT_MS),
     HUSH_CONFIG_DIR: await configFolder(dir, destinations, changeCatalog, changePolicy),
     ...env,
   });

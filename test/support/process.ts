@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
+import { PATIENT_MS } from './hush.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
@@ -17,7 +18,14 @@ export interface HushProcess {
 export async function startProcess(env: NodeJS.ProcessEnv): Promise<HushProcess> {
   const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', path.join(ROOT, 'src/main.ts')], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', LOG_LEVEL: 'warn', ...env },
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      PORT: '0',
+      LOG_LEVEL: 'warn',
+      HUSH_STORE_TIMEOUT_MS: String(PATIENT_MS),
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
