@@ -5,7 +5,7 @@ const PERSONAL = [
   /"[^"]{0,128}"(?:@|%40)[^\s"'<>,;()[\]{}]{1,255}/gu,
   /[^\s"'<>,;:()[\]{}=]{1,320}(?:@|%40)[^\s"'<>,;()[\]{}]{1,255}/gu,
   /\+?\d[\d\s().-]{8,}\d/g,
-  /[A-Za-z0-9_-]{40,}/g,
+  /[A-Za-z0-9_-]{40,}|[A-Za-z0-9]{32,}/g,
 ];
 
 /** A text that may quote somebody's words, with whatever looks personal taken out. */

@@ -1,5 +1,13 @@
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-const VALUES = new Map<string, number>([...ALPHABET].map((letter, value) => [letter, value]));
+
+/** The value of each letter by its character code, in either case, with the look-alikes o, i and l; -1 for others. */
+const VALUES = new Int8Array(128).fill(-1);
+for (const [value, letter] of [...ALPHABET].entries()) {
+  for (const form of [letter, letter.toLowerCase()]) VALUES[form.charCodeAt(0)] = value;
+}
+for (const [alike, letter] of ['O0', 'o0', 'I1', 'i1', 'L1', 'l1']) {
+  VALUES[alike?.charCodeAt(0) ?? 0] = ALPHABET.indexOf(letter ?? '');
+}
 
 /**
  * Crockford base32, upper case, no padding. Chosen because it survives being read out by phone and being lower-cased by
@@ -32,9 +40,9 @@ export function decodeBase32(text: string, length: number): Uint8Array | undefin
   let buffer = 0;
   let bits = 0;
   let at = 0;
-  for (const letter of text.toUpperCase().replaceAll('O', '0').replace(/[IL]/g, '1')) {
-    const value = VALUES.get(letter);
-    if (value === undefined) return undefined;
+  for (let index = 0; index < text.length; index++) {
+    const value = VALUES[text.charCodeAt(index)] ?? -1;
+    if (value < 0) return undefined;
     buffer = (buffer << 5) | value;
     bits += 5;
     if (bits >= 8) {

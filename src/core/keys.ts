@@ -20,6 +20,23 @@ export function deriveKey(root: Uint8Array, use: string): Buffer {
   return Buffer.from(hkdfSync('sha256', root, new Uint8Array(0), `hush/${use}`, 32));
 }
 
+const derived = new WeakMap<Uint8Array, Map<string, Buffer>>();
+
+/** As `deriveKey`, remembered: HKDF costs more than most of what its key is for. */
+export function keyFor(root: Uint8Array, use: string): Buffer {
+  let keys = derived.get(root);
+  if (!keys) {
+    keys = new Map();
+    derived.set(root, keys);
+  }
+  let key = keys.get(use);
+  if (!key) {
+    key = deriveKey(root, use);
+    keys.set(use, key);
+  }
+  return key;
+}
+
 /** A keyring from one secret text: key id 1, the lookup key derived beside it. */
 export function keyringFromSecret(secret: string): Keyring {
   const root = Buffer.from(secret, 'utf8');

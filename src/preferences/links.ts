@@ -9,11 +9,12 @@ import {
   topicByCode,
   topicById,
 } from '../core/catalog.js';
-import { type ContactInput, type ContactPoint, type ContactType, normaliseContact } from '../core/contact-point.js';
+import type { ContactPoint } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import type { Channel, Purpose, Scope, ScopePurpose } from '../core/scope.js';
-import { type LinkContent, type LinkKind, openLink, sealLink, sealShort } from '../core/token.js';
+import { sealedContact } from '../core/sealed-contact.js';
+import { type LinkKind, openLink, sealLink, sealShort } from '../core/token.js';
 
 /** A fresh link lives for so long (ms). */
 export const FRESH_FOR = 30 * 60_000;
@@ -32,7 +33,10 @@ export interface LinkRequest {
 export interface MailLinks {
   readonly oneClickUrl: string;
   readonly preferencesUrl: string;
-  readonly headers: { readonly 'List-Unsubscribe': string; readonly 'List-Unsubscribe-Post': string };
+  readonly headers: {
+    readonly 'List-Unsubscribe': string;
+    readonly 'List-Unsubscribe-Post': string;
+  };
 }
 
 /** A link somebody followed, understood. */
@@ -51,19 +55,6 @@ export interface Link {
   readonly tag: string;
 }
 
-function inputOf(type: ContactType, address: string): ContactInput {
-  switch (type) {
-    case 'email':
-      return { email: address };
-    case 'phone':
-      return { phone: address };
-    case 'id':
-      return { id: address };
-    case 'postal':
-      return { postal: JSON.parse(address) };
-  }
-}
-
 /** Makes and reads the links in mail. They need no store: the address is inside, so a contact need not exist yet. */
 export function createLinks(parts: {
   readonly keyring: Keyring;
@@ -71,6 +62,7 @@ export function createLinks(parts: {
   readonly publicUrl: () => string;
 }) {
   const { keyring, catalog, publicUrl } = parts;
+  const { defaultCountry, inboundDomain } = catalog.group;
 
   function codes(brand: string, topic: string): { brandCode: number; topicCode: number } {
     const found = brandById(catalog, brand);
@@ -122,20 +114,26 @@ export function createLinks(parts: {
         oneClickUrl,
         preferencesUrl: `${publicUrl()}/p/${token}`,
         headers: {
-          'List-Unsubscribe': `<${oneClickUrl}>, <mailto:unsubscribe+${short}@${catalog.group.inboundDomain}?subject=unsubscribe>`,
+          // Each URL fits a line of 78: longer ones Python's and other libraries write as encoded words, which no program reads.
+          'List-Unsubscribe': `<${oneClickUrl}>, <mailto:u+${short}@${inboundDomain}>`,
           'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click',
         },
       };
     },
 
-    /** Undefined for a token that is forged, damaged or from another installation, and for one whose time is over. */
-    read(token: string, now: number): Link | undefined {
-      const content: LinkContent | undefined = openLink(keyring, token);
-      const brand = content && brandByCode(catalog, content.brandCode);
-      if (!content || !brand || (content.expires !== undefined && content.expires <= now)) return undefined;
+    /**
+     * The link of a token, also of one that mail has damaged (see `openLink`). Undefined for one that is forged or from
+     * another installation, and for one whose time is over. Never throws.
+     */
+    read(text: string, now: number): Link | undefined {
+      const opened = openLink(keyring, text);
+      if (!opened) return undefined;
+      const { token, content } = opened;
+      const brand = brandByCode(catalog, content.brandCode);
+      if (!brand || (content.expires !== undefined && content.expires <= now)) return undefined;
       const topic = content.topicCode === 0 ? undefined : topicByCode(catalog, content.topicCode);
       if (content.topicCode !== 0 && !topic) return undefined;
-      const point = normaliseContact(inputOf(content.contactType, content.address), catalog.group.defaultCountry);
+      const point = sealedContact(content.contactType, content.address, defaultCountry);
       return {
         token,
         kind: content.kind,

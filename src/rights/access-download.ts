@@ -1,7 +1,8 @@
 import { createHmac, randomBytes, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
-import { encodeBase32 } from '../core/base32.js';
+import { decodeBase32, encodeBase32 } from '../core/base32.js';
 import { openWith, sealWith } from '../core/seal.js';
+import { tokenTexts } from '../core/token-text.js';
 
 /** Bytes sealed at once. */
 export const CHUNK = 256 * 1024;
@@ -46,11 +47,28 @@ export const sealChunk = (key: Buffer, download: string, index: number, bytes: B
 export const openChunk = (key: Buffer, download: string, index: number, sealed: Buffer) =>
   openWith(key, sealed, place(download, index, 0));
 
-export const newToken = (): string => randomBytes(20).toString('base64url');
+const TOKEN_BYTES = 20;
+export const newToken = (): string => encodeBase32(randomBytes(TOKEN_BYTES)).toLowerCase();
+
+/** 20 bytes in base64url, as tokens were before. */
+const EARLIER_TOKEN = /^[A-Za-z0-9_-]{27}$/;
+
+/** A token as we wrote it, out of what mail has made of it (see `tokenTexts`). */
+export function accessTokenIn(text: string): string {
+  if (EARLIER_TOKEN.test(text)) return text;
+  for (const letters of tokenTexts(text.slice(0, 200), /^[A-Za-z0-9]+/)) {
+    const bytes = decodeBase32(letters, TOKEN_BYTES);
+    if (bytes) return encodeBase32(bytes).toLowerCase();
+  }
+  return tokenTexts(text.slice(0, 200), /^[A-Za-z0-9_-]+/)[0] ?? '';
+}
 
 /** The keyed hash under which a link is kept: the store cannot make links of it. */
-export function tokenHash(lookup: Uint8Array, token: string): string {
-  return createHmac('sha256', lookup).update(`access-link:${token}`).digest('base64url').slice(0, 32);
+export function tokenHash(lookup: Uint8Array, text: string): string {
+  return createHmac('sha256', lookup)
+    .update(`access-link:${accessTokenIn(text)}`)
+    .digest('base64url')
+    .slice(0, 32);
 }
 
 /** Bytes as they come, as chunks of one size and a rest. */

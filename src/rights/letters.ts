@@ -3,12 +3,12 @@ import { encodeBase32 } from '../core/base32.js';
 import { endOfDay, localDate } from '../core/calendar.js';
 import { brandById, type Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
-import { normaliseContact } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import { takesEffectAtOnce } from '../core/request.js';
 import { createSealer } from '../core/seal.js';
+import { sealedContact } from '../core/sealed-contact.js';
 import type { Composer } from '../mail/compose.js';
 import type { OutgoingMail } from '../mail/outbox.js';
 import type { MailValues } from '../mail/templates.js';
@@ -227,7 +227,7 @@ export function createLetters(parts: {
       const contact =
         letter.to.email === undefined || ends
           ? undefined
-          : contactKeyBytes(keyring, normaliseContact({ email: letter.to.email }, catalog.group.defaultCountry));
+          : contactKeyBytes(keyring, sealedContact('email', letter.to.email, catalog.group.defaultCountry));
       try {
         // The person is erased: what was written to them before goes, and this one when it has arrived.
         if (ends) await store.forgetRequest(letter.request);

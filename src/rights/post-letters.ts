@@ -1,10 +1,11 @@
 import type { Logger } from 'pino';
 import type { Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
-import { type ContactInput, type ContactPoint, normaliseContact, type PostalAddress } from '../core/contact-point.js';
+import type { ContactPoint, PostalAddress } from '../core/contact-point.js';
 import type { Policy } from '../core/policy.js';
 import { isClosed } from '../core/request.js';
 import { deadlinesOf } from '../core/request-clock.js';
+import { sealedContact } from '../core/sealed-contact.js';
 import type { Links } from '../preferences/links.js';
 import type { RequestRecord, RequestStore } from '../store/requests.js';
 import { LETTER_KINDS, type LetterKind, type LetterRequest, type Letters } from './letter.js';
@@ -21,16 +22,7 @@ const TO_PERSON: ReadonlySet<LetterKind> = new Set<LetterKind>(['agent_confirmat
 
 export function pointFrom(catalog: Catalog, address: Personal['addresses'][number]): ContactPoint | undefined {
   if (!address) return undefined;
-  const { type, given } = address;
-  const input: ContactInput =
-    type === 'email'
-      ? { email: given }
-      : type === 'phone'
-        ? { phone: given }
-        : type === 'id'
-          ? { id: given }
-          : { postal: JSON.parse(given) };
-  return normaliseContact(input, catalog.group.defaultCountry);
+  return sealedContact(address.type, address.given, catalog.group.defaultCountry);
 }
 
 /** The address of a person, in lines. */
@@ -76,7 +68,7 @@ export function createPostLetters(parts: {
   }
 
   function urlOf(kind: 'request' | 'verify', record: RequestRecord, email: string, expires?: number): string {
-    const point = normaliseContact({ email }, catalog.group.defaultCountry);
+    const point = sealedContact('email', email, catalog.group.defaultCountry);
     const scope = { brand: record.brand, channel: '*', purpose: '*', topic: '*' } as const;
     const token = links.seal(kind, point, scope, record.id, expires);
     return `${parts.publicUrl()}/rights/${token}?lang=${record.language}`;

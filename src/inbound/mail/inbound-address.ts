@@ -5,6 +5,7 @@ import { HushError } from '../../core/errors.js';
 import { contactKeyBytes, type Keyring } from '../../core/keys.js';
 import type { Channel, Purpose, Scope, ScopePurpose } from '../../core/scope.js';
 import { openShort, sealShort } from '../../core/token.js';
+import { decodePercent } from '../../core/token-text.js';
 
 /** What a genuine token says: that we wrote to this contact, and about what. */
 export interface Proof {
@@ -36,8 +37,16 @@ const PLAIN: ReadonlyMap<string, InboundAddress['role']> = new Map([
   ['postmaster', 'returned'],
 ]);
 
-/** `+` as we write it; `-` where a mail host has that for its subaddresses; `%2b` from programs that forget to decode. */
-const TAGGED = /^(unsubscribe|bounce)(?:\+|-|%2b)(.*)$/i;
+/** What stands before a token. `u` is written since its URL has to fit a line; `unsubscribe` before that, and for ever. */
+const TAGS: ReadonlyMap<string, InboundAddress['role']> = new Map([
+  ['u', 'unsubscribe'],
+  ['unsubscribe', 'unsubscribe'],
+  ['bounce', 'returned'],
+]);
+/** `+` as we write it; `-` where a mail host has that for its subaddresses; a blank where a form decoded the `+`. */
+const TAGGED = /^([a-z]+)[+\- ](.*)$/is;
+/** What programs leave behind a domain: `>`, `?subject=…`, a full stop. */
+const AFTER_DOMAIN = /[^\p{L}\p{M}\p{N}.-].*$|\.+$/su;
 
 /** What an envelope sender is to say. */
 export interface ReturnPathRequest {
@@ -48,7 +57,7 @@ export interface ReturnPathRequest {
   readonly topic: string;
 }
 
-/** Reads and writes the addresses at which mail comes back: `unsubscribe+TOKEN@` and `bounce+TOKEN@` the inbound domain. */
+/** Reads and writes the addresses at which mail comes back: `u+TOKEN@` and `bounce+TOKEN@` the inbound domain. */
 export function createInboundAddresses(parts: { readonly keyring: Keyring; readonly catalog: Catalog }) {
   const { keyring, catalog } = parts;
   const domain = domainToASCII(catalog.group.inboundDomain);
@@ -70,22 +79,20 @@ export function createInboundAddresses(parts: { readonly keyring: Keyring; reado
   return {
     /** Undefined for an address that is not ours: another domain, or a local part that means nothing here. */
     read(address: string): InboundAddress | undefined {
-      const at = address.lastIndexOf('@');
-      if (at < 1 || domainToASCII(address.slice(at + 1).replace(/\.$/, '')) !== domain) return undefined;
-      const local = address.slice(0, at).replace(/^"(.*)"$/, '$1');
+      const text = decodePercent(address).trim();
+      const at = text.lastIndexOf('@');
+      if (at < 1 || domainToASCII(text.slice(at + 1).replace(AFTER_DOMAIN, '')) !== domain) return undefined;
+      const local = text.slice(0, at).replace(/^"(.*)"$/s, '$1');
       const plain = PLAIN.get(local.toLowerCase());
       if (plain) return { role: plain, token: undefined };
-      const [, name, token] = TAGGED.exec(local) ?? [];
-      if (name === undefined || token === undefined) return undefined;
-      return {
-        role: name.toLowerCase() === 'unsubscribe' ? 'unsubscribe' : 'returned',
-        token: proofOf(token) ?? 'forged',
-      };
+      const [, tag = '', token = ''] = TAGGED.exec(local) ?? [];
+      const role = TAGS.get(tag.toLowerCase());
+      return role && { role, token: proofOf(token) ?? 'forged' };
     },
 
     /**
-     * The envelope sender (VERP) of one message: a bounce that comes back to it proves which contact we wrote to. At most
-     * 51 octets before the @, of the 64 that RFC 5321 §4.5.3.1.1 allows.
+     * The envelope sender (VERP) of one message: a bounce that comes back to it proves which contact we wrote to. 44
+     * octets before the @, of the 64 that RFC 5321 §4.5.3.1.1 allows.
      *
      * @example addresses.returnPath({ point, brand: 'jmf', channel: 'email', purpose: 'promotion', topic: 'news' })
      * // 'bounce+0d8v…@preferences.example.com'

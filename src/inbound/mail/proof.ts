@@ -5,8 +5,8 @@ import type { OriginalMessage } from './returned.js';
 
 /** Headers of our own message that carry a token when we sent it. */
 const CARRIERS = ['list-unsubscribe', 'return-path', 'errors-to', 'x-envelope-from', 'x-return-path'];
-/** The path of a one-click link. The host is not compared: the token's own seal says whether it is ours. */
-const ONE_CLICK = /\/u\/([A-Za-z0-9_-]{20,1200})/g;
+/** The path of a link. The host is not compared: the token's own seal says whether it is ours. */
+const LINK = /\/[up]\/+([^\s<>,"]{20,4096})/gi;
 /** Tokens looked at in one message: a forger may write thousands. */
 const MOST = 20;
 
@@ -20,7 +20,7 @@ export function proofsIn(
     const value = original.headers.get(name);
     if (value === undefined) return [];
     const through = name === 'list-unsubscribe' ? 'list_unsubscribe' : 'return_path';
-    const linked = [...value.matchAll(ONE_CLICK)].slice(0, MOST).flatMap(([, token = '']): Proof[] => {
+    const linked = [...value.matchAll(LINK)].slice(0, MOST).flatMap(([, token = '']): Proof[] => {
       const link = parts.links.read(token, parts.now);
       if (link?.kind !== 'mailed') return [];
       return [

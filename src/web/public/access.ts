@@ -2,6 +2,7 @@ import { pipeline } from 'node:stream/promises';
 import { type Request, type Response, Router } from 'express';
 import { brandById, type Catalog } from '../../core/catalog.js';
 import type { AccessDelivery } from '../../rights/access-delivery.js';
+import { accessTokenIn } from '../../rights/access-download.js';
 import type { Pages } from './pages.js';
 
 /** `/access/:token`: what we hold, for whoever has the link and the passphrase. Looking at the page changes nothing. */
@@ -30,7 +31,7 @@ export function accessPages(parts: {
   }
 
   async function show(request: Request, response: Response, status: number, error?: string): Promise<void> {
-    const token = String(request.params.token);
+    const token = accessTokenIn(String(request.params.token));
     const link = await delivery.look(token);
     if (!link) return gone(request, response);
     const { language } = pages.context(request);

@@ -8,7 +8,7 @@ const KEPT = 2048;
 /** A body that trickles is not waited for longer (ms): the opt-out does not depend on it. */
 const BODY_WAIT = 5000;
 const LARGEST = 256 * 1024;
-const PATH = /^\/u\/([A-Za-z0-9_-]{1,1200})(?:\?[^ ]*)?$/;
+const PATH = /^\/u\/([A-Za-z0-9_-]{1,4096})(?:\?[^ ]*)?$/;
 
 export interface OneClick {
   readonly read: (token: string) => Link | undefined;

@@ -65,6 +65,13 @@ describe('a mailto: unsubscribe', () => {
     ['with a minus for the plus', (to: string) => to.replace('+', '-')],
     ['with an encoded plus', (to: string) => to.replace('+', '%2B')],
     ['with a dot after the domain', (to: string) => `${to}.`],
+    ['with a bracket after the domain', (to: string) => `${to}>`],
+    ['with a subject after the domain', (to: string) => `${to}?subject=unsubscribe`],
+    ['with a full stop before the @', (to: string) => to.replace('@', '.@')],
+    ['with an encoded bracket before the @', (to: string) => to.replace('@', '%3E@')],
+    ['with an encoded @', (to: string) => to.replace('@', '%40')],
+    ['under the name of earlier days', (to: string) => to.replace('u+', 'unsubscribe+')],
+    ['under that name in upper case, with a minus', (to: string) => to.replace('u+', 'UNSUBSCRIBE-')],
   ])('is understood %s', async (_how, change) => {
     const jane = somebody();
     const { mailto } = inbound.sent(jane);
@@ -89,7 +96,7 @@ describe('a mailto: unsubscribe', () => {
       purpose: 'promotion',
       topicCode: 0,
     });
-    const flipped = mailto.replace(/^unsubscribe\+(.)/, (_all, first) => `unsubscribe+${first === '0' ? '1' : '0'}`);
+    const flipped = mailto.replace(/^u\+(.)/, (_all, first) => `u+${first === '0' ? '1' : '0'}`);
     const forged = [flipped, mailto.replace(/.@/, '@'), `unsubscribe+${foreign}@${DOMAIN}`, `unsubscribe+@${DOMAIN}`];
     for (const to of forged) {
       expect(await receive(written({ from: jane, to }), [to])).toEqual([

@@ -96,7 +96,7 @@ test('damaged messages are read without an error, in bounded time, and only ever
 });
 
 test('no text that we did not write is a token', () => {
-  const short = mailto.slice('unsubscribe+'.length, mailto.indexOf('@'));
+  const short = mailto.slice('u+'.length, mailto.indexOf('@'));
   fc.assert(
     fc.property(
       fc.integer({ min: 0, max: short.length - 1 }),
