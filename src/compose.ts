@@ -549,7 +549,9 @@ export async function compose(
     phone: catalog.group.phone,
     clientAddress: (request) => addresses.of(request),
   });
-  const web = createWebServer(runsWeb ? oneClick : () => false, app);
+  const web = createWebServer(runsWeb ? oneClick : () => false, app, (error) =>
+    log.error({ err: error }, 'a request failed before its route'),
+  );
 
   const chores = createEvery({
     log,

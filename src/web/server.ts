@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import { HushError } from '../core/errors.js';
+import { mendLinkTarget } from './link-target.js';
 import { problemOf } from './middleware/problem.js';
 
 /** Without a request for so long (ms) a connection is closed during shutdown. */
@@ -50,10 +51,14 @@ export interface WebServer {
   drain(limitMs: number): Promise<void>;
 }
 
-/** The HTTP server: `first` may take a request before `app` sees it. */
+/**
+ * The HTTP server: `first` may take a request before `app` sees it. What either throws ends that one request, never the
+ * process, and goes to `onFault`.
+ */
 export function createWebServer(
   first: (request: IncomingMessage, response: ServerResponse) => boolean,
   app: RequestListener,
+  onFault: (error: unknown) => void,
   patience: Patience = PATIENCE,
 ): WebServer {
   let draining = false;
@@ -82,7 +87,14 @@ export function createWebServer(
     // The client learns with its answer that this connection ends, instead of sending into a closed one.
     if (draining) response.setHeader('Connection', 'close');
     watch(request, response);
-    if (!first(request, response)) app(request, response);
+    try {
+      request.url = mendLinkTarget(request.url ?? '/');
+      if (!first(request, response)) app(request, response);
+    } catch (error) {
+      onFault(error);
+      if (!response.headersSent) response.writeHead(500, { Connection: 'close' });
+      response.end();
+    }
   });
   server.headersTimeout = patience.headers;
   // Node's own limit knows no streams: it would end a scrub of a million rows after so much time.

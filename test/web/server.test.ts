@@ -26,6 +26,7 @@ beforeAll(async () => {
       }
       if (!response.writableEnded) response.end(`read ${size}`);
     },
+    () => undefined,
     { headers: 15_000, body: 600, standstill: 400 },
   );
   port = await web.listen(0);

@@ -8,7 +8,8 @@ const KEPT = 2048;
 /** A body that trickles is not waited for longer (ms): the opt-out does not depend on it. */
 const BODY_WAIT = 5000;
 const LARGEST = 256 * 1024;
-const PATH = /^\/u\/([A-Za-z0-9_-]{1,4096})(?:\?[^ ]*)?$/;
+/** Of a target that `mendLinkTarget` has seen. */
+const PATH = /^\/u\/([^/?]+)(?:\?|$)/;
 
 export interface OneClick {
   readonly read: (token: string) => Link | undefined;
@@ -53,6 +54,35 @@ function readBody(request: IncomingMessage): Promise<string> {
   });
 }
 
+/** What a mail program gets: it shows none of it. */
+export function sendUnsubscribed(
+  response: ServerResponse,
+  { id }: Pick<Accepted, 'id'>,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const text = `Unsubscribed. Receipt: ${id}\n`;
+  response.writeHead(200, {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': Buffer.byteLength(text),
+    'Cache-Control': 'no-store',
+    'Referrer-Policy': 'no-referrer',
+    'X-Content-Type-Options': 'nosniff',
+    ...headers,
+  });
+  response.end(text);
+}
+
+/** Nothing was recorded, and the mail program is to try again. */
+export function sendUnconfirmed(response: ServerResponse, phone: string): void {
+  response.writeHead(503, {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Retry-After': '10',
+    'Referrer-Policy': 'no-referrer',
+    'Cache-Control': 'no-store',
+  });
+  response.end(`Your wish could not be confirmed just now. Please try again in a minute, or call ${phone}.\n`);
+}
+
 /**
  * `POST /u/:token`, RFC 8058 one-click, in front of Express because it is the hottest path there is: any POST with a
  * genuine token is an opt-out, whatever its body; durable before the 200; no redirect, no cookie, nothing else read.
@@ -79,15 +109,7 @@ export function createOneClick(parts: OneClick): (request: IncomingMessage, resp
         parts.page(request, response);
         return;
       }
-      response.writeHead(503, {
-        'Content-Type': 'text/plain; charset=utf-8',
-        'Retry-After': '10',
-        'Referrer-Policy': 'no-referrer',
-        'Cache-Control': 'no-store',
-      });
-      response.end(
-        `Your wish could not be confirmed just now. Please try again in a minute, or call ${parts.phone}.\n`,
-      );
+      sendUnconfirmed(response, parts.phone);
       return;
     }
     parts.onAcknowledged((performance.now() - began) / 1000);
@@ -96,16 +118,7 @@ export function createOneClick(parts: OneClick): (request: IncomingMessage, resp
       parts.page(request, response);
       return;
     }
-    const text = `Unsubscribed. Receipt: ${accepted.id}\n`;
-    response.writeHead(200, {
-      'Content-Type': 'text/plain; charset=utf-8',
-      'Content-Length': Buffer.byteLength(text),
-      'Cache-Control': 'no-store',
-      'Referrer-Policy': 'no-referrer',
-      'X-Content-Type-Options': 'nosniff',
-      ...(request.complete ? {} : { Connection: 'close' }),
-    });
-    response.end(text);
+    sendUnsubscribed(response, accepted, request.complete ? {} : { Connection: 'close' });
     if (!request.complete) setTimeout(() => request.destroy(), 1000).unref();
   }
 
