@@ -523,7 +523,15 @@ export async function compose(
         refuse: limits.badToken,
         countForm: limits.form,
       }),
-      preferencePage({ ...forPeople, acts, tickets, ledger, policy, refuse: limits.badToken }),
+      preferencePage({
+        ...forPeople,
+        acts,
+        tickets,
+        ledger,
+        policy,
+        refuse: limits.badToken,
+        admitsAct: limits.admitsAct,
+      }),
       ...(production || environment.smtpUrl !== undefined ? [] : [mailboxRoutes({ pages, mailbox: stores.mailbox })]),
     ],
   };

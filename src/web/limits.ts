@@ -12,6 +12,9 @@ export interface Limits {
 }
 export const LIMITS: Limits = { badTokens: 600, forms: 30, badKeys: 120 };
 
+/** Acts a minute and link that do not deny. What denies is never refused. */
+const ACTS_PER_LINK = 30;
+
 /** A network rather than one address: /24 of IPv4, /64 of IPv6, which one customer has whole. */
 export function networkOf(ip: string): string {
   const plain = ip.replace(/^::ffff:/, '');
@@ -33,9 +36,8 @@ export function createLimits(parts: {
   readonly clientAddress: (request: Request) => string;
   readonly onRefused: (reason: string) => void;
 }) {
-  const make = (name: keyof Limits) => {
-    const points = parts.limits[name];
-    return new RateLimiterRedis({
+  const make = (name: keyof Limits | 'linkActs', points: number) =>
+    new RateLimiterRedis({
       storeClient: parts.redis,
       keyPrefix: `{${parts.namespace}}:limit:${name}`,
       points,
@@ -43,8 +45,25 @@ export function createLimits(parts: {
       inMemoryBlockOnConsumed: points + 1,
       insuranceLimiter: new RateLimiterMemory({ points, duration: 60 }),
     });
+  const { badTokens, forms, badKeys } = parts.limits;
+  const limiters = {
+    badTokens: make('badTokens', badTokens),
+    forms: make('forms', forms),
+    badKeys: make('badKeys', badKeys),
   };
-  const limiters = { badTokens: make('badTokens'), forms: make('forms'), badKeys: make('badKeys') };
+  const linkActs = make('linkActs', ACTS_PER_LINK);
+
+  /** Counts an act of a link (by its tag) that does not deny; false when there were too many within a minute. */
+  async function admitsAct(link: string): Promise<boolean> {
+    try {
+      await linkActs.consume(link);
+      return true;
+    } catch (refused) {
+      if (!(refused instanceof RateLimiterRes)) return true;
+      parts.onRefused('linkActs');
+      return false;
+    }
+  }
 
   const count =
     (name: keyof Limits) =>
@@ -60,7 +79,7 @@ export function createLimits(parts: {
         });
       }
     };
-  return { badToken: count('badTokens'), form: count('forms'), badKey: count('badKeys') };
+  return { badToken: count('badTokens'), form: count('forms'), badKey: count('badKeys'), admitsAct };
 }
 
 export type RateLimits = ReturnType<typeof createLimits>;

@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { keyringFromSecret } from '../../src/core/keys.js';
 import { createSealer } from '../../src/core/seal.js';
-import { type Hush, startHush } from '../support/hush.js';
+import { fileDestination, type Hush, startHush } from '../support/hush.js';
 import { until } from '../support/until.js';
 
 const SCOPE = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
@@ -11,8 +12,15 @@ const ERASED = 'ines.copied@example.com';
 const OTHER = 'otto.stays@example.com';
 
 let hush: Hush;
+const hashed = {
+  name: 'hashed',
+  adapter: 'file',
+  role: 'third_party',
+  settings: { folder: 'hashed', format: 'csv', hash: 'sha256' },
+  bindings: [{ name: 'offers', ...SCOPE }],
+};
 beforeAll(async () => {
-  hush = await startHush();
+  hush = await startHush({ destinations: [fileDestination, hashed] });
 });
 afterAll(() => hush?.stop());
 
@@ -22,8 +30,8 @@ async function say(email: string, type: string, more: object = {}): Promise<void
 }
 
 /** Suppression files by name, those under a hidden name too. */
-async function files(): Promise<Map<string, string>> {
-  const folder = path.join(hush.dir, 'suppressions');
+async function files(name = 'suppressions'): Promise<Map<string, string>> {
+  const folder = path.join(hush.dir, name);
   const names = (await readdir(folder)).sort();
   return new Map(
     await Promise.all(names.map(async (name) => [name, await readFile(path.join(folder, name), 'utf8')] as const)),
@@ -103,6 +111,10 @@ test('an erasure finds every copy of the address: files, sign-ups, mails that we
   // Whoever reads the list goes on suppressing the address: it is in the list in force and nowhere else.
   expect(holding(ERASED).filter((name) => !name.includes('.full.'))).toEqual([]);
   expect(found.get('offers.full.ndjson')).toContain(ERASED);
+  const hash = createHash('sha256').update(ERASED).digest('hex');
+  const hashes = [...(await files('hashed'))].flatMap(([name, text]) => (text.includes(hash) ? [name] : []));
+  expect(hashes).toContain('offers.full.csv');
+  expect(hashes.filter((name) => !name.includes('.full.'))).toEqual([]);
   expect(holding(OTHER).filter((name) => name.includes('.delta.'))).toHaveLength(3);
   expect(await hush.decide({ email: ERASED })).toMatchObject({ allowed: false, reason: 'erased' });
 

@@ -71,9 +71,12 @@ export const file: Adapter<Settings, Target> = {
       return list;
     }
 
+    const contactRow = ({ type, address }: ForgottenEntry): Row => ({
+      type,
+      [contact]: options.hash === 'none' ? address : hexHash(options.hash, comparable(type, address)),
+    });
     const rowOf = (entry: Entry): Row => ({
-      type: entry.type,
-      [contact]: options.hash === 'none' ? entry.address : hexHash(options.hash, comparable(entry.type, entry.address)),
+      ...contactRow(entry),
       reason: entry.reason,
       since: entry.since === undefined ? '' : new Date(entry.since).toISOString(),
       receipt: entry.receipt ?? '',
@@ -98,19 +101,14 @@ export const file: Adapter<Settings, Target> = {
         return inForce();
       },
 
-      // Hashes in the files stay: nobody can read an address from them.
-      ...(options.hash === 'none'
-        ? {
-            async forget(binding: Binding, entries: readonly ForgottenEntry[], signal: AbortSignal) {
-              const keys = new Set(entries.map(({ type, address }) => keyOf({ type, contact: address })));
-              try {
-                await listOf(binding).folder.forget(keys, signal);
-              } catch (error) {
-                throw folderError(error, signal);
-              }
-            },
-          }
-        : {}),
+      // Hashes go as well: without a key, whoever has a list of addresses can tell whose they are.
+      async forget(binding, entries, signal) {
+        try {
+          await listOf(binding).folder.forget(new Set(entries.map((entry) => keyOf(contactRow(entry)))), signal);
+        } catch (error) {
+          throw folderError(error, signal);
+        }
+      },
 
       // Of hashes nobody could say whose they are.
       ...(options.hash === 'none'

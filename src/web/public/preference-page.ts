@@ -43,6 +43,8 @@ export interface PreferencePageParts {
   readonly evidenceOf: (request: Request) => Record<string, string>;
   /** Counts a token that was not ours; throws when there were too many from one network. */
   readonly refuse: (request: Request) => Promise<void>;
+  /** Counts an act of a link that does not deny; false when there were too many within a minute. */
+  readonly admitsAct: (link: string) => Promise<boolean>;
 }
 
 /** `/p/:token`: what may we send you. A mailed link may deny and take back its own acts; a fresh one may do everything. */
@@ -216,7 +218,10 @@ export function preferencePage(parts: PreferencePageParts): Router {
       denying.push({ ...base, type: 'paused', scope: ALL_MARKETING, until });
       lines.push(t('preferences.paused', { date: dateWords(language, until) }));
     }
-    const accepted = await acts.all([...denying, ...drafts]);
+    // What denies counts, however often a link is used; the rest may wait a minute.
+    const isAdmitted = drafts.length === 0 || (await parts.admitsAct(link.tag));
+    if (!isAdmitted) lines.push(t('preferences.tooMany'));
+    const accepted = await acts.all([...denying, ...(isAdmitted ? drafts : [])]);
     if (lines.length === 0) lines.push(accepted.length > 0 ? t('preferences.saved') : t('preferences.nothing'));
     const undo = accepted
       .slice(0, denying.length)
@@ -285,6 +290,14 @@ export function preferencePage(parts: PreferencePageParts): Router {
                 .split(' ')
                 .slice(0, 20);
         const events = wanted.flatMap((text) => acts.eventOf(text) ?? []);
+        if (!(await parts.admitsAct(link.tag))) {
+          pages.message(request, response, 429, link.brand, {
+            title: t('undo.title'),
+            heading: t('undo.title'),
+            text: t('preferences.tooMany'),
+          });
+          return;
+        }
         const undone = await acts.undo(link, events, link.kind === 'undo' ? undefined : link.tag, evidence);
         const line = undone.length > 0 ? t('preferences.undone') : t('undo.nothing');
         if (link.kind === 'undo') {
