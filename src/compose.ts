@@ -6,10 +6,13 @@ import { createAudit } from './audit/index.js';
 import { configurationHash, readCatalog } from './config/catalog.js';
 import type { Environment } from './config/environment.js';
 import { readPolicy } from './config/policy.js';
+import { fingerprintsOf } from './config/secrets.js';
 import { createClock } from './core/clock.js';
+import { contactKeyText } from './core/keys.js';
 import { createEvery } from './every.js';
 import { createInbound } from './inbound/index.js';
 import { createWebhooksIn } from './inbound/webhooks.js';
+import { createKeyWatch } from './key-watch.js';
 import { createLog } from './log.js';
 import { createComposer } from './mail/compose.js';
 import { createOutbox } from './mail/outbox.js';
@@ -124,11 +127,14 @@ export async function compose(
 
   let publicUrl = environment.publicUrl ?? '';
   const publicUrlNow = () => publicUrl;
+  const keyWatch = createKeyWatch({ ours: fingerprintsOf(keyring), recorded: stores.installation.read, log });
+  await keyWatch.look();
   const queue = createQueue({ url: environment.redisUrl, namespace, log });
   const metrics = createMetrics({
     destinations: destinations.map(({ name }) => name),
     waiting: contacts.waiting,
     backlog: contacts.backlog,
+    missingKeys: () => keyWatch.missing().length,
     requests: async () => ({ open: await rights.report.countOpen(), late: await rights.report.countLate() }),
     now: clock.now,
   });
@@ -147,11 +153,15 @@ export async function compose(
       for (const name of names) queue.wake(name);
     },
     onProjected: (_contacts, lag) => metrics.projected(lag),
+    onMissingKey: keyWatch.note,
+    onBrokenSeal: (contact) =>
+      log.error({ contact: contactKeyText(contact) }, 'the data key of a contact does not open; it is left as it is'),
   });
   const projection = createProjectionLoop({
     projector,
     contacts,
     log,
+    onUnopened: metrics.unopened,
     ...(options.sweepMs === undefined ? {} : { sweepMs: options.sweepMs }),
   });
   const journal =
@@ -305,6 +315,8 @@ export async function compose(
       counting.told(destination, seconds);
     },
     onFault: metrics.fault,
+    onMissingKey: keyWatch.note,
+    missingKeys: keyWatch.missing,
     onFound: metrics.found,
     times: options.workerTimes,
     settling: options.settling,
@@ -370,6 +382,10 @@ export async function compose(
     }
     if (Math.abs(skew) >= MOST_SKEW) {
       checks.clock = `differs from the database's by ${Math.round(Math.abs(skew))} ms; set both by NTP`;
+    }
+    const missing = keyWatch.missing();
+    if (missing.length > 0) {
+      checks.keys = `lacks root ${missing.join(', ')}; add it to HUSH_SECRETS_FILE and restart`;
     }
     return { ready: Object.keys(checks).length === 0, checks };
   }
@@ -622,6 +638,7 @@ export async function compose(
           })
           .catch(() => undefined);
         if (journal) void journal.replay(accept.append).catch(() => undefined);
+        void keyWatch.look().catch(() => undefined);
       }, 10_000);
       projection.start();
       const port = await web.listen(environment.port).catch((error: unknown) => {

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
 import { types } from 'node:util';
 import type { Environment } from './config/environment.js';
-import { fingerprintsOf, missingKeyIds, refuseOtherSecrets } from './config/secrets.js';
+import { fingerprintsOf, refuseOtherSecrets } from './config/secrets.js';
 import { ConfigError } from './config/yaml-file.js';
 import { keepsMajorities } from './store/connect.js';
 import { openStores, type Stores } from './store/open.js';
@@ -47,8 +47,6 @@ export interface OpenedStores {
   readonly stores: Stores;
   /** Of the database, made once. */
   readonly installationId: string;
-  /** That records may be sealed under and that our key ring lacks. */
-  readonly missingKeyIds: readonly number[];
 }
 
 /**
@@ -76,7 +74,7 @@ export async function openCheckedStores(
     if (recorded) refuseOtherSecrets(secretsFrom, ours, recorded);
     const record = await stores.installation.register(ours);
     refuseOtherSecrets(secretsFrom, ours, record);
-    return { stores, installationId: record.id, missingKeyIds: missingKeyIds(ours, record) };
+    return { stores, installationId: record.id };
   } catch (error) {
     await stores.close().catch(() => undefined);
     throw error;

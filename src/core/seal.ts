@@ -1,4 +1,5 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import { HushError } from './errors.js';
 import { deriveKey, type Keyring, rootOf } from './keys.js';
 
 const IV = 12;
@@ -26,10 +27,27 @@ export function openWith(key: Uint8Array, sealed: Uint8Array, context: Uint8Arra
   }
 }
 
+/**
+ * What is sealed is sound, and this process lacks its key: a rotation that has not reached it. Nothing may be concluded from
+ * it, and nothing written over it; a process with the whole key ring opens it.
+ */
+export class MissingKeyError extends HushError {
+  constructor(readonly keyId: number) {
+    super('unavailable', `This is sealed under root ${keyId}, which this process lacks.`, {
+      remedy: `add root ${keyId} to HUSH_SECRETS_FILE of every process; meanwhile ask one that has it`,
+      retryAfter: 30,
+    });
+    this.name = 'MissingKeyError';
+  }
+}
+
 /** Seals under the installation's keys: by key id, so that keys can rotate. */
 export interface Sealer {
   seal(plain: Uint8Array, context: Uint8Array): Buffer;
+  /** Undefined for what was changed or sealed elsewhere. Throws MissingKeyError for a key id that the ring lacks. */
   open(sealed: Uint8Array, context: Uint8Array): Buffer | undefined;
+  /** 32 bytes that only whoever has this sealed value and its key can make. Throws MissingKeyError. */
+  derive(sealed: Uint8Array, context: Uint8Array): Buffer;
 }
 
 export function createSealer(keyring: Keyring, use: string): Sealer {
@@ -43,6 +61,14 @@ export function createSealer(keyring: Keyring, use: string): Sealer {
     keys.set(kid, key);
     return key;
   };
+  /** The key that something is sealed under; undefined for what no key of ours could have sealed. */
+  function keyFor(sealed: Uint8Array): Buffer | undefined {
+    const [kid = 0] = sealed;
+    const key = keyOf(kid);
+    // Key ids begin at 1.
+    if (!key && kid > 0) throw new MissingKeyError(kid);
+    return key;
+  }
   return {
     seal(plain, context) {
       const key = keyOf(keyring.current);
@@ -50,8 +76,13 @@ export function createSealer(keyring: Keyring, use: string): Sealer {
       return Buffer.concat([Buffer.from([keyring.current]), sealWith(key, plain, context)]);
     },
     open(sealed, context) {
-      const key = keyOf(sealed[0] ?? -1);
+      const key = keyFor(sealed);
       return key && openWith(key, sealed.subarray(1), context);
+    },
+    derive(sealed, context) {
+      const key = keyFor(sealed);
+      if (!key) throw new Error('nothing of ours was sealed like this');
+      return createHmac('sha256', key).update('derive').update(context).update(sealed).digest();
     },
   };
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
-import { createSealer } from '../core/seal.js';
+import { createSealer, MissingKeyError } from '../core/seal.js';
 import { inTime, MANY_WITHIN, unavailable } from '../store/connect.js';
 import type { LeasedMail, OutboxStore } from '../store/outbox.js';
 import type { ComposedMail, Composer, MailRequest } from './compose.js';
@@ -27,6 +27,8 @@ export type Enqueued = 'queued' | 'over_quota' | 'known';
 const LEASE_MS = SEND_MS + 30_000;
 /** After three days nobody waits for the mail any more; mail servers give up after four or five (RFC 5321 §4.5.4.1). */
 const GIVE_UP_MS = 3 * 86_400_000;
+/** A process that lacks the mail's key leaves it to another for so long. */
+const KEY_MISSING_MS = 5_000;
 const FIRST_RETRY_MS = 30_000;
 const LONGEST_RETRY_MS = 4 * 3_600_000;
 /** As many as the transport has connections. */
@@ -90,7 +92,16 @@ export function createOutbox(parts: {
 
   /** False when the server takes no mail at all right now. */
   async function deliver(mail: LeasedMail): Promise<boolean> {
-    const opened = open(mail);
+    let opened: ReturnType<typeof open>;
+    try {
+      opened = open(mail);
+    } catch (error) {
+      if (!(error instanceof MissingKeyError)) throw error;
+      // A process with the whole key ring sends it.
+      await store.retry(mail, date(clock.now() + KEY_MISSING_MS), 'key_missing');
+      log.error({ mail: mail.id, keyId: error.keyId }, 'a mail is sealed under a root key that this process lacks');
+      return true;
+    }
     if (!opened) {
       await park(mail, 'seal_broken');
       return true;

@@ -46,6 +46,12 @@ export function createPrivateParts(keyring: Keyring) {
     sealPending: (contact: Buffer, part: PrivatePart): Buffer =>
       ingest.seal(Buffer.from(JSON.stringify(part)), contact),
     openPending: (contact: Buffer, sealed: Buffer): PrivatePart | undefined => parse(ingest.open(sealed, contact)),
+    /**
+     * A new data key for a contact, made of its first sealed event: of two projectors that meet that event, or one that is
+     * killed and one that follows, both make the same key, and what either wrote into the ledger opens. Nobody can make
+     * it again once the pending event is gone.
+     */
+    newKey: (contact: Buffer, sealed: Buffer): Buffer => ingest.derive(sealed, contact),
     wrapKey: (contact: Buffer, key: Buffer): Buffer => wrap.seal(key, contact),
     unwrapKey: (contact: Buffer, wrapped: Buffer): Buffer | undefined => wrap.open(wrapped, contact),
     seal: (dataKey: Buffer, contact: Buffer, part: PrivatePart): Buffer =>
@@ -55,14 +61,22 @@ export function createPrivateParts(keyring: Keyring) {
   };
   return {
     ...parts,
-    /** The private part of an event, whether it is pending or in the ledger; undefined when there is none, or it is gone. */
+    /**
+     * The private part of an event, whether it is pending or in the ledger; undefined when there is none, or it is gone.
+     * Throws MissingKeyError where it is there and our key ring cannot open it.
+     */
     of(
-      contact: { readonly key: Buffer; readonly dataKey?: Buffer },
+      contact: {
+        readonly key: Buffer;
+        readonly dataKey?: Buffer;
+        readonly pending: readonly { readonly sealed?: Buffer }[];
+      },
       sealed: Buffer | undefined,
     ): PrivatePart | undefined {
       if (!sealed) return undefined;
+      if (contact.pending.some((event) => event.sealed?.equals(sealed))) return parts.openPending(contact.key, sealed);
       const key = contact.dataKey && parts.unwrapKey(contact.key, contact.dataKey);
-      return (key && parts.open(key, contact.key, sealed)) ?? parts.openPending(contact.key, sealed);
+      return key && parts.open(key, contact.key, sealed);
     },
   };
 }

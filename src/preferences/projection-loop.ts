@@ -26,6 +26,8 @@ export function createProjectionLoop(parts: {
   readonly contacts: Contacts;
   readonly log: Logger;
   readonly sweepMs?: number;
+  /** Told after each sweep how many contacts this process could not open, for want of a key. */
+  readonly onUnopened?: (contacts: number) => void;
 }) {
   const { projector, contacts, log } = parts;
   const waiting = new Map<string, { readonly key: Buffer; readonly since: number }>();
@@ -86,12 +88,15 @@ export function createProjectionLoop(parts: {
 
   async function sweep(): Promise<void> {
     try {
+      // Those that we cannot open stay the oldest: they are passed over, so that they hold up nobody else.
+      let unopened = 0;
       for (;;) {
-        const keys = await contacts.dirtyKeys(ROUND, new Date(Date.now() - 500));
+        const keys = await contacts.dirtyKeys(ROUND, new Date(Date.now() - 500), unopened);
         if (keys.length === 0 || stopped) break;
-        await projector.project(keys);
+        unopened += await projector.project(keys);
         if (keys.length < ROUND) break;
       }
+      parts.onUnopened?.(unopened);
     } catch (error) {
       log.warn({ err: error }, 'projection sweep failed');
     }

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
 import { nextChange } from '../core/decide.js';
 import { fold, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import { EVERYTHING, type Scope, scopeText, wholeScope } from '../core/scope.js';
+import { MissingKeyError } from '../core/seal.js';
 import type { Contact, Contacts, NewMark, Projection, StoredEvent } from '../store/contacts.js';
 import type { Ledger, LedgerEntry } from '../store/ledger.js';
 import { inOrderOfRecording, privateIntake } from './erasure-gate.js';
@@ -32,6 +32,11 @@ const MOST_OVERFLOW = 1000;
 /** A change of many scopes, or one that time or the configuration brought, may be about anything. */
 const MANY_SCOPES = 10;
 
+/** A data key is there and does not open under a root key that we have. */
+class BrokenSeal extends Error {
+  override name = 'BrokenSeal';
+}
+
 function changedScopes(events: readonly StoredEvent[]): Scope[] {
   const scopes = new Map(events.map(({ scope }) => [scopeText(wholeScope(scope)), wholeScope(scope)]));
   return scopes.size === 0 || scopes.size > MANY_SCOPES ? [EVERYTHING] : [...scopes.values()];
@@ -52,8 +57,19 @@ export function createProjector(parts: {
   /** Told of destinations that have new marks, and of entries that are new in the ledger. */
   readonly onMarked: (destinations: ReadonlySet<string>) => void;
   readonly onProjected?: (contacts: number, lagMs: number) => void;
+  /** Told of a root key that contacts are sealed under and that this process lacks. */
+  readonly onMissingKey?: (keyId: number) => void;
+  /** Told of a contact whose data key does not open under any key: something changed it. */
+  readonly onBrokenSeal?: (contact: Buffer) => void;
 }) {
   const { contacts, ledger, privateParts, policy, configuration, clock, marking } = parts;
+
+  /** A contact's data key. Throws rather than have a new one made in the place of one that does not open. */
+  function dataKeyOf(contact: Buffer, wrapped: Buffer): Buffer {
+    const key = privateParts.unwrapKey(contact, wrapped);
+    if (!key) throw new BrokenSeal();
+    return key;
+  }
 
   /** Re-seals an event's private part under the contact's data key and picks up the address. */
   function reseal(contact: Contact, dataKey: Buffer, event: StoredEvent): { event: StoredEvent; address?: Buffer } {
@@ -85,7 +101,7 @@ export function createProjector(parts: {
     const events = pending.filter(({ id }) => (known?.get(id) ?? Number.POSITIVE_INFINITY) > contact.entries);
     const state = fold(contact.state, events);
     const { admitted, erasing } = privateIntake(contact, events, state);
-    let unwrapped = contact.dataKey && privateParts.unwrapKey(contact.key, contact.dataKey);
+    let unwrapped: Buffer | undefined;
     let wrapped: Buffer | undefined;
     let address: Buffer | undefined;
     // A number that an interrupted projector left free is filled: numbers of a contact have no gap.
@@ -99,8 +115,9 @@ export function createProjector(parts: {
     for (const event of events) {
       let kept: StoredEvent = event;
       if (event.sealed && admitted.has(event.id)) {
+        unwrapped ??= contact.dataKey && dataKeyOf(contact.key, contact.dataKey);
         if (!unwrapped) {
-          unwrapped = randomBytes(32);
+          unwrapped = privateParts.newKey(contact.key, event.sealed);
           wrapped = privateParts.wrapKey(contact.key, unwrapped);
         }
         const sealed = reseal(contact, unwrapped, event);
@@ -150,26 +167,39 @@ export function createProjector(parts: {
     };
   }
 
+  /** The plan for a contact; undefined for one that this process cannot open, which stays as it is. */
+  function planIfOpen(contact: Contact, known: ReadonlyMap<string, number> | undefined): Work | undefined {
+    try {
+      return plan(contact, known);
+    } catch (error) {
+      if (error instanceof MissingKeyError) parts.onMissingKey?.(error.keyId);
+      else if (error instanceof BrokenSeal) parts.onBrokenSeal?.(contact.key);
+      else throw error;
+      return undefined;
+    }
+  }
+
   /** Contacts this process projects at the moment: two at once would do the same work and one of them in vain. */
   const busy = new Set<string>();
 
-  async function projectThese(keys: readonly Buffer[]): Promise<Buffer[]> {
+  async function projectThese(keys: readonly Buffer[]): Promise<{ more: Buffer[]; unopened: number }> {
     const found = [...(await contacts.find(keys, undefined, MOST_OVERFLOW)).values()].filter(isDue);
-    if (found.length === 0) return [];
+    if (found.length === 0) return { more: [], unopened: 0 };
     const pairs = found
       .filter((c) => c.pending.length > 0)
       .map((c) => ({ key: c.key, ids: c.pending.map(({ id }) => id) }));
     const known = await ledger.findIds(pairs);
-    let work = found.map((contact) => plan(contact, known.get(contact.key.toString('hex'))));
+    let work = found.flatMap((contact) => planIfOpen(contact, known.get(contact.key.toString('hex'))) ?? []);
+    const unopened = found.length - work.length;
     let raced = await ledger.insert(work.flatMap(({ fresh }) => fresh));
     const done = work.filter(({ contact }) => !raced.has(contact.key.toString('hex')));
     if (raced.size > 0) {
       // What another projector has moved, perhaps before it was killed, keeps its numbers; ours go on from there.
       const again = found.filter(({ key }) => raced.has(key.toString('hex')));
       const moved = await ledger.beyond(again);
-      work = again.map((contact) => {
+      work = again.flatMap((contact) => {
         const id = contact.key.toString('hex');
-        return plan(contact, new Map([...(known.get(id) ?? []), ...(moved.get(id) ?? [])]));
+        return planIfOpen(contact, new Map([...(known.get(id) ?? []), ...(moved.get(id) ?? [])])) ?? [];
       });
       raced = await ledger.insert(work.flatMap(({ fresh }) => fresh));
       done.push(...work.filter(({ contact }) => !raced.has(contact.key.toString('hex'))));
@@ -182,19 +212,25 @@ export function createProjector(parts: {
     }
     const marked = new Set(done.flatMap(({ projection }) => projection.marks.map(({ destination }) => destination)));
     if (marked.size > 0) parts.onMarked(marked);
-    return done.flatMap(({ contact }) => (contact.more ? [contact.key] : []));
+    return { more: done.flatMap(({ contact }) => (contact.more ? [contact.key] : [])), unopened };
   }
 
   return {
     /**
      * Projects the given contacts; one that has more pending than a round takes is projected until nothing is left. Those
-     * that somebody else changed meanwhile stay dirty and come again.
+     * that somebody else changed meanwhile stay dirty and come again. Returns how many this process could not open.
      */
-    async project(keys: readonly Buffer[]): Promise<void> {
+    async project(keys: readonly Buffer[]): Promise<number> {
+      let unopened = 0;
       const mine = keys.filter((key) => !busy.has(key.toString('hex')));
       for (const key of mine) busy.add(key.toString('hex'));
       try {
-        for (let left: readonly Buffer[] = mine; left.length > 0; ) left = await projectThese(left);
+        for (let left: readonly Buffer[] = mine; left.length > 0; ) {
+          const round = await projectThese(left);
+          left = round.more;
+          unopened += round.unopened;
+        }
+        return unopened;
       } finally {
         for (const key of mine) busy.delete(key.toString('hex'));
       }

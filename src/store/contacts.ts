@@ -194,10 +194,13 @@ export function createContacts(connection: Connection) {
       return (await this.find([key])).get(key.toString('hex'));
     },
 
-    /** Keys of contacts with pending events, oldest first. */
-    async dirtyKeys(limit: number, before = new Date()): Promise<Buffer[]> {
+    /** Keys of contacts with pending events, oldest first, after so many that were found impossible to project. */
+    async dirtyKeys(limit: number, before = new Date(), skip = 0): Promise<Buffer[]> {
       const rows = await contacts
-        .find({ dirty: { $lte: before } }, { projection: { _id: 1 }, sort: { dirty: 1 }, limit, promoteBuffers: true })
+        .find(
+          { dirty: { $lte: before } },
+          { projection: { _id: 1 }, sort: { dirty: 1 }, skip, limit, promoteBuffers: true },
+        )
         .toArray();
       return rows.map((row) => bytesOf(row._id));
     },

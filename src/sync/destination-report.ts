@@ -31,6 +31,8 @@ export function createDestinationReports(parts: {
   readonly states: DestinationStates;
   readonly reconciliations: Reconciliations;
   readonly configurations: Configurations;
+  /** Key ids that this process lacks: contacts sealed under them wait. */
+  readonly missingKeys: () => readonly number[];
   readonly clock: Clock;
   /** Wakes whoever tells the destination. */
   readonly wake: (destination: string) => void;
@@ -38,12 +40,20 @@ export function createDestinationReports(parts: {
   const { contacts, states, reconciliations, clock } = parts;
 
   async function report(bound: BoundDestination, evaluation: Evaluation | undefined): Promise<DestinationReport> {
-    const [state, waiting, reconciled] = await Promise.all([
+    const [stored, waiting, reconciled, backlog] = await Promise.all([
       states.get(bound.name),
       contacts.waiting(bound.name),
       reconciliations.get(bound.name),
+      contacts.backlog(),
     ]);
     const now = clock.now();
+    const missing = parts.missingKeys();
+    const lacking = {
+      kind: 'key_missing',
+      message: `this process lacks root ${missing.join(', ')}; what is sealed under it waits`,
+      at: now,
+    };
+    const state = missing.length > 0 ? { ...stored, lastError: lacking } : stored;
     const total = evaluation?.total ?? 0;
     const left = leftOf(evaluation) + waiting.backfill;
     return {
@@ -56,7 +66,7 @@ export function createDestinationReports(parts: {
           ? 'credentials_refused'
           : state.lastError
             ? 'failing'
-            : waiting.count === 0
+            : waiting.count + backlog.count === 0
               ? 'in_step'
               : (state.waitUntil ?? 0) > now
                 ? 'waiting'

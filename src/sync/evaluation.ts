@@ -40,12 +40,16 @@ export function createEvaluation(parts: {
 
   async function look(leads: () => boolean): Promise<void> {
     let left = await contacts.countOutdated(configuration);
+    let stuck = false;
     await configurations.progress(configuration, left);
-    while (left > 0 && !loop.isStopped() && leads()) {
+    while (left > 0 && !stuck && !loop.isStopped() && leads()) {
       for (let round = 0; round < ROUNDS && !loop.isStopped(); round++) {
         const keys = await contacts.outdated(configuration, ROUND);
-        if (keys.length > 0) await projector.project(keys);
-        left = Math.max(1, left - keys.length);
+        const unopened = keys.length > 0 ? await projector.project(keys) : 0;
+        left = Math.max(1, left - keys.length + unopened);
+        // Sealed under a key that this process lacks: another one goes on.
+        stuck = keys.length > 0 && unopened === keys.length;
+        if (stuck) break;
         if (keys.length < ROUND) {
           left = await contacts.countOutdated(configuration);
           break;

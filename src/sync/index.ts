@@ -41,6 +41,10 @@ export function createSync(parts: {
   readonly forget: (contact: Buffer) => Promise<void>;
   readonly onTold: (destination: string, seconds: readonly number[]) => void;
   readonly onFault: (destination: string, fault: string) => void;
+  /** Something is sealed under a root key that this process lacks. */
+  readonly onMissingKey: (keyId: number) => void;
+  /** Key ids that this process lacks. */
+  readonly missingKeys: () => readonly number[];
   readonly onFound: (destination: string, found: Readonly<Record<string, number>>) => void;
   readonly times?: Partial<WorkerTimes> | undefined;
   readonly settling?: number | undefined;
@@ -66,6 +70,7 @@ export function createSync(parts: {
     events: {
       onTold: (destination, _count, seconds) => parts.onTold(destination, seconds),
       onFault: parts.onFault,
+      onMissingKey: parts.onMissingKey,
       async onForeign(destination, binding, contact, entry) {
         await accept.accept({
           subject: { key: contact.key, type: contact.type },
@@ -144,6 +149,7 @@ export function createSync(parts: {
     states,
     reconciliations,
     configurations,
+    missingKeys: parts.missingKeys,
     clock,
     wake: parts.wake,
   });

@@ -51,8 +51,8 @@ export function createSweeper(parts: {
   async function wakeUp(): Promise<void> {
     for (;;) {
       const keys = await contacts.awake(clock.now(), ROUND);
-      if (keys.length > 0) await projector.project(keys);
-      if (keys.length < ROUND || loop.isStopped()) return;
+      const unopened = keys.length > 0 ? await projector.project(keys) : 0;
+      if (keys.length < ROUND || unopened === keys.length || loop.isStopped()) return;
     }
   }
 

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
-import { createSealer } from '../core/seal.js';
+import { createSealer, MissingKeyError } from '../core/seal.js';
 import { createEvery } from '../every.js';
 import type { Changes } from '../store/changes.js';
 import { type Leader, whileLeading } from '../store/leader.js';
@@ -127,6 +127,8 @@ export function createWebhooksOut(parts: {
       await post(one, last.number, body);
       return true;
     } catch (error) {
+      // No fault of the receiver: a process with the whole key ring delivers.
+      if (error instanceof MissingKeyError) throw error;
       await failed(one, error);
       return false;
     }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.js';
 import { fold } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
+import { MissingKeyError } from '../core/seal.js';
 import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import type { Contact, Contacts, Settlement } from '../store/contacts.js';
@@ -24,6 +25,8 @@ import { madeHere } from './whose-entry.js';
 
 /** Contacts prepared between two looks at what else is to be done. */
 const BREATH = 50;
+/** ms that a contact whose root key this process lacks is left to others. */
+const KEY_MISSING_MS = 2000;
 /** Contacts taken under one lease. */
 const MOST_LEASED = 1000;
 /** Batches that one of several lanes makes under one lease: fewer writes to the store for each. */
@@ -39,6 +42,8 @@ interface Turn {
 export interface WorkerEvents {
   readonly onTold: (destination: string, contacts: number, secondsSince: readonly number[]) => void;
   readonly onFault: (destination: string, fault: string) => void;
+  /** A contact's address is sealed under a root key that this process lacks: it stays pending. */
+  readonly onMissingKey: (keyId: number) => void;
   /** An entry at the provider that we did not make, found before a lift: an opt-out at `at` (ms). */
   readonly onForeign: (
     destination: string,
@@ -262,7 +267,15 @@ export function createSyncWorker(parts: {
     for (const [at, contact] of leased.entries()) {
       // Opening a thousand addresses at a stretch would keep whoever asks meanwhile waiting.
       if (at % BREATH === BREATH - 1) await new Promise((resolve) => setImmediate(resolve));
-      const task = prepare(name, bindings, contact);
+      let task: Task | undefined;
+      try {
+        task = prepare(name, bindings, contact);
+      } catch (error) {
+        if (!(error instanceof MissingKeyError)) throw error;
+        events.onMissingKey(error.keyId);
+        gone.push({ key: contact.key, mark: { release: true, due: now + KEY_MISSING_MS } });
+        continue;
+      }
       if (task) tasks.push(task);
       // Without an address there is nothing to tell: the contact is keyed only.
       else

@@ -10,6 +10,8 @@ export function createMetrics(parts: {
   readonly backlog: () => Promise<{ count: number; oldest?: number }>;
   /** Rights requests that are open, and those of them past their deadline. */
   readonly requests: () => Promise<{ open: number; late: number }>;
+  /** Root keys that this process lacks. */
+  readonly missingKeys: () => number;
   readonly now: () => number;
 }) {
   const registry = new Registry();
@@ -99,7 +101,19 @@ export function createMetrics(parts: {
     registers,
   });
 
+  const missingKeys = new Gauge({
+    name: 'hush_missing_keys',
+    help: 'Root keys that records are sealed under and that this process lacks',
+    registers,
+  });
+  const unopened = new Gauge({
+    name: 'hush_unopened_contacts',
+    help: 'Contacts that wait because this process lacks their root key',
+    registers,
+  });
+
   return {
+    unopened: (contacts: number) => unopened.set(contacts),
     acknowledged: (through: 'one_click' | 'api' | 'page', seconds: number) =>
       acknowledged.observe({ through }, seconds),
     told: (destination: string, seconds: readonly number[]) => {
@@ -119,6 +133,7 @@ export function createMetrics(parts: {
 
     /** Prometheus text format. What waits is counted now; a store that is away leaves those gauges as they were. */
     async text(): Promise<string> {
+      missingKeys.set(parts.missingKeys());
       await Promise.allSettled([
         ...parts.destinations.map(async (destination) => {
           const waiting = await parts.waiting(destination);

@@ -31,7 +31,7 @@ async function hotContact(email: string): Promise<{ contact: string; receipt: st
 }
 
 /** Runs `work` with `act` done right before its read number `nth` (from 0) of contacts or overflow. Whether it came to it. */
-async function interleaved(nth: number, act: () => Promise<void>, work: () => Promise<void>): Promise<boolean> {
+async function interleaved(nth: number, act: () => Promise<unknown>, work: () => Promise<unknown>): Promise<boolean> {
   let reads = 0;
   let acted = false;
   const collections = hush.hush.stores.contacts.models.map(({ collection }) => collection);

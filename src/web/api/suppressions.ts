@@ -89,6 +89,11 @@ export function suppressionRoutes(
         response.addTrailers({ 'Hush-Keyed-Only': String(keyedOnly) });
         response.end();
       } catch (error) {
+        // Nothing is sent yet: an answer that says why. Afterwards only a broken connection says that it is not whole.
+        if (!response.headersSent) {
+          response.removeHeader('Trailer');
+          throw error;
+        }
         response.destroy(error instanceof Error ? error : new Error('failed part-way'));
       }
       return undefined;

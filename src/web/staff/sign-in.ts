@@ -2,7 +2,7 @@ import { type Request, type Response, Router } from 'express';
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.js';
 import type { Keyring } from '../../core/keys.js';
-import { createSealer } from '../../core/seal.js';
+import { createSealer, MissingKeyError } from '../../core/seal.js';
 import type { AuditTrail } from '../../staff/audit-trail.js';
 import { ROLE_WORDS } from '../../staff/permissions.js';
 import { type RelyingParty, type SignInAttempt, SignInRefused } from './oidc.js';
@@ -57,7 +57,13 @@ export function signInRoutes(parts: {
       .map((pair) => pair.trim())
       .find((pair) => pair.startsWith(`${cookie}=`))
       ?.slice(cookie.length + 1);
-    const plain = text && sealer.open(Buffer.from(text, 'base64url'), CONTEXT);
+    let plain: Buffer | undefined;
+    try {
+      plain = text ? sealer.open(Buffer.from(text, 'base64url'), CONTEXT) : undefined;
+    } catch (error) {
+      // Whoever made the cookie up may have written any key id.
+      if (!(error instanceof MissingKeyError)) throw error;
+    }
     if (!plain) return undefined;
     const attempt = JSON.parse(plain.toString('utf8')) as SignInAttempt;
     return clock.now() - attempt.at <= ATTEMPT ? attempt : undefined;
