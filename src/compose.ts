@@ -63,6 +63,7 @@ import { problems } from './web/middleware/problem.js';
 import { staffUploads } from './web/multipart.js';
 import { accessPages } from './web/public/access.js';
 import { createActs } from './web/public/acts.js';
+import { misplacedOneClick } from './web/public/misplaced-one-click.js';
 import { createOneClick } from './web/public/one-click.js';
 import { createPages } from './web/public/pages.js';
 import { preferencePage } from './web/public/preference-page.js';
@@ -523,6 +524,14 @@ export async function compose(
     people: [
       staffUploads(),
       staff.router,
+      misplacedOneClick({
+        links,
+        clock,
+        optOut: (link, evidence) => acts.optOut(link, 'one_click', evidence),
+        evidenceOf,
+        onAcknowledged: (seconds) => metrics.acknowledged('one_click', seconds),
+        phone: catalog.group.phone,
+      }),
       publicRoutes({
         ...forPeople,
         accept,

@@ -122,6 +122,12 @@ describe('a link that came through mail', () => {
     expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
   });
 
+  test.each(SOME)('POST %s of a preference page with a one-click body is an opt-out', async (form) => {
+    const { contact, token } = await someone();
+    expect(await send('POST', target(form, 'p', token), ONE_CLICK)).toMatchObject({ status: 200 });
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
+  });
+
   test.each(FORMS)('GET %s shows its page, for every route, and changes nothing', async (form) => {
     const { contact, token } = await someone();
     for (const [route, action] of [

@@ -254,6 +254,9 @@ test('an agent asks, with a document; the person confirms; neither alone is enou
   expect(file).toMatchObject({ name: 'power.pdf', type: 'application/pdf' });
   const mail = (await mailsTo(hush, 'person@example.com')).at(-1);
   expect(mail).toContain('act for you');
+  // A mail program's one-click, to the wrong URL, confirms nothing.
+  expect((await send(`/rights/${tokenIn(mail)}`, { 'List-Unsubscribe': 'One-Click' })).status).toBe(404);
+  expect((await hush.hush.rights.records.get(record?.id ?? '')).confirmedAt).toBeUndefined();
   await send(`/rights/${tokenIn(mail)}`, { act: 'verify' });
   expect(await hush.hush.rights.records.get(record?.id ?? '')).toMatchObject({ state: 'verifying' });
   await hush.hush.rights.verification.authority(

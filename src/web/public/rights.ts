@@ -21,6 +21,7 @@ import { PERSON, TEXT_LIMIT } from '../../rights/records.js';
 import { referenceOf } from '../../rights/reference.js';
 import type { RequestRecord } from '../../store/requests.js';
 import { multipart, UPLOAD_LIMIT, uploadsOf } from '../multipart.js';
+import { isOneClickBody } from './misplaced-one-click.js';
 import type { Pages } from './pages.js';
 
 /** Order as people look for them: what stops comes first. */
@@ -283,6 +284,8 @@ export function rightsPages(parts: RightsPagesParts): Router {
     const { link, record } = asked;
     const { t } = pages.context(request);
     if (link.kind === 'verify') {
+      // A mail program's one-click says that somebody wants no mail, not that the request is theirs.
+      if (isOneClickBody(request.body)) return pages.missing(request, response);
       const verified = await rights.verification.byLink(link);
       if (!verified) {
         await parts.refuse(request);
