@@ -36,6 +36,8 @@ export interface MailLinks {
   readonly headers: {
     readonly 'List-Unsubscribe': string;
     readonly 'List-Unsubscribe-Post': string;
+    /** RFC 9477: where a mailbox provider sends complaints about this message. */
+    readonly 'CFBL-Address': string;
   };
 }
 
@@ -117,6 +119,7 @@ export function createLinks(parts: {
           // Each URL fits a line of 78: longer ones Python's and other libraries write as encoded words, which no program reads.
           'List-Unsubscribe': `<${oneClickUrl}>, <mailto:u+${short}@${inboundDomain}>`,
           'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click',
+          'CFBL-Address': `fbl+${short}@${inboundDomain}; report=arf`,
         },
       };
     },

@@ -3,7 +3,7 @@ import nodemailer from 'nodemailer';
 import { HushError } from '../../src/core/errors.js';
 import { type SmtpListener, startSmtpListener } from '../../src/inbound/smtp-listener.js';
 import { CERTIFICATE } from './certificate.js';
-import { bounce, original, written } from './letters.js';
+import { bounce, complaint, original, written } from './letters.js';
 import { DOMAIN, emailOf, type Inbound, openInbound } from './setting.js';
 
 let inbound: Inbound;
@@ -55,6 +55,13 @@ test('a mail program’s unsubscribe is durable when it is answered with 250', a
   const info = await send(written({ from: 'ann@customer.example', to: mailto }), mailto);
   expect(info.response).toMatch(/^250 2\.0\.0/);
   expect((await inbound.decide(emailOf('ann@customer.example'))).reason).toBe('opted_out');
+});
+
+test('a complaint to the CFBL-Address of a message is recorded', async () => {
+  const { headers } = inbound.sent('cora@customer.example');
+  const address = headers['CFBL-Address'].split(';')[0] ?? '';
+  await send(complaint({ returned: original('undisclosed-recipients:;') }), address);
+  expect((await inbound.decide(emailOf('cora@customer.example'))).reason).toBe('complained');
 });
 
 test('a bounce to a VERP address in another letter case is recorded', async () => {

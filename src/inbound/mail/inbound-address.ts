@@ -42,6 +42,7 @@ const TAGS: ReadonlyMap<string, InboundAddress['role']> = new Map([
   ['u', 'unsubscribe'],
   ['unsubscribe', 'unsubscribe'],
   ['bounce', 'returned'],
+  ['fbl', 'returned'],
 ]);
 /** `+` as we write it; `-` where a mail host has that for its subaddresses; a blank where a form decoded the `+`. */
 const TAGGED = /^([a-z]+)[+\- ](.*)$/is;
@@ -57,7 +58,7 @@ export interface ReturnPathRequest {
   readonly topic: string;
 }
 
-/** Reads and writes the addresses at which mail comes back: `u+TOKEN@` and `bounce+TOKEN@` the inbound domain. */
+/** Reads and writes the addresses at which mail comes back: `u+TOKEN@`, `bounce+TOKEN@` and `fbl+TOKEN@` the inbound domain. */
 export function createInboundAddresses(parts: { readonly keyring: Keyring; readonly catalog: Catalog }) {
   const { keyring, catalog } = parts;
   const domain = domainToASCII(catalog.group.inboundDomain);

@@ -4,7 +4,7 @@ import type { InboundAddresses, Proof } from './inbound-address.js';
 import type { OriginalMessage } from './returned.js';
 
 /** Headers of our own message that carry a token when we sent it. */
-const CARRIERS = ['list-unsubscribe', 'return-path', 'errors-to', 'x-envelope-from', 'x-return-path'];
+const CARRIERS = ['list-unsubscribe', 'return-path', 'errors-to', 'x-envelope-from', 'x-return-path', 'cfbl-address'];
 /** The path of a link. The host is not compared: the token's own seal says whether it is ours. */
 const LINK = /\/[up]\/+([^\s<>,"]{20,4096})/gi;
 /** Tokens looked at in one message: a forger may write thousands. */

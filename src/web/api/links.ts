@@ -8,7 +8,11 @@ import { linkSchema } from './schemas.js';
 const linksSchema = z.object({
   oneClickUrl: z.string(),
   preferencesUrl: z.string(),
-  headers: z.object({ 'List-Unsubscribe': z.string(), 'List-Unsubscribe-Post': z.string() }),
+  headers: z.object({
+    'List-Unsubscribe': z.string(),
+    'List-Unsubscribe-Post': z.string(),
+    'CFBL-Address': z.string(),
+  }),
 });
 
 export function linkRoutes(routes: ApiRoutes, parts: { readonly links: Links; readonly reader: RequestReader }): void {
@@ -35,7 +39,7 @@ export function linkRoutes(routes: ApiRoutes, parts: { readonly links: Links; re
     path: '/links',
     summary: 'Links and headers for one message or many',
     description:
-      'Send one object for one message, or {"links": […]} with up to 10,000. Put both headers into the message and have both covered by its DKIM signature (RFC 8058).',
+      'Send one object for one message, or {"links": […]} with up to 10,000. Put all three headers into the message and have them covered by its DKIM signature (RFC 8058, RFC 9477).',
     scope: 'links',
     body: z.union([z.strictObject({ links: z.array(linkSchema).min(1).max(10_000) }), linkSchema], {
       error: 'give contact, brand, channel and purpose, or {"links": […]}',

@@ -317,6 +317,41 @@ describe('a bounce', () => {
   });
 });
 
+/** RFC 9477: the report goes to the address that the message's `CFBL-Address` names. */
+describe('a complaint to the CFBL-Address of a message', () => {
+  const addressOf = (email: string) => inbound.sent(email).headers['CFBL-Address'].split(';')[0] ?? '';
+
+  test('is written as RFC 9477 wants it, for this domain', () => {
+    expect(inbound.sent(somebody()).headers['CFBL-Address']).toMatch(
+      new RegExp(`^fbl\\+[0-9a-z]{37}@${DOMAIN.replaceAll('.', '\\.')}; report=arf$`),
+    );
+  });
+
+  test.each<[string, (jane: string) => string | undefined, (jane: string) => string]>([
+    ['names the person', (jane) => jane, (jane) => original(jane)],
+    ['redacts the person', () => 'redacted@customer.example', () => original('redacted@customer.example')],
+    ['names nobody', () => undefined, () => original('undisclosed-recipients:;')],
+    ['names only the header', () => undefined, (jane) => `CFBL-Address: ${inbound.sent(jane).headers['CFBL-Address']}`],
+  ])('counts when it %s', async (_how, recipient, returned) => {
+    const jane = somebody();
+    const named = recipient(jane);
+    const raw = complaint({ ...(named ? { recipient: named } : {}), returned: returned(jane) });
+    const [found] = await receive(raw, [addressOf(jane).toUpperCase()]);
+    expect(found).toMatchObject({ kind: 'complaint', outcome: 'recorded' });
+    expect((await inbound.decide(emailOf(jane))).reason).toBe('complained');
+  });
+
+  test('counts for nobody else, and not with a forged token', async () => {
+    const [jane, victim] = [somebody(), somebody()];
+    const [other] = await receive(complaint({ recipient: victim, returned: original(victim) }), [addressOf(jane)]);
+    expect(other).toMatchObject({ outcome: 'review' });
+    const forged = addressOf(victim).replace(/^fbl\+(.)/, (_all, first) => `fbl+${first === '0' ? '1' : '0'}`);
+    const [none] = await receive(complaint({ recipient: victim, returned: original(victim) }), [forged]);
+    expect(none).toMatchObject({ outcome: 'review' });
+    expect((await inbound.decide(emailOf(victim))).allowed).toBe(true);
+  });
+});
+
 describe('a complaint', () => {
   test('with our token ends marketing by mail', async () => {
     const jane = somebody();
