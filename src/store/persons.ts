@@ -132,6 +132,8 @@ export function createPersons(connection: Connection) {
 
     /** Adds members. Whoever reads the person's events after this misses none that was appended without these members. */
     async addMembers(person: string, members: readonly Member[]): Promise<Person> {
+      // A document of former times may be so full that nothing more goes in.
+      await moveEmbedded(person);
       const row = await persons.findOneAndUpdate(
         id(person),
         { $addToSet: { members: { $each: members.map(({ key, type }) => ({ key: binary(key), type })) } } } as never,
@@ -183,6 +185,7 @@ export function createPersons(connection: Connection) {
     },
 
     async merge(from: string, into: string): Promise<Person | undefined> {
+      await moveEmbedded(from);
       const row = await persons.findOneAndUpdate(
         id(from),
         { $set: { mergedInto: into } },

@@ -115,8 +115,11 @@ describe('a person of a former version, whose events are in its own document', (
     await until(async () => (await documents()).length <= 33);
   });
 
-  test('gives its denials to who joins', async () => {
-    await fill([stored(1)]);
+  test.each([
+    ['', 1, ''],
+    ['when its document is full', 1000, 'x'.repeat(16_000)],
+  ])('gives its denials to who joins %s', async (_name, count, filler) => {
+    await fill(Array.from({ length: count }, (_, n) => stored(n, { filler })));
     const late = `former-late${round}@example.com`;
     await join(names[0] ?? '', late);
     expect(await isAllowed(late)).toBe(false);
