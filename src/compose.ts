@@ -7,6 +7,7 @@ import { configurationHash, readCatalog } from './config/catalog.js';
 import type { Environment } from './config/environment.js';
 import { readPolicy } from './config/policy.js';
 import { fingerprintsOf } from './config/secrets.js';
+import { createAliasGroups } from './core/alias-group.js';
 import { createClock } from './core/clock.js';
 import { contactKeyText } from './core/keys.js';
 import { createEvery } from './every.js';
@@ -141,6 +142,7 @@ export async function compose(
   });
 
   const privateParts = createPrivateParts(keyring);
+  const aliasGroupOf = createAliasGroups(keyring, policy.mailboxes);
   const marking = createMarking({ destinations, policy });
   const projector = createProjector({
     contacts,
@@ -148,6 +150,7 @@ export async function compose(
     privateParts,
     policy,
     configuration,
+    aliasGroupOf,
     clock,
     marking,
     onMarked: (names) => {
@@ -176,11 +179,20 @@ export async function compose(
     writerIds,
     keyring,
     privateParts,
+    aliasGroupOf,
     clock,
     onAppended: projection.poke,
     journal: journal?.write,
   });
-  const questions = createQuestions({ contacts, ledger, catalog, policy, clock, onDecision: metrics.decided });
+  const questions = createQuestions({
+    contacts,
+    ledger,
+    catalog,
+    policy,
+    aliasGroupOf,
+    clock,
+    onDecision: metrics.decided,
+  });
   const links = createLinks({ keyring, catalog, publicUrl: publicUrlNow });
   const bindings = destinations.flatMap(({ name, bindings: list, destination }) =>
     list.map((binding) => ({

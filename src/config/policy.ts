@@ -26,6 +26,23 @@ function shortest(time: { readonly days?: number | undefined; readonly months?: 
 
 const hour = z.number().int().min(0).max(24);
 
+const mailDomain = z
+  .string()
+  .regex(
+    /^(\*|[a-z0-9-]+(\.[a-z0-9-]+)+)$/,
+    "write a mail domain in lower case, its punycode where it has one, or '*'",
+  );
+const mailbox = z
+  .strictObject({
+    domains: z.array(mailDomain).min(1),
+    dots: z.literal('ignored').optional(),
+    tags: z.string().min(1).max(3).optional(),
+  })
+  .refine(({ domains }) => domains.length === 1 || !domains.includes('*'), {
+    path: ['domains'],
+    message: "'*' is every domain, each for itself: let it stand alone",
+  });
+
 const policySchema = z.strictObject({
   defaultJurisdiction: jurisdiction,
   consent: z.array(
@@ -46,6 +63,8 @@ const policySchema = z.strictObject({
   ),
   registryRelationship: months,
   softBounces: z.strictObject({ count: z.number().int().min(1), days: z.number().int().min(1) }),
+  // Without a word of the operator's: what Gmail does. https://support.google.com/mail/answer/7436150
+  mailboxes: z.array(mailbox).default([{ domains: ['gmail.com', 'googlemail.com'], dots: 'ignored' }]),
   requests: z
     .array(
       z

@@ -2,6 +2,7 @@ import { domainToASCII, domainToUnicode } from 'node:url';
 import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import { numberOfScheme } from './contact-scheme.js';
 import { HushError } from './errors.js';
+import { knownNumber } from './phone-spellings.js';
 
 export const CONTACT_TYPES = ['email', 'phone', 'postal', 'id'] as const;
 export type ContactType = (typeof CONTACT_TYPES)[number];
@@ -145,13 +146,15 @@ function normalisePhone(text: string, defaultCountry: string): ContactPoint {
   }
   if (!/^[+(]?[\d\s().\-/\u2010-\u2015]+$/.test(digits)) return refuse('phone', 'this is not a phone number');
   const country: CountryCode = isSupportedCountry(defaultCountry) ? defaultCountry : 'US';
-  const parsed = parsePhoneNumberFromString(digits.replace(/^\s*00/, '+'), country);
+  const number = parsePhoneNumberFromString(digits.replace(/^\s*00/, '+'), country)?.number ?? '';
+  const normalised = knownNumber(number);
+  const parsed = parsePhoneNumberFromString(normalised);
   if (!parsed?.isPossible()) return refuse('phone', 'this is not a whole phone number');
   const found = parsed.country ?? (parsed.countryCallingCode === '1' ? 'US' : undefined);
   return {
     type: 'phone',
-    normalised: parsed.number,
-    given: parsed.number,
+    normalised,
+    given: number,
     ...(found === undefined ? {} : { country: found }),
   };
 }

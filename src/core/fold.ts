@@ -214,12 +214,8 @@ function keepUndominated(kept: readonly Atom[], added: Atom): { atoms: Atom[]; r
   return { atoms, replacedBy };
 }
 
-/**
- * State after further events. Pure, independent of the order of arrival and of duplicates; its size is bounded by the
- * number of different scopes and sources, not by the number of events.
- */
-export function fold(state: State, events: readonly ContactEvent[]): State {
-  if (events.length === 0) return state;
+function addAtoms(state: State, added: readonly Atom[]): State {
+  if (added.length === 0) return state;
   const groups = new Map<string, Atom[]>();
   for (const atom of state.atoms) {
     const key = atomKey(atom);
@@ -228,16 +224,28 @@ export function fold(state: State, events: readonly ContactEvent[]): State {
     else groups.set(key, [atom]);
   }
   let horizon = state.horizon;
-  for (const event of events) {
-    for (const atom of atomsOf(event)) {
-      const key = atomKey(atom);
-      const { atoms, replacedBy } = keepUndominated(groups.get(key) ?? [], atom);
-      groups.set(key, atoms);
-      if (replacedBy > horizon) horizon = replacedBy;
-    }
+  for (const atom of added) {
+    const key = atomKey(atom);
+    const { atoms, replacedBy } = keepUndominated(groups.get(key) ?? [], atom);
+    groups.set(key, atoms);
+    if (replacedBy > horizon) horizon = replacedBy;
   }
   const atoms = [...groups.keys()].sort().flatMap((key) => [...(groups.get(key) ?? [])].sort(compareAtoms));
   return { atoms, horizon };
+}
+
+/**
+ * State after further events. Pure, independent of the order of arrival and of duplicates; its size is bounded by the
+ * number of different scopes and sources, not by the number of events.
+ */
+export function fold(state: State, events: readonly ContactEvent[]): State {
+  return addAtoms(state, events.flatMap(atomsOf));
+}
+
+/** State of a contact that shares with another one: the other's denials, or all that is known of it. */
+export function joinStates(own: State, other: State, what: 'denials' | 'all'): State {
+  const horizon = Math.max(own.horizon, other.horizon);
+  return addAtoms({ ...own, horizon }, what === 'all' ? other.atoms : other.atoms.filter(({ t }) => t === 'denial'));
 }
 
 /**

@@ -23,6 +23,16 @@ export interface CallingHours extends Hours {
   readonly jurisdictions: readonly string[];
 }
 
+/** Spellings of one mailbox at some domains: they share their denials. */
+export interface MailboxRule {
+  /** Names of one and the same mail domain; `*` is any, each for itself. */
+  readonly domains: readonly string[];
+  /** `ignored` where dots before the @ make no difference. */
+  readonly dots?: 'ignored';
+  /** What begins a tag, such as `+`: it and what follows make no difference. */
+  readonly tags?: string;
+}
+
 /** How long a request of a kind may take. */
 export interface RequestClock {
   readonly jurisdictions: readonly string[];
@@ -47,6 +57,8 @@ export interface Policy {
   readonly registryRelationship: ImpliedMonths;
   /** Soft bounces turn hard after so many within so many days. */
   readonly softBounces: { readonly count: number; readonly days: number };
+  /** Which spellings of a mailbox share denials; all that name a domain apply. */
+  readonly mailboxes: readonly MailboxRule[];
   readonly requests: readonly RequestClock[];
   /** Calendar months for which the record of a request is kept after it was closed. */
   readonly requestRecordMonths: number;

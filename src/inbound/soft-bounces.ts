@@ -32,10 +32,8 @@ export function createSoftBounces(parts: {
       const { count, days } = policy.softBounces;
       const key = subjectKey(keyring, subject);
       const now = clock.now();
-      const present = await questions.present(key);
-      const reach = (present?.state.atoms ?? []).flatMap((atom) =>
-        atom.t === 'reach' && atom.channel === 'email' ? [atom] : [],
-      );
+      const { state } = await questions.present({ key });
+      const reach = state.atoms.flatMap((atom) => (atom.t === 'reach' && atom.channel === 'email' ? [atom] : []));
       const last = reach.reduce<(typeof reach)[number] | undefined>(
         (latest, atom) => (latest === undefined || atom.at > latest.at ? atom : latest),
         undefined,

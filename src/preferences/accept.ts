@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AliasGroupOf } from '../core/alias-group.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint, ContactType } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
@@ -65,6 +66,7 @@ export function createAccept(parts: {
   readonly writerIds: WriterIds;
   readonly keyring: Keyring;
   readonly privateParts: PrivateParts;
+  readonly aliasGroupOf: AliasGroupOf;
   readonly clock: Clock;
   /** Told of every contact that has something to project. */
   readonly onAppended: (key: Buffer) => void;
@@ -153,11 +155,18 @@ export function createAccept(parts: {
     };
   }
 
-  function appendFor(subject: Subject, key: Buffer, event: StoredEvent): Append {
-    return 'point' in subject
-      ? { key, type: subject.point.type, event, ...(subject.point.country ? { country: subject.point.country } : {}) }
-      : { key, type: subject.type, event };
+  /** What a contact that is new is stored with. */
+  function contactOf(subject: Subject, key: Buffer): Omit<Append, 'event'> {
+    if (!('point' in subject)) return { key, type: subject.type };
+    const { type, country } = subject.point;
+    const aliasGroup = parts.aliasGroupOf(subject.point)?.id;
+    return { key, type, ...(country ? { country } : {}), ...(aliasGroup ? { aliasGroup } : {}) };
   }
+
+  const appendFor = (subject: Subject, key: Buffer, event: StoredEvent): Append => ({
+    ...contactOf(subject, key),
+    event,
+  });
 
   /** Copies a person's event to one of its contacts, under an id that a repeat has again. */
   async function copyTo(person: string, member: { key: Buffer; type: string }, event: StoredEvent): Promise<void> {
@@ -185,12 +194,9 @@ export function createAccept(parts: {
     const contact = (await contacts.find([key], { person: 1 })).get(key.toString('hex'));
     if (contact?.person) return contact.person;
     const person = newPerson(key);
-    const type = 'point' in subject ? subject.point.type : subject.type;
-    await persons.addMembers(person, [{ key, type }]);
-    const mine = await contacts.setPerson(
-      { key, type, ...('point' in subject && subject.point.country ? { country: subject.point.country } : {}) },
-      person,
-    );
+    const fresh = contactOf(subject, key);
+    await persons.addMembers(person, [{ key, type: fresh.type }]);
+    const mine = await contacts.setPerson(fresh, person);
     return mine ? person : personOf(subject, key);
   }
 

@@ -1,15 +1,26 @@
+import type { AliasGroup, AliasGroupOf } from '../core/alias-group.js';
 import type { Clock } from '../core/clock.js';
+import { normaliseContact } from '../core/contact-point.js';
 import { nextChange } from '../core/decide.js';
+import { HushError } from '../core/errors.js';
 import { fold, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import { EVERYTHING, type Scope, scopeText, wholeScope } from '../core/scope.js';
 import { MissingKeyError } from '../core/seal.js';
-import type { Contact, Contacts, NewMark, Projection, StoredEvent } from '../store/contacts.js';
+import {
+  type Contact,
+  type Contacts,
+  type NewMark,
+  type Projection,
+  type StoredEvent,
+  stateOf,
+} from '../store/contacts.js';
 import type { Ledger, LedgerEntry } from '../store/ledger.js';
+import { addressOf } from './contact-address.js';
 import { inOrderOfRecording, privateIntake } from './erasure-gate.js';
 import type { PrivateParts } from './private-part.js';
 
-/** Which marks a contact has to carry when its state is `state` at `now`. Given by the sync part. */
+/** Which marks a contact has to carry when its own state is `state` at `now`. Given by the sync part. */
 export type Marking = (
   contact: Contact,
   state: State,
@@ -42,6 +53,16 @@ function changedScopes(events: readonly StoredEvent[]): Scope[] {
   return scopes.size === 0 || scopes.size > MANY_SCOPES ? [EVERYTHING] : [...scopes.values()];
 }
 
+const STATE = { state: 1, pending: 1, overflow: 1, country: 1, type: 1 } as const;
+
+/** Keys of the other spellings of these contacts, without those that are being projected anyway. */
+function othersOf(work: readonly Work[], projected: readonly Contact[]): Buffer[] {
+  const others = work.flatMap(({ contact }) => (contact.others ?? []).map(({ key }) => key));
+  const keys = new Map(others.map((key) => [key.toString('hex'), key]));
+  for (const { key } of projected) keys.delete(key.toString('hex'));
+  return [...keys.values()];
+}
+
 /**
  * The projector: moves pending events into the ledger and folds them into the snapshot. It may crash anywhere and run
  * twice: (1) read, (2) number and insert into the ledger, (3) one update conditional on the revision read.
@@ -52,6 +73,7 @@ export function createProjector(parts: {
   readonly privateParts: PrivateParts;
   readonly policy: Policy;
   readonly configuration: string;
+  readonly aliasGroupOf: AliasGroupOf;
   readonly clock: Clock;
   readonly marking: Marking;
   /** Told of destinations that have new marks, and of entries that are new in the ledger. */
@@ -91,7 +113,7 @@ export function createProjector(parts: {
 
   /** False for a contact that another projector, or the sweep, has projected already: once more would be no change. */
   function isDue(contact: Contact): boolean {
-    return contact.pending.length > 0 || contact.overflow > 0 || isOutdated(contact);
+    return contact.pending.length > 0 || contact.overflow > 0 || contact.touched || isOutdated(contact);
   }
 
   function plan(contact: Contact, known: ReadonlyMap<string, number> | undefined): Work {
@@ -142,7 +164,7 @@ export function createProjector(parts: {
     const hasAddress = address !== undefined || contact.address !== undefined;
     const since = Math.min(now, ...events.map((event) => event.recorded / 1024));
     const marks = marking(contact, state, contact.rev + 1, now, since, hasAddress);
-    const wakeAt = nextChange(state, now, policy);
+    const wakeAt = nextChange(stateOf({ state, pending: [] }, contact.others), now, policy);
     return {
       contact,
       entries,
@@ -158,7 +180,7 @@ export function createProjector(parts: {
         marks,
         keyedOnly: !hasAddress,
         erasing: erasing && (contact.dataKey ?? wrapped) !== undefined,
-        changed: events.length > 0 || isOutdated(contact),
+        changed: events.length > 0 || contact.touched || isOutdated(contact),
         configuration,
         ...(wakeAt === undefined ? {} : { wakeAt }),
         ...(wrapped ? { dataKey: wrapped } : {}),
@@ -179,18 +201,65 @@ export function createProjector(parts: {
     }
   }
 
+  /**
+   * The group a contact belongs to under this configuration. What was appended with its address has it already; a contact
+   * from before the policy said so is put into it when it is evaluated again.
+   */
+  function groupOf(contact: Contact): AliasGroup | undefined {
+    const { type, given } = addressOf(privateParts, contact) ?? { type: contact.type, given: '' };
+    if (type !== 'email' && type !== 'phone') return undefined;
+    try {
+      return parts.aliasGroupOf(normaliseContact(type === 'email' ? { email: given } : { phone: given }));
+    } catch (error) {
+      // Sealed under the rules of another day.
+      if (error instanceof HushError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Contacts put into the groups of this configuration, with the others there. Written first: two that move at once see each other. */
+  async function regrouped(found: readonly Contact[]): Promise<{ contacts: Contact[]; moved: ReadonlySet<string> }> {
+    const closed = new Set<Contact>();
+    const moves = found.flatMap((contact) => {
+      if (contact.configuration === configuration || contact.address === undefined) return [];
+      try {
+        const group = groupOf(contact);
+        return group?.id === contact.aliasGroup ? [] : [{ key: contact.key, aliasGroup: group?.id, group }];
+      } catch (error) {
+        if (!(error instanceof MissingKeyError)) throw error;
+        // A process with the key evaluates it.
+        parts.onMissingKey?.(error.keyId);
+        closed.add(contact);
+        return [];
+      }
+    });
+    const open = found.filter((contact) => !closed.has(contact));
+    if (moves.length === 0) return { contacts: open, moved: new Set() };
+    await contacts.setAliasGroups(moves);
+    const shared = await contacts.findShared(moves, { aliasGroup: 1, ...STATE });
+    return {
+      moved: new Set(moves.map(({ key }) => key.toString('hex'))),
+      contacts: open.map((contact) => {
+        const id = contact.key.toString('hex');
+        const others = shared.get(id)?.others;
+        return others ? { ...contact, others } : contact;
+      }),
+    };
+  }
+
   /** Contacts this process projects at the moment: two at once would do the same work and one of them in vain. */
   const busy = new Set<string>();
 
   async function projectThese(keys: readonly Buffer[]): Promise<{ more: Buffer[]; unopened: number }> {
-    const found = [...(await contacts.find(keys, undefined, MOST_OVERFLOW)).values()].filter(isDue);
-    if (found.length === 0) return { more: [], unopened: 0 };
+    const read = [...(await contacts.find(keys, undefined, MOST_OVERFLOW)).values()].filter(isDue);
+    if (read.length === 0) return { more: [], unopened: 0 };
+    const { contacts: found, moved } = await regrouped(read);
     const pairs = found
       .filter((c) => c.pending.length > 0)
       .map((c) => ({ key: c.key, ids: c.pending.map(({ id }) => id) }));
     const known = await ledger.findIds(pairs);
     let work = found.flatMap((contact) => planIfOpen(contact, known.get(contact.key.toString('hex'))) ?? []);
-    const unopened = found.length - work.length;
+    const unopened = read.length - work.length;
     let raced = await ledger.insert(work.flatMap(({ fresh }) => fresh));
     const done = work.filter(({ contact }) => !raced.has(contact.key.toString('hex')));
     if (raced.size > 0) {
@@ -204,6 +273,12 @@ export function createProjector(parts: {
       raced = await ledger.insert(work.flatMap(({ fresh }) => fresh));
       done.push(...work.filter(({ contact }) => !raced.has(contact.key.toString('hex'))));
     }
+    // Before what they are touched for is no more pending: a crash in between leaves them touched twice, never not at all.
+    const touched = othersOf(
+      done.filter(({ contact, entries }) => entries.length > 0 || moved.has(contact.key.toString('hex'))),
+      read,
+    );
+    await contacts.touch(touched);
     if (done.length > 0) await contacts.project(done.map(({ projection }) => projection));
     const oldest = Math.min(...done.flatMap(({ entries }) => entries.map(({ event }) => event.recorded / 1024)));
     if (Number.isFinite(oldest)) parts.onProjected?.(done.length, Math.max(0, clock.now() - oldest));
@@ -212,7 +287,8 @@ export function createProjector(parts: {
     }
     const marked = new Set(done.flatMap(({ projection }) => projection.marks.map(({ destination }) => destination)));
     if (marked.size > 0) parts.onMarked(marked);
-    return { more: done.flatMap(({ contact }) => (contact.more ? [contact.key] : [])), unopened };
+    const more = done.flatMap(({ contact }) => (contact.more ? [contact.key] : []));
+    return { more: [...more, ...touched], unopened };
   }
 
   return {

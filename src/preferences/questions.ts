@@ -1,11 +1,14 @@
+import type { AliasGroupOf } from '../core/alias-group.js';
 import { type Catalog, topicsOf } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
 import { type Decision, decide, exceptTopics, type Question } from '../core/decide.js';
-import { EMPTY_STATE, fold, foldAsOf, presentAt, type State } from '../core/fold.js';
+import { DENIAL_TYPES } from '../core/event.js';
+import { foldAsOf, presentAt, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import { inTime, MANY_WITHIN, unavailable } from '../store/connect.js';
-import type { Contact, Contacts } from '../store/contacts.js';
+import type { Shared } from '../store/contact-aliases.js';
+import { type Contact, type Contacts, type StoredEvent, sharedWith, stateOf } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
 
 /** A contact in question: its key, and the address where it was given. */
@@ -21,7 +24,10 @@ export interface Answer extends Decision {
 /** A question as it is put: without `at` it is about the present. */
 export type Asking = Omit<Question, 'at'> & { readonly at?: number | undefined };
 
-const DECIDING = { state: 1, pending: 1, overflow: 1, country: 1, type: 1 } as const;
+const DECIDING = { state: 1, pending: 1, overflow: 1, country: 1, type: 1, aliasGroup: 1 } as const;
+const DENIALS: ReadonlySet<string> = new Set(DENIAL_TYPES);
+
+const NOBODY: Shared = { others: [] };
 
 /** Answers questions from the store: what is pending is folded over the snapshot, so an acknowledged event counts at once. */
 export function createQuestions(parts: {
@@ -29,6 +35,7 @@ export function createQuestions(parts: {
   readonly ledger: Ledger;
   readonly catalog: Catalog;
   readonly policy: Policy;
+  readonly aliasGroupOf: AliasGroupOf;
   readonly clock: Clock;
   readonly onDecision?: (decision: Decision) => void;
 }) {
@@ -38,14 +45,23 @@ export function createQuestions(parts: {
    * The state a question at `at` (ms) needs, and when it is asked: the present one knows all that was accepted; before its
    * horizon it is the ledger folded up to then.
    */
-  async function seenAt(contact: Contact | undefined, at: number | undefined): Promise<{ state: State; at: number }> {
-    if (!contact) return { state: EMPTY_STATE, at: at ?? clock.now() };
-    const state = fold(contact.state, contact.pending);
+  async function seenAt({ contact, others }: Shared, at: number | undefined): Promise<{ state: State; at: number }> {
+    const state = stateOf(contact, others);
     if (at === undefined) return { state, at: presentAt(state, clock.now()) };
     if (at >= state.horizon) return { state, at };
-    const history = (await ledger.ofContact(contact.key)).map(({ event }) => event);
-    return { state: foldAsOf([...history, ...contact.pending], at), at };
+    const [own = [], ...theirs] = await Promise.all([contact, ...others].map((one) => one && historyOf(one)));
+    const shared = theirs.flatMap((events = [], index) => {
+      const other = others[index];
+      return other && sharedWith(other) === 'all' ? events : events.filter(({ type }) => DENIALS.has(type));
+    });
+    return { state: foldAsOf([...own, ...shared], at), at };
   }
+
+  async function historyOf(contact: Contact): Promise<StoredEvent[]> {
+    return [...(await ledger.ofContact(contact.key)).map(({ event }) => event), ...contact.pending];
+  }
+
+  const groupOf = ({ key, point }: Asked) => ({ key, group: point && parts.aliasGroupOf(point) });
 
   function answerFrom(state: State, question: Question, country: string | undefined): Answer {
     const context = { policy, ...(country ? { country } : {}) };
@@ -62,21 +78,17 @@ export function createQuestions(parts: {
    * by it. Throws HushError `unavailable`: never "unknown, so allowed".
    */
   async function answers(asked: readonly Asked[], question: Asking): Promise<(Answer | undefined)[]> {
-    let found: Map<string, Contact>;
     try {
-      found = await inTime(
-        contacts.find(
-          asked.map(({ key }) => key),
-          DECIDING,
-        ),
+      const found = await inTime(
+        contacts.findShared(asked.map(groupOf), DECIDING),
         asked.length > 100 ? MANY_WITHIN : undefined,
       );
       return await Promise.all(
         asked.map(async ({ key, point }) => {
-          const contact = found.get(key.toString('hex'));
-          if (!contact && !point) return undefined;
-          const { state, at } = await seenAt(contact, question.at);
-          return answerFrom(state, { ...question, at }, contact?.country ?? point?.country);
+          const shared = found.get(key.toString('hex')) ?? NOBODY;
+          if (!shared.contact && !point) return undefined;
+          const { state, at } = await seenAt(shared, question.at);
+          return answerFrom(state, { ...question, at }, shared.contact?.country ?? point?.country);
         }),
       );
     } catch (error) {
@@ -86,11 +98,12 @@ export function createQuestions(parts: {
 
   return {
     answers,
-    /** A contact with its present state, or undefined when nobody has heard of it. */
-    async present(key: Buffer): Promise<{ contact: Contact; state: State } | undefined> {
+    /** The present state, with the contact where somebody has heard of it: another spelling may have been denied. */
+    async present(asked: Asked): Promise<{ contact?: Contact; state: State }> {
       try {
-        const contact = await inTime(contacts.get(key));
-        return contact && { contact, state: fold(contact.state, contact.pending) };
+        const found = await inTime(contacts.findShared([groupOf(asked)]));
+        const { contact, others } = found.get(asked.key.toString('hex')) ?? NOBODY;
+        return { ...(contact ? { contact: { ...contact, others } } : {}), state: stateOf(contact, others) };
       } catch (error) {
         throw unavailable(error);
       }

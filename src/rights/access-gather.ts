@@ -1,6 +1,5 @@
 import { type AccessSystem, type Catalog, say, topicById } from '../core/catalog.js';
 import { type Clock, recordedAt } from '../core/clock.js';
-import { fold } from '../core/fold.js';
 import { contactKeyText } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import { type Scope, wholeScope } from '../core/scope.js';
@@ -8,7 +7,7 @@ import { addressOf, evidenceOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import { matrixOf } from '../staff/matrix.js';
 import type { TrailStore } from '../store/audit-trail.js';
-import type { Contact, Contacts, StoredEvent } from '../store/contacts.js';
+import { type Contact, type Contacts, type StoredEvent, stateOf } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
 
 export const SECTIONS = [
@@ -83,7 +82,7 @@ export function createGather(parts: {
   }
 
   function contactRow(contact: Contact): Record<string, unknown> {
-    const { atoms } = fold(contact.state, contact.pending);
+    const { atoms } = stateOf(contact);
     const facts = atoms.filter((atom) => atom.t === 'fact').sort((a, b) => a.at - b.at);
     const address = addressOf(privateParts, contact);
     return {
@@ -111,7 +110,7 @@ export function createGather(parts: {
   }
 
   function* permissionRows(contact: Contact): Generator<Record<string, unknown>> {
-    const state = fold(contact.state, contact.pending);
+    const state = stateOf(contact);
     for (const group of matrixOf({ catalog, policy, state, country: contact.country, now: clock.now() })) {
       for (const table of group.tables) {
         for (const { purpose, cells } of table.rows) {

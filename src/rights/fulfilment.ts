@@ -3,13 +3,13 @@ import type { ContactPoint } from '../core/contact-point.js';
 import { factsAt, restrictedSince, standingDenials } from '../core/decide.js';
 import { HushError } from '../core/errors.js';
 import type { Relationship } from '../core/event.js';
-import { fold, presentAt } from '../core/fold.js';
+import { presentAt } from '../core/fold.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import { after, type RequestKind, type ReviewOutcome } from '../core/request.js';
 import { scopeText } from '../core/scope.js';
 import type { Accept, Draft } from '../preferences/accept.js';
 import { unavailable } from '../store/connect.js';
-import type { Contacts } from '../store/contacts.js';
+import { type Contacts, stateOf } from '../store/contacts.js';
 import type { RequestRecord } from '../store/requests.js';
 import type { AccessPackages, Delivery } from './access-port.js';
 import type { Effects } from './effects.js';
@@ -85,7 +85,7 @@ export function createFulfilment(parts: {
   async function carry(record: RequestRecord, by: By, old: Buffer, point: ContactPoint): Promise<readonly string[]> {
     const contact = (await contacts.find([old])).get(old.toString('hex'));
     if (!contact) return [];
-    const state = fold(contact.state, contact.pending);
+    const state = stateOf(contact);
     const now = presentAt(state, clock.now());
     const { minor, relationship, jurisdiction, timeZone } = factsAt(state, now);
     const restricted = restrictedSince(state, now);

@@ -5,13 +5,12 @@ import { brandById, type Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint, ContactType } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
-import { fold } from '../core/fold.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import type { RequestKind, RequestWay } from '../core/request.js';
 import { deadlinesOf } from '../core/request-clock.js';
 import { isDuplicate, unavailable } from '../store/connect.js';
-import type { Contacts } from '../store/contacts.js';
+import { type Contacts, stateOf } from '../store/contacts.js';
 import type { OutboxStore } from '../store/outbox.js';
 import type { RequestRecord, RequestStore } from '../store/requests.js';
 import { deniesOnReceipt, type Effects, isDoneOnReceipt } from './effects.js';
@@ -86,7 +85,7 @@ export function createIntake(parts: {
   async function jurisdictionOf(keys: readonly Buffer[], request: NewRequest, receivedAt: number): Promise<string> {
     const known = await contacts.find(keys);
     const facts = [...known.values()].flatMap((contact) => {
-      const atoms = fold(contact.state, contact.pending).atoms;
+      const atoms = stateOf(contact).atoms;
       return atoms.flatMap((atom) =>
         atom.t === 'fact' && 'jurisdiction' in atom.fact ? [atom.fact.jurisdiction] : [],
       );

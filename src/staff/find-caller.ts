@@ -1,3 +1,4 @@
+import type { AliasGroupOf } from '../core/alias-group.js';
 import type { Catalog } from '../core/catalog.js';
 import {
   type ContactInput,
@@ -26,6 +27,8 @@ export interface Caller {
   readonly masked: string;
   readonly known: boolean;
   readonly contact?: Contact;
+  /** Other spellings of a mailbox that is not known under this one: what they said no to holds for it. */
+  readonly others?: readonly Contact[];
 }
 
 /** Contacts of one person that one look may show at once. */
@@ -39,6 +42,7 @@ export function createFindCaller(parts: {
   readonly privateParts: PrivateParts;
   readonly keyring: Keyring;
   readonly catalog: Catalog;
+  readonly aliasGroupOf: AliasGroupOf;
   /** A bare number is tried as `system:number` too. */
   readonly customerSystem: string;
 }) {
@@ -101,13 +105,18 @@ export function createFindCaller(parts: {
         }
         const points = pointsFrom(text);
         if (points.length === 0) return (await byName(text)) ?? [];
-        const keys = points.map((point) => contactKeyBytes(keyring, point));
-        const found = await contacts.find(keys);
-        const all = points.map((point, at): Caller => {
-          const own = keys[at] ?? Buffer.alloc(0);
-          const contact = found.get(own.toString('hex'));
-          if (contact) return callerFrom(contact, point);
-          return { key: own, type: point.type, subject: { point }, masked: maskContact(point), known: false };
+        const asked = points.map((point) => ({
+          point,
+          key: contactKeyBytes(keyring, point),
+          group: parts.aliasGroupOf(point),
+        }));
+        const found = await contacts.findShared(asked);
+        const all = asked.map(({ point, key: own }): Caller => {
+          const { contact, others = [] } = found.get(own.toString('hex')) ?? {};
+          // A number that was stored in another form is that contact.
+          const stored = contact ? { ...contact, others } : others.find(({ type }) => type === 'phone');
+          if (stored) return callerFrom(stored, contact && point);
+          return { key: own, type: point.type, subject: { point }, masked: maskContact(point), known: false, others };
         });
         const known = all.filter((caller) => caller.known);
         return known.length > 0 ? known : all;

@@ -4,15 +4,15 @@ import { recordedAt } from '../core/clock.js';
 import type { ContactType } from '../core/contact-point.js';
 import { factsAt } from '../core/decide.js';
 import { compareEvents } from '../core/event.js';
-import { fold, presentAt, type State } from '../core/fold.js';
+import { presentAt, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import { covers, type Scope, wholeScope } from '../core/scope.js';
 import { addressOf, evidenceOf, maskedAddress } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import { unavailable } from '../store/connect.js';
-import type { Contact, StoredEvent } from '../store/contacts.js';
+import { type Contact, type StoredEvent, stateOf } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
-import { type BoundDestination, desiredState } from '../sync/desired.js';
+import { type BoundDestination, desiredAt } from '../sync/desired.js';
 import { type MatrixGroup, matrixOf } from './matrix.js';
 
 /** Something that happened to a contact. */
@@ -123,13 +123,14 @@ export function createPersonFiles(parts: {
       });
   }
 
-  function knownOf(contact: Contact, state: State): Known[] {
+  function knownOf(contact: Contact): Known[] {
     const now = clock.now();
     const addressable = addressOf(privateParts, contact) !== undefined;
     return parts.destinations
       .filter(({ destination }) => destination.accepts.includes(contact.type))
-      .flatMap(({ name, bindings }) => {
-        const desired = desiredState(state, bindings, { policy, country: contact.country, now });
+      .flatMap((bound) => {
+        const { name, bindings } = bound;
+        const desired = desiredAt(bound, contact, { policy, now });
         const told = contact.told[name];
         const mark = contact.marks.find((item) => item.destination === name && !item.again);
         return bindings.map((binding): Known => {
@@ -152,7 +153,7 @@ export function createPersonFiles(parts: {
   return {
     async read(contact: Contact, withEvidence: boolean): Promise<PersonFile> {
       try {
-        const state = fold(contact.state, contact.pending);
+        const state = stateOf(contact);
         const history = await historyOf(contact, withEvidence);
         const facts = factsAt(state, presentAt(state, clock.now()));
         return {
@@ -164,7 +165,7 @@ export function createPersonFiles(parts: {
           matrix: matrixOf({ catalog, policy, state, country: contact.country, now: clock.now() }),
           history: history.slice(0, MOST),
           consents: consentsOf(contact, state, history),
-          known: knownOf(contact, state),
+          known: knownOf(contact),
         };
       } catch (error) {
         throw unavailable(error);

@@ -1,7 +1,7 @@
 import { Schema } from 'mongoose';
 import type { ContactType } from '../core/contact-point.js';
 import type { ContactEvent } from '../core/event.js';
-import { EMPTY_STATE, type State } from '../core/fold.js';
+import { EMPTY_STATE, fold, joinStates, type State } from '../core/fold.js';
 import { binary, bytesOf } from './binary.js';
 
 /** An event as stored: what is personal in it is sealed. */
@@ -85,6 +85,27 @@ export interface Contact {
   readonly configuration?: string;
   /** ms; when time next changes what holds, known since the last projection. */
   readonly wakeAt?: number;
+  /** The group of spellings it belongs to. */
+  readonly aliasGroup?: string;
+  /** The other contacts of its group; absent where the group was not asked for. */
+  readonly others?: readonly Contact[];
+  /** Something was said for another spelling since it was last projected. */
+  readonly touched: boolean;
+}
+
+/** What is shared between spellings of one address: two forms of a phone number were always the same contact. */
+export const sharedWith = (other: Contact): 'denials' | 'all' => (other.type === 'phone' ? 'all' : 'denials');
+
+/**
+ * The state that decisions about a contact go by: all that was accepted for it, projected or not, and the denials of other
+ * spellings of its mailbox.
+ */
+export function stateOf(
+  contact: Pick<Contact, 'state' | 'pending' | 'others'> | undefined,
+  others: readonly Contact[] = contact?.others ?? [],
+): State {
+  const own = contact ? fold(contact.state, contact.pending) : EMPTY_STATE;
+  return others.reduce((state, other) => joinStates(state, fold(other.state, other.pending), sharedWith(other)), own);
 }
 
 /** Contacts: the snapshot, what is pending, marks and what destinations were told. */
@@ -108,6 +129,8 @@ export const contactSchema = new Schema(
     keyedOnly: Boolean,
     erasing: Boolean,
     person: String,
+    aliasGroup: String,
+    touched: Boolean,
     configuration: String,
     feed: Number,
     feedScopes: [Schema.Types.Mixed],
@@ -121,6 +144,7 @@ contactSchema.index({ wakeAt: 1 }, { sparse: true });
 contactSchema.index({ 'marks.destination': 1, 'marks.backfill': 1, 'marks.due': 1 }, { sparse: true });
 contactSchema.index({ erasing: 1 }, { sparse: true });
 contactSchema.index({ person: 1 }, { sparse: true });
+contactSchema.index({ aliasGroup: 1 }, { sparse: true });
 contactSchema.index({ feed: 1 }, { sparse: true });
 contactSchema.index({ configuration: 1, _id: 1 });
 
@@ -154,10 +178,12 @@ export function contactFrom(row: Row): Contact {
     told: (row.told ?? {}) as Record<string, Told>,
     keyedOnly: row.keyedOnly === true,
     erasing: row.erasing === true,
+    touched: row.touched === true,
     ...(row.country ? { country: String(row.country) } : {}),
     ...(row.dataKey ? { dataKey: bytesOf(row.dataKey) } : {}),
     ...(row.address ? { address: bytesOf(row.address) } : {}),
     ...(row.person ? { person: String(row.person) } : {}),
+    ...(row.aliasGroup ? { aliasGroup: String(row.aliasGroup) } : {}),
     ...(row.configuration ? { configuration: String(row.configuration) } : {}),
     ...(row.wakeAt instanceof Date ? { wakeAt: row.wakeAt.getTime() } : {}),
   };

@@ -4,6 +4,7 @@ import type { State } from '../core/fold.js';
 import type { Scope } from '../core/scope.js';
 import { binary, bytesOf } from './binary.js';
 import { ANSWER_TIMEOUT_MS, DURABLE, isDuplicate, stretched } from './connect.js';
+import { contactAliases } from './contact-aliases.js';
 import { contactErasure } from './contact-erasure.js';
 import { contactMarks, mergedMarks } from './contact-marks.js';
 import {
@@ -20,6 +21,7 @@ import {
 
 export type { Settlement } from './contact-marks.js';
 export type { Contact, Mark, NewMark, StoredEvent, Told, ToldBinding } from './contact-rows.js';
+export { sharedWith, stateOf } from './contact-rows.js';
 
 /** Beyond this many pending events further ones go to documents of their own: long arrays slow every append. */
 const PENDING_LIMIT = 200;
@@ -29,6 +31,8 @@ export interface Append {
   readonly key: Buffer;
   readonly type: ContactType;
   readonly country?: string;
+  /** The group of spellings that its address belongs to. */
+  readonly aliasGroup?: string;
   readonly event: StoredEvent;
 }
 
@@ -100,12 +104,13 @@ export function createContacts(connection: Connection) {
      */
     async append(appends: readonly Append[]): Promise<AppendResult[]> {
       const dirty = new Date();
-      const updates = appends.map(({ key, type, country, event }) => ({
+      const updates = appends.map(({ key, type, country, aliasGroup, event }) => ({
         // Both conditions turn into a duplicate key when they fail, because the upsert then meets the contact's own _id.
         q: { _id: binary(key), [`pending.${PENDING_LIMIT - 1}`]: { $exists: false }, 'pending.id': { $ne: event.id } },
         u: {
           $push: { pending: eventRow(event) },
           $min: { dirty },
+          ...(aliasGroup ? { $set: { aliasGroup } } : {}),
           $setOnInsert: {
             type,
             ...(country ? { country } : {}),
@@ -160,11 +165,8 @@ export function createContacts(connection: Connection) {
       );
     },
 
-    /**
-     * Contacts by key; those that do not exist are absent. Pending includes overflow: all of it, or at most
-     * `mostOverflow` events a call. A contact of which more may be left says so in `more`.
-     */
-    async find(
+    /** As `find`, without the other contacts of their groups. */
+    async findOwn(
       keys: readonly Buffer[],
       fields?: Record<string, 0 | 1>,
       mostOverflow?: number,
@@ -188,6 +190,28 @@ export function createContacts(connection: Connection) {
         found.set(id, { ...contact, pending, overflow: count, more: !isWhole || contact.rev !== rev });
       }
       return found;
+    },
+
+    /**
+     * Contacts by key; those that do not exist are absent. Pending includes overflow: all of it, or at most
+     * `mostOverflow` events a call, and then a contact of which more is left says so in `more`. `others` has the other
+     * spellings of a mailbox, where `aliasGroup` is among the fields.
+     */
+    async find(
+      keys: readonly Buffer[],
+      fields?: Record<string, 0 | 1>,
+      mostOverflow?: number,
+    ): Promise<Map<string, Contact>> {
+      const found = await aliases.findShared(
+        keys.map((key) => ({ key })),
+        fields,
+        mostOverflow,
+      );
+      return new Map(
+        [...found].flatMap(([id, { contact, others }]): [string, Contact][] =>
+          contact ? [[id, others.length > 0 ? { ...contact, others } : contact]] : [],
+        ),
+      );
     },
 
     async get(key: Buffer): Promise<Contact | undefined> {
@@ -233,6 +257,7 @@ export function createContacts(connection: Connection) {
                 keyedOnly: p.keyedOnly,
                 erasing: p.erasing ? true : '$$REMOVE',
                 configuration: p.configuration,
+                touched: '$$REMOVE',
                 // A number the feed's leader takes it away by: it only does so for the change it has seen.
                 ...(p.changed
                   ? {
@@ -353,6 +378,7 @@ export function createContacts(connection: Connection) {
             $setOnInsert: {
               type: append.type,
               ...(append.country ? { country: append.country } : {}),
+              ...(append.aliasGroup ? { aliasGroup: append.aliasGroup } : {}),
               rev: 0,
               entries: 0,
               keyedOnly: true,
@@ -393,7 +419,8 @@ export function createContacts(connection: Connection) {
     collection: contacts,
     contactFrom: (row: unknown): Contact => contactFrom(row as Row),
   };
-  return { ...queries, ...contactMarks(contacts, queries.find), ...contactErasure(contacts) };
+  const aliases = contactAliases(contacts, queries.findOwn);
+  return { ...queries, ...aliases, ...contactMarks(contacts, queries.find), ...contactErasure(contacts) };
 }
 
 export type Contacts = ReturnType<typeof createContacts>;

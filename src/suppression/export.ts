@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
 import { decide, type Question } from '../core/decide.js';
-import { fold, presentAt } from '../core/fold.js';
+import { presentAt } from '../core/fold.js';
 import { contactKeyText } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
-import type { Contacts } from '../store/contacts.js';
+import { type Contacts, stateOf } from '../store/contacts.js';
 
 /** Reasons that are a denial somebody made or that reality made, as opposed to a missing consent. */
 const STANDING: ReadonlySet<string> = new Set([
@@ -56,7 +56,7 @@ export function createSuppressionExport(parts: {
         const rows: SuppressionRow[] = [];
         let keyedOnly = 0;
         for (const contact of page) {
-          const state = fold(contact.state, contact.pending);
+          const state = stateOf(contact);
           const decision = decide(
             state,
             { ...options.question, at: presentAt(state, clock.now()) },

@@ -1,8 +1,7 @@
 import type { Clock } from '../core/clock.js';
-import { fold } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import type { Contacts } from '../store/contacts.js';
-import { type BoundDestination, desiredState, knows, toldSuppressed } from './desired.js';
+import { type BoundDestination, desiredAt, knows, toldSuppressed } from './desired.js';
 
 /** Contacts looked at with one query. */
 const ROUND = 500;
@@ -39,11 +38,9 @@ export async function previewBackfill(parts: {
   for (;;) {
     const page = await contacts.page(after, ROUND);
     for (const contact of page) {
-      const state = fold(contact.state, contact.pending);
       for (const { bound, previews } of counts) {
         if (!knows(bound.destination.accepts, contact.type)) continue;
-        const context = { policy, country: contact.country, now: clock.now() };
-        for (const [name, decision] of desiredState(state, bound.bindings, context)) {
+        for (const [name, decision] of desiredAt(bound, contact, { policy, now: clock.now() })) {
           const preview = previews.get(name);
           if (!preview || toldSuppressed(contact.told[bound.name], name) !== decision.allowed) continue;
           if (contact.keyedOnly) preview.withoutAddress++;

@@ -2,7 +2,7 @@ import type { ContactType } from '../core/contact-point.js';
 import { type Decision, decide } from '../core/decide.js';
 import { fold, presentAt, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
-import type { Contact, NewMark, Told } from '../store/contacts.js';
+import { type Contact, type NewMark, stateOf, type Told } from '../store/contacts.js';
 import type { Binding, Destination } from './destination.js';
 
 /** A destination of the catalog with its adapter made. */
@@ -41,6 +41,30 @@ export function desiredState(
         { policy, ignoreQuietHours: true, ...(country ? { country } : {}) },
       ),
     ]),
+  );
+}
+
+/** The desired state of a contact at a destination: for an ad platform the most restrictive of all spellings. */
+export function desiredAt(
+  { bindings, destination }: Pick<BoundDestination, 'bindings' | 'destination'>,
+  contact: Contact,
+  context: { readonly policy: Policy; readonly now: number },
+): Desired {
+  const own = desiredState(stateOf(contact), bindings, { ...context, country: contact.country });
+  if (!destination.matchesMailboxes) return own;
+  const all = [contact, ...(contact.others ?? [])];
+  const others = all.slice(1).map((other) => {
+    const state = stateOf(
+      other,
+      all.filter((one) => one !== other),
+    );
+    return desiredState(state, bindings, { ...context, country: other.country });
+  });
+  return new Map(
+    [...own].map(([name, decision]) => {
+      const denied = others.map((desired) => desired.get(name)).find((one) => one?.allowed === false);
+      return [name, decision.allowed && denied ? denied : decision];
+    }),
   );
 }
 
@@ -99,10 +123,13 @@ export function createMarking(parts: { readonly destinations: readonly BoundDest
     addressable: boolean,
   ): readonly NewMark[] => {
     const standing = new Map(contact.marks.map((mark) => [mark.destination, mark]));
-    // Without an event it is the configuration or the clock that changed, and that may concern everybody at once.
-    const backfill = contact.pending.length === 0;
+    // Without an event, its own or another spelling's, it is the configuration or the clock that changed, and that may concern
+    // everybody at once.
+    const backfill = contact.pending.length === 0 && !contact.touched;
+    const projected = { ...contact, state, pending: [] };
     const marks: NewMark[] = [];
-    for (const { name, bindings, destination } of parts.destinations) {
+    for (const bound of parts.destinations) {
+      const { name, destination } = bound;
       if (!knows(destination.accepts, contact.type)) continue;
       const old = standing.get(name);
       if (old) {
@@ -118,7 +145,7 @@ export function createMarking(parts: { readonly destinations: readonly BoundDest
         continue;
       }
       if (!addressable) continue;
-      const desired = desiredState(state, bindings, { policy: parts.policy, country: contact.country, now });
+      const desired = desiredAt(bound, projected, { policy: parts.policy, now });
       const told = contact.told[name];
       if (differs(desired, told) && told?.parked?.desired !== desiredText(desired)) {
         marks.push({ destination: name, version, due: now, since, backfill });

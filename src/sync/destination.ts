@@ -107,6 +107,8 @@ export interface Destination {
   readonly accepts: readonly ContactType[];
   /** Whether readable addresses leave, or hashes only. A `third_party` may only ever get hashes. */
   readonly form: 'readable' | 'hashed';
+  /** True for an ad platform: it finds one person behind all spellings of a mailbox, so one that is denied keeps all out. */
+  readonly matchesMailboxes?: boolean;
   /** Entries a call, from the provider's documentation. */
   readonly limits: Readonly<Record<Action, number>>;
   /** Batches that may be on their way at once, each of other contacts; one unless told. Not for adapters that pace themselves. */

@@ -1,11 +1,11 @@
+import { createAliasGroups } from '../core/alias-group.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
-import { EMPTY_STATE, fold } from '../core/fold.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import type { Accept, Draft } from '../preferences/accept.js';
-import type { Contact, Contacts } from '../store/contacts.js';
+import { type Contact, type Contacts, stateOf } from '../store/contacts.js';
 import type { Findings, Reconciliation, Reconciliations } from '../store/reconciliations.js';
 import { type Finding, findingOfAbsent, findingOfListed } from './compare.js';
 import { allowedDespite, type BoundDestination, desiredState } from './desired.js';
@@ -51,6 +51,7 @@ export function createReconciliation(parts: {
   readonly settling?: number | undefined;
 }) {
   const { contacts, reconciliations, keyring, policy, clock } = parts;
+  const aliasGroupOf = createAliasGroups(keyring, policy.mailboxes);
   const settling = parts.settling ?? SETTLING;
 
   /** Entries that are addresses, each contact once. */
@@ -114,15 +115,15 @@ export function createReconciliation(parts: {
     listed: readonly Listed[],
     readAt: number,
   ): Promise<Finding[]> {
-    const found = await contacts.find(listed.map(({ key }) => key));
+    const found = await contacts.findShared(listed.map(({ key, point }) => ({ key, group: aliasGroupOf(point) })));
     const findings: Finding[] = [];
     const drafts: Draft[] = [];
     const doubtful: Buffer[] = [];
     const now = clock.now();
     for (const one of listed) {
-      const contact = found.get(one.key.toString('hex'));
+      const { contact, others = [] } = found.get(one.key.toString('hex')) ?? {};
       const context = { policy, country: contact?.country ?? one.point.country, now };
-      const state = contact ? fold(contact.state, contact.pending) : EMPTY_STATE;
+      const state = stateOf(contact, others);
       const decision = desiredState(state, [binding], context).get(binding.name);
       if (!decision) continue;
       const finding = findingOfListed(one.entry, contact, decision, {

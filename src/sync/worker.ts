@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.js';
-import { fold } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import { MissingKeyError } from '../core/seal.js';
 import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
-import type { Contact, Contacts, Settlement } from '../store/contacts.js';
+import { type Contact, type Contacts, type Settlement, stateOf } from '../store/contacts.js';
 import type { DestinationStates } from '../store/destination-states.js';
-import { allowedDespite, type BoundDestination, desiredState, desiredText } from './desired.js';
+import { allowedDespite, type BoundDestination, desiredAt, desiredText } from './desired.js';
 import { type Action, type Binding, ProviderError, type ReadBackEntry, type Sent } from './destination.js';
 import { createPace, type Pace } from './pace.js';
 import {
@@ -85,13 +84,13 @@ export function createSyncWorker(parts: {
     return pace;
   }
 
-  function prepare(name: string, bindings: readonly Binding[], contact: Contact): Task | undefined {
+  function prepare(bound: BoundDestination, contact: Contact): Task | undefined {
+    const { name } = bound;
     const mark = contact.marks.find((item) => item.destination === name);
     const address = addressOf(privateParts, contact)?.given;
     if (!mark || address === undefined) return undefined;
     const now = clock.now();
-    const state = fold(contact.state, contact.pending);
-    const desired = desiredState(state, bindings, { policy, country: contact.country, now });
+    const desired = desiredAt(bound, contact, { policy, now });
     return createTask({ name, contact, mark, address, desired, now, times });
   }
 
@@ -238,7 +237,7 @@ export function createSyncWorker(parts: {
       const now = clock.now();
       const at = Math.min(entry.at ?? now, now);
       await events.onForeign(bound.name, binding, contact, { ...entry, at });
-      const state = fold(contact.state, contact.pending);
+      const state = stateOf(contact);
       // Known now. Where the person said yes after it, that decides, as it does for an opt-out of our own.
       if (allowedDespite(state, binding, at, { policy, country: contact.country, now })) free.push(task);
       else task.outcome = 'held';
@@ -269,7 +268,7 @@ export function createSyncWorker(parts: {
       if (at % BREATH === BREATH - 1) await new Promise((resolve) => setImmediate(resolve));
       let task: Task | undefined;
       try {
-        task = prepare(name, bindings, contact);
+        task = prepare(bound, contact);
       } catch (error) {
         if (!(error instanceof MissingKeyError)) throw error;
         events.onMissingKey(error.keyId);

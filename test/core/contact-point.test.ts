@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { parse } from 'yaml';
 import { type ContactInput, maskContact, normaliseContact } from '../../src/core/contact-point.js';
 import { HushError } from '../../src/core/errors.js';
+import { formerNumbers } from '../../src/core/phone-spellings.js';
 
 interface Written {
   readonly given: string;
@@ -75,6 +76,20 @@ describe('lengths, in octets', () => {
       expect(refusal({ phone: text }).message).toMatch(/shorter/);
     }
   });
+});
+
+test('a number is kept as it was first given', () => {
+  expect(normaliseContact({ phone: '+52 1 55 1234 5678' })).toMatchObject({ given: '+5215512345678', country: 'MX' });
+  expect(normaliseContact({ phone: '+551187654321' }).given).toBe('+551187654321');
+  expect(normaliseContact({ phone: '044 55 1234 5678' }, 'MX').normalised).toBe('+525512345678');
+  expect(normaliseContact({ phone: '011 15-2345-6789' }, 'AR').normalised).toBe('+5491123456789');
+});
+
+test('what a contact was stored under before two numbers were one is known', () => {
+  expect(formerNumbers('+5511987654321')).toEqual(['+551187654321']);
+  expect(formerNumbers('+5511933334444')).toEqual([]);
+  expect(formerNumbers('+5491123456789')).toEqual(['+541123456789']);
+  expect(formerNumbers('+525512345678')).toEqual([]);
 });
 
 test('two numbers without a country are of the country that is told', () => {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { readCatalog } from '../../src/config/catalog.js';
 import { readPolicy } from '../../src/config/policy.js';
+import { createAliasGroups } from '../../src/core/alias-group.js';
 import { createClock } from '../../src/core/clock.js';
 import { type ContactPoint, normaliseContact } from '../../src/core/contact-point.js';
 import { contactKeyBytes, keyringFromSecret } from '../../src/core/keys.js';
@@ -45,6 +46,7 @@ export async function openInbound(name: string) {
   const clock = createClock(() => time.now);
   const log = pino({ level: 'silent' });
   const privateParts = createPrivateParts(keyring);
+  const aliasGroupOf = createAliasGroups(keyring, policy.mailboxes);
   const touched = new Map<string, Buffer>();
   const accept = createAccept({
     contacts,
@@ -52,10 +54,11 @@ export async function openInbound(name: string) {
     writerIds,
     keyring,
     privateParts,
+    aliasGroupOf,
     clock,
     onAppended: (key) => touched.set(key.toString('hex'), key),
   });
-  const questions = createQuestions({ contacts, ledger, catalog, policy, clock });
+  const questions = createQuestions({ contacts, ledger, catalog, policy, aliasGroupOf, clock });
   const links = createLinks({ keyring, catalog, publicUrl: () => 'https://hush.example' });
   const receipts = createReceipts({ contacts, ledger, bindings: [], privateParts, clock });
   const letters: Letter[] = [];
@@ -92,6 +95,7 @@ export async function openInbound(name: string) {
     privateParts,
     policy,
     configuration: 'test',
+    aliasGroupOf,
     clock,
     marking: () => [],
     onMarked: () => undefined,

@@ -272,8 +272,8 @@ describe('a genuine token of an address that today’s rules refuse', () => {
     expect((await post(`${hush.url}/p/${token}`, new URLSearchParams({ act: 'nothing' }))).status).toBeLessThan(400);
     for (let twice = 0; twice < 2; twice++) expect((await post(`${hush.url}/u/${token}`)).status).toBe(200);
     const key = links.read(token, 0)?.key ?? Buffer.alloc(0);
-    const present = await questions.present(key);
-    expect(present?.state.atoms).toContainEqual(expect.objectContaining({ t: 'denial' }));
+    const present = await questions.present({ key });
+    expect(present.state.atoms).toContainEqual(expect.objectContaining({ t: 'denial' }));
     await hush.settle();
     expect((await hush.get('/readyz')).status).toBe(200);
   });

@@ -119,6 +119,8 @@ export const googleCustomerMatch: Adapter<Settings, Target> = {
     return {
       accepts: ['email', 'phone'],
       form: 'hashed',
+      matchesMailboxes: true,
+
       limits: { suppress: BATCH, lift: BATCH },
 
       async send(binding, action, entries, signal): Promise<Sent> {

@@ -58,6 +58,7 @@ export const linkedin: Adapter<Settings, Target> = {
       // Segments know addresses only.
       accepts: ['email'],
       form: 'hashed',
+      matchesMailboxes: true,
       limits: { suppress: BATCH, lift: BATCH },
 
       async send(binding, action, entries, signal) {

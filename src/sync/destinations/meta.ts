@@ -115,6 +115,7 @@ export const meta: Adapter<Settings, Target> = {
     return {
       accepts: ['email', 'phone'],
       form: 'hashed',
+      matchesMailboxes: true,
       limits: { suppress: BATCH, lift: BATCH },
 
       async send(binding, action, entries, signal) {

@@ -70,6 +70,7 @@ export const tiktok: Adapter<Settings, Target> = {
     return {
       accepts: ['email', 'phone'],
       form: 'hashed',
+      matchesMailboxes: true,
       limits: { suppress: BATCH, lift: BATCH },
 
       async send(binding, action, entries, signal) {

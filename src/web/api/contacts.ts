@@ -60,22 +60,21 @@ export function contactRoutes(
     body: z.strictObject({ contact: contactSchema }),
     answer: stateSchema,
     async handle({ body }) {
-      const { key } = reader.asked(body.contact);
-      const present = await questions.present(key);
+      const asked = reader.asked(body.contact);
+      const { key } = asked;
+      const { contact, state } = await questions.present(asked);
       const text = contactKeyText(key);
-      if (!present && 'key' in body.contact) throw unknownKey('contact.key');
-      if (!present) return { contact: text, known: false, denials: [], grants: [], facts: {}, destinations: [] };
-      const { contact, state } = present;
-      const address = addressOf(privateParts, contact);
+      if (!contact && 'key' in body.contact) throw unknownKey('contact.key');
+      const address = contact && addressOf(privateParts, contact);
       const now = presentAt(state, clock.now());
       const standing = new Set(standingDenials(state, now));
       const base = (atom: { at: number; id: string }) => ({ at: iso(atom.at), receipt: `r_${atom.id}` });
       return {
         contact: text,
-        known: true,
-        type: contact.type,
+        known: contact !== undefined,
+        ...(contact ? { type: contact.type } : {}),
         ...(address ? { masked: maskContact(address) } : {}),
-        ...(contact.person ? { person: contact.person } : {}),
+        ...(contact?.person ? { person: contact.person } : {}),
         denials: state.atoms.flatMap((atom) =>
           atom.t === 'denial'
             ? [
@@ -102,10 +101,10 @@ export function contactRoutes(
               ]
             : [],
         ),
-        facts: factsJson(factsAt(state, now)),
-        destinations: Object.entries(contact.told).map(([destination, told]) => ({
+        facts: contact ? factsJson(factsAt(state, now)) : {},
+        destinations: Object.entries(contact?.told ?? {}).map(([destination, told]) => ({
           destination,
-          waiting: contact.marks.some((mark) => mark.destination === destination),
+          waiting: contact?.marks.some((mark) => mark.destination === destination),
           bindings: Object.entries(told.bindings).map(([binding, { suppressed, at, status }]) => ({
             binding,
             suppressed,

@@ -11,7 +11,7 @@ export function createActs(parts: { readonly accept: Accept; readonly questions:
   const { accept, questions, undo } = parts;
 
   async function isLinked(link: Link): Promise<boolean> {
-    return (await questions.present(link.key))?.contact.person !== undefined;
+    return (await questions.present(link)).contact?.person !== undefined;
   }
 
   return {

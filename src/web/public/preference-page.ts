@@ -3,7 +3,7 @@ import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { maskContact } from '../../core/contact-point.js';
 import { standingDenials } from '../../core/decide.js';
-import { EMPTY_STATE, type State } from '../../core/fold.js';
+import type { State } from '../../core/fold.js';
 import type { Policy } from '../../core/policy.js';
 import { ALL_MARKETING, GPC_PURPOSES } from '../../core/scope.js';
 import type { Draft } from '../../preferences/accept.js';
@@ -56,9 +56,8 @@ export function preferencePage(parts: PreferencePageParts): Router {
     new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone: 'UTC' }).format(at);
 
   async function view(link: Link) {
-    const present = await questions.present(link.key);
-    const state: State = present?.state ?? EMPTY_STATE;
-    return { state, contact: present?.contact, country: present?.contact.country ?? link.point.country };
+    const { contact, state } = await questions.present(link);
+    return { state, contact, country: contact?.country ?? link.point.country };
   }
 
   function sectionsFor(request: Request, link: Link, state: State, country: string | undefined) {

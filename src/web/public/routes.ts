@@ -118,7 +118,8 @@ export function publicRoutes(parts: PublicParts): Router {
     const now = clock.now();
     const key = contactKeyBytes(keyring, point).toString('base64url');
     if (act === 'stop') {
-      const linked = (await questions.present(contactKeyBytes(keyring, point)))?.contact.person !== undefined;
+      const linked =
+        (await questions.present({ key: contactKeyBytes(keyring, point), point })).contact?.person !== undefined;
       const accepted = await accept.accept({
         subject: { point },
         type: 'opted_out',

@@ -1,7 +1,6 @@
 import { brandById, type Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
-import { fold } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
 import { CHANNELS, PURPOSES, type Scope, scopeText } from '../../core/scope.js';
 import type { Approvals, Lift, ListWanted } from '../../staff/approvals.js';
@@ -9,6 +8,7 @@ import { VERIFICATIONS } from '../../staff/calls.js';
 import type { FindCaller } from '../../staff/find-caller.js';
 import type { Permission } from '../../staff/permissions.js';
 import type { PersonFiles } from '../../staff/person.js';
+import { stateOf } from '../../store/contacts.js';
 import type { Approval } from '../../store/staff-approvals.js';
 import { saidFrom } from './call.js';
 import { type List, rowsOf, sentAsCsv, viewList } from './list.js';
@@ -52,7 +52,7 @@ export function approvalPages(parts: ApprovalParts) {
   /** Scopes that a person has said no to, each once, broadest first. */
   async function deniedScopes(visit: Visit, key: Buffer) {
     const contact = (await find.byKey(key))?.contact;
-    const atoms = contact ? fold(contact.state, contact.pending).atoms : [];
+    const atoms = contact ? stateOf(contact).atoms : [];
     const scopes = new Map(
       atoms.flatMap((atom) => (atom.t === 'denial' ? [[scopeText(atom.scope), atom.scope] as const] : [])),
     );

@@ -9,6 +9,7 @@ import { type Calls, type Said, VERIFICATIONS, type Verification } from '../../s
 import type { Caller, FindCaller } from '../../staff/find-caller.js';
 import type { PersonFiles } from '../../staff/person.js';
 import { WISHES, wishById } from '../../staff/wishes.js';
+import { stateOf } from '../../store/contacts.js';
 import { allowLook } from './session.js';
 import type { StaffShell, Visit } from './shell.js';
 import { brandOptions, scopeWords } from './words.js';
@@ -124,6 +125,7 @@ export function callPages(parts: CallParts) {
           mail: chosen.type === 'email' || known?.email,
         },
         summary: known,
+        elsewhere: chosen?.others ? saidNo(visit, stateOf(undefined, chosen.others)) : [],
         call: callId(),
         wishes: WISHES,
         brands: brandOptions(catalog),

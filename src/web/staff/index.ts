@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { ExportJobs } from '../../audit/export-job.js';
 import type { Proofs } from '../../audit/proofs.js';
 import type { StaffEnvironment } from '../../config/environment.js';
+import { createAliasGroups } from '../../core/alias-group.js';
 import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import type { Keyring } from '../../core/keys.js';
@@ -103,6 +104,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
     privateParts,
     keyring,
     catalog,
+    aliasGroupOf: createAliasGroups(keyring, policy.mailboxes),
     customerSystem: parts.environment.customerSystem,
   });
   const calls = createCalls({

@@ -1,0 +1,115 @@
+import type { Collection } from 'mongoose';
+import type { AliasGroup } from '../core/alias-group.js';
+import { binary, bytesOf } from './binary.js';
+import { DURABLE } from './connect.js';
+import type { Contact } from './contact-rows.js';
+
+type Fields = Record<string, 0 | 1>;
+
+/** A contact that is asked about, with its group where the address tells it. */
+export interface Asked {
+  readonly key: Buffer;
+  readonly group?: AliasGroup | undefined;
+}
+
+/** What is known of it: nobody may have heard of the very spelling, and yet of another one. */
+export interface Shared {
+  readonly contact?: Contact;
+  readonly others: readonly Contact[];
+}
+
+/** Queries to contacts that are spellings of one address. Each carries its group; nothing is kept of the group itself. */
+export function contactAliases(
+  contacts: Collection,
+  findOwn: (keys: readonly Buffer[], fields?: Fields, mostOverflow?: number) => Promise<Map<string, Contact>>,
+) {
+  /** Keys of the contacts in each group. */
+  async function membersOf(ids: readonly string[]): Promise<Map<string, Buffer[]>> {
+    const members = new Map<string, Buffer[]>();
+    if (ids.length === 0) return members;
+    const rows = await contacts
+      .find({ aliasGroup: { $in: [...new Set(ids)] } }, { projection: { _id: 1, aliasGroup: 1 }, promoteBuffers: true })
+      .toArray();
+    for (const { _id, aliasGroup } of rows) {
+      members.set(String(aliasGroup), [...(members.get(String(aliasGroup)) ?? []), bytesOf(_id)]);
+    }
+    return members;
+  }
+
+  /** Contacts with the others of their groups, by key (hex). */
+  async function findShared(
+    asked: readonly Asked[],
+    fields?: Fields,
+    mostOverflow?: number,
+  ): Promise<Map<string, Shared>> {
+    const named = asked.flatMap(({ group }) => (group ? [group.id] : []));
+    const [found, members] = await Promise.all([
+      findOwn(
+        asked.map(({ key }) => key),
+        fields,
+        mostOverflow,
+      ),
+      membersOf(named),
+    ]);
+    const stored = [...found.values()].flatMap(({ aliasGroup }) =>
+      aliasGroup === undefined || members.has(aliasGroup) ? [] : [aliasGroup],
+    );
+    for (const [id, keys] of await membersOf(stored)) members.set(id, keys);
+    const groups = asked.map(({ key, group }) => {
+      const id = group?.id ?? found.get(key.toString('hex'))?.aliasGroup;
+      const keys = id === undefined ? [] : [...(members.get(id) ?? []), ...(group?.formerKeys ?? [])];
+      const others = new Set(keys.map((other) => other.toString('hex')));
+      others.delete(key.toString('hex'));
+      return { key: key.toString('hex'), others: [...others] };
+    });
+    const missing = [...new Set(groups.flatMap(({ others }) => others))].filter((id) => !found.has(id));
+    const more =
+      missing.length === 0
+        ? new Map<string, Contact>()
+        : await findOwn(
+            missing.map((id) => Buffer.from(id, 'hex')),
+            fields,
+          );
+    return new Map(
+      groups.map(({ key, others }): [string, Shared] => {
+        const contact = found.get(key);
+        return [
+          key,
+          {
+            ...(contact ? { contact } : {}),
+            others: others.flatMap((id) => found.get(id) ?? more.get(id) ?? []),
+          },
+        ];
+      }),
+    );
+  }
+
+  return {
+    findShared,
+
+    /** Puts contacts into a group, or out of any. */
+    async setAliasGroups(changes: readonly { readonly key: Buffer; readonly aliasGroup: string | undefined }[]) {
+      if (changes.length === 0) return;
+      await contacts.bulkWrite(
+        changes.map(({ key, aliasGroup }) => ({
+          updateOne: {
+            filter: { _id: binary(key) as never },
+            update: aliasGroup === undefined ? { $unset: { aliasGroup: '' } } : { $set: { aliasGroup } },
+          },
+        })),
+        { ordered: false, writeConcern: DURABLE },
+      );
+    },
+
+    /** Has contacts projected again, although nothing was accepted for them: what another one denied counts for them too. */
+    async touch(keys: readonly Buffer[]): Promise<void> {
+      if (keys.length === 0) return;
+      await contacts.updateMany(
+        { _id: { $in: keys.map(binary) } as never },
+        // A projection on its way, which may not have seen it, does not come in at another revision.
+        { $min: { dirty: new Date() }, $set: { touched: true }, $inc: { rev: 1 } },
+        { writeConcern: DURABLE },
+      );
+    },
+  };
+}
