@@ -12,6 +12,7 @@ export const KEY_SCOPES = [
   'suppressions',
   'export',
   'lift',
+  'erase',
   'imports',
   'changes',
   'destinations',

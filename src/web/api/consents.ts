@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
 import type { Purpose } from '../../core/scope.js';
-import type { Accept, Subject } from '../../preferences/accept.js';
+import type { Accept, Draft, Subject } from '../../preferences/accept.js';
 import type { Consents } from '../../preferences/consents.js';
+import type { OpeningGuard } from '../../preferences/opening-guard.js';
 import { fittingEvidence } from '../../preferences/private-part.js';
-import { liftsFor } from './events.js';
+import { liftsFor, rightsOf } from './events.js';
 import { iso, type RequestReader } from './requests.js';
 import type { ApiRoutes } from './route.js';
 import { consentSchema } from './schemas.js';
@@ -14,6 +15,7 @@ export function consentRoutes(
   parts: {
     readonly accept: Accept;
     readonly consents: Consents;
+    readonly guard: OpeningGuard;
     readonly reader: RequestReader;
     readonly subjectByKey: (key: Buffer) => Promise<Subject | undefined>;
   },
@@ -63,7 +65,7 @@ export function consentRoutes(
         return { status: 'mailed', expires: iso(expires) };
       }
       const text = consents.wording(body.notice, language);
-      const accepted = await accept.accept({
+      const consent: Draft = {
         subject: await reader.subject(body.contact, parts.subjectByKey),
         type: 'consent_granted',
         scope,
@@ -73,7 +75,9 @@ export function consentRoutes(
         evidence: fittingEvidence({ wording: text, ...evidence }),
         at: body.at,
         ...(body.until === undefined ? {} : { until: body.until }),
-      });
+      };
+      const { draft } = await parts.guard(consent, rightsOf(key));
+      const accepted = await accept.accept(draft);
       return { status: 'recorded', id: `e_${accepted.id}`, receipt: `r_${accepted.id}`, contact: accepted.contact };
     },
   });

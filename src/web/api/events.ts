@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import { wholeScope } from '../../core/scope.js';
 import type { Accept, Draft, Subject } from '../../preferences/accept.js';
+import type { Guarded, OpeningGuard, WriterRights } from '../../preferences/opening-guard.js';
 import type { ApiKey } from '../../store/api-keys.js';
 import type { WriterIds } from '../../store/writer-ids.js';
 import { problemOf } from '../middleware/problem.js';
@@ -17,7 +18,13 @@ const envelope = z.strictObject({
   events: z.array(z.unknown()).min(1, 'send at least one event').max(1000, 'at most 1,000 events a request'),
 });
 
-const acceptedSchema = z.object({ index: z.number(), id: z.string(), receipt: z.string(), contact: z.string() });
+const acceptedSchema = z.object({
+  index: z.number(),
+  id: z.string(),
+  receipt: z.string(),
+  contact: z.string(),
+  leftOut: z.array(z.object({ field: z.string(), reason: z.string() })).optional(),
+});
 const answerSchema = z.object({
   accepted: z.array(acceptedSchema),
   rejected: z.array(z.object({ index: z.number(), problem: z.object({}).loose() })),
@@ -37,6 +44,11 @@ export function liftsFor(
 ): 'any' | 'same_source' | 'none' {
   return key.scopes.includes('lift') ? (asked ?? 'any') : 'none';
 }
+
+export const rightsOf = ({ scopes }: ApiKey): WriterRights => ({
+  lift: scopes.includes('lift'),
+  erase: scopes.includes('erase'),
+});
 
 export function draftFrom(input: EventInput, subject: Subject, key: ApiKey): Draft {
   const { id, contact: _contact, scope, source, reach, lifts, ...fields } = input;
@@ -68,18 +80,20 @@ export function eventRoutes(
     readonly accept: Accept;
     readonly reader: RequestReader;
     readonly writerIds: WriterIds;
+    readonly guard: OpeningGuard;
     readonly clock: Pick<Clock, 'now'>;
     readonly subjectByKey: (key: Buffer) => Promise<Subject | undefined>;
   },
 ): void {
-  const { accept, reader, writerIds, clock } = parts;
+  const { accept, reader, writerIds, guard, clock } = parts;
 
-  async function draft(item: unknown, index: number, key: ApiKey): Promise<Draft> {
+  async function draft(item: unknown, index: number, key: ApiKey): Promise<Guarded> {
     const parsed = eventSchema.safeParse(item);
     if (!parsed.success) throw invalidFrom(parsed.error, `events.${index}.`);
     try {
       reader.checkScope(parsed.data.scope && present(parsed.data.scope));
-      return draftFrom(parsed.data, await reader.subject(parsed.data.contact, parts.subjectByKey), key);
+      const subject = await reader.subject(parsed.data.contact, parts.subjectByKey);
+      return await guard(draftFrom(parsed.data, subject, key), rightsOf(key));
     } catch (error) {
       if (!(error instanceof HushError)) throw error;
       throw inEvent(error, index);
@@ -101,15 +115,16 @@ export function eventRoutes(
       }),
     );
     const good = drafts.flatMap((item, index) => (item instanceof HushError ? [] : [{ item, index }]));
-    const results = await accept.acceptAll(good.map(({ item }) => item));
+    const results = await accept.acceptAll(good.map(({ item }) => item.draft));
     const accepted: unknown[] = [];
     const rejected = drafts.flatMap((item, index) =>
       item instanceof HushError ? [{ index, problem: problemOf(item) }] : [],
     );
     results.forEach((result, at) => {
-      const index = good[at]?.index ?? 0;
+      const { index = 0, item } = good[at] ?? {};
       if (!(result instanceof Error)) {
-        accepted.push({ index, id: `e_${result.id}`, receipt: `r_${result.id}`, contact: result.contact });
+        const leftOut = item && item.leftOut.length > 0 ? { leftOut: item.leftOut } : {};
+        accepted.push({ index, id: `e_${result.id}`, receipt: `r_${result.id}`, contact: result.contact, ...leftOut });
         return;
       }
       if (!(result instanceof HushError)) throw result;
@@ -127,7 +142,7 @@ export function eventRoutes(
     path: '/events',
     summary: 'Record what happened to contacts',
     description:
-      'Up to 1,000 events. Each accepted event is durable before the answer. A fault in one rejects that one only. The same id again gives the same answer and no second event. An Idempotency-Key makes the whole request repeatable for 24 hours.',
+      'Up to 1,000 events. Each accepted event is durable before the answer. A fault in one rejects that one only. The same id again gives the same answer and no second event. What can turn a denial into an allowance needs the scope `lift`, `erased` the scope `erase`: without it an event is taken as far as it denies, and `leftOut` names what was not, or it is rejected. An Idempotency-Key makes the whole request repeatable for 24 hours.',
     scope: 'events',
     body: envelope,
     answer: answerSchema,

@@ -3,12 +3,13 @@ import { HushError } from '../../core/errors.js';
 import { DENIAL_TYPES, EVENT_TYPES } from '../../core/event.js';
 import type { Draft, Subject } from '../../preferences/accept.js';
 import type { Consents } from '../../preferences/consents.js';
+import type { OpeningGuard } from '../../preferences/opening-guard.js';
 import { EVIDENCE_LIMIT, fittingEvidence } from '../../preferences/private-part.js';
 import type { ApiKey } from '../../store/api-keys.js';
 import { contactInCell } from '../../suppression/contact-cell.js';
 import type { Csv, CsvRow } from '../../suppression/csv-rows.js';
 import { RowFault } from '../../suppression/import.js';
-import { draftFrom } from './events.js';
+import { draftFrom, rightsOf } from './events.js';
 import { exportedContact, isOwnExport } from './import-contact.js';
 import { parseJson, utf8 } from './json.js';
 import { TOO_LONG } from './ndjson.js';
@@ -176,6 +177,7 @@ function withTimes(event: Loose, now: number): Loose {
 export function createImportReader(parts: {
   readonly reader: RequestReader;
   readonly consents: Pick<Consents, 'wording'>;
+  readonly guard: OpeningGuard;
   readonly subjectByKey: (key: Buffer) => Promise<Subject | undefined>;
   readonly idOf: (draft: Draft) => string;
   readonly now: () => number;
@@ -253,6 +255,7 @@ export function createImportReader(parts: {
           ...draftFrom(event, await reader.subject(event.contact, parts.subjectByKey), key),
           evidence: kept,
         };
+        await parts.guard(draft, rightsOf(key));
         return { ...draft, writer: { name: `import:${list}`, id: event.id ?? parts.idOf(draft) } };
       } catch (error) {
         if (!(error instanceof HushError) || error.kind === 'unavailable') throw error;
@@ -260,6 +263,7 @@ export function createImportReader(parts: {
         throw new RowFault(
           fieldTold(field.split('.')),
           remedy === undefined ? error.message : `${error.message}; ${remedy}`,
+          error.kind,
         );
       }
     },

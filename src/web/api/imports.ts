@@ -3,6 +3,7 @@ import { HushError } from '../../core/errors.js';
 import { CHANNELS, PURPOSES } from '../../core/scope.js';
 import type { Subject } from '../../preferences/accept.js';
 import type { Consents } from '../../preferences/consents.js';
+import type { OpeningGuard } from '../../preferences/opening-guard.js';
 import type { ApiKey } from '../../store/api-keys.js';
 import type { ImportRecord } from '../../store/imports.js';
 import { type Csv, openCsv } from '../../suppression/csv-rows.js';
@@ -76,6 +77,7 @@ export function importRoutes(
   parts: {
     readonly imports: Imports;
     readonly consents: Pick<Consents, 'wording'>;
+    readonly guard: OpeningGuard;
     readonly reader: RequestReader;
     readonly subjectByKey: (key: Buffer) => Promise<Subject | undefined>;
     readonly now: () => number;

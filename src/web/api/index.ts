@@ -8,6 +8,7 @@ import type { Policy } from '../../core/policy.js';
 import type { Accept, Subject } from '../../preferences/accept.js';
 import type { Consents } from '../../preferences/consents.js';
 import type { Links } from '../../preferences/links.js';
+import { createOpeningGuard } from '../../preferences/opening-guard.js';
 import type { PrivateParts } from '../../preferences/private-part.js';
 import type { Questions } from '../../preferences/questions.js';
 import type { Receipt, Receipts } from '../../preferences/receipts.js';
@@ -85,10 +86,12 @@ export function createApi(parts: {
   const routes = createApiRoutes(router, parts.authenticate);
   decisionRoutes(routes, { questions, reader });
   scrubRoutes(routes, { scrub: createScrub({ questions, asked: reader.asked }), reader, log });
-  eventRoutes(routes, { accept, reader, writerIds: stores.writerIds, clock, subjectByKey });
+  const guard = createOpeningGuard({ questions, keyring: parts.keyring, policy, clock });
+  eventRoutes(routes, { accept, reader, writerIds: stores.writerIds, guard, clock, subjectByKey });
   importRoutes(routes, {
     imports: createImports({ store: stores.imports, accept, keyring: parts.keyring, clock, log }),
     consents,
+    guard,
     reader,
     subjectByKey,
     now: clock.now,
@@ -96,7 +99,7 @@ export function createApi(parts: {
   linkRoutes(routes, { links, reader });
   rightsRequestRoutes(routes, { rights, store: stores.requests, reader, subjectByKey, policy, clock });
   contactRoutes(routes, { questions, reader, accept, privateParts, clock, subjectByKey });
-  consentRoutes(routes, { accept, consents, reader, subjectByKey });
+  consentRoutes(routes, { accept, consents, guard, reader, subjectByKey });
   receiptRoutes(routes, { receipts, proofs: parts.proofs, consentReceipt: parts.consentReceipt });
   suppressionRoutes(routes, {
     suppressionExport: parts.suppressionExport,
