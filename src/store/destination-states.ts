@@ -7,6 +7,8 @@ export interface DestinationState {
   readonly waitUntil?: number;
   /** ms */
   readonly lastToldAt?: number;
+  /** Ids of the lists that are kept as copies, by list. */
+  readonly lists?: Readonly<Record<string, string>>;
   readonly lastError?: { readonly kind: string; readonly message: string; readonly at: number };
 }
 
@@ -16,6 +18,7 @@ const stateSchema = new Schema(
     paused: Boolean,
     waitUntil: Number,
     lastToldAt: Number,
+    lists: Schema.Types.Mixed,
     lastError: Schema.Types.Mixed,
   },
   { collection: 'destination_states', versionKey: false },
@@ -43,6 +46,8 @@ export function createDestinationStates(connection: Connection) {
       return { paused: row?.paused === true, ...(row ?? {}) } as DestinationState;
     },
     waitUntil: (name: string, until: number) => set(name, { waitUntil: until }),
+    /** The id under which a list is whole. */
+    rememberList: (name: string, list: string, listId: string) => set(name, { [`lists.${list}`]: listId }),
     pause: (name: string, paused: boolean) => set(name, { paused }),
     fault: (name: string, kind: string, message: string, at: number) => set(name, { lastError: { kind, message, at } }),
     /** Something was told: an error of credentials is over. */

@@ -101,6 +101,16 @@ export interface Received {
   readonly answer?: { readonly status: number; readonly type: string; readonly body: string };
 }
 
+/** A whole list that is kept outside the store. What it publishes is whole, or it publishes nothing. */
+export interface ListCopy {
+  /** Name of a binding's list; bindings may share one. */
+  listOf(binding: Binding): string;
+  /** The id that the list was begun under; undefined where there is none. */
+  idOf(binding: Binding): Promise<string | undefined>;
+  /** Publishes nothing until the list is written anew with these entries, under this id. */
+  replace(binding: Binding, id: string, entries: AsyncIterable<Entry>, signal: AbortSignal): Promise<void>;
+}
+
 /** An outside system. All methods may throw ProviderError; anything else is a bug and parks nothing. */
 export interface Destination {
   /** Types of contact it knows. Others are never sent to it. */
@@ -125,6 +135,8 @@ export interface Destination {
   lookup?(binding: Binding, addresses: readonly string[], signal: AbortSignal): Promise<readonly ReadBackEntry[]>;
   /** An erasure: removes what it keeps of these addresses beside the list that is in force. Must be safe to repeat. */
   forget?(binding: Binding, entries: readonly ForgottenEntry[], signal: AbortSignal): Promise<void>;
+  /** Where readers take a copy of the whole list that can get lost on our side: a folder. */
+  readonly copy?: ListCopy;
   /** Checks a webhook's signature over the raw body and reads it. Throws HushError `unauthorized` when it is not genuine. */
   receive?(request: InboundRequest, now: number): Promise<Received>;
   close?(): Promise<void>;

@@ -44,7 +44,8 @@ export function createSweeper(parts: {
 
   async function tellDue(): Promise<void> {
     for (const bound of parts.destinations) {
-      if (await contacts.isDue(bound.name, clock.now())) void worker.work(bound);
+      // A copy that was lost is found without waiting for something to add to it.
+      if (bound.destination.copy || (await contacts.isDue(bound.name, clock.now()))) void worker.work(bound);
     }
   }
 

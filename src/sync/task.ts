@@ -1,3 +1,4 @@
+import type { Decision } from '../core/decide.js';
 import type { Contact, Mark, Settlement, Told, ToldBinding } from '../store/contacts.js';
 import { type Desired, desiredText } from './desired.js';
 import type { Action, Binding, Entry } from './destination.js';
@@ -98,11 +99,15 @@ export function needs(task: Task, binding: Binding, action: Action): boolean {
 }
 
 export function entryOf(task: Task, binding: Binding): Entry {
-  const decision = task.desired.get(binding.name);
+  return entryFor(task.contact, task.address, task.desired.get(binding.name));
+}
+
+/** What a destination gets of a contact. */
+export function entryFor(contact: Contact, address: string, decision: Decision | undefined): Entry {
   return {
-    ref: task.contact.key.toString('hex'),
-    type: task.contact.type,
-    address: task.address,
+    ref: contact.key.toString('hex'),
+    type: contact.type,
+    address,
     reason: decision?.reason ?? 'not_objected',
     ...(decision?.since === undefined ? {} : { since: decision.since }),
     ...(decision?.event === undefined ? {} : { receipt: `r_${decision.event}` }),

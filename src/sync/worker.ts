@@ -9,6 +9,7 @@ import { type Contact, type Contacts, type Settlement, stateOf } from '../store/
 import type { DestinationStates } from '../store/destination-states.js';
 import { allowedDespite, type BoundDestination, desiredAt, desiredText } from './desired.js';
 import { type Action, type Binding, ProviderError, type ReadBackEntry, type Sent } from './destination.js';
+import { createListCopies } from './list-copies.js';
 import { createPace, type Pace } from './pace.js';
 import {
   createTask,
@@ -71,6 +72,7 @@ export function createSyncWorker(parts: {
 }) {
   const { contacts, states, privateParts, policy, configuration, clock, log, events } = parts;
   const times = { ...WORKER_TIMES, ...parts.times };
+  const copies = createListCopies({ contacts, states, privateParts, policy, clock, log });
   const running = new Map<string, Promise<void>>();
   const paces = new Map<string, Pace>();
   const stopping = new AbortController();
@@ -349,10 +351,25 @@ export function createSyncWorker(parts: {
     return leased.length;
   }
 
+  /** A list that cannot be made whole is not added to: its destination waits, and says why. */
+  async function copyFailed({ name }: BoundDestination, error: unknown): Promise<void> {
+    if (error instanceof MissingKeyError) events.onMissingKey(error.keyId);
+    else log.error({ err: error, destination: name }, 'a list cannot be written anew; what is to be sent waits');
+    const why = error instanceof ProviderError ? error.message : 'the list cannot be written anew; see the log';
+    await states.fault(name, error instanceof ProviderError ? error.fault : 'incomplete', why, clock.now());
+    await states.waitUntil(name, clock.now() + times.credentialPause / 12);
+  }
+
   async function run(bound: BoundDestination): Promise<void> {
     while (!stopping.signal.aborted) {
       const state = await states.get(bound.name);
       if (state.paused || (state.waitUntil ?? 0) > clock.now()) return;
+      try {
+        await copies.ensure(bound, stopping.signal);
+      } catch (error) {
+        await copyFailed(bound, error);
+        return;
+      }
       if ((await round(bound)) === 0) return;
     }
   }

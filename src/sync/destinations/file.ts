@@ -57,8 +57,10 @@ export const file: Adapter<Settings, Target> = {
     const targetOf = targetReader(target);
     const lists = new Map<string, FullFile>();
 
+    const nameOf = (binding: Binding) => targetOf(binding).file ?? binding.name.replace(/[^A-Za-z0-9_-]/g, '-');
+
     function listOf(binding: Binding): FullFile {
-      const name = targetOf(binding).file ?? binding.name.replace(/[^A-Za-z0-9_-]/g, '-');
+      const name = nameOf(binding);
       let list = lists.get(name);
       if (!list) {
         list = keepFull(
@@ -136,6 +138,27 @@ export const file: Adapter<Settings, Target> = {
             },
           }
         : {}),
+
+      copy: {
+        listOf: nameOf,
+        async idOf(binding) {
+          try {
+            return await listOf(binding).folder.id();
+          } catch (error) {
+            throw folderError(error, AbortSignal.any([]));
+          }
+        },
+        async replace(binding, id, entries, signal) {
+          async function* rows() {
+            for await (const entry of entries) yield rowOf(entry);
+          }
+          try {
+            await listOf(binding).folder.replace(id, rows(), signal);
+          } catch (error) {
+            throw folderError(error, signal);
+          }
+        },
+      },
 
       async close() {
         for (const list of lists.values()) await list.close();

@@ -1,6 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import {
+  copyFile,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { RecordFormat, Row } from './records.js';
@@ -18,6 +30,10 @@ export interface SuppressionFolder {
   rebuild(): Promise<void>;
   /** Takes rows out of every delta, by their keys. What the full file says of them stays in force. */
   forget(keys: ReadonlySet<string>, signal: AbortSignal): Promise<void>;
+  /** The id that the list was begun under; undefined for a folder that is not this list's, or lost it. */
+  id(): Promise<string | undefined>;
+  /** Withdraws the full file, and publishes it again once it holds these rows and every delta written meanwhile. */
+  replace(id: string, rows: AsyncIterable<Row>, signal: AbortSignal): Promise<void>;
   /** Every row as of the last delta. */
   rows(): AsyncIterable<Row>;
 }
@@ -30,7 +46,8 @@ const LEFTOVER_MS = 60 * 60_000;
  *
  * - `NAME.delta.00000001.csv`, one a batch, never changed once there, but that an erasure takes its rows out;
  * - `NAME.full.00000012.csv`, all that holds after delta 12: the base of the next one;
- * - `NAME.full.csv`, the same under a name that stays.
+ * - `NAME.full.csv`, the same under a name that stays;
+ * - `NAME.list`, the id that the list was begun under: with another one, or none, this is not the list it was.
  *
  * A file appears whole or not at all: written under a hidden name, fsynced, then given its name, and the folder fsynced.
  * Applying a delta twice changes nothing, so a crash anywhere is repaired by building the full file again.
@@ -84,27 +101,66 @@ export function openFolder(
     return { last: pending.at(-1) ?? base, base, rows: rows() };
   }
 
+  /** Writes the next delta file; its number. */
+  async function writeDelta(changes: readonly Change[], signal: AbortSignal): Promise<number> {
+    await mkdir(folder, { recursive: true });
+    const hidden = await writeHidden(
+      folder,
+      name,
+      delta,
+      changes.map((change) => ({ ...change.row, action: change.action })),
+    );
+    try {
+      let next = Math.max((await present('delta')).at(-1) ?? 0, (await present('full')).at(-1) ?? 0) + 1;
+      // Another process may have taken the number in between; past the deadline nothing may appear any more.
+      for (;;) {
+        signal.throwIfAborted();
+        if (await takeName(hidden, join(folder, numbered('delta', next)))) break;
+        next++;
+      }
+      await syncFolder(folder);
+      return next;
+    } finally {
+      await rm(hidden, { force: true });
+    }
+  }
+
   return {
     async append(changes, signal) {
+      await writeDelta(changes, signal);
+    },
+
+    async id() {
+      const text = await readFile(join(folder, `${name}.list`), 'utf8').catch((error: unknown) => {
+        if (codeOf(error) === 'ENOENT') return '';
+        throw error;
+      });
+      return text.trim() || undefined;
+    },
+
+    async replace(id, rows, signal) {
       await mkdir(folder, { recursive: true });
-      const hidden = await writeHidden(
-        folder,
-        name,
-        delta,
-        changes.map((change) => ({ ...change.row, action: change.action })),
-      );
-      try {
-        let next = Math.max((await present('delta')).at(-1) ?? 0, (await present('full')).at(-1) ?? 0) + 1;
-        // Another process may have taken the number in between; past the deadline nothing may appear any more.
-        for (;;) {
-          signal.throwIfAborted();
-          if (await takeName(hidden, join(folder, numbered('delta', next)))) break;
-          next++;
-        }
-        await syncFolder(folder);
-      } finally {
-        await rm(hidden, { force: true });
+      await rm(join(folder, `${name}.full.${extension}`), { force: true });
+      const isNew = (await present('delta')).length + (await present('full')).length === 0;
+      const ahead = rows[Symbol.asyncIterator]();
+      const first = await ahead.next();
+      if (!isNew || !first.done) {
+        // A number of its own: deltas that others write meanwhile have higher ones, and are applied to it.
+        const number = await writeDelta([], signal);
+        const all = async function* () {
+          for (let item = first; !item.done; item = await ahead.next()) {
+            signal.throwIfAborted();
+            yield item.value;
+          }
+        };
+        const hidden = await writeHidden(folder, name, full, all());
+        await rename(hidden, join(folder, numbered('full', number)));
+        await build();
       }
+      const hidden = join(folder, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
+      await writeFile(hidden, `${id}\n`, { flush: true });
+      await rename(hidden, join(folder, `${name}.list`));
+      await syncFolder(folder);
     },
 
     async rebuild() {
