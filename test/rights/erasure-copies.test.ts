@@ -49,13 +49,15 @@ async function openable(): Promise<string[]> {
   for (const { name } of (await db?.listCollections().toArray()) ?? []) {
     for (const row of (await db?.collection(name).find({}, { promoteBuffers: true }).toArray()) ?? []) {
       const visit = (value: unknown): void => {
-        if (Buffer.isBuffer(value)) {
+        // What does not begin with the id of our one root key is not sealed by the installation.
+        if (Buffer.isBuffer(value) && value[0] === keyring.current) {
           const plain = [
             ...keys.map((key) => ingest.open(value, key)),
             outbox.open(value, Buffer.from(String(row._id))),
           ];
           for (const text of plain) if (text) opened.push(`${name}: ${text.toString('utf8')}`);
-        } else if (value !== null && typeof value === 'object') Object.values(value).forEach(visit);
+        } else if (value !== null && typeof value === 'object' && !Buffer.isBuffer(value))
+          Object.values(value).forEach(visit);
       };
       visit(row);
     }
