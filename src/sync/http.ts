@@ -62,12 +62,15 @@ export function retryAfterSeconds(headers: Headers, now: number): number | undef
 export function redact(text: string, secrets: readonly string[] = []): string {
   let shown = text.slice(0, 2000);
   for (const secret of secrets) shown = shown.replaceAll(secret, '[secret]');
-  return shown
-    .replace(/"[^"]{0,128}"(?:@|%40)[^\s"'<>,;()[\]{}]{1,255}/gu, '[address]')
-    .replace(/[^\s"<>,;:()[\]{}]{1,320}(?:@|%40)[^\s"'<>,;()[\]{}]{1,255}/gu, '[address]')
-    .replace(/\+?\d[\d\s().-]{6,}\d/g, '[number]')
-    .replace(/[A-Za-z0-9_-]{32,}/g, '[secret]')
-    .slice(0, 300);
+  return (
+    shown
+      .replace(/"[^"]{0,128}"(?:@|%40)[^\s"'<>,;()[\]{}]{1,255}/gu, '[address]')
+      .replace(/[^\s"<>,;:()[\]{}]{1,320}(?:@|%40)[^\s"'<>,;()[\]{}]{1,255}/gu, '[address]')
+      .replace(/\+?\d[\d\s().-]{6,}\d/g, '[number]')
+      // A name such as CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE is what somebody must read.
+      .replace(/[A-Za-z0-9_-]{32,}/g, (long) => (/^[A-Z]{2,}(?:_[A-Z]+)+$/.test(long) ? long : '[secret]'))
+      .slice(0, 300)
+  );
 }
 
 const OPEN_HEADERS = new Set(['accept', 'content-type', 'user-agent']);

@@ -3,7 +3,7 @@ import type { Adapter, Destination, Entry, Sent } from '../destination.js';
 import { ProviderError } from '../destination.js';
 import { redact } from '../http.js';
 import { type Call, createApi, misconfigured, read, targetReader } from './mechanics/api.js';
-import { audienceUse, moveOf } from './mechanics/audience.js';
+import { audienceUse, moveOf, refusedAsAWhole } from './mechanics/audience.js';
 import { inForce } from './mechanics/each.js';
 import { createGoogleToken } from './mechanics/google-token.js';
 import { e164, googleEmail, hexHash } from './mechanics/hashing.js';
@@ -47,6 +47,7 @@ const added = z.object({
               .array(
                 z.object({
                   message: z.string().default('refused'),
+                  errorCode: z.record(z.string(), z.unknown()).default({}),
                   location: z
                     .object({
                       fieldPathElements: z
@@ -101,16 +102,6 @@ export const googleCustomerMatch: Adapter<Settings, Target> = {
       }
     }
 
-    /** A call that names no person: what it is refused for is in the catalog. */
-    async function prepare(path: string, signal: AbortSignal, json: unknown) {
-      try {
-        return await call(path, signal, json);
-      } catch (error) {
-        if (error instanceof ProviderError && error.fault === 'refused') throw misconfigured(error.message);
-        throw error;
-      }
-    }
-
     const identifier = (entry: Entry) =>
       entry.type === 'phone'
         ? { hashedPhoneNumber: hexHash('sha256', e164(entry.address)) }
@@ -129,20 +120,24 @@ export const googleCustomerMatch: Adapter<Settings, Target> = {
         if (move === undefined) return inForce();
         const job = read(
           createdJob,
-          await prepare(`/${customer}/offlineUserDataJobs:create`, signal, {
-            job: {
-              type: 'CUSTOMER_MATCH_USER_LIST',
-              customerMatchUserListMetadata: { userList: `${customer}/userLists/${where.audience}` },
-            },
-          }),
+          await refusedAsAWhole(
+            call(`/${customer}/offlineUserDataJobs:create`, signal, {
+              job: {
+                type: 'CUSTOMER_MATCH_USER_LIST',
+                customerMatchUserListMetadata: { userList: `${customer}/userLists/${where.audience}` },
+              },
+            }),
+          ),
         ).resourceName;
         const operation = move === 'add' ? 'create' : 'remove';
-        const answer = await call(`/${job}:addOperations`, signal, {
-          enablePartialFailure: true,
-          operations: entries.map((entry) => ({ [operation]: { userIdentifiers: [identifier(entry)] } })),
-        });
+        const answer = await refusedAsAWhole(
+          call(`/${job}:addOperations`, signal, {
+            enablePartialFailure: true,
+            operations: entries.map((entry) => ({ [operation]: { userIdentifiers: [identifier(entry)] } })),
+          }),
+        );
         const parked = failuresOf(entries, answer);
-        await prepare(`/${job}:run`, signal, {});
+        await refusedAsAWhole(call(`/${job}:run`, signal, {}));
         return { status: 'accepted', job, ...(parked.length > 0 ? { parked } : {}) };
       },
 
@@ -156,10 +151,22 @@ export const googleCustomerMatch: Adapter<Settings, Target> = {
   },
 };
 
-/** The entries whose operations were refused. A failure that names none refuses the batch, so that it is halved. */
+/** Codes that are about the account or the list, whichever operation they are said of. */
+const NOT_ABOUT_A_PERSON =
+  /NOT_(?:ALLOWLISTED|WHITELISTED|ENABLED|ELIGIBLE|AUTHORI[SZ]ED|ACCEPTED|PERMITTED|ALLOWED)|PERMISSION|DENIED|SUSPENDED|CUSTOMER_|USER_LIST|DEVELOPER_TOKEN/;
+
+/**
+ * The entries whose operations were refused. What is about the account, what names no operation, and what all of several
+ * operations are refused for, stops the destination.
+ */
 function failuresOf(entries: readonly Entry[], answer: Parameters<typeof read>[1]): NonNullable<Sent['parked']> {
   const failure = read(added, { json: answer.json ?? {} }).partialFailureError;
   if (!failure) return [];
+  const errors = failure.details.flatMap((detail) => detail.errors);
+  const account = errors.find(({ errorCode, message }) =>
+    NOT_ABOUT_A_PERSON.test(`${Object.values(errorCode).join(' ')} ${message}`),
+  );
+  if (account) throw misconfigured(redact(`${Object.values(account.errorCode).join(' ')} ${account.message}`.trim()));
   const parked = failure.details.flatMap(({ errors }) =>
     errors.flatMap(({ message, location }) => {
       const at = location?.fieldPathElements.find((element) => element.fieldName === 'operations')?.index;
@@ -167,6 +174,7 @@ function failuresOf(entries: readonly Entry[], answer: Parameters<typeof read>[1
       return entry ? [{ ref: entry.ref, why: redact(message) }] : [];
     }),
   );
-  if (parked.length === 0) throw new ProviderError('refused', redact(failure.message));
+  const everybody = entries.length > 1 && new Set(parked.map(({ ref }) => ref)).size === entries.length;
+  if (parked.length === 0 || everybody) throw misconfigured(redact(parked[0]?.why ?? failure.message));
   return parked;
 }

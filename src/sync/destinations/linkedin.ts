@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { Adapter, Destination } from '../destination.js';
 import { ProviderError } from '../destination.js';
 import { redact } from '../http.js';
-import { at, createApi, read, targetReader } from './mechanics/api.js';
-import { audienceUse, moveOf } from './mechanics/audience.js';
+import { at, createApi, misconfigured, read, targetReader } from './mechanics/api.js';
+import { audienceUse, moveOf, refusedAsAWhole } from './mechanics/audience.js';
 import { inForce } from './mechanics/each.js';
 import { hexHash, plainEmail } from './mechanics/hashing.js';
 
@@ -65,19 +65,26 @@ export const linkedin: Adapter<Settings, Target> = {
         const where = targetOf(binding);
         const move = moveOf(where.use, action);
         if (move === undefined) return inForce();
-        const answer = await api('POST', at`/rest/dmpSegments/${where.audience}/users`, signal, {
-          headers: { 'x-restli-method': 'BATCH_CREATE' },
-          json: {
-            elements: entries.map((entry) => ({
-              action: move === 'add' ? 'ADD' : 'REMOVE',
-              userIds: [{ idType: 'SHA256_EMAIL', idValue: hexHash('sha256', plainEmail(entry.address)) }],
-            })),
-          },
-          missing: `segment ${where.audience}`,
-        });
+        const answer = await refusedAsAWhole(
+          api('POST', at`/rest/dmpSegments/${where.audience}/users`, signal, {
+            headers: { 'x-restli-method': 'BATCH_CREATE' },
+            json: {
+              elements: entries.map((entry) => ({
+                action: move === 'add' ? 'ADD' : 'REMOVE',
+                userIds: [{ idType: 'SHA256_EMAIL', idValue: hexHash('sha256', plainEmail(entry.address)) }],
+              })),
+            },
+            missing: `segment ${where.audience}`,
+          }),
+        );
         const { elements } = read(answers, answer);
         if (elements.length !== entries.length)
           throw new ProviderError('unavailable', 'the answer is not about as many people as were sent');
+        const forbidden = elements.find(({ status }) => status === 401 || status === 403);
+        if (forbidden)
+          throw misconfigured(
+            `${forbidden.status} ${redact(forbidden.error?.message ?? forbidden.message ?? 'refused')}`,
+          );
         // Each has a status of its own, in the order sent.
         if (elements.some(({ status }) => status === 429 || status >= 500))
           throw new ProviderError('unavailable', 'some people were not taken for now');

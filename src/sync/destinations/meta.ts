@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Adapter, Destination } from '../destination.js';
 import { ProviderError } from '../destination.js';
 import { type HttpResponse, redact } from '../http.js';
-import { at, createApi, read, targetReader } from './mechanics/api.js';
+import { at, createApi, misconfigured, read, targetReader } from './mechanics/api.js';
 import { audienceUse, hashesByKind, moveOf } from './mechanics/audience.js';
 import { inForce } from './mechanics/each.js';
 import { digitsOnly } from './mechanics/hashing.js';
@@ -104,11 +104,7 @@ export const meta: Adapter<Settings, Target> = {
           `code ${failed.code}: ${redact(failed.message, secrets)}`,
           waitOf(answer),
         );
-      if (answer.status >= 400)
-        throw new ProviderError(
-          answer.status === 400 ? 'refused' : 'credentials',
-          `${answer.status} ${redact(answer.text, secrets)}`,
-        );
+      if (answer.status >= 400) throw misconfigured(`${answer.status} ${redact(answer.text, secrets)}`);
       if (read(taken, answer).num_invalid_entries > 0) throw new ProviderError('refused', 'some entries are not valid');
     }
 

@@ -151,8 +151,11 @@ export const ses: Adapter<Settings, Target> = {
         return inForce(
           await eachEntry(entries, 1, signal, async (entry) => {
             if ('contactList' in where) return setContact(where, entry.address, action === 'suppress', signal);
-            if (action === 'lift')
-              return call('DELETE', at`/v2/email/suppression/addresses/${entry.address}`, signal, undefined, [404]);
+            if (action === 'lift') {
+              for (const address of spellingsOf(entry.address))
+                await call('DELETE', at`/v2/email/suppression/addresses/${address}`, signal, undefined, [404]);
+              return undefined;
+            }
             const reason = entry.reason === 'undeliverable' ? 'BOUNCE' : 'COMPLAINT';
             return call('PUT', '/v2/email/suppression/addresses', signal, {
               EmailAddress: entry.address,
@@ -207,10 +210,12 @@ export const ses: Adapter<Settings, Target> = {
               ? { address, kind: 'unsubscribed' }
               : undefined;
           }
-          const answer = await call('GET', at`/v2/email/suppression/addresses/${address}`, signal, undefined, [404]);
-          return answer.status === 404
-            ? undefined
-            : summary(read(z.object({ SuppressedDestination: suppressed }), answer).SuppressedDestination);
+          for (const spelling of spellingsOf(address)) {
+            const answer = await call('GET', at`/v2/email/suppression/addresses/${spelling}`, signal, undefined, [404]);
+            if (answer.status !== 404)
+              return summary(read(z.object({ SuppressedDestination: suppressed }), answer).SuppressedDestination);
+          }
+          return undefined;
         });
         return found.filter((one) => one !== undefined);
       },
@@ -233,6 +238,16 @@ export const ses: Adapter<Settings, Target> = {
     };
   },
 };
+
+/**
+ * The account's list knows an address as it was put there, by us or by a bounce of a message to another spelling of it, and
+ * tells letter cases apart, which no mailbox does. What its read-back showed otherwise comes as the address of the entry.
+ */
+function spellingsOf(address: string): string[] {
+  const cut = address.lastIndexOf('@');
+  const domain = address.slice(cut).toLowerCase();
+  return [...new Set([address, `${address.slice(0, cut)}${domain}`, address.toLowerCase()])];
+}
 
 function summary(one: z.infer<typeof suppressed>): ReadBackEntry {
   return {

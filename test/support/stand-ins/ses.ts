@@ -82,7 +82,8 @@ export async function startSes() {
     routes: {
       'PUT /v2/email/suppression/addresses': ({ json }) => {
         const { EmailAddress, Reason } = put.parse(json);
-        suppressed.set(checked(EmailAddress), Reason);
+        checked(EmailAddress);
+        suppressed.set(EmailAddress, Reason);
         return { status: 200, json: {} };
       },
       'GET /v2/email/suppression/addresses': ({ query }) => {
@@ -102,14 +103,15 @@ export async function startSes() {
         };
       },
       'GET /v2/email/suppression/addresses/:address': ({ params }) => {
-        const Reason = suppressed.get(key(params.address)) ?? refuse(404, { message: 'not on the list' });
+        const address = params.address ?? '';
+        const Reason = suppressed.get(address) ?? refuse(404, { message: 'not on the list' });
         return {
           status: 200,
-          json: { SuppressedDestination: { EmailAddress: key(params.address), Reason, LastUpdateTime: 1_700_000_000 } },
+          json: { SuppressedDestination: { EmailAddress: address, Reason, LastUpdateTime: 1_700_000_000 } },
         };
       },
       'DELETE /v2/email/suppression/addresses/:address': ({ params }) =>
-        suppressed.delete(key(params.address))
+        suppressed.delete(params.address ?? '')
           ? { status: 200, json: {} }
           : refuse(404, { message: 'not on the list' }),
       'GET /v2/email/contact-lists/:list': ({ params }) => {

@@ -104,6 +104,27 @@ describe('Google Customer Match', () => {
     expect((await destination.send(binding, 'suppress', batch(1), never())).status).toBe('accepted');
   });
 
+  const CODE = 'CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE';
+  const failure = { errors: [{ errorCode: { notAllowlistedError: CODE }, message: 'not allowed' }] };
+  const located = {
+    errors: [0, 1, 2].map((index) => ({
+      errorCode: { notAllowlistedError: CODE },
+      message: 'not allowed',
+      location: { fieldPathElements: [{ fieldName: 'operations', index }] },
+    })),
+  };
+  test.each([
+    ['at creation', 1, { status: 400, json: { error: { message: 'refused', details: [failure] } } }],
+    ['at addOperations', 2, { status: 400, json: { error: { message: 'refused', details: [failure] } } }],
+    ['in part of an answer', 2, { status: 200, json: { partialFailureError: { message: 'x', details: [failure] } } }],
+    ['of every operation', 2, { status: 200, json: { partialFailureError: { message: 'x', details: [located] } } }],
+  ])('an account that may not use Customer Match stops the destination, by name, %s', async (_at, skip, answer) => {
+    const { server, binding, destination } = await start('exclusion');
+    server.fault({ kind: 'answer', answer }, skip);
+    const fault = await faultOf(destination.send(binding, 'suppress', batch(3), never()));
+    expect([fault.fault, fault.message]).toEqual(['credentials', expect.stringContaining(CODE)]);
+  });
+
   test('another job on the same list is waited for', async () => {
     const { server, binding, destination } = await start('exclusion');
     const json = { error: { message: 'CONCURRENT_MODIFICATION' } };

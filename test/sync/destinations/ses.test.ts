@@ -34,7 +34,7 @@ for (const target of [{ account: true }, { contactList: 'main' }, { contactList:
             }),
         server,
         suppressed: () => {
-          if ('account' in target) return [...server.suppressed.keys()];
+          if ('account' in target) return [...server.suppressed.keys()].map((address) => address.toLowerCase());
           const out = [...server.contacts].filter(([, one]) =>
             target.topic === undefined ? one.all : one.topics.get(target.topic) === 'OPT_OUT',
           );
@@ -71,6 +71,20 @@ describe('SES', () => {
       news: 'OPT_OUT',
       offers: 'OPT_OUT',
     });
+  });
+
+  test('a lift finds the address in the letter case it has there', async () => {
+    const server = await startSes();
+    const binding = bind({ account: true });
+    const destination = build(ses, { ...AWS_KEY, region: 'eu-west-1', baseUrl: server.url }, [binding]);
+    const given = entry('Jane.Doe@Example.com');
+    for (const there of ['Jane.Doe@Example.com', 'Jane.Doe@example.com', 'jane.doe@example.com']) {
+      server.suppressed.set(there, 'COMPLAINT');
+      expect(await destination.lookup?.(binding, [given.address], never())).toMatchObject([{ address: there }]);
+      await destination.send(binding, 'lift', [given], never());
+      expect([...server.suppressed.keys()]).toEqual([]);
+    }
+    await server.close();
   });
 
   test('signatures are those of the AWS test suite (get-vanilla)', () => {

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import type { Action, Entry } from '../../destination.js';
+import { ProviderError } from '../../destination.js';
+import { misconfigured } from './api.js';
 import { hexHash, plainEmail } from './hashing.js';
 
 /**
@@ -16,6 +18,19 @@ export type AudienceUse = z.infer<typeof audienceUse>;
 export function moveOf(use: AudienceUse, action: Action): 'add' | 'remove' | undefined {
   if (use === 'exclusion') return action === 'suppress' ? 'add' : 'remove';
   return action === 'suppress' ? 'remove' : undefined;
+}
+
+/**
+ * A call to an ad platform that is refused as a whole: people are hashes there, which cannot be wrong one by one, so what is
+ * refused is the account, its permission or the audience. It concerns everybody, and nobody is parked for it.
+ */
+export async function refusedAsAWhole<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof ProviderError && error.fault === 'refused') throw misconfigured(error.message);
+    throw error;
+  }
 }
 
 /**
