@@ -17,11 +17,13 @@ import { createKeyWatch } from './key-watch.js';
 import { createLog } from './log.js';
 import { createComposer } from './mail/compose.js';
 import { createOutbox } from './mail/outbox.js';
+import { createFormMail, createRecipientLimits } from './mail/recipient-limits.js';
 import { createTransport } from './mail/transport.js';
 import { createAccept } from './preferences/accept.js';
 import { createConsents } from './preferences/consents.js';
 import { createJournal } from './preferences/journal.js';
 import { createLinks } from './preferences/links.js';
+import type { Letter } from './preferences/post.js';
 import { createPrivateParts } from './preferences/private-part.js';
 import { createProjectionLoop } from './preferences/projection-loop.js';
 import { createProjector } from './preferences/projector.js';
@@ -50,18 +52,18 @@ import type { WorkerTimes } from './sync/task.js';
 import { createAuthenticate } from './web/api/authenticate.js';
 import { createApi } from './web/api/index.js';
 import { type AppParts, createApp, isMachinePath } from './web/app.js';
+import { BODY_BUDGET, createBodyBudget } from './web/body-budget.js';
 import { clientAddressOf } from './web/client-address.js';
 import { docsRoutes } from './web/docs.js';
 import { healthRoutes } from './web/health.js';
 import { destinationHooks } from './web/hooks/destinations.js';
 import { createMailHook } from './web/hooks/mail.js';
 import { createTextHook } from './web/hooks/sms.js';
-import { createLimits, LIMITS, type Limits } from './web/limits.js';
+import { createLimits, LIMITS, type Limits, networkOf } from './web/limits.js';
 import { createLogRoutes } from './web/log.js';
 import { mailboxRoutes } from './web/mailbox.js';
 import { createMetrics } from './web/metrics.js';
 import { problems } from './web/middleware/problem.js';
-import { staffUploads } from './web/multipart.js';
 import { accessPages } from './web/public/access.js';
 import { createActs } from './web/public/acts.js';
 import { misplacedOneClick } from './web/public/misplaced-one-click.js';
@@ -212,6 +214,10 @@ export async function compose(
   });
   const transport = createTransport({ smtpUrl: environment.smtpUrl, mailbox: stores.mailbox, now: clock.now });
   const outbox = createOutbox({ store: stores.outbox, composer, transport, keyring, clock, log });
+  const post = createFormMail<Letter>(
+    createRecipientLimits({ store: stores.outbox, keyring, country: catalog.group.defaultCountry, clock }),
+    outbox.enqueue,
+  );
   const consents = createConsents({
     accept,
     tickets,
@@ -220,7 +226,7 @@ export async function compose(
     keyring,
     catalog,
     clock,
-    post: outbox.enqueue,
+    post,
     publicUrl: publicUrlNow,
   });
 
@@ -282,7 +288,7 @@ export async function compose(
     letters,
     packages: accessPackages,
     purgeLetters: stores.letters.forgetRequest,
-    mail: outbox.enqueue,
+    mail: post,
     keyring,
     catalog,
     policy,
@@ -356,7 +362,7 @@ export async function compose(
     questions,
     receipts,
     links,
-    post: outbox.enqueue,
+    post,
     keyring,
     catalog,
     policy,
@@ -412,6 +418,7 @@ export async function compose(
     clientAddress,
     onRefused: metrics.refused,
   });
+  const bodies = createBodyBudget({ budget: BODY_BUDGET, clientAddress, onRefused: metrics.refused });
   const evidenceOf = (request: Request): Record<string, string> => ({
     ip: clientAddress(request),
     userAgent: (request.get('user-agent') ?? '').slice(0, 200),
@@ -449,7 +456,8 @@ export async function compose(
     questions,
     catalog,
     clock,
-    post: outbox.enqueue,
+    post,
+    askerOf: (request: Request) => networkOf(clientAddress(request)),
     publicUrl: publicUrlNow,
     evidenceOf,
   };
@@ -473,7 +481,7 @@ export async function compose(
     privateParts,
     accept,
     links,
-    post: outbox.enqueue,
+    post,
     receipts,
     proofs: audit.proofs,
     exportJobs: audit.exportJobs,
@@ -531,10 +539,9 @@ export async function compose(
             ],
           ] as const)
         : []),
-      ['/hooks', destinationHooks({ webhooksIn, publicUrl: publicUrlNow, clientAddress })],
+      ['/hooks', destinationHooks({ webhooksIn, publicUrl: publicUrlNow, clientAddress, bodies })],
     ],
     people: [
-      staffUploads(),
       staff.router,
       misplacedOneClick({
         links,
@@ -551,8 +558,18 @@ export async function compose(
         keyring,
         refuse: limits.badToken,
         countForm: limits.form,
+        countDenial: limits.denial,
       }),
-      rightsPages({ ...forPeople, rights, policy, refuse: limits.badToken, countForm: limits.form }),
+      rightsPages({
+        ...forPeople,
+        rights,
+        policy,
+        bodies,
+        refuse: limits.badToken,
+        countForm: limits.form,
+        countDenial: limits.denial,
+        countUnread: limits.unread,
+      }),
       accessPages({
         pages,
         delivery: accessDelivery,

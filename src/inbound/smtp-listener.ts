@@ -3,13 +3,14 @@ import type { Logger } from 'pino';
 import { SMTPServer } from 'smtp-server';
 import { HushError } from '../core/errors.js';
 import { MAX_MAIL_BYTES, type MailIn } from './mail/mail-in.js';
+import { MAX_READ_BYTES } from './mail/mime.js';
 
 /** Connections at once; each may hold one message in memory, so this bounds memory too (with BYTES_IN_FLIGHT). */
 const MOST_CONNECTIONS = 50;
 /** Of one address. Large senders open several. */
 const MOST_FROM_ONE = 10;
-/** Bytes of messages not yet taken; past it senders are told to come later. */
-const BYTES_IN_FLIGHT = 64 * 1024 * 1024;
+/** Bytes kept of messages not yet taken; past it senders are told to come later. */
+const BYTES_IN_FLIGHT = 32 * 1024 * 1024;
 /** RFC 5321 §4.5.3.1.8: at least 100 recipients must be taken. */
 const MOST_RECIPIENTS = 100;
 /** ms of silence. RFC 5321 §4.5.3.2.7 gives 5 minutes; reports are short and come from machines. */
@@ -113,6 +114,8 @@ export async function startSmtpListener(options: {
 
     onData(stream, session, done) {
       let chunks: Buffer[] = [];
+      let size = 0;
+      /** What is read of a message is its beginning: the rest is counted, and not kept. */
       let held = 0;
       let refused: Error | undefined;
       const letGo = () => {
@@ -122,12 +125,16 @@ export async function startSmtpListener(options: {
       };
       stream.on('data', (chunk: Buffer) => {
         if (refused) return;
-        if (held + chunk.length > maxBytes) refused = refusal(552, `5.3.4 Messages may have ${maxBytes} bytes`);
-        else if (inFlight + chunk.length > BYTES_IN_FLIGHT) refused = refusal(452, '4.3.1 Busy, please try later');
+        size += chunk.length;
+        const kept = chunk.subarray(0, Math.max(0, MAX_READ_BYTES - held));
+        if (size > maxBytes) refused = refusal(552, `5.3.4 Messages may have ${maxBytes} bytes`);
+        else if (inFlight + kept.length > BYTES_IN_FLIGHT) refused = refusal(452, '4.3.1 Busy, please try later');
         if (refused) return letGo();
-        chunks.push(chunk);
-        held += chunk.length;
-        inFlight += chunk.length;
+        if (kept.length === 0) return;
+        // A copy: the piece of the stream that a part of it would hold on to is larger.
+        chunks.push(kept.length === chunk.length ? chunk : Buffer.from(kept));
+        held += kept.length;
+        inFlight += kept.length;
       });
       // A connection that breaks off before the end of the message: nothing was promised, nothing is kept.
       stream.on('close', () => {
@@ -142,7 +149,7 @@ export async function startSmtpListener(options: {
           .then(
             ({ recognised }) => {
               const outcomes = recognised.map(({ kind, outcome }) => `${kind} ${outcome}`);
-              log.info({ bytes: raw.length, outcomes }, 'mail taken');
+              log.info({ bytes: size, outcomes }, 'mail taken');
               done(null, '2.0.0 Taken');
             },
             (error: unknown) => done(replyTo(error, log)),

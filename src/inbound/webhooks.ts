@@ -26,6 +26,8 @@ export interface Taken {
 const EMPTY: Taken = { status: 200, type: 'text/plain', body: '' };
 /** A provider's clock may be ahead by so much (ms) before its time is not believed. */
 const AHEAD = 5 * 60_000;
+/** Bytes that are read of a request whose signature can only be checked over its body. SendGrid, the largest, sends 768 kB. */
+const UNPROVEN_BYTES = 1024 * 1024;
 
 /** One report as an event. What a provider takes back lifts only what came through that provider. */
 export function draftOf(
@@ -62,17 +64,32 @@ export function createWebhooksIn(parts: {
   const { accept, replays, clock, log } = parts;
   const byName = new Map(parts.reporting.map((item) => [item.name, item]));
 
+  function named(name: string): Reporting & { readonly receive: NonNullable<Destination['receive']> } {
+    const from = byName.get(name);
+    if (!from?.destination.receive) {
+      throw new HushError('not_found', 'nothing here takes reports under this name', {
+        remedy: 'the path is /hooks/ and the name of a destination in config/catalog.yaml',
+      });
+    }
+    return { ...from, receive: from.destination.receive.bind(from.destination) };
+  }
+
   return {
+    /**
+     * What can be said of a request before its body is read. Throws HushError: `not_found`, or `unauthorized` where the sender
+     * proves itself outside the body and has not.
+     */
+    admit(name: string, head: Omit<InboundRequest, 'body'>): { isProven: boolean; unprovenBytes: number } {
+      const { destination } = named(name);
+      const isProven = destination.admit?.(head) ?? false;
+      return { isProven, unprovenBytes: destination.unprovenBytes ?? UNPROVEN_BYTES };
+    },
+
     /** Throws HushError: `not_found` for a destination that reports nothing, `unauthorized` for a request that is not genuine. */
     async receive(name: string, request: InboundRequest): Promise<Taken> {
-      const from = byName.get(name);
-      if (!from?.destination.receive) {
-        throw new HushError('not_found', 'nothing here takes reports under this name', {
-          remedy: 'the path is /hooks/ and the name of a destination in config/catalog.yaml',
-        });
-      }
+      const from = named(name);
       const now = clock.now();
-      const received = await from.destination.receive(request, now);
+      const received = await from.receive(request, now);
       if (received.replayKey !== undefined) {
         const content = received.replayContent ?? '';
         const until = now + (received.replayFor ?? 86_400) * 1000;

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pLimit, { type LimitFunction } from 'p-limit';
 import type { AliasGroupOf } from '../core/alias-group.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint, ContactType } from '../core/contact-point.js';
@@ -45,6 +46,8 @@ const RETRY_EVERY_MS = 100;
 
 /** Times a join is begun again because another one joins the same contacts. */
 const MOST_JOINS = 10;
+/** Person-wide events of one request at work at once: each is several writes, and others need the store meanwhile. */
+const PERSON_WIDE_AT_ONCE = 4;
 
 /** Contacts of one person: an act for all of them is written to each, and their list is one document. */
 const MAX_MEMBERS = 500;
@@ -278,7 +281,7 @@ export function createAccept(parts: {
     return { person, contacts: whole.members.map(({ key }) => contactKeyText(key)) };
   }
 
-  async function acceptOne(draft: Draft, retryUntil: number): Promise<Accepted> {
+  async function acceptOne(draft: Draft, retryUntil: number, personWide: LimitFunction): Promise<Accepted> {
     const key = subjectKey(keyring, draft.subject);
     const id = eventId(keyring, key, draft.writer);
     // What is acknowledged is in force: a clock ahead of ours does not put it off.
@@ -287,7 +290,7 @@ export function createAccept(parts: {
     const event = store(draft, key, id, at, true);
     const accepted = { id, contact: contactKeyText(key), at };
     if (draft.reach !== 'person') await appendOrJournal(appendFor(draft.subject, key, event), retryUntil);
-    else await inTime(reachPerson(draft.subject, key, event), MANY_WITHIN);
+    else await personWide(() => inTime(reachPerson(draft.subject, key, event), MANY_WITHIN));
     return accepted;
   }
 
@@ -347,6 +350,7 @@ export function createAccept(parts: {
         throw unavailable(error);
       }
       const retryUntil = drafts.length > 1 ? performance.now() + stretched(MANY_WITHIN) : 0;
+      const personWide = pLimit(PERSON_WIDE_AT_ONCE);
       return Promise.all(
         valid.map(async (draft) => {
           try {
@@ -358,7 +362,7 @@ export function createAccept(parts: {
                 remedy: 'give every event an id of its own; repeat an event unchanged',
               });
             }
-            return await acceptOne(draft, retryUntil);
+            return await acceptOne(draft, retryUntil, personWide);
           } catch (error) {
             const told = unavailable(error);
             return told instanceof Error ? told : new Error(String(told));

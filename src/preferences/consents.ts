@@ -23,6 +23,8 @@ export interface SignUp {
   readonly until?: number | undefined;
   readonly language: string;
   readonly evidence: Readonly<Record<string, string>>;
+  /** Who signs up, as far as it is known: a network, or the key that says so. */
+  readonly asker: string;
 }
 
 /** Double opt-in: nothing counts until the person presses the button in the mail. */
@@ -84,7 +86,7 @@ export function createConsents(parts: {
           link: `${parts.publicUrl()}/confirm/${links.confirm(point, scope, id, expires)}?lang=${language}`,
           notice: text,
         },
-        quota: { key: `confirm:${key.toString('base64url')}`, perDay: 1 },
+        quota: { asker: signUp.asker, perDay: 1 },
         until: expires,
       });
       return { expires };

@@ -18,6 +18,8 @@ import { type LinkKind, openLink, sealLink, sealShort } from '../core/token.js';
 
 /** A fresh link lives for so long (ms). */
 export const FRESH_FOR = 30 * 60_000;
+/** A fresh link to one address: a few a day for each who asks for it, not two at once. */
+export const LINK_QUOTA = { perDay: 3, everyMs: 5 * 60_000 } as const;
 /** An undo link in a mail lives for so long (ms): long enough for a holiday. */
 export const UNDO_FOR = 30 * 86_400_000;
 

@@ -12,8 +12,8 @@ export interface Letter {
   readonly brand: string;
   readonly to: string;
   readonly values: Readonly<Record<string, string | readonly string[]>>;
-  /** At most so many a day under this key. */
-  readonly quota?: { readonly key: string; readonly perDay: number };
+  /** For mail that a form can cause: limited by its recipient, whoever asks. */
+  readonly quota?: { readonly asker: string; readonly perDay: number; readonly everyMs?: number };
   /** ms; after this it would be of no use and is not sent. */
   readonly until?: number;
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import type { Alert } from '../core/request-clock.js';
+import { createRecipientLimits } from '../mail/recipient-limits.js';
 import type { Accept } from '../preferences/accept.js';
 import type { Links } from '../preferences/links.js';
 import type { Post } from '../preferences/post.js';
@@ -65,7 +66,7 @@ export function createRights(parts: {
     effects,
     post,
     contacts,
-    outbox: stores.outbox,
+    admitMail: createRecipientLimits({ store: stores.outbox, keyring, country: catalog.group.defaultCountry, clock }),
     keyring,
     catalog,
     policy,

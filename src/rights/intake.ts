@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { brandById, type Catalog } from '../core/catalog.js';
@@ -9,9 +8,9 @@ import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import type { RequestKind, RequestWay } from '../core/request.js';
 import { deadlinesOf } from '../core/request-clock.js';
+import type { AdmitMail } from '../mail/recipient-limits.js';
 import { isDuplicate, unavailable } from '../store/connect.js';
 import { type Contacts, stateOf } from '../store/contacts.js';
-import type { OutboxStore } from '../store/outbox.js';
 import type { RequestRecord, RequestStore } from '../store/requests.js';
 import { deniesOnReceipt, type Effects, isDoneOnReceipt } from './effects.js';
 import type { LetterKind } from './letter.js';
@@ -22,8 +21,10 @@ import { newRequestId, requestIdOf } from './reference.js';
 
 /** A letter that lay on a desk: received at most so long (ms) before it is written down. */
 const LATEST = 90 * 86_400_000;
-/** Requests of one address and day that are answered by mail on their own: a stranger's form must not flood a mailbox. */
+/** Requests of one network, recipient and day that are answered by mail on their own: a stranger's form must not flood a mailbox. */
 const MAILS_A_DAY = 3;
+/** The same for staff and systems. */
+const MAILS_A_DAY_BY_OTHERS = 20;
 const MOST_CONTACTS = 10;
 
 /** A contact that a request names: an address, or one that staff found. */
@@ -45,6 +46,8 @@ export interface NewRequest {
   readonly agent?: { readonly name: string; readonly email?: string | undefined } | undefined;
   /** The writer's own id: the same again is the same request. */
   readonly writer?: { readonly name: string; readonly id: string };
+  /** The network that a form came from; whoever brings it in, where there is none. */
+  readonly asker?: string;
   /** ms; now, when absent. The clock runs from here. */
   readonly receivedAt?: number | undefined;
 }
@@ -70,7 +73,7 @@ export function createIntake(parts: {
   readonly effects: Effects;
   readonly post: PostLetters;
   readonly contacts: Contacts;
-  readonly outbox: Pick<OutboxStore, 'takeSlot'>;
+  readonly admitMail: AdmitMail;
   readonly keyring: Keyring;
   readonly catalog: Catalog;
   readonly policy: Policy;
@@ -100,20 +103,14 @@ export function createIntake(parts: {
     return places.reduce((first, place) => (dueIn(place) < dueIn(first) ? place : first));
   }
 
-  /** True while the address has mails of the day left. Only what strangers can start is counted. */
-  async function mayMail(record: RequestRecord): Promise<boolean> {
-    if (record.way !== 'form') return true;
-    const now = new Date(clock.now());
-    const slots = record.contacts.map(({ key }) =>
-      createHmac('sha256', keyring.lookup)
-        .update(`request-mail:${key.toString('hex')}`)
-        .digest('base64url')
-        .slice(0, 22),
-    );
-    for (const slot of slots) {
-      if (!(await parts.outbox.takeSlot(slot, now.toISOString().slice(0, 10), MAILS_A_DAY, record.id, now)))
-        return false;
-    }
+  /** True while everybody whom the first letters go to has mails of the day left: an agent as well as the person. */
+  async function mayMail(record: RequestRecord, asker: string | undefined): Promise<boolean> {
+    const personal = seal.personal(record);
+    const person = personal?.addresses.find((address) => address?.type === 'email')?.given;
+    const recipients = new Set([personal?.agent?.email, person].filter((email) => email !== undefined));
+    const perDay = record.way === 'form' ? MAILS_A_DAY : MAILS_A_DAY_BY_OTHERS;
+    for (const email of recipients)
+      if (!(await parts.admitMail('request', email, { asker, perDay }, record.id))) return false;
     return true;
   }
 
@@ -159,11 +156,11 @@ export function createIntake(parts: {
   }
 
   /** What follows receipt: denials, then the first letters. Goes on wherever it was cut off, as whoever brought it in. */
-  async function begin(given: RequestRecord): Promise<RequestRecord> {
+  async function begin(given: RequestRecord, asker?: string): Promise<RequestRecord> {
     const [first] = given.history;
     const by: By = { id: first?.by ?? 'system', ...(first?.byName ? { name: first.byName } : {}) };
     let record = await settle(given, by);
-    const mails = await mayMail(record);
+    const mails = await mayMail(record, asker);
     if (record.state === 'received' && !hasBegun(record)) {
       const letters = mails ? lettersFor(record).filter(({ kind }) => post.reaches(record, kind as LetterKind)) : [];
       const asks = letters.some(({ kind }) => kind !== 'acknowledgement');
@@ -177,11 +174,11 @@ export function createIntake(parts: {
   }
 
   /** As `begin`; where somebody else is at it too, what came of both. Every step bears being done twice. */
-  async function beginTogether(given: RequestRecord): Promise<RequestRecord> {
+  async function beginTogether(given: RequestRecord, asker?: string): Promise<RequestRecord> {
     let record = given;
     for (let round = 0; round < 20; round++) {
       try {
-        return await begin(record);
+        return await begin(record, asker);
       } catch (error) {
         if (!(error instanceof HushError) || error.kind !== 'conflict') throw error;
         await setTimeout(25);
@@ -282,7 +279,8 @@ export function createIntake(parts: {
       } catch (error) {
         if (!request.writer || !isDuplicate(error)) throw unavailable(error);
         const kept = await records.get(id);
-        if (kept.kind === request.kind && sameContacts(kept, unique.map(keyOf))) return beginTogether(kept);
+        if (kept.kind === request.kind && sameContacts(kept, unique.map(keyOf)))
+          return beginTogether(kept, request.asker ?? by.id);
         throw new HushError('id_reused', 'this id was used before for another request', {
           field: 'id',
           remedy: 'give every request an id of its own; repeat a request unchanged',
@@ -290,7 +288,7 @@ export function createIntake(parts: {
       }
       const record = await records.get(id);
       try {
-        return await beginTogether(record);
+        return await beginTogether(record, request.asker ?? by.id);
       } catch (error) {
         // It is written down, so the worker goes on with it; but nobody is told "done" before it is.
         if (isDoneOnReceipt(record.kind)) throw unavailable(error);

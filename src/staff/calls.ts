@@ -74,11 +74,12 @@ export function createCalls(parts: {
     brand: string,
     first: Accepted,
     events: readonly string[],
+    asker: string,
   ): Promise<boolean> {
     const from = brand === '*' ? (catalog.brands[0]?.id ?? '') : brand;
     const name = brandById(catalog, brand)?.name ?? catalog.group.name;
     try {
-      await parts.post({
+      const outcome = await parts.post({
         id: `call:${first.id}`,
         template: 'change-confirmation',
         language,
@@ -93,8 +94,9 @@ export function createCalls(parts: {
               ? `${parts.publicUrl()}/p/${links.undo(to, from, first.id, clock.now())}?lang=${language}`
               : `${parts.publicUrl()}/preferences?lang=${language}`,
         },
+        quota: { asker, perDay: 5 },
       });
-      return true;
+      return outcome !== 'over_quota';
     } catch (error) {
       log.warn({ err: error }, 'a call is recorded, but its confirmation could not be queued');
       return false;
@@ -140,7 +142,7 @@ export function createCalls(parts: {
       const confirmation =
         act.confirmTo === undefined
           ? ('none' as const)
-          : (await confirm(act.confirmTo, act.language, act.wish, act.brand, first, events))
+          : (await confirm(act.confirmTo, act.language, act.wish, act.brand, first, events, `staff:${user.id}`))
             ? ('queued' as const)
             : ('failed' as const);
       const kept: StaffCall = {

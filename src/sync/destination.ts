@@ -137,6 +137,13 @@ export interface Destination {
   forget?(binding: Binding, entries: readonly ForgottenEntry[], signal: AbortSignal): Promise<void>;
   /** Where readers take a copy of the whole list that can get lost on our side: a folder. */
   readonly copy?: ListCopy;
+  /**
+   * Says before the body of a webhook is read whether its sender is proven: by a password, a token, or a secret in the URL.
+   * False where only a signature over the body can prove it, which is there; throws HushError `unauthorized` where it is not.
+   */
+  admit?(head: Omit<InboundRequest, 'body'>): boolean;
+  /** Bytes of a webhook that is not proven yet, where the provider sends more than 1 MB at once. */
+  readonly unprovenBytes?: number;
   /** Checks a webhook's signature over the raw body and reads it. Throws HushError `unauthorized` when it is not genuine. */
   receive?(request: InboundRequest, now: number): Promise<Received>;
   close?(): Promise<void>;

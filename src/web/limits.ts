@@ -8,9 +8,11 @@ import { HushError } from '../core/errors.js';
 export interface Limits {
   readonly badTokens: number;
   readonly forms: number;
+  /** Opt-outs by form; as many as other forms unless given. Counted apart: nothing else uses up a network's last opt-out. */
+  readonly denials?: number;
   readonly badKeys: number;
 }
-export const LIMITS: Limits = { badTokens: 600, forms: 30, badKeys: 120 };
+export const LIMITS: Limits = { badTokens: 600, forms: 30, denials: 120, badKeys: 120 };
 
 /** Acts a minute and link that do not deny. What denies is never refused. */
 const ACTS_PER_LINK = 30;
@@ -36,7 +38,7 @@ export function createLimits(parts: {
   readonly clientAddress: (request: Request) => string;
   readonly onRefused: (reason: string) => void;
 }) {
-  const make = (name: keyof Limits | 'linkActs', points: number) =>
+  const make = (name: keyof Limits | 'linkActs' | 'unread', points: number) =>
     new RateLimiterRedis({
       storeClient: parts.redis,
       keyPrefix: `{${parts.namespace}}:limit:${name}`,
@@ -45,10 +47,13 @@ export function createLimits(parts: {
       inMemoryBlockOnConsumed: points + 1,
       insuranceLimiter: new RateLimiterMemory({ points, duration: 60 }),
     });
-  const { badTokens, forms, badKeys } = parts.limits;
+  const { badTokens, forms, denials = forms, badKeys } = parts.limits;
   const limiters = {
     badTokens: make('badTokens', badTokens),
     forms: make('forms', forms),
+    denials: make('denials', denials),
+    // Of a form whose body is not read yet nobody knows which of the two it is.
+    unread: make('unread', forms + denials),
     badKeys: make('badKeys', badKeys),
   };
   const linkActs = make('linkActs', ACTS_PER_LINK);
@@ -66,7 +71,7 @@ export function createLimits(parts: {
   }
 
   const count =
-    (name: keyof Limits) =>
+    (name: keyof typeof limiters) =>
     async (request: Request): Promise<void> => {
       try {
         await limiters[name].consume(networkOf(parts.clientAddress(request)));
@@ -79,7 +84,14 @@ export function createLimits(parts: {
         });
       }
     };
-  return { badToken: count('badTokens'), form: count('forms'), badKey: count('badKeys'), admitsAct };
+  return {
+    badToken: count('badTokens'),
+    form: count('forms'),
+    denial: count('denials'),
+    unread: count('unread'),
+    badKey: count('badKeys'),
+    admitsAct,
+  };
 }
 
 export type RateLimits = ReturnType<typeof createLimits>;

@@ -22,8 +22,11 @@ import type { BounceRules } from './rules.js';
 
 /** Bytes. Reports carry our own message at most, and mail servers refuse more than 10 to 25 MB anyway. */
 export const MAX_MAIL_BYTES = 10 * 1024 * 1024;
-/** Unproven opt-outs by mail a minute and process; whoever sends more is told to come again later, and nothing is lost. */
-const OWN_WORDS_A_MINUTE = 60;
+/**
+ * Notices a minute and process about opt-outs that nobody proved. The opt-outs themselves all count: what is bounded is the
+ * mail to people who may never have written to us.
+ */
+const NOTICES_A_MINUTE = 60;
 
 export type Via = 'api' | 'smtp' | 'cli';
 
@@ -82,7 +85,7 @@ export function createMailIn(parts: {
   const country = catalog.group.defaultCountry;
   const recordOnce = createRecordOnce({ accept, receipts, keyring });
   const addresses = createInboundAddresses({ keyring, catalog });
-  const ownWords = new RateLimiterMemory({ points: OWN_WORDS_A_MINUTE, duration: 60 });
+  const notices = new RateLimiterMemory({ points: NOTICES_A_MINUTE, duration: 60 });
 
   function factsOf(mail: ReturnedMail, finding: Finding): Record<string, string | undefined> {
     return {
@@ -112,6 +115,11 @@ export function createMailIn(parts: {
     const brand = catalog.brands.find(({ retired }) => !retired) ?? catalog.brands[0];
     const language = catalog.languages[0] ?? 'en';
     if (!brand) return;
+    const isWithinLimit = await notices.consume('all').then(
+      () => true,
+      () => false,
+    );
+    if (!isWithinLimit) return;
     await post({
       id: `stopped:${event}`,
       template: 'stopped-notice',
@@ -122,19 +130,8 @@ export function createMailIn(parts: {
         receipt: event,
         undoLink: `${publicUrl()}/p/${links.undo(point, brand.id, event, clock.now())}?lang=${language}`,
       },
-      quota: { key: `stopped:${point.normalised}`, perDay: 1 },
+      quota: { asker: 'mail', perDay: 1 },
     });
-  }
-
-  async function admitOwnWord(): Promise<void> {
-    try {
-      await ownWords.consume('all');
-    } catch {
-      throw new HushError('rate_limited', 'too many opt-outs without a token at once', {
-        retryAfter: 60,
-        remedy: 'send it again in a minute',
-      });
-    }
   }
 
   async function settle(mail: ReturnedMail, finding: Finding, identity: string, rawHash: string, o: ReceiveOptions) {
@@ -167,7 +164,6 @@ export function createMailIn(parts: {
         : { ...said, contact, why: what.why, review: held.id, outcome: 'review' as const };
     }
     if (o.dryRun) return { ...said, contact, outcome: 'would_record' as const };
-    if (what.notice) await admitOwnWord();
     const draft = draftOf(mail, finding, what, o.via);
     const act = `${identity}\n${kind}\n${what.key.toString('hex')}\n${scopeText(wholeScope(what.event.scope))}`;
     const writer = createHash('sha256').update(act).digest('base64url').slice(0, 32);
@@ -189,7 +185,7 @@ export function createMailIn(parts: {
     /**
      * Takes one message. Everything it says is durable when this resolves; the same message again changes nothing.
      * Throws HushError: `too_large`; `unavailable` when the record cannot be reached, and then the whole message is to be
-     * given again; `rate_limited`.
+     * given again.
      *
      * @param raw RFC 5322, as received; at most 10 MB
      * @example

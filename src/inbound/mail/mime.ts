@@ -7,7 +7,7 @@ import { decodeBytes, decodeQuotedPrintable, type Headers, header, parseHeaders 
 /** Larger messages are cut here before anything is read. */
 const MAX_MESSAGE_BYTES = 10 * 1024 * 1024;
 /** A report, its status fields and the headers of the original come first; what follows is our own attachment. */
-const MAX_READ_BYTES = 1024 * 1024;
+export const MAX_READ_BYTES = 1024 * 1024;
 const MAX_DEPTH = 12;
 const MAX_PARTS = 60;
 const MAX_LINES = 50_000;

@@ -8,8 +8,11 @@ import type { TextMessage } from './text-in.js';
  * @see https://www.twilio.com/docs/usage/webhooks/webhooks-security
  */
 export function twilioSignature(authToken: string, url: string, form: URLSearchParams): string {
-  const names = [...new Set(form.keys())].sort();
-  const signed = names.flatMap((name) => [...new Set(form.getAll(name))].sort().map((value) => name + value));
+  // Grouped in one pass: a search for every name would take seconds for a form of many.
+  const values = new Map<string, Set<string>>();
+  for (const [name, value] of form) values.set(name, (values.get(name) ?? new Set()).add(value));
+  const names = [...values.keys()].sort();
+  const signed = names.flatMap((name) => [...(values.get(name) ?? [])].sort().map((value) => name + value));
   return createHmac('sha1', authToken)
     .update(url + signed.join(''), 'utf8')
     .digest('base64');

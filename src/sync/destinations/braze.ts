@@ -3,7 +3,7 @@ import type { Adapter, Binding, Destination, ReadBackEntry } from '../destinatio
 import { ProviderError } from '../destination.js';
 import { createApi, misconfigured, read, targetReader } from './mechanics/api.js';
 import { each, inForce } from './mechanics/each.js';
-import { checkBearer, configured, jsonBody } from './mechanics/incoming.js';
+import { checkBearer, configured, jsonBody, type RequestHead } from './mechanics/incoming.js';
 import {
   bounced,
   collect,
@@ -104,6 +104,11 @@ export const braze: Adapter<Settings, Target> = {
       return out ? [{ address: email, kind: 'unsubscribed' }] : [];
     }
 
+    const admit = (head: RequestHead) => {
+      checkBearer(head, configured(options.webhookToken, 'webhookToken'));
+      return true;
+    };
+
     return {
       accepts: ['email'],
       form: 'readable',
@@ -147,8 +152,10 @@ export const braze: Adapter<Settings, Target> = {
         return found.flat();
       },
 
+      admit,
+
       async receive(request) {
-        checkBearer(request, configured(options.webhookToken, 'webhookToken'));
+        admit(request);
         const { events } = jsonBody(request.body, z.object({ events: z.array(z.unknown()) }));
         return collect(events, event, (one) =>
           readEvent(one, (group) =>

@@ -3,7 +3,7 @@ import type { Adapter, Destination, ReadBackEntry } from '../destination.js';
 import { createPace } from '../pace.js';
 import { type Api, at, createApi, read } from './mechanics/api.js';
 import { each, eachEntry, inForce } from './mechanics/each.js';
-import { checkUrlSecret, configured, jsonBody, stableId } from './mechanics/incoming.js';
+import { checkUrlSecret, configured, jsonBody, type RequestHead, stableId } from './mechanics/incoming.js';
 import { bounced, collect, complained, evidence, optedOut, type Reading, timeField } from './mechanics/reports.js';
 
 const settings = z.strictObject({
@@ -57,6 +57,11 @@ export const brevo: Adapter<Settings, Target> = {
       ...(found.modifiedAt === undefined ? {} : { at: found.modifiedAt }),
     });
 
+    const admit = (head: RequestHead) => {
+      checkUrlSecret(head, configured(options.webhookSecret, 'webhookSecret'));
+      return true;
+    };
+
     return {
       accepts: ['email'],
       form: 'readable',
@@ -94,8 +99,10 @@ export const brevo: Adapter<Settings, Target> = {
         return found.flatMap((entry) => (entry?.emailBlacklisted ? [toEntry(entry)] : []));
       },
 
+      admit,
+
       async receive(request) {
-        checkUrlSecret(request, configured(options.webhookSecret, 'webhookSecret'));
+        admit(request);
         const body = jsonBody(request.body, z.union([z.array(z.unknown()), z.record(z.string(), z.unknown())]));
         return collect(Array.isArray(body) ? body : [body], event, readEvent);
       },

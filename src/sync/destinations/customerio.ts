@@ -5,6 +5,7 @@ import { createPace } from '../pace.js';
 import { at, createApi, read, targetReader } from './mechanics/api.js';
 import { each, inForce } from './mechanics/each.js';
 import {
+  carriesSignature,
   checkClock,
   configured,
   forged,
@@ -165,6 +166,8 @@ export const customerio: Adapter<Settings, Target> = {
               return (await each(addresses, WIDTH, signal, (address) => lookUp(where, address, signal))).flat();
             },
           }),
+
+      admit: (head) => carriesSignature(head, 'x-cio-signature'),
 
       async receive(request, now) {
         const key = configured(options.webhookKey, 'webhookKey');

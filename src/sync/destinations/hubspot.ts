@@ -5,6 +5,7 @@ import { redact } from '../http.js';
 import { createApi, misconfigured, read, targetReader } from './mechanics/api.js';
 import { chunks, each, inForce } from './mechanics/each.js';
 import {
+  carriesSignature,
   checkClock,
   configured,
   forged,
@@ -223,6 +224,8 @@ export const hubspot: Adapter<Settings, Target> = {
           return [{ address, kind: 'unsubscribed', ...(out.timestamp === undefined ? {} : { at: out.timestamp }) }];
         });
       },
+
+      admit: (head) => carriesSignature(head, 'x-hubspot-signature-v3'),
 
       async receive(request, now) {
         const secret = configured(options.clientSecret, 'clientSecret');

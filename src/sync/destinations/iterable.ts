@@ -3,7 +3,7 @@ import type { Adapter, Binding, Destination, Entry, ReadBackEntry, Sent } from '
 import { ProviderError } from '../destination.js';
 import { at, createApi, misconfigured, read, targetReader } from './mechanics/api.js';
 import { each, inForce } from './mechanics/each.js';
-import { checkBasic, configured, jsonBody, stableId } from './mechanics/incoming.js';
+import { checkBasic, configured, jsonBody, type RequestHead, stableId } from './mechanics/incoming.js';
 import { createKnown } from './mechanics/known.js';
 import { bounced, collect, complained, evidence, listed, type Reading, timeField } from './mechanics/reports.js';
 
@@ -115,6 +115,12 @@ export const iterable: Adapter<Settings, Target> = {
       );
     }
 
+    const admit = (head: RequestHead) => {
+      const user = configured(options.webhookUser, 'webhookUser');
+      checkBasic(head, user, configured(options.webhookPassword, 'webhookPassword'));
+      return true;
+    };
+
     return {
       accepts: ['email'],
       form: 'readable',
@@ -171,9 +177,10 @@ export const iterable: Adapter<Settings, Target> = {
         return found.flat();
       },
 
+      admit,
+
       async receive(request) {
-        const name = configured(options.webhookUser, 'webhookUser');
-        checkBasic(request, name, configured(options.webhookPassword, 'webhookPassword'));
+        admit(request);
         return collect([jsonBody(request.body, z.record(z.string(), z.unknown()))], event, (one) =>
           readEvent(one, (places) =>
             bindings.filter((binding) => {

@@ -2,7 +2,17 @@ import { z } from 'zod';
 import type { Adapter, Binding, Destination, Entry, ReadBackEntry, Sent } from '../destination.js';
 import { at, createApi, read, targetReader } from './mechanics/api.js';
 import { chunks, each, inForce } from './mechanics/each.js';
-import { checkClock, configured, forged, header, hmac, jsonBody, replayKeyOf, sameText } from './mechanics/incoming.js';
+import {
+  carriesSignature,
+  checkClock,
+  configured,
+  forged,
+  header,
+  hmac,
+  jsonBody,
+  replayKeyOf,
+  sameText,
+} from './mechanics/incoming.js';
 import { klaviyoEvent, readKlaviyoEvent } from './mechanics/klaviyo-events.js';
 import { collect, timeField } from './mechanics/reports.js';
 
@@ -208,6 +218,9 @@ export const klaviyo: Adapter<Settings, Target> = {
         );
         return found.flatMap((page) => entriesOf(targetOf(binding), page));
       },
+
+      unprovenBytes: 5 * 1024 * 1024,
+      admit: (head) => carriesSignature(head, 'klaviyo-signature'),
 
       async receive(request, now) {
         const secret = configured(options.webhookSecret, 'webhookSecret');

@@ -4,7 +4,17 @@ import { ProviderError } from '../destination.js';
 import { redact } from '../http.js';
 import { createApi, misconfigured, read } from './mechanics/api.js';
 import { each, eachEntry, inForce } from './mechanics/each.js';
-import { configured, forged, formBody, header, hmac, jsonBody, sameText, stableId } from './mechanics/incoming.js';
+import {
+  carriesSignature,
+  configured,
+  forged,
+  formBody,
+  header,
+  hmac,
+  jsonBody,
+  sameText,
+  stableId,
+} from './mechanics/incoming.js';
 import { bounced, collect, complained, evidence, optedOut, type Reading, timeField } from './mechanics/reports.js';
 
 const settings = z.strictObject({
@@ -108,6 +118,10 @@ export const mailchimpTransactional: Adapter<Settings, Target> = {
         const where = target.parse(binding.target);
         return (await each(addresses, WIDTH, signal, (address) => find(where, address, signal))).flat();
       },
+
+      // Events come with their messages, up to a thousand at once.
+      unprovenBytes: 5 * 1024 * 1024,
+      admit: (head) => carriesSignature(head, 'x-mandrill-signature'),
 
       async receive(request) {
         // Before a webhook is saved, its URL is asked for with HEAD.

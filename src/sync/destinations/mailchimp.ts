@@ -5,7 +5,7 @@ import { redact } from '../http.js';
 import { at, createApi, read, targetReader } from './mechanics/api.js';
 import { each, eachEntry, inForce } from './mechanics/each.js';
 import { hexHash } from './mechanics/hashing.js';
-import { checkUrlSecret, configured, formBody, stableId } from './mechanics/incoming.js';
+import { checkUrlSecret, configured, formBody, type RequestHead, stableId } from './mechanics/incoming.js';
 import {
   bounced,
   collect,
@@ -127,6 +127,11 @@ export const mailchimp: Adapter<Settings, Target> = {
       }
     }
 
+    const admit = (head: RequestHead) => {
+      checkUrlSecret(head, configured(options.webhookSecret, 'webhookSecret'));
+      return true;
+    };
+
     return {
       accepts: ['email'],
       form: 'readable',
@@ -160,8 +165,10 @@ export const mailchimp: Adapter<Settings, Target> = {
         return found.flatMap((entry) => (entry && KINDS.has(entry.status) ? [toEntry(entry)] : []));
       },
 
+      admit,
+
       async receive(request) {
-        checkUrlSecret(request, configured(options.webhookSecret, 'webhookSecret'));
+        admit(request);
         // "Our webhook validator will only send HTTP GET requests."
         if (request.method !== 'POST') return { reports: [], unknown: [] };
         const fields = formBody(request.body, ['type', 'fired_at']);

@@ -4,7 +4,7 @@ import { ProviderError } from '../destination.js';
 import { redact } from '../http.js';
 import { at, createApi, misconfigured, read, targetReader } from './mechanics/api.js';
 import { each } from './mechanics/each.js';
-import { checkBasic, configured, forged, jsonBody, stableId } from './mechanics/incoming.js';
+import { checkBasic, configured, forged, jsonBody, type RequestHead, stableId } from './mechanics/incoming.js';
 import { bounced, collect, complained, evidence, listed, type Reading, timeField } from './mechanics/reports.js';
 
 const settings = z.strictObject({
@@ -51,6 +51,14 @@ export const postmark: Adapter<Settings, Target> = {
         kind: KINDS[one.SuppressionReason] ?? 'unsubscribed',
       }));
 
+    const admit = (head: RequestHead) => {
+      const user = configured(options.webhookUser, 'webhookUser');
+      checkBasic(head, user, configured(options.webhookPassword, 'webhookPassword'));
+      if (options.webhookFrom && !options.webhookFrom.includes(head.ip))
+        throw forged('the request comes from an address that is not allowed');
+      return true;
+    };
+
     return {
       accepts: ['email'],
       form: 'readable',
@@ -94,11 +102,10 @@ export const postmark: Adapter<Settings, Target> = {
         return found.flat();
       },
 
+      admit,
+
       async receive(request) {
-        const user = configured(options.webhookUser, 'webhookUser');
-        checkBasic(request, user, configured(options.webhookPassword, 'webhookPassword'));
-        if (options.webhookFrom && !options.webhookFrom.includes(request.ip))
-          throw forged('the request comes from an address that is not allowed');
+        admit(request);
         return collect([jsonBody(request.body, z.record(z.string(), z.unknown()))], event, (one) =>
           readEvent(one, (stream) => bindings.filter((binding) => targetOf(binding).stream === stream)),
         );

@@ -12,7 +12,15 @@ import type {
 } from '../destination.js';
 import { at, createApi, read, targetReader } from './mechanics/api.js';
 import { each, eachEntry, inForce } from './mechanics/each.js';
-import { checkClock, configured, forged, header, jsonBody, replayKeyOf } from './mechanics/incoming.js';
+import {
+  carriesSignature,
+  checkClock,
+  configured,
+  forged,
+  header,
+  jsonBody,
+  replayKeyOf,
+} from './mechanics/incoming.js';
 import { createKnown } from './mechanics/known.js';
 import {
   bounced,
@@ -150,6 +158,8 @@ export const sendgrid: Adapter<Settings, Target> = {
           one.recipient_email ? [{ address: one.recipient_email, kind: 'unsubscribed' }] : [],
         );
       },
+
+      admit: (head) => carriesSignature(head, 'x-twilio-email-event-webhook-signature'),
 
       async receive(request, now): Promise<Received> {
         const key = configured(options.webhookKey, 'webhookKey');

@@ -3,7 +3,7 @@ import type { Adapter, Destination, ReadBackEntry } from '../destination.js';
 import { ProviderError } from '../destination.js';
 import { at, createApi, read, targetReader } from './mechanics/api.js';
 import { each, eachEntry, inForce } from './mechanics/each.js';
-import { checkBasic, configured, jsonBody } from './mechanics/incoming.js';
+import { checkBasic, configured, jsonBody, type RequestHead } from './mechanics/incoming.js';
 import { bounced, collect, complained, evidence, optedOut, type Reading, timeField } from './mechanics/reports.js';
 
 const settings = z.strictObject({
@@ -72,6 +72,12 @@ export const sparkpost: Adapter<Settings, Target> = {
       throw new ProviderError('refused', 'the provider does not let this entry be removed');
     }
 
+    const admit = (head: RequestHead) => {
+      const user = configured(options.webhookUser, 'webhookUser');
+      checkBasic(head, user, configured(options.webhookPassword, 'webhookPassword'));
+      return true;
+    };
+
     return {
       accepts: ['email'],
       form: 'readable',
@@ -107,9 +113,10 @@ export const sparkpost: Adapter<Settings, Target> = {
         return found.flat();
       },
 
+      admit,
+
       async receive(request) {
-        const user = configured(options.webhookUser, 'webhookUser');
-        checkBasic(request, user, configured(options.webhookPassword, 'webhookPassword'));
+        admit(request);
         const events = jsonBody(
           request.body,
           z.array(z.object({ msys: z.record(z.string(), z.unknown()).optional() })),

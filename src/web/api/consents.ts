@@ -5,6 +5,7 @@ import type { Accept, Draft, Subject } from '../../preferences/accept.js';
 import type { Consents } from '../../preferences/consents.js';
 import type { OpeningGuard } from '../../preferences/opening-guard.js';
 import { fittingEvidence } from '../../preferences/private-part.js';
+import { networkOf } from '../limits.js';
 import { liftsFor, rightsOf } from './events.js';
 import { iso, type RequestReader } from './requests.js';
 import type { ApiRoutes } from './route.js';
@@ -61,6 +62,7 @@ export function consentRoutes(
           language,
           evidence,
           until: body.until,
+          asker: typeof evidence.ip === 'string' ? networkOf(evidence.ip) : `key:${key.id}`,
         });
         return { status: 'mailed', expires: iso(expires) };
       }

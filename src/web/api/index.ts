@@ -28,7 +28,6 @@ import { decisionRoutes } from './decisions.js';
 import { destinationRoutes } from './destinations.js';
 import { eventRoutes } from './events.js';
 import { importRoutes } from './imports.js';
-import { jsonBody } from './json.js';
 import { linkRoutes } from './links.js';
 import { receiptRoutes } from './receipts.js';
 import { createRequestReader } from './requests.js';
@@ -74,7 +73,6 @@ export function createApi(parts: {
   }
 
   const router = Router();
-  router.use(jsonBody('5mb'));
   router.post('/events', (_request, response, next) => {
     const began = performance.now();
     response.on('finish', () => {

@@ -1,4 +1,4 @@
-import express, { type RequestHandler } from 'express';
+import express, { type Request, type Response } from 'express';
 import { HushError } from '../../core/errors.js';
 
 /** Levels of arrays and objects. No request of ours has more than eight. */
@@ -91,18 +91,18 @@ export function utf8(bytes: Uint8Array): string {
   }
 }
 
-/** Puts the parsed body into `request.body`. At most `limit` octets, as body-parser writes them: `5mb`. */
-export function jsonBody(limit: string): RequestHandler[] {
-  return [
-    express.raw({ limit, type: ['application/json', 'application/*+json'] }),
-    (request, _response, next) => {
-      if (!Buffer.isBuffer(request.body)) return next();
-      const charset = /;\s*charset="?([^";\s]+)/i.exec(request.get('content-type') ?? '')?.[1];
-      if (charset !== undefined && !/^utf-?8$/i.test(charset)) {
-        throw invalid(`JSON is UTF-8, not ${charset.slice(0, 20)}`, 'content-type', 'send application/json in UTF-8');
-      }
-      request.body = parseJson(utf8(request.body));
-      next();
-    },
-  ];
+/** Reads a JSON body into `request.body`. At most `limit` octets, as body-parser writes them: `5mb`. */
+export function readJsonBody(limit: string): (request: Request, response: Response) => Promise<void> {
+  const raw = express.raw({ limit, type: ['application/json', 'application/*+json'] });
+  return async (request, response) => {
+    await new Promise<void>((resolve, reject) => {
+      raw(request, response, (error?: unknown) => (error ? reject(error) : resolve()));
+    });
+    if (!Buffer.isBuffer(request.body)) return;
+    const charset = /;\s*charset="?([^";\s]+)/i.exec(request.get('content-type') ?? '')?.[1];
+    if (charset !== undefined && !/^utf-?8$/i.test(charset)) {
+      throw invalid(`JSON is UTF-8, not ${charset.slice(0, 20)}`, 'content-type', 'send application/json in UTF-8');
+    }
+    request.body = parseJson(utf8(request.body));
+  };
 }

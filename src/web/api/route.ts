@@ -3,6 +3,7 @@ import type { NextFunction, Request, RequestHandler, Response, Router } from 'ex
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
 import type { ApiKey, KeyScope } from '../../store/api-keys.js';
+import { readJsonBody } from './json.js';
 import { faultsOf } from './remedies.js';
 
 export interface ApiRequest<Body, Query> {
@@ -75,7 +76,7 @@ function faultsOfRoute(route: Pick<RouteDefinition<unknown, unknown>, 'method' |
     403: 'The key lacks a scope',
     ...(route.path.includes(':') ? { 404: 'There is nothing under this id or name, or not yet' } : {}),
     ...(TAKES_KEYS.has(`${route.method} ${route.path}`) ? { 404: 'Nobody is known under the key of a contact' } : {}),
-    // Any body is read, also where none is asked for.
+    // Any JSON is read, also where none is asked for.
     ...(route.method === 'get' ? {} : { 408: 'The body did not arrive in time; nothing was done' }),
     ...(conflict === undefined ? {} : { 409: conflict }),
     ...(route.method === 'get' ? {} : { 413: 'The body is larger than 5 MB' }),
@@ -83,6 +84,8 @@ function faultsOfRoute(route: Pick<RouteDefinition<unknown, unknown>, 'method' |
     503: 'The record cannot be reached, so nothing is confirmed; Retry-After says when to try again',
   };
 }
+
+const readJson = readJsonBody('5mb');
 
 /** Collects routes, so that the requests checked and the description served come from the same schemas. */
 export function createApiRoutes(router: Router, authenticate: (request: Request) => Promise<ApiKey>) {
@@ -121,6 +124,8 @@ export function createApiRoutes(router: Router, authenticate: (request: Request)
             });
           }
           const streamed = route.streams !== undefined && Boolean(request.is([...route.streams]));
+          // Only now: whoever has no key for it has us read and parse nothing.
+          if (!streamed) await readJson(request, response);
           if (!streamed && (route.body ? request.body === undefined && hasBody(request) : route.streams)) {
             const types = [...(route.body ? ['application/json'] : []), ...(route.streams ?? [])];
             throw new HushError('invalid', `the body is not marked as ${route.body ? 'JSON' : types.join(' or ')}`, {

@@ -51,7 +51,7 @@ export function misplacedOneClick(parts: {
 
   router.post(
     ['/p/:token', '/confirm/:token'],
-    ...multipart(LARGEST),
+    multipart(LARGEST),
     express.text({ type: () => true, limit: LARGEST }),
     (request, response, next) => {
       if (!isOneClickBody(request.body)) return next();

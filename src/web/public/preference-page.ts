@@ -7,7 +7,7 @@ import type { State } from '../../core/fold.js';
 import type { Policy } from '../../core/policy.js';
 import { ALL_MARKETING, GPC_PURPOSES } from '../../core/scope.js';
 import type { Draft } from '../../preferences/accept.js';
-import { FRESH_FOR, type Link, type Links } from '../../preferences/links.js';
+import { FRESH_FOR, LINK_QUOTA, type Link, type Links } from '../../preferences/links.js';
 import type { Post } from '../../preferences/post.js';
 import type { Questions } from '../../preferences/questions.js';
 import type { Ledger } from '../../store/ledger.js';
@@ -40,6 +40,8 @@ export interface PreferencePageParts {
   readonly clock: Clock;
   readonly post: Post;
   readonly publicUrl: () => string;
+  /** The network of whoever asks. */
+  readonly askerOf: (request: Request) => string;
   readonly evidenceOf: (request: Request) => Record<string, string>;
   /** Counts a token that was not ours; throws when there were too many from one network. */
   readonly refuse: (request: Request) => Promise<void>;
@@ -260,7 +262,7 @@ export function preferencePage(parts: PreferencePageParts): Router {
       brand: link.brand.id,
       to: link.point.given,
       values: { link: `${parts.publicUrl()}/p/${token}?lang=${language}` },
-      quota: { key: `your-link:${link.key.toString('base64url')}`, perDay: 1 },
+      quota: { asker: parts.askerOf(request), ...LINK_QUOTA },
       until: clock.now() + FRESH_FOR,
     });
   }

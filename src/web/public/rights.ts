@@ -1,4 +1,4 @@
-import { type Request, type Response, Router } from 'express';
+import { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { TFunction } from 'i18next';
 import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
@@ -20,6 +20,7 @@ import type { Rights } from '../../rights/index.js';
 import { PERSON, TEXT_LIMIT } from '../../rights/records.js';
 import { referenceOf } from '../../rights/reference.js';
 import type { RequestRecord } from '../../store/requests.js';
+import type { Bodies } from '../body-budget.js';
 import { multipart, UPLOAD_LIMIT, uploadsOf } from '../multipart.js';
 import { isOneClickBody } from './misplaced-one-click.js';
 import type { Pages } from './pages.js';
@@ -46,8 +47,16 @@ export interface RightsPagesParts {
   readonly publicUrl: () => string;
   /** Counts a token that was not ours; throws when there were too many from one network. */
   readonly refuse: (request: Request) => Promise<void>;
+  /** The network of whoever asks. */
+  readonly askerOf: (request: Request) => string;
+  /** Keeps room in memory for forms with files. */
+  readonly bodies: Pick<Bodies, 'admit'>;
   /** Counts a use of the public form; throws when there were too many from one network. */
   readonly countForm: (request: Request) => Promise<void>;
+  /** The same, wider, before the body is read: it may be an opt-out. */
+  readonly countUnread: (request: Request) => Promise<void>;
+  /** The same for an opt-out. */
+  readonly countDenial: (request: Request) => Promise<void>;
 }
 
 interface Fault {
@@ -59,7 +68,15 @@ interface Fault {
 export function rightsPages(parts: RightsPagesParts): Router {
   const { rights, pages, links, catalog, policy, clock } = parts;
   const router = Router();
-  const read = multipart(UPLOAD_LIMIT, parts.countForm);
+  // Before one byte is read: who sent too much already need not upload, and there is room for what comes.
+  const read: RequestHandler[] = [
+    async (request, _response, next) => {
+      await parts.countUnread(request);
+      next();
+    },
+    parts.bodies.admit(UPLOAD_LIMIT),
+    multipart(UPLOAD_LIMIT),
+  ];
 
   /** Places that have a clock of their own, by name; the default country first. */
   function places(language: string): { value: string; label: string }[] {
@@ -168,12 +185,14 @@ export function rightsPages(parts: RightsPagesParts): Router {
       }
     }
     if (faults.length > 0 || !kind) return showForm(request, response, 400, faults);
+    await (takesEffectAtOnce(kind) ? parts.countDenial(request) : parts.countForm(request));
     const contacts = [email, number].flatMap((point) => (point ? [{ point }] : []));
     const place = field(request, 'place');
     const record = await rights.intake.receive(
       {
         kind,
         way: 'form',
+        asker: parts.askerOf(request),
         contacts,
         language,
         name: field(request, 'name'),
@@ -283,6 +302,7 @@ export function rightsPages(parts: RightsPagesParts): Router {
     if (!asked) return;
     const { link, record } = asked;
     const { t } = pages.context(request);
+    await parts.countForm(request);
     if (link.kind === 'verify') {
       // A mail program's one-click says that somebody wants no mail, not that the request is theirs.
       if (isOneClickBody(request.body)) return pages.missing(request, response);

@@ -9,7 +9,7 @@ import { contactKeyBytes, type Keyring } from '../../core/keys.js';
 import { ALL_MARKETING } from '../../core/scope.js';
 import type { Accept } from '../../preferences/accept.js';
 import type { Consents } from '../../preferences/consents.js';
-import { FRESH_FOR, type Links } from '../../preferences/links.js';
+import { FRESH_FOR, LINK_QUOTA, type Links } from '../../preferences/links.js';
 import type { Post } from '../../preferences/post.js';
 import type { Questions } from '../../preferences/questions.js';
 import { oneClickResult } from './one-click.js';
@@ -28,8 +28,12 @@ export interface PublicParts {
   readonly publicUrl: () => string;
   readonly evidenceOf: (request: Request) => Record<string, string>;
   readonly refuse: (request: Request) => Promise<void>;
+  /** The network of whoever asks. */
+  readonly askerOf: (request: Request) => string;
   /** Counts a use of the public form; throws when there were too many from one network. */
   readonly countForm: (request: Request) => Promise<void>;
+  /** The same for an opt-out by form. */
+  readonly countDenial: (request: Request) => Promise<void>;
 }
 
 /** Pages for recipients, but for the preference page itself. */
@@ -111,12 +115,11 @@ export function publicRoutes(parts: PublicParts): Router {
       if (!(error instanceof HushError)) throw error;
       return showForm(request, response, 400, { done: false, error: error.message, address: text.slice(0, 320) });
     }
-    await parts.countForm(request);
+    await (act === 'stop' ? parts.countDenial(request) : parts.countForm(request));
     const brand = catalog.brands.find(({ retired }) => !retired) ?? catalog.brands[0];
     const brandId = brand?.id ?? '';
     const { language } = pages.context(request);
     const now = clock.now();
-    const key = contactKeyBytes(keyring, point).toString('base64url');
     if (act === 'stop') {
       const linked =
         (await questions.present({ key: contactKeyBytes(keyring, point), point })).contact?.person !== undefined;
@@ -139,7 +142,7 @@ export function publicRoutes(parts: PublicParts): Router {
             receipt: accepted.id,
             undoLink: `${parts.publicUrl()}/p/${links.undo(point, brandId, accepted.id, now)}?lang=${language}`,
           },
-          quota: { key: `stopped:${key}`, perDay: 1 },
+          quota: { asker: parts.askerOf(request), perDay: 1 },
         });
       }
     } else if (point.type === 'email') {
@@ -151,7 +154,7 @@ export function publicRoutes(parts: PublicParts): Router {
         brand: brandId,
         to: point.given,
         values: { link: `${parts.publicUrl()}/p/${token}?lang=${language}` },
-        quota: { key: `your-link:${key}`, perDay: 1 },
+        quota: { asker: parts.askerOf(request), ...LINK_QUOTA },
         until: now + FRESH_FOR,
       });
     }

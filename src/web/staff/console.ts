@@ -5,6 +5,7 @@ import type { Clock } from '../../core/clock.js';
 import type { Keyring } from '../../core/keys.js';
 import type { AuditTrail } from '../../staff/audit-trail.js';
 import type { StaffSessions } from '../../store/staff-sessions.js';
+import { multipart, UPLOAD_LIMIT } from '../multipart.js';
 import { DEVELOPMENT_CLIENT, DEVELOPMENT_PATH, developmentProvider } from './development-provider.js';
 import { createRelyingParty } from './oidc.js';
 import { createStaffPages } from './render.js';
@@ -78,6 +79,8 @@ export async function createStaffConsole(parts: StaffConsoleParts): Promise<Staf
   router.use('/staff', sessionMiddleware({ sessions: parts.sessions, keyring, production }));
   router.use(signInRoutes({ party, keyring, clock, trail, pages, log, production, countRefused: parts.countRefused }));
   router.use('/staff', shell.guard);
+  // Files that staff attach: after the guard, so that nobody unknown has us read them; the form's token is inside the body.
+  router.post('/staff/requests/:id/files', multipart(UPLOAD_LIMIT));
   router.use(shell.router);
   router.use('/staff', shell.missing);
   router.use('/staff', shell.errors);

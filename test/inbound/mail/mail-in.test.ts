@@ -470,20 +470,14 @@ test('evidence of huge headers still fits an event', async () => {
   expect(await receive(raw, [mailto])).toEqual([expect.objectContaining({ outcome: 'recorded' })]);
 });
 
-test('more opt-outs without a token than people send are put off, and none is lost', async () => {
+test('more opt-outs without a token than people send all count; what is bounded are the notices', async () => {
   const other = await openInbound('mail_in_flood');
   try {
-    const results = await Promise.allSettled(
-      Array.from({ length: 70 }, () =>
-        other.mailIn.receive(written({ from: somebody(), to: `unsubscribe@${DOMAIN}` }), { via: 'smtp' }),
-      ),
-    );
-    const refused = results.filter((result) => result.status === 'rejected');
-    expect(refused).toHaveLength(10);
-    expect(refused.every(({ reason }) => reason.kind === 'rate_limited')).toBe(true);
-    const jane = somebody();
-    await other.mailIn.receive(written({ from: jane, to: other.sent(jane).mailto }), { via: 'smtp' });
-    expect((await other.decide(emailOf(jane))).reason).toBe('opted_out');
+    const people = Array.from({ length: 70 }, () => somebody());
+    for (const from of people)
+      await other.mailIn.receive(written({ from, to: `unsubscribe@${DOMAIN}` }), { via: 'smtp' });
+    for (const one of people) expect((await other.decide(emailOf(one))).reason).toBe('opted_out');
+    expect(other.letters).toHaveLength(60);
   } finally {
     await other.close();
   }

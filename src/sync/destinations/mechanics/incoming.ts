@@ -3,6 +3,9 @@ import type { z } from 'zod';
 import { HushError } from '../../../core/errors.js';
 import type { InboundRequest } from '../../destination.js';
 
+/** A request before its body is read. */
+export type RequestHead = Omit<InboundRequest, 'body'>;
+
 /** Refuses a request whose sender is not proven. Says what to check, never what was expected. */
 export function forged(why: string): HushError {
   return new HushError('unauthorized', why, { remedy: 'check the signing secret of this destination in the catalog' });
@@ -14,8 +17,14 @@ export function sameText(given: string, expected: string): boolean {
   return timingSafeEqual(digest(given), digest(expected));
 }
 
-export function header(request: InboundRequest, name: string): string {
+export function header(request: RequestHead, name: string): string {
   return request.headers[name.toLowerCase()] ?? '';
+}
+
+/** Refuses a request without the header of its signature. False: the signature itself covers the body, which is to be read. */
+export function carriesSignature(request: RequestHead, name: string): false {
+  if (header(request, name) === '') throw forged('the request carries no signature');
+  return false;
 }
 
 export function hmac(
@@ -46,18 +55,18 @@ export function signedTime(text: string): number {
 }
 
 /** Refuses a request without the expected `Authorization: Basic`. */
-export function checkBasic(request: InboundRequest, user: string, password: string): void {
+export function checkBasic(request: RequestHead, user: string, password: string): void {
   const expected = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   if (!sameText(header(request, 'authorization'), expected)) throw forged('the user or password is wrong');
 }
 
 /** Refuses a request without the expected `Authorization: Bearer`. */
-export function checkBearer(request: InboundRequest, token: string): void {
+export function checkBearer(request: RequestHead, token: string): void {
   if (!sameText(header(request, 'authorization'), `Bearer ${token}`)) throw forged('the token is wrong');
 }
 
 /** Refuses a request whose URL lacks the secret we gave the provider, as `?secret=…`. */
-export function checkUrlSecret(request: InboundRequest, secret: string): void {
+export function checkUrlSecret(request: RequestHead, secret: string): void {
   const given = new URL(request.url, 'http://localhost').searchParams.get('secret') ?? '';
   if (!sameText(given, secret)) throw forged('the secret in the URL is wrong');
 }
@@ -87,9 +96,16 @@ export function jsonBody<T>(body: Buffer, schema: z.ZodType<T>): T {
   });
 }
 
+/** The largest form of a provider has some thirty. */
+const MAX_FIELDS = 500;
+
 /** The fields of an urlencoded body, or HushError `invalid` when one of `needed` is not there. */
 export function formBody(body: Buffer, needed: readonly string[] = []): Readonly<Record<string, string>> {
-  const fields = new URLSearchParams(body.toString('utf8'));
+  const text = body.toString('utf8');
+  // Read before a signature over the fields can be checked: many small ones take long to parse.
+  if (text.split('&', MAX_FIELDS + 1).length > MAX_FIELDS)
+    throw new HushError('invalid', 'the body has too many fields');
+  const fields = new URLSearchParams(text);
   const missing = needed.find((name) => !fields.has(name));
   if (missing !== undefined)
     throw new HushError('invalid', 'the body is not what this provider documents', { field: missing });

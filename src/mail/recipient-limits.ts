@@ -1,0 +1,71 @@
+import { createHmac } from 'node:crypto';
+import type { Clock } from '../core/clock.js';
+import { normaliseContact } from '../core/contact-point.js';
+import type { Keyring } from '../core/keys.js';
+import { inTime, unavailable } from '../store/connect.js';
+import type { OutboxStore } from '../store/outbox.js';
+
+/** What one asker may cause at one recipient. */
+export interface MailQuota {
+  /** Who asks: a network, a key, a member of staff; undefined where it is not known any more. */
+  readonly asker: string | undefined;
+  /** Mails a day. Askers together may cause three times as many, so that one alone never uses up another's last one. */
+  readonly perDay: number;
+  /** ms; one mail in each such span of time. */
+  readonly everyMs?: number;
+}
+const ASKERS = 3;
+const DAY_MS = 86_400_000;
+
+/**
+ * Limits mail by its recipient, whatever field of whatever form named it, and whoever the mail says it is for. Only keyed
+ * hashes are kept, for two days.
+ */
+export function createRecipientLimits(parts: {
+  readonly store: Pick<OutboxStore, 'takeSlot'>;
+  readonly keyring: Keyring;
+  readonly country: string;
+  readonly clock: Pick<Clock, 'now'>;
+}) {
+  const { store, keyring, country, clock } = parts;
+
+  /**
+   * True when the mail may go. The same mail asked for again keeps its place. Throws HushError: `invalid` for what is no
+   * email address, `unavailable`.
+   *
+   * @param kind mails of one kind share a limit
+   * @param mail id of the mail
+   */
+  return async function admit(kind: string, email: string, quota: MailQuota, mail: string): Promise<boolean> {
+    const { normalised } = normaliseContact({ email }, country);
+    const now = clock.now();
+    const take = (scope: string, spanMs: number, most: number) => {
+      const key = createHmac('sha256', keyring.lookup)
+        .update(`mail-by-form:${JSON.stringify([kind, normalised, scope])}`)
+        .digest('base64url')
+        .slice(0, 22);
+      return inTime(store.takeSlot(key, String(Math.floor(now / spanMs)), most, mail, new Date(now)));
+    };
+    const { asker, perDay, everyMs } = quota;
+    try {
+      if (asker !== undefined && everyMs !== undefined && !(await take(`every:${asker}`, everyMs, 1))) return false;
+      if (asker !== undefined && !(await take(`asker:${asker}`, DAY_MS, perDay))) return false;
+      return await take('all', DAY_MS, perDay * ASKERS);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  };
+}
+
+export type AdmitMail = ReturnType<typeof createRecipientLimits>;
+
+/** Hands a mail over after it was admitted: the one way out for every mail that a form can cause. */
+export function createFormMail<Mail extends { id: string; template: string; to: string; quota?: MailQuota }>(
+  admit: AdmitMail,
+  enqueue: (mail: Omit<Mail, 'quota'>) => Promise<'queued' | 'over_quota' | 'known'>,
+): (mail: Mail) => Promise<'queued' | 'over_quota' | 'known'> {
+  return async ({ quota, ...mail }) => {
+    if (quota && !(await admit(mail.template, mail.to, quota, mail.id))) return 'over_quota';
+    return enqueue(mail);
+  };
+}
