@@ -1,7 +1,7 @@
 import { factsAt, restrictedSince } from '../core/decide.js';
 import { HushError } from '../core/errors.js';
 import { type EventType, opens } from '../core/event.js';
-import { EMPTY_STATE, presentAt } from '../core/fold.js';
+import { presentAt } from '../core/fold.js';
 import type { Keyring } from '../core/keys.js';
 import { closingFacts, needsAsMuchConsent, type ProfileFacts } from '../core/opening.js';
 import type { Policy } from '../core/policy.js';
@@ -50,9 +50,12 @@ export function createOpeningGuard(parts: {
   const { questions, keyring, policy, clock } = parts;
 
   async function presentOf({ subject }: Draft) {
-    const present = await questions.present(subjectKey(keyring, subject));
-    const state = present?.state ?? EMPTY_STATE;
-    const country = present?.contact.country ?? ('point' in subject ? subject.point.country : undefined);
+    const point = 'point' in subject ? subject.point : undefined;
+    const { contact, state } = await questions.present({
+      key: subjectKey(keyring, subject),
+      ...(point ? { point } : {}),
+    });
+    const country = contact?.country ?? point?.country;
     return { state, country, at: presentAt(state, clock.now()) };
   }
 
