@@ -11,7 +11,7 @@ const stores = {
 
 const projects = Object.entries(filesOfProjects(import.meta.dirname)).map(([name, testMatch]) => ({
   displayName: name,
-  runner: 'jest-light-runner/child-process',
+  runner: '<rootDir>/test/support/runner.mjs',
   setupFiles: ['<rootDir>/test/support/register.mjs'],
   testMatch,
   ...(name === 'unit' ? {} : stores),

@@ -13,6 +13,7 @@ import {
   verifierText,
 } from '../../src/core/note.js';
 import { type Hush, startHush } from '../support/hush.js';
+import { until } from '../support/until.js';
 import { signIn } from '../web/staff/browser.js';
 import { follow } from '../web/staff/people.js';
 
@@ -53,11 +54,7 @@ test('a witness named in the environment cosigns, and the console says so for th
     events: [{ contact: { email: 'ana@example.com' }, type: 'opted_out', source: { kind: 'form' } }],
   });
   await follow(hush);
-  for (let tries = 0; tries < 100; tries++) {
-    if ((await (await hush.get('/log/checkpoint')).text()).includes(`— ${verifier.name} `)) break;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  expect(await (await hush.get('/log/checkpoint')).text()).toContain(`— ${verifier.name} `);
+  await until(async () => (await (await hush.get('/log/checkpoint')).text()).includes(`— ${verifier.name} `));
   const auditor = await signIn(hush, 'auditor');
   expect((await auditor.get('/staff/audit')).text).toMatch(/<dt>Cosigned by<\/dt><dd>witness\.example\/w1<\/dd>/);
   const receipt = (await auditor.get(`/staff/receipts/${accepted[0]?.receipt}`)).text;

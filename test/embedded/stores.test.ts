@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { MongoClient } from 'mongodb';
 import { startMongo, startRedis } from '../../src/embedded/index.js';
+import { until } from '../support/until.js';
 
 let dataDir: string;
 const said: string[] = [];
@@ -80,7 +80,7 @@ test('no server survives kill -9 of its parent, and the data opens again at once
   await withMongo(async (client) => {
     expect(await client.db().command({ ping: 1 })).toMatchObject({ ok: 1 });
   });
-  await eventually(() => pids.every(isGone));
+  await until(() => pids.every(isGone));
 });
 
 test('Ctrl-C reaches only the parent, which still has its stores while it shuts down', async () => {
@@ -89,7 +89,7 @@ test('Ctrl-C reaches only the parent, which still has its stores while it shuts 
   // What a terminal does: the signal goes to the whole process group.
   process.kill(-(parent.pid ?? Number.NaN), 'SIGINT');
   expect(await answer).toBe('alive 2');
-  await eventually(() => pids.every(isGone));
+  await until(() => pids.every(isGone));
 });
 
 test('a directory that a living process uses is refused', async () => {
@@ -99,7 +99,7 @@ test('a directory that a living process uses is refused', async () => {
   } finally {
     await store.stop();
   }
-}, 20_000);
+});
 
 async function holdStores(): Promise<{ parent: ChildProcess; pids: number[] }> {
   const script = join(import.meta.dirname, 'hold-stores.ts');
@@ -113,14 +113,6 @@ async function holdStores(): Promise<{ parent: ChildProcess; pids: number[] }> {
 async function line(parent: ChildProcess): Promise<string> {
   const [text] = await once(parent.stdout ?? parent, 'data');
   return String(text).trim();
-}
-
-async function eventually(holds: () => Promise<boolean> | boolean): Promise<void> {
-  const deadline = Date.now() + 8_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('did not come true within 8 s');
-    await sleep(50);
-  }
 }
 
 function isGone(pid: number): boolean {

@@ -156,7 +156,7 @@ inBrowser.describe('what is held, from the officer to the person', () => {
     await officer.goto(`${hush.url}/staff/access/${id}`);
     expect(await officer.textContent('main')).toContain('fetched by the person');
     expect(faults).toEqual([]);
-  }, 240_000);
+  });
 
   test('a letter for paper is listed, read, printed and taken off, by keyboard', async () => {
     const faults: string[] = [];
@@ -184,5 +184,5 @@ inBrowser.describe('what is held, from the officer to the person', () => {
     await page.waitForURL(`${hush.url}/staff/letters`);
     expect(await page.textContent('main')).toContain('No letter waits');
     expect(faults).toEqual([]);
-  }, 240_000);
+  });
 });

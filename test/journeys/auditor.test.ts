@@ -7,6 +7,7 @@ import type { Browser, Download, Page } from 'playwright-core';
 import { verifyFile } from '../../src/cli/verify.js';
 import { run, why } from '../audit/logcheck.js';
 import { type Hush, startHush } from '../support/hush.js';
+import { until } from '../support/until.js';
 import { inBrowser, launch, overflow, violations } from '../web/staff/chromium.js';
 import { follow, makeCustomer } from '../web/staff/people.js';
 import { takePicture } from './picture.js';
@@ -20,12 +21,10 @@ async function hushVerify(file: string, vkey: string): Promise<{ code: number; o
 
 /** Resolves when the newest export is written, by whichever process took it. */
 async function exported(hush: Hush): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
+  await until(async () => {
     await hush.hush.exportJobs.work();
-    if ((await hush.hush.exportJobs.list(0, 1)).rows[0]?.state === 'ready') return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error('the export was not written in half a minute');
+    return (await hush.hush.exportJobs.list(0, 1)).rows[0]?.state === 'ready';
+  });
 }
 
 inBrowser.describe('the auditor', () => {

@@ -75,7 +75,12 @@ describe('the operator', () => {
   test('repairs them, and it drains', async () => {
     sendgrid.changeKey(sendgrid.apiKey);
     await admin.post('/staff/destinations/sender/resume', {});
-    await until(async () => sendgrid.global.size === PEOPLE + 25 && (await stateOf(hush)).state === 'in_step');
+    const state = await until(async () => {
+      const now = await stateOf(hush);
+      return now.state === 'in_step' && now.pending === 0 && now;
+    });
+    expect(state).not.toHaveProperty('lastError.kind', 'credentials');
+    expect([...sendgrid.global.keys()].sort()).toEqual(Array.from({ length: PEOPLE + 25 }, (_, n) => email(n)).sort());
   });
 
   test('compares: what went astray is counted by a dry run, repaired, and then there is no drift', async () => {

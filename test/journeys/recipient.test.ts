@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { simpleParser } from 'mailparser';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { type Hush, startHush } from '../support/hush.js';
+import { until } from '../support/until.js';
 import { inBrowser, launch, overflow, violations } from '../web/staff/chromium.js';
 import { takePicture } from './picture.js';
 
@@ -94,12 +95,8 @@ inBrowser.describe('recipients in a browser', () => {
   }
 
   const lastMail = async (to: string) => {
-    let found: string | undefined;
-    for (let at = 0; at < 100 && !found; at++) {
-      found = (await hush.hush.stores.mailbox.list()).find((line) => line.to === to)?.id;
-      if (!found) await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    const message = await hush.hush.stores.mailbox.get(found ?? '');
+    const found = await until(async () => (await hush.hush.stores.mailbox.list()).find((line) => line.to === to)?.id);
+    const message = await hush.hush.stores.mailbox.get(found);
     return simpleParser(message?.raw ?? Buffer.alloc(0));
   };
   const linkIn = (text: string | undefined, kind: string): string => {

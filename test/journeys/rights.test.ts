@@ -82,7 +82,7 @@ inBrowser.describe('rights requests in a browser', () => {
         await page.context().close();
       }
     }
-  }, 120_000);
+  });
 
   test('journey 10: from the form to the letter, by keyboard: verified, extended once, corrected, answered', async () => {
     const address = 'journey10@example.com';
@@ -140,7 +140,7 @@ inBrowser.describe('rights requests in a browser', () => {
     expect(mails.at(-1)).toContain('Your name is Ana Doe in all our systems now.');
     await page.goto(hush.url + status);
     expect(await page.textContent('main')).toContain('We have done what you asked.');
-  }, 120_000);
+  });
 
   test('journey 10, the officer’s view: what is late stands first, in red and counted', async () => {
     const late = await ask(hush, 'access', 'late10@example.com', { receivedAt: Date.now() - 50 * 86_400_000 });
@@ -168,7 +168,7 @@ inBrowser.describe('rights requests in a browser', () => {
       await fine(desk, `taking one at ${width}`);
       await desk.context().close();
     }
-  }, 120_000);
+  });
 
   test('journey 11: an agent asks in Spanish for somebody else; document and the person’s word, then it is worked on', async () => {
     const address = 'journey11@example.com';
@@ -212,7 +212,7 @@ inBrowser.describe('rights requests in a browser', () => {
     await desk.reload();
     expect(await desk.textContent('main')).toContain('agent with authority, and the person said yes');
     expect(await desk.locator('button:has-text("Erase")').count()).toBe(1);
-  }, 120_000);
+  });
 
   test('journey 16: erasure; in a purchased list still suppressed; by their own sign-up welcome', async () => {
     const contact = { email: 'journey16@example.com' };
@@ -264,5 +264,5 @@ inBrowser.describe('rights requests in a browser', () => {
     await page.goto(hush.url + confirm);
     await enterTo(page, 'main form button');
     expect(await hush.decide(contact)).toMatchObject({ allowed: true, reason: 'consented' });
-  }, 120_000);
+  });
 });

@@ -60,18 +60,14 @@ inBrowser.describe('the staff console in a browser', () => {
     test('somebody we know says no to all: the number, and 2 keystrokes beside the address', async () => {
       const page = await open('agent', '/staff/call');
       const keys = keyboardOf(page);
-      const began = performance.now();
       const address = 'ana@example.com';
       await keys.type(address);
       await keys.enter();
       expect(await page.textContent('aside h2')).toBe('a•••@example.com');
       await keys.enter();
-      const seconds = (performance.now() - began) / 1000;
       await page.waitForURL(/\/staff\/calls\/[0-9a-z]{16}$/);
       expect(await page.textContent('.readout')).toMatch(/^[0-9A-Z]{20}$/);
       expect(keys.strokes() - address.length).toBe(2);
-      // The machine's share of the half minute.
-      expect(seconds).toBeLessThan(5);
       for (const contact of [person.email, person.phone, person.postal]) {
         expect(await hush.decide(contact, 'promotion', { channel: 'mail' })).toMatchObject({
           allowed: false,
@@ -174,7 +170,7 @@ inBrowser.describe('the staff console in a browser', () => {
     await page.goto(`${hush.url}/staff`);
     faults.push(...(await violations(page)).map((fault) => `choosing a user: ${fault}`));
     expect(faults).toEqual([]);
-  }, 240_000);
+  });
 
   test('the queue board opens for an admin, and holds only wake-ups to look at', async () => {
     const page = await open('admin', '/staff');

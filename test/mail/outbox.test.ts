@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { Connection } from 'mongoose';
@@ -8,6 +7,7 @@ import { createOutbox, type Outbox, type OutgoingMail, retryDelay } from '../../
 import { createTransport } from '../../src/mail/transport.js';
 import { createMailboxStore, type MailboxStore } from '../../src/store/mailbox.js';
 import { createOutboxStore, type OutboxStore } from '../../src/store/outbox.js';
+import { until } from '../support/until.js';
 import { composer, keepingLog, keyring, nobody, openDatabase, smtpPeer, VALUES } from './setting.js';
 
 const SECOND = 1000;
@@ -66,13 +66,6 @@ const mail = (change: Partial<OutgoingMail> = {}): OutgoingMail => ({
 });
 const arrived = () => peer.received.map(({ to }) => to[0]);
 const documents = () => store.models[0].collection.find({}, { raw: true }).toArray();
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await condition()); tries++) {
-    if (tries > 500) throw new Error('waited in vain');
-    await sleep(20);
-  }
-}
-
 test('a queued mail is sent once and then is nothing but its id', async () => {
   const outbox = outboxTo(peer.url);
   expect(await outbox.enqueue(mail())).toBe('queued');
@@ -115,6 +108,8 @@ test('a started outbox sends at once what it is given, and what another process 
   await until(() => peer.received.length === 2);
   await writer.enqueue(mail({ id: 'left again' }));
   await until(() => peer.received.length === 3);
+  await outbox.stop();
+  expect(await store.waiting()).toMatchObject({ count: 0 });
 });
 
 test('a mail put off by the server is tried again, later each time, until it is taken', async () => {
@@ -337,11 +332,13 @@ test('what cannot be written is refused at once and nothing is kept', async () =
 });
 
 test('stop lets the mail in flight finish and takes no other', async () => {
+  let started = false;
   let finish = () => {};
   const sent: string[] = [];
   const transport = {
     send: ({ to }: { to: string }) =>
       new Promise<void>((resolve) => {
+        started = true;
         finish = () => {
           sent.push(to);
           resolve();
@@ -352,14 +349,13 @@ test('stop lets the mail in flight finish and takes no other', async () => {
   const outbox = outboxTo(peer.url, { transport });
   await outbox.enqueue(mail());
   outbox.poke();
-  await sleep(200);
+  await until(() => started);
   let stopped = false;
   const stopping = outbox.stop().then(() => {
     stopped = true;
   });
   await outbox.enqueue(mail({ id: 'later' }));
   outbox.poke();
-  await sleep(100);
   expect(stopped).toBe(false);
   finish();
   await stopping;

@@ -3,6 +3,7 @@ import { EMPTY_STATE, fold } from '../../src/core/fold.js';
 import { contactKeyFromText } from '../../src/core/keys.js';
 import type { createLedger } from '../../src/store/ledger.js';
 import { type Hush, startHush } from '../support/hush.js';
+import { until as eventually } from '../support/until.js';
 
 let first: Hush;
 let second: Hush;
@@ -30,12 +31,10 @@ const event = (email: string, n: number) => {
 };
 
 async function projected(): Promise<void> {
-  const end = Date.now() + 30_000;
-  for (;;) {
+  await eventually(async () => {
     await Promise.all([first.settle(), second.settle()]);
-    if ((await first.hush.stores.contacts.backlog()).count === 0) return;
-    if (Date.now() > end) throw new Error('it was not projected in time');
-  }
+    return (await first.hush.stores.contacts.backlog()).count === 0;
+  });
 }
 
 test('two nodes that write to and project the same contacts leave no gap, no repeat, and the state of the ledger', async () => {

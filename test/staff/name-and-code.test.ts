@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { keyringFromSecret } from '../../src/core/keys.js';
 import { nameAndCodeHash, readNameAndCode } from '../../src/staff/name-and-code.js';
+import { processorMs } from '../support/processor.js';
 
 const keyring = keyringFromSecret('a secret of these tests, long enough');
 const hash = (text: string) => {
@@ -38,9 +39,7 @@ describe('a name and a postal code', () => {
   });
 
   test('a hostile text is read in no time', () => {
-    const began = performance.now();
     for (const text of ['a'.repeat(300), 'a '.repeat(150), `${'a, '.repeat(99)}1`, '1'.repeat(300)])
-      readNameAndCode(text);
-    expect(performance.now() - began).toBeLessThan(200);
+      expect(processorMs(() => readNameAndCode(text))).toBeLessThan(2000);
   });
 });

@@ -4,6 +4,7 @@ import { createInboundAddresses } from '../../../src/inbound/mail/inbound-addres
 import { parseReturnedMail } from '../../../src/inbound/mail/parse.js';
 import { proofsIn } from '../../../src/inbound/mail/proof.js';
 import { createLinks } from '../../../src/preferences/links.js';
+import { processorMs } from '../../support/processor.js';
 import { bounce, complaint, original, written } from '../letters.js';
 import { catalog, DOMAIN, emailOf, keyring, rules } from '../setting.js';
 
@@ -73,6 +74,9 @@ function mutated(raw: Buffer, { at, length, how, bytes }: Mutation): Buffer {
   }
 }
 
+/** A hundred times what it takes: reading that grows with the square of its input takes minutes. */
+const LONGEST_MS = 5000;
+
 test('damaged messages are read without an error, in bounded time, and only ever about whom a genuine token names', () => {
   const jane = addresses.read(mailto)?.token;
   if (!jane || jane === 'forged') throw new Error('no token');
@@ -82,9 +86,11 @@ test('damaged messages are read without an error, in bounded time, and only ever
       fc.array(mutation, { minLength: 1, maxLength: 8 }),
       (sample, mutations) => {
         const raw = mutations.reduce(mutated, sample);
-        const began = performance.now();
-        const findings = read(raw);
-        expect(performance.now() - began).toBeLessThan(1000);
+        let findings: ReturnType<typeof read> = [];
+        const took = processorMs(() => {
+          findings = read(raw);
+        });
+        expect(took).toBeLessThan(LONGEST_MS);
         for (const { what } of findings) {
           if (what.act !== 'record' || what.proof === 'own_word') continue;
           expect(what.key.equals(jane.key)).toBe(true);
@@ -167,9 +173,7 @@ describe('a mail bomb', () => {
       'with a hundred thousand parts',
       Buffer.concat([SAMPLES[0]!, Buffer.from('--part-of-it\r\n\r\n'.repeat(100_000))]),
     ],
-  ])('%s is read in a second', (_what, raw) => {
-    const began = performance.now();
-    read(raw);
-    expect(performance.now() - began).toBeLessThan(1000);
+  ])('%s is read in a bounded time', (_what, raw) => {
+    expect(processorMs(() => read(raw))).toBeLessThan(LONGEST_MS);
   });
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Adapter, Binding, Destination, Entry, ReadBackEntry } from '../../../src/sync/destination.js';
 import { ProviderError } from '../../../src/sync/destination.js';
@@ -425,5 +426,11 @@ export function strictSettings(
     expect(adapter.settings.safeParse({ ...settings, baseURL: 'http://x' }).success).toBe(false);
     expect(adapter.target.safeParse(target).success).toBe(true);
     expect(adapter.target.safeParse({ ...target, nonsense: 1 }).success).toBe(false);
+  });
+
+  test('what it can receive is tried against all that a webhook must bear', () => {
+    const { receive } = build(adapter, settings, [bind(target)]);
+    const suite = readFileSync(expect.getState().testPath ?? '', 'utf8');
+    expect(/\breceiving\(\{/.test(suite)).toBe(receive !== undefined);
   });
 }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { API_KEY, databaseUri, type Hush, startHush } from '../../support/hush.js';
+import { until } from '../../support/until.js';
 
 const run = promisify(execFile);
 const ROOT = path.resolve(import.meta.dirname, '../../..');
@@ -350,14 +351,12 @@ describe('double opt-in', () => {
     });
   async function linkIn(email: string): Promise<string> {
     const { mailbox } = hush.hush.stores;
-    for (let n = 0; n < 200; n++) {
+    const token = await until(async () => {
       const line = (await mailbox.list()).find(({ to }) => to.includes(email));
       const raw = line && (await mailbox.get(line.id))?.raw.toString();
-      const token = raw?.replace(/=\r?\n/g, '').match(/\/confirm\/([A-Za-z0-9_-]+)/)?.[1];
-      if (token) return `${hush.url}/confirm/${token}`;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    throw new Error('no mail came');
+      return raw?.replace(/=\r?\n/g, '').match(/\/confirm\/([A-Za-z0-9_-]+)/)?.[1];
+    });
+    return `${hush.url}/confirm/${token}`;
   }
   const consented = async (email: string) => (await hush.decide({ email })).reason;
 
@@ -506,8 +505,7 @@ test('keys are made, listed and revoked by the command line, and only their hash
   const stored = JSON.stringify(await hush.hush.stores.connection.collection('api_keys').find().toArray());
   expect(stored).not.toContain(key.slice(3, 20));
   await cli('revoke', id);
-  await new Promise((resolve) => setTimeout(resolve, 2200));
-  expect((await hush.post('/v1/decisions', { contact, ...OFFERS }, headers)).status).toBe(401);
+  await until(async () => (await hush.post('/v1/decisions', { contact, ...OFFERS }, headers)).status === 401);
   await expect(cli('create', '--name', 'x', '--scopes', 'everything')).rejects.toThrow(
     /There is no scope everything. Use all, or some of/,
   );

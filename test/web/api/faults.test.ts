@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { HushError } from '../../../src/core/errors.js';
 import { contactKeyFromText } from '../../../src/core/keys.js';
 import { API_KEY, type Hush, startHush } from '../../support/hush.js';
+import { until } from '../../support/until.js';
 
 let hush: Hush;
 beforeAll(async () => {
@@ -198,8 +199,7 @@ describe('requests as a whole', () => {
     const refused = await hush.post('/v1/events', { events: [event] }, authorization);
     expect([refused.status, (await problemOf(refused)).detail]).toEqual([403, 'this key lacks the scope events']);
     await apiKeys.revoke(id);
-    await new Promise((resolve) => setTimeout(resolve, 2100));
-    expect((await hush.post('/v1/decisions', question, authorization)).status).toBe(401);
+    await until(async () => (await hush.post('/v1/decisions', question, authorization)).status === 401);
     const stored = JSON.stringify(await hush.hush.stores.connection.collection('api_keys').find().toArray());
     expect(stored).not.toContain(key.slice(3));
     expect(stored).not.toContain(API_KEY.slice(3));

@@ -477,7 +477,7 @@ describe('an import that is under way or broke off', () => {
     }
     const again = await run(`email\n${addresses('stays', 1000)}`, { list: 'stays' });
     expect(again).toMatchObject({ state: 'done', rows: 1000, repeated: 500, accepted: 500 });
-  }, 60_000);
+  });
 
   test('whose process was killed is interrupted, and sending the list again brings every row home once', async () => {
     const from = await startHush({ destinations: [] });
@@ -527,7 +527,7 @@ describe('an import that is under way or broke off', () => {
     } finally {
       await other.stop();
     }
-  }, 90_000);
+  });
 });
 
 test('of a list nothing is left of somebody who is erased', async () => {
@@ -565,7 +565,7 @@ test('of a list nothing is left of somebody who is erased', async () => {
   const { traces: left, looked } = await traces(formsOf(ADDRESS), places);
   expect(left).toEqual([]);
   expect(looked.documents).toBeGreaterThan(100);
-}, 60_000);
+});
 
 describe('what is no list is a 400 that names the field and the remedy', () => {
   const good = 'email\na@example.com\n';

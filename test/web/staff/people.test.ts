@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { verifyExport } from '../../../src/audit/verify-export.js';
 import { neutralised } from '../../../src/core/spreadsheet-cell.js';
 import { type Hush, startHush } from '../../support/hush.js';
+import { until } from '../../support/until.js';
 import { type Console, signIn } from './browser.js';
 import { follow, keyOf, makeCustomer } from './people.js';
 
@@ -199,11 +200,10 @@ describe('the audit trail', () => {
     expect(asked.at).toBe('/staff/audit/exports');
     expect(await last('auditor')).toMatchObject({ kind: 'export', what: 'ledger' });
     // By this process or a chore of the worker, whichever took it.
-    for (let tries = 0; tries < 300; tries++) {
+    await until(async () => {
       await hush.hush.exportJobs.work();
-      if ((await hush.hush.exportJobs.list(0, 1)).rows[0]?.state === 'ready') break;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+      return (await hush.hush.exportJobs.list(0, 1)).rows[0]?.state === 'ready';
+    });
     const list = await auditor.get('/staff/audit/exports');
     const [, link = ''] = /href="(\/staff\/audit\/exports\/[0-9a-z]{16}\/file)"/.exec(list.text) ?? [];
     const answer = await fetch(hush.url + link, {

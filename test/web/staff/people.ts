@@ -1,4 +1,5 @@
 import type { Hush } from '../../support/hush.js';
+import { until } from '../../support/until.js';
 
 /** A customer with an email address, a phone, a number and a postal address, and something of a history. */
 export async function makeCustomer(hush: Hush, name: string) {
@@ -56,13 +57,11 @@ export async function keyOf(hush: Hush, contact: object): Promise<string> {
 /** Resolves when everything recorded is sealed, published and counted. */
 export async function follow(hush: Hush): Promise<void> {
   const { log, ledger, statistics } = hush.hush.stores;
-  for (let round = 0; round < 100; round++) {
+  await until(async () => {
     await hush.settle();
     const unsealed = await ledger.collection.countDocuments({ unsealed: { $exists: true } });
     const { size } = await log.leaves.reached();
     const published = (await log.checkpoints.latest())?.size ?? 0;
-    if (unsealed === 0 && published >= size && (await statistics.next()) >= size) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error('the ledger was not followed in ten seconds');
+    return unsealed === 0 && published >= size && (await statistics.next()) >= size;
+  });
 }
