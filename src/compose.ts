@@ -220,6 +220,7 @@ export async function compose(
   );
   const consents = createConsents({
     accept,
+    questions,
     tickets,
     links,
     privateParts,

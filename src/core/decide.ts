@@ -194,7 +194,9 @@ function expired(grant: GrantAtom, at: number): boolean {
   return grant.until !== undefined && at >= grant.until;
 }
 
-function mayLift(grant: GrantAtom, denial: DenialAtom): boolean {
+/** True when a grant may lift a denial by its source; time and scope are looked at besides. */
+export function mayLift(grant: GrantAtom, denial: DenialAtom): boolean {
+  if (grant.liftsAt && !grant.liftsAt.includes(denial.at)) return false;
   if (grant.lifts === 'any') return true;
   return grant.lifts === 'same_source' && grant.destination !== undefined && grant.destination === denial.destination;
 }
@@ -368,7 +370,8 @@ export function decide(state: State, question: Question, context: DecisionContex
       (rule) =>
         applies(rule, question, jurisdiction) &&
         !(rule.implied && impliedAlive(view.facts, rule.implied, question.at)) &&
-        !(rule.optInSuffices && alive.length > 0),
+        // One that takes an act back says nothing beyond that.
+        !(rule.optInSuffices && alive.some(({ liftsAt }) => liftsAt === undefined)),
     );
     if (unmet.length > 0) {
       const lapsed = view.grants.some(

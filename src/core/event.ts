@@ -65,6 +65,8 @@ export interface ContactEvent {
   readonly scope?: Scope;
   readonly until?: number;
   readonly lifts?: Lifts;
+  /** ms; of a grant that takes an act back: the times of the only denials that it may lift. */
+  readonly liftsAt?: readonly number[];
   /** Of a bounce. */
   readonly kind?: 'hard' | 'soft';
   /** Of `unreachable` and `reachable`. */

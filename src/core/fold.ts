@@ -26,6 +26,8 @@ export interface GrantAtom extends AtomBase {
   readonly type: 'opted_in' | 'consent_granted';
   readonly scope: Scope;
   readonly lifts: Lifts;
+  /** ms; times of the only denials that it may lift. */
+  readonly liftsAt?: readonly number[];
   readonly destination?: string;
   readonly until?: number;
 }
@@ -119,7 +121,10 @@ function atomsOf(event: ContactEvent): readonly Atom[] {
     case 'consent_granted': {
       const lifts = event.lifts ?? 'any';
       const end = event.type === 'consent_granted' ? until : {};
-      return [{ ...base, t: 'grant', type: event.type, scope: wholeScope(event.scope), lifts, ...through, ...end }];
+      const only = event.liftsAt == null ? {} : { liftsAt: event.liftsAt };
+      return [
+        { ...base, t: 'grant', type: event.type, scope: wholeScope(event.scope), lifts, ...only, ...through, ...end },
+      ];
     }
     case 'bounced':
       return event.kind === 'hard' ? [{ ...base, t: 'reach', channel: 'email', reachable: false }] : [];
@@ -160,12 +165,12 @@ function atomsOf(event: ContactEvent): readonly Atom[] {
  * at or after it, whatever else is or will become known. Source and `lifts` are part of the key because a grant may lift
  * only what came through its own source; a relationship's value is, because `recipient` gives way to `customer` alone.
  */
-function atomKey(atom: Atom): string {
+export function atomKey(atom: Atom): string {
   switch (atom.t) {
     case 'denial':
       return `d|${atom.type}|${scopeText(atom.scope)}|${atom.destination ?? ''}`;
     case 'grant':
-      return `g|${atom.type}|${scopeText(atom.scope)}|${atom.lifts}|${atom.destination ?? ''}`;
+      return `g|${atom.type}|${scopeText(atom.scope)}|${atom.lifts}|${atom.destination ?? ''}|${atom.liftsAt?.join(' ') ?? ''}`;
     case 'fact': {
       const [name, value] = Object.entries(atom.fact)[0] ?? ['', ''];
       return name === 'relationship' || name === 'implied' ? `f|${name}|${value}` : `f|${name}`;

@@ -1,6 +1,7 @@
 import type { ContactEvent } from './event.js';
+import type { State } from './fold.js';
 import { type ConsentRule, jurisdictionMatches, type Policy } from './policy.js';
-import { CHANNELS, covers, MARKETING_PURPOSES, wholeScope } from './scope.js';
+import { CHANNELS, covers, MARKETING_PURPOSES, meet, type Scope, wholeScope } from './scope.js';
 
 /** The facts that a profile event may state. */
 export type ProfileFacts = Pick<ContactEvent, 'relationship' | 'jurisdiction' | 'timeZone' | 'minor' | 'implied'>;
@@ -46,5 +47,19 @@ export function needsAsMuchConsent(policy: Pick<Policy, 'consent'>, to: string, 
       const there = rulesFor(to, channel, purpose);
       return rulesFor(from, channel, purpose).every((rule) => there.some((other) => isAsStrict(other, rule)));
     }),
+  );
+}
+
+/**
+ * True when the person said no, was restricted or was erased at `since` (ms) or later: what was asked for then, and waits for
+ * somebody to confirm it, must not lift that.
+ */
+export function wasDeniedSince(state: State, scope: Scope, since: number): boolean {
+  return state.atoms.some(
+    (atom) =>
+      atom.at >= since &&
+      ((atom.t === 'denial' && meet(atom.scope, scope) !== undefined) ||
+        atom.t === 'restricted' ||
+        atom.t === 'erased'),
   );
 }

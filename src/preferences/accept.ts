@@ -6,13 +6,14 @@ import type { Clock } from '../core/clock.js';
 import type { ContactPoint, ContactType } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import type { ContactEvent } from '../core/event.js';
-import { superseded } from '../core/fold.js';
+import { fold, superseded } from '../core/fold.js';
 import { type ContactKey, contactKeyBytes, contactKeyText, type EventId, eventId, type Keyring } from '../core/keys.js';
 import { inTime, isAway, MANY_WITHIN, stretched, unavailable } from '../store/connect.js';
 import type { Append, AppendResult, Contacts, StoredEvent } from '../store/contacts.js';
 import type { Persons } from '../store/persons.js';
 import type { WriterIds } from '../store/writer-ids.js';
 import { createGroupCommit } from './group-commit.js';
+import { isTakenBack } from './person-reach.js';
 import { EVIDENCE_LIMIT, type PrivatePart, type PrivateParts } from './private-part.js';
 
 /** Whom an event is about: an address, or a contact known by its key only. */
@@ -272,11 +273,13 @@ export function createAccept(parts: {
     }
     const events = await persons.eventsOf(person);
     const gone = superseded(events);
-    const standing = events.filter(({ id }) => !gone.has(id));
+    const found = events.length > 0 ? await contacts.find(whole.members.map(({ key }) => key)) : undefined;
+    const atoms = [...(found?.values() ?? [])].flatMap(({ state, pending }) => fold(state, pending).atoms);
+    const standing = events.filter((event) => !gone.has(event.id) && !isTakenBack(event, atoms));
     for (const event of standing) await spread(person, event);
     await persons.close(
       person,
-      standing.map(({ id }) => id),
+      events.map(({ id }) => id),
     );
     return { person, contacts: whole.members.map(({ key }) => contactKeyText(key)) };
   }

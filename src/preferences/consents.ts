@@ -4,7 +4,8 @@ import type { Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
-import { contactKeyBytes, type Keyring } from '../core/keys.js';
+import { contactKeyBytes, contactKeyText, eventId, type Keyring } from '../core/keys.js';
+import { wasDeniedSince } from '../core/opening.js';
 import type { Scope } from '../core/scope.js';
 import { inTime } from '../store/connect.js';
 import type { Tickets } from '../store/tickets.js';
@@ -12,6 +13,7 @@ import type { Accept, Accepted } from './accept.js';
 import type { Link, Links } from './links.js';
 import type { Post } from './post.js';
 import { fittingEvidence, type PrivateParts } from './private-part.js';
+import type { Questions } from './questions.js';
 
 /** A sign-up that is not confirmed within this time (ms) never was. */
 export const CONFIRM_WITHIN = 7 * 86_400_000;
@@ -30,6 +32,7 @@ export interface SignUp {
 /** Double opt-in: nothing counts until the person presses the button in the mail. */
 export function createConsents(parts: {
   readonly accept: Accept;
+  readonly questions: Pick<Questions, 'present'>;
   readonly tickets: Tickets;
   readonly links: Links;
   readonly privateParts: PrivateParts;
@@ -92,23 +95,44 @@ export function createConsents(parts: {
       return { expires };
     },
 
-    /** The button was pressed. The same again gives the same receipt. */
-    async confirm(link: Link, evidence: Readonly<Record<string, string>>): Promise<Accepted | undefined> {
+    /**
+     * The button was pressed. The same again gives the same receipt. `denied_since` when the person has said no since the
+     * sign-up began: then nothing is granted. Undefined for a link of no sign-up that waits.
+     */
+    async confirm(
+      link: Link,
+      evidence: Readonly<Record<string, string>>,
+    ): Promise<Accepted | 'denied_since' | undefined> {
+      const at = clock.now();
       const kept = await tickets.confirmation(link.reference);
       if (link.kind !== 'confirm' || !kept || !kept.contact.equals(link.key)) return undefined;
+      const { state } = await parts.questions.present(link);
+      const begun = (link.expires ?? at) - CONFIRM_WITHIN;
+      if (wasDeniedSince(state, link.scope, begun)) return 'denied_since';
       const asked = kept.sealed && privateParts.openPending(link.key, kept.sealed)?.evidence;
       const { notice, until } = kept.details as { notice: { id: string; version: string }; until?: number };
-      return accept.accept({
-        subject: { point: link.point },
-        type: 'consent_granted',
-        scope: link.scope,
-        source: { kind: 'form' },
-        lifts: 'any',
-        notice,
-        writer: { name: 'double-opt-in', id: kept.id },
-        evidence: fittingEvidence({ ...(asked as Record<string, string> | undefined), ...evidence }),
-        ...(until === undefined ? {} : { until }),
-      });
+      const writer = { name: 'double-opt-in', id: kept.id };
+      const [result] = await accept.acceptAll([
+        {
+          subject: { point: link.point },
+          type: 'consent_granted',
+          scope: link.scope,
+          // Before it was looked up: what is denied meanwhile stands.
+          at,
+          source: { kind: 'form' },
+          lifts: 'any',
+          notice,
+          writer,
+          evidence: fittingEvidence({ ...(asked as Record<string, string> | undefined), ...evidence }),
+          ...(until === undefined ? {} : { until }),
+        },
+      ]);
+      if (result instanceof HushError && result.kind === 'id_reused') {
+        // Pressed again, at another time or by another program: it was granted before.
+        return { id: eventId(keyring, link.key, writer), contact: contactKeyText(link.key), at };
+      }
+      if (result instanceof Error) throw result;
+      return result;
     },
   };
 }

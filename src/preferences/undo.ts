@@ -18,13 +18,18 @@ export interface Undone extends Undoing {
   readonly through: string;
   /** ms; when what it is for was looked up: what is said from then on stands. */
   readonly at: number;
-  readonly reach?: 'person';
+}
+
+/** What is to be recorded, and what stands besides at the contacts that were asked about. */
+export interface Undos {
+  readonly steps: readonly Undone[];
+  readonly standing: readonly DenialAtom[];
 }
 
 /** Which denials: those of some events (all through one source, where it is given), or all that came through one source. */
 export type Which = { readonly events: readonly string[]; readonly through?: string } | { readonly through: string };
 
-type UndoDraft = Pick<Draft, 'subject' | 'type' | 'at' | 'scope' | 'lifts' | 'until' | 'reach'> & {
+type UndoDraft = Pick<Draft, 'subject' | 'type' | 'at' | 'scope' | 'lifts' | 'liftsAt' | 'until'> & {
   readonly evidence: Readonly<Record<string, string>>;
 };
 
@@ -36,9 +41,9 @@ export function undoDraft(undone: Undone): UndoDraft {
     at: undone.at,
     scope: undone.scope,
     lifts: undone.lifts,
+    liftsAt: undone.liftsAt,
     evidence: { undoes: `e_${undone.undoes}`, ...(undone.restores ? { restores: `e_${undone.restores}` } : {}) },
     ...(undone.until === undefined ? {} : { until: undone.until }),
-    ...(undone.reach ? { reach: undone.reach } : {}),
   };
 }
 
@@ -83,46 +88,46 @@ export function createUndo(parts: {
     return all;
   }
 
-  async function historyOf(contact: Contact): Promise<State> {
-    const told: readonly ContactEvent[] = (await ledger.ofContact(contact.key)).map(({ event }) => event);
-    return unfolded([...told, ...contact.pending]);
+  async function historyOf(contact: Contact): Promise<ContactEvent[]> {
+    const recorded: readonly ContactEvent[] = (await ledger.ofContact(contact.key)).map(({ event }) => event);
+    return [...recorded, ...contact.pending];
   }
 
-  async function look(keys: readonly Buffer[], which: Which, at: number): Promise<Undone[]> {
+  async function look(keys: readonly Buffer[], which: Which, at: number): Promise<Undos> {
     const own = await contacts.find(keys);
     const everybody = await linkedTo(own.values());
     const histories = await Promise.all(
-      [...everybody].map(async ([id, contact]) => ({ id, contact, history: await historyOf(contact) })),
+      [...everybody].map(async ([id, contact]) => {
+        const events = await historyOf(contact);
+        return { id, contact, events, denials: denialsOf(unfolded(events)) };
+      }),
     );
     const named = (denial: DenialAtom) =>
       !('events' in which) ||
       (which.events.includes(denial.id) && (which.through === undefined || denial.destination === which.through));
     const meant =
       'events' in which
-        ? sameArrival(histories.flatMap(({ id, history }) => (own.has(id) ? denialsOf(history).filter(named) : [])))
+        ? sameArrival(histories.flatMap(({ id, denials }) => (own.has(id) ? denials.filter(named) : [])))
         : (denial: DenialAtom) => denial.destination === which.through;
-    return histories.flatMap(({ id, contact, history }) => {
-      const denials = denialsOf(history).filter(meant);
-      const sources = new Map(denials.map((denial) => [denial.id, denial.destination]));
-      return undoing(history, denials, at)
-        .filter(({ type }) => type === 'consent_granted' || own.has(id))
-        .map((step) => ({
-          ...step,
-          key: contact.key,
-          contactType: contact.type,
-          through: sources.get(step.undoes) ?? '',
-          at,
-          ...(step.type === 'opted_in' && contact.person !== undefined ? { reach: 'person' as const } : {}),
-        }));
+    const plans = histories.map(({ id, contact, events, denials }) => {
+      const asked = denials.filter(meant);
+      const sources = new Map(asked.map((denial) => [denial.id, denial.destination]));
+      const { steps, standing } = undoing(events, asked, at);
+      const { key, type: contactType } = contact;
+      return {
+        steps: steps.map((step) => ({ ...step, key, contactType, through: sources.get(step.undoes) ?? '', at })),
+        standing: own.has(id) ? standing : [],
+      };
     });
+    return { steps: plans.flatMap(({ steps }) => steps), standing: plans.flatMap(({ standing }) => standing) };
   }
 
   return {
     /**
-     * What takes denials of these contacts back. Empty when there are none. The opt-in reaches whom the denial reached. A
-     * consent is given back to the contact that had given it, and to no other. Throws HushError('unavailable').
+     * What takes denials of these contacts back, here and at each contact of the person that they reached. A consent is given
+     * back to the contact that had given it, and to no other. Throws HushError('unavailable').
      */
-    async plan(keys: readonly Buffer[], which: Which): Promise<Undone[]> {
+    async plan(keys: readonly Buffer[], which: Which): Promise<Undos> {
       try {
         return await inTime(look(keys, which, clock.now()), MANY_WITHIN);
       } catch (error) {

@@ -131,15 +131,15 @@ export function createEffects(parts: {
     restrict: (record: RequestRecord, by: By) => forAll(record, by, 'restrict', { type: 'restricted' }),
 
     /**
-     * Lifts what the request itself denied, and nothing else: grants that may lift only what came through it. A consent
-     * that it ended is given back.
+     * Lifts what the request itself denied, and nothing else; nothing where the person has said no since. A consent that it
+     * ended is given back.
      */
     async liftOwnDenial(record: RequestRecord, by: By, why: string): Promise<readonly string[]> {
-      const plan = await undo.plan(
+      const { steps } = await undo.plan(
         record.contacts.map(({ key }) => key),
         { through: tagOf(record.id) },
       );
-      const drafts = plan.map((undone) => {
+      const drafts = steps.map((undone) => {
         const { subject, ...draft } = undoDraft(undone);
         return draftOf(record, subject, by, `lift:${undoStep(undone)}`, {
           ...draft,

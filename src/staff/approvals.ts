@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { encodeBase32 } from '../core/base32.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
+import { EMPTY_STATE, fold } from '../core/fold.js';
 import type { Keyring } from '../core/keys.js';
+import { wasDeniedSince } from '../core/opening.js';
 import type { Channel, Purpose, Scope } from '../core/scope.js';
 import { createSealer } from '../core/seal.js';
 import type { Accept, Draft } from '../preferences/accept.js';
@@ -101,12 +103,27 @@ export function createApprovals(parts: {
     }
   }
 
+  /** True when the person has said no since a lift was asked for: it would lift what its caller never spoke of. */
+  async function isOvertaken(approval: Approval): Promise<boolean> {
+    if (approval.kind !== 'lift' || !approval.contact) return false;
+    const { scope } = approval.details as unknown as Lift;
+    try {
+      const contact = await contacts.get(approval.contact);
+      const state = fold(contact?.state ?? EMPTY_STATE, contact?.pending ?? []);
+      return wasDeniedSince(state, scope, approval.at.getTime());
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
   return {
     written,
     get: (id: string) => store.get(id),
     list: store.list,
     countWaiting: () => store.countWaiting(new Date(clock.now())),
     isExpired: (approval: Approval) => approval.status === 'waiting' && approval.until.getTime() <= clock.now(),
+
+    isOvertaken,
 
     /** Asks for a lift. The caller must have been verified: unlike an opt-out, this takes something away from the person. */
     async requestLift(user: StaffUser, caller: Caller, lift: Lift, said: Said): Promise<string> {
@@ -124,11 +141,18 @@ export function createApprovals(parts: {
       ask(user, 'export', { ...wanted }, { reason }, EXPORT_WAITS),
 
     /**
-     * Confirms a lift: only now the grant is recorded. Decided first, granted after: should this process die in between,
-     * nothing is opened, and the same supervisor's repeat is told to look again.
+     * Confirms a lift: only now the grant is recorded, for the address that the caller was verified for and as of the time it
+     * was asked for, so that whatever was denied since stands. Decided first, granted after: should this process die in
+     * between, nothing is opened, and the same supervisor's repeat is told to look again. Throws `conflict` when the person has
+     * said no since.
      */
     async confirmLift(user: StaffUser, approval: Approval): Promise<readonly string[]> {
       try {
+        if (await isOvertaken(approval)) {
+          throw new HushError('conflict', 'the person has said no since this was asked for', {
+            remedy: 'refuse it; if they want it again, ask for it anew',
+          });
+        }
         await take(approval, user, 'confirmed');
         const contact = approval.contact && (await contacts.get(approval.contact));
         if (!contact)
@@ -139,6 +163,7 @@ export function createApprovals(parts: {
           subject: { key: contact.key, type: contact.type },
           type: notice ? 'consent_granted' : 'opted_in',
           scope,
+          at: approval.at.getTime(),
           lifts: 'any',
           source: { kind: 'phone' },
           actor: actorOf({ id: approval.user, name: approval.userName, roles: [] }),
@@ -149,7 +174,6 @@ export function createApprovals(parts: {
           },
           writer: { name: 'staff-approval', id: approval.id },
           ...(notice ? { notice } : {}),
-          ...(contact.person === undefined ? {} : { reach: 'person' as const }),
         };
         const events = (await acceptEach(accept, [draft])).map(({ id }) => id);
         await store.move(approval.id, 'confirmed', 'used', { events });

@@ -3,6 +3,7 @@ import { brandById, type Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
+import { contactKeyBytes, contactKeyText, type Keyring } from '../core/keys.js';
 import type { Accept, Accepted, Draft } from '../preferences/accept.js';
 import type { Links } from '../preferences/links.js';
 import type { Post } from '../preferences/post.js';
@@ -60,6 +61,7 @@ export function createCalls(parts: {
   readonly links: Links;
   readonly post: Post;
   readonly catalog: Catalog;
+  readonly keyring: Keyring;
   readonly clock: Clock;
   readonly publicUrl: () => string;
   readonly log: Logger;
@@ -88,9 +90,9 @@ export function createCalls(parts: {
         values: {
           changes: [`${wish.said[language]} (${name})`],
           receipt: `r_${events[0] ?? first.id}`,
-          // An undo link names one event. Where a wish became several, the person gets a link that can do everything.
+          // An undo link names one event of the address that it is sent to. Else the person gets a link that can do everything.
           undoLink:
-            events.length === 1
+            events.length === 1 && contactKeyText(contactKeyBytes(parts.keyring, to)) === first.contact
               ? `${parts.publicUrl()}/p/${links.undo(to, from, first.id, clock.now())}?lang=${language}`
               : `${parts.publicUrl()}/preferences?lang=${language}`,
         },
@@ -174,10 +176,14 @@ export function createCalls(parts: {
     count: store.count,
 
     /**
-     * Takes a call back by new events: grants that may lift only what came through this very call, so that an older or a
-     * later opt-out stays. Whoever took the call cannot undo it: a second person looks. Throws `conflict` when it was undone.
+     * Takes a call back by new events: grants that lift only what came through this very call, so that an older opt-out stays.
+     * After a later one nothing of it is lifted. Whoever took the call cannot undo it: a second person looks. Throws `conflict` when it was undone.
      */
-    async undo(user: StaffUser, call: StaffCall, reason: string): Promise<readonly string[]> {
+    async undo(
+      user: StaffUser,
+      call: StaffCall,
+      reason: string,
+    ): Promise<{ events: readonly string[]; standing: number }> {
       if (call.user === user.id) {
         throw new HushError('forbidden', 'whoever took a call does not undo it', { remedy: 'ask another supervisor' });
       }
@@ -186,12 +192,15 @@ export function createCalls(parts: {
       try {
         const tag = tagOf(call.id);
         const plan = await undo.plan([call.contact], { through: tag });
-        if (plan.length === 0) {
-          throw new HushError('conflict', 'nothing of this call stands any more', {
-            remedy: 'look at the person’s page',
-          });
+        if (plan.steps.length === 0) {
+          const stands = plan.standing.length > 0;
+          throw new HushError(
+            'conflict',
+            stands ? 'the person has said no besides this call' : 'nothing of this call stands any more',
+            { remedy: 'look at the person’s page' },
+          );
         }
-        const drafts = plan.map((undone): Draft => {
+        const drafts = plan.steps.map((undone): Draft => {
           const draft = undoDraft(undone);
           return {
             ...draft,
@@ -204,7 +213,7 @@ export function createCalls(parts: {
         const accepted = await acceptEach(accept, drafts);
         const events = accepted.map(({ id }) => id);
         await store.markUndone(call.id, { at: new Date(clock.now()), user: user.id, userName: user.name, events });
-        return events;
+        return { events, standing: plan.standing.length };
       } catch (error) {
         throw unavailable(error);
       }

@@ -18,16 +18,28 @@ function event(fields: Partial<ContactEvent> & Pick<ContactEvent, 'type'>, at: n
   return { at, id, recorded: at, source: { kind: 'link', destination: 'l1' }, ...fields };
 }
 
+/** The events that take acts back, as they are recorded. */
+function takenBack(history: readonly ContactEvent[], acts: readonly string[], at = DENIED + 5): ContactEvent[] {
+  const denials = unfolded(history).atoms.filter(
+    (atom): atom is DenialAtom => atom.t === 'denial' && acts.includes(atom.id),
+  );
+  return undoing(history, denials, at).steps.map(({ type, scope: of, lifts, liftsAt, until }, index) =>
+    event({ type, scope: of, lifts, liftsAt, ...(until === undefined ? {} : { until }) }, at, `undo${at}-${index}`),
+  );
+}
+
 /** The state after the denial, and after it was taken back. */
 function undone(before: readonly ContactEvent[], denial: ContactEvent): { before: State; denied: State; after: State } {
-  const history = unfolded([...before, denial]);
-  const denials = history.atoms.filter((atom): atom is DenialAtom => atom.t === 'denial' && atom.id === denial.id);
-  const events = undoing(history, denials, DENIED + 5).map(({ type, scope: of, lifts, until }, index) =>
-    event({ type, scope: of, lifts, ...(until === undefined ? {} : { until }) }, DENIED + 5, `undo${index}`),
-  );
   const denied = fold(fold(EMPTY_STATE, before), [denial]);
-  return { before: fold(EMPTY_STATE, before), denied, after: fold(denied, events) };
+  return {
+    before: fold(EMPTY_STATE, before),
+    denied,
+    after: fold(denied, takenBack([...before, denial], [denial.id])),
+  };
 }
+
+const ask = (state: State, channel: (typeof CHANNELS)[number], purpose: (typeof PURPOSES)[number]) =>
+  decide(state, { brand: 'jmf', channel, purpose, topic: '*', at: ASKED }, context).reason;
 
 describe('the meet of two scopes', () => {
   test('covers what both cover, and nothing else', () => {
@@ -84,8 +96,6 @@ describe('taking a denial back', () => {
   const consent = (of: Partial<Scope>, fields: Partial<ContactEvent> = {}) =>
     event({ type: 'consent_granted', scope: wholeScope(of), ...fields }, START, 'consent');
   const stopAll = event({ type: 'opted_out', scope: wholeScope({ purpose: 'marketing' }) }, DENIED, 'stop');
-  const ask = (state: State, channel: (typeof CHANNELS)[number], purpose: (typeof PURPOSES)[number]) =>
-    decide(state, { brand: 'jmf', channel, purpose, topic: '*', at: ASKED }, context).reason;
 
   test('makes no consent of an opt-in: a text without consent stays without', () => {
     const { after } = undone([], stopAll);
@@ -167,6 +177,96 @@ describe('taking a denial back', () => {
     );
     const { after } = undone([consent({ channel: 'email' }), pause], stopAll);
     expect(ask(after, 'email', 'promotion')).toBe('paused');
+  });
+});
+
+describe('an undo takes back one act', () => {
+  const act = (fields: Partial<ContactEvent> & Pick<ContactEvent, 'type'>, at: number, id: string) =>
+    event({ scope: wholeScope({ purpose: 'marketing' }), ...fields }, at, id);
+  const [day1, day2, day3] = [START + DAY, START + 2 * DAY, START + 3 * DAY];
+  const reasonAfter = (history: readonly ContactEvent[], acts: readonly string[], at?: number) =>
+    ask(fold(fold(EMPTY_STATE, history), takenBack(history, acts, at)), 'email', 'promotion');
+  const pause = act({ type: 'paused', until: ASKED + DAY }, day1, 'pause');
+  const stop = act({ type: 'opted_out' }, day2, 'stop');
+
+  test('of a pause and a stop through one link the one that it names', () => {
+    expect(reasonAfter([pause, stop], ['stop'])).toBe('paused');
+    expect(reasonAfter([pause, stop], ['pause', 'stop'])).toBe('not_objected');
+  });
+
+  test('of two that say the same neither: the first stands, and is told', () => {
+    const first = { ...stop, id: 'first', at: day1, recorded: day1 };
+    for (const id of ['first', 'stop']) expect(reasonAfter([first, stop], [id])).toBe('opted_out');
+    const denials = unfolded([first, stop]).atoms.filter((atom): atom is DenialAtom => atom.id === 'stop');
+    expect(undoing([first, stop], denials, DENIED).standing).toMatchObject([{ id: 'first', at: day1 }]);
+  });
+
+  test('again after the first was taken back and it was said again', () => {
+    const back = takenBack([stop], ['stop'], day2 + 5);
+    const again = { ...stop, id: 'again', at: day3, recorded: day3 };
+    expect(reasonAfter([stop, ...back, again], ['again'])).toBe('not_objected');
+    expect(reasonAfter([stop, ...back, again], ['stop'])).toBe('opted_out');
+  });
+
+  test('only while nothing was said since: an undo that was planned before lifts nothing', () => {
+    const later = act(
+      { type: 'opted_out', scope: wholeScope({ channel: 'email' }), source: { kind: 'phone' } },
+      day3,
+      'p',
+    );
+    expect(takenBack([stop, later], ['stop'])).toEqual([]);
+    // Recorded after the plan was made, and before the undo was.
+    const planned = takenBack([stop], ['stop'], day3 - 1);
+    expect(ask(fold(fold(EMPTY_STATE, [stop, later]), planned), 'email', 'promotion')).toBe('opted_out');
+    // A privacy signal of a browser that looks at the page stands for itself and holds nothing up.
+    const signal = act({ type: 'gpc_received' }, day3, 'gpc');
+    expect(reasonAfter([stop, signal], ['stop'])).toBe('not_objected');
+  });
+
+  test('no second time, and not without end', () => {
+    const back = takenBack([stop], ['stop'], day2 + 5);
+    expect(takenBack([stop, ...back], ['stop'])).toEqual([]);
+    const history = [...Array(201).keys()].flatMap((n) => {
+      const again = { ...stop, id: `s${n}`, at: day2 + n * 10, recorded: day2 + n * 10 };
+      return [again, act({ type: 'opted_in', lifts: 'same_source', liftsAt: [again.at] }, again.at + 5, `u${n}`)];
+    });
+    const last = { ...stop, id: 'last', at: day3, recorded: day3 };
+    expect(takenBack([...history, last], ['last'])).toEqual([]);
+  });
+
+  test('and is no opt-in, where one is enough', () => {
+    const lenient = { ...policy, consent: policy.consent.map((rule) => ({ ...rule, optInSuffices: true })) };
+    const asked = { brand: 'jmf', channel: 'sms', purpose: 'promotion', topic: '*', at: ASKED } as const;
+    const after = fold(fold(EMPTY_STATE, [stop]), takenBack([stop], ['stop']));
+    expect(decide(after, asked, { ...context, policy: lenient }).reason).toBe('consent_missing');
+  });
+
+  test('never allows what was denied had the act not been, whatever else the link did and whatever arrives late', () => {
+    const kind = fc.constantFrom('opted_out', 'consent_withdrawn', 'objected', 'paused');
+    const acts = fc.array(fc.record({ type: kind, scope, day: fc.integer({ min: 1, max: 60 }) }), {
+      minLength: 2,
+      maxLength: 5,
+    });
+    fc.assert(
+      fc.property(history, acts, fc.nat(), history, question, (events, list, chosen, late, asked) => {
+        const through = list.map(({ type, scope: of, day }, at) =>
+          event(
+            { type, scope: of as Scope, ...(type === 'paused' ? { until: ASKED + DAY } : {}) } as never,
+            START + day * 15 * DAY,
+            `link${at}`,
+          ),
+        );
+        const all = [...events, ...through];
+        const id = `link${chosen % list.length}`;
+        const undo = takenBack(all, [id]);
+        const later = late.filter(({ type }) => type !== 'restricted').map((one) => ({ ...one, id: `late${one.id}` }));
+        const now = { ...asked, at: ASKED };
+        const after = fold(fold(EMPTY_STATE, [...all, ...undo]), later);
+        const without = fold(EMPTY_STATE, [...all.filter((one) => one.id !== id), ...later]);
+        if (decide(after, now, context).allowed) expect(decide(without, now, context).allowed).toBe(true);
+      }),
+      { numRuns: 5000 },
+    );
   });
 });
 

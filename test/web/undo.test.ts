@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { normaliseContact } from '../../src/core/contact-point.js';
 import { type Hush, startHush } from '../support/hush.js';
 
 const DAY = 86_400_000;
@@ -64,6 +65,81 @@ describe('undo on the page gives back what was there before, and no more', () =>
     await act({ act: 'undo', undo: undoOf(paused) });
     expect(await reason('sms', 'promotion')).toBe('consent_missing');
     expect(await (await fetch(page)).text()).not.toContain('Everything is paused until');
+  });
+});
+
+describe('undo takes back one act, or says what still stands', () => {
+  test('of a pause and “stop all” on one link the stop: everything is paused again', async () => {
+    const { contact, act, undoOf, reason } = await someone();
+    await act({ act: 'save', pause: '30' });
+    const stopped = await act({ act: 'stop-all' });
+    const undone = await act({ act: 'undo', undo: undoOf(stopped) });
+    expect(await reason('email', 'promotion')).toBe('not_objected');
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'paused' });
+    expect(undone).toContain('A pause until');
+    expect(undone).toContain('Everything is paused until');
+  });
+
+  test('of one-click in the mail program, then the button: the first stands, and the page says so', async () => {
+    const { contact, page } = await someone();
+    const oneClick = page.replace('/p/', '/u/');
+    expect((await fetch(oneClick, { method: 'POST', body: 'List-Unsubscribe=One-Click' })).status).toBe(200);
+    time.ahead += 1000;
+    const pressed = await (
+      await fetch(oneClick, { method: 'POST', body: new URLSearchParams({ from: 'page' }) })
+    ).text();
+    const undo = /name="undo" value="([^"]+)"/.exec(pressed)?.[1] ?? '';
+    const undone = await (
+      await fetch(page, { method: 'POST', body: new URLSearchParams({ act: 'undo', undo }) })
+    ).text();
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
+    expect(undone).toContain('Not undone');
+    expect(undone).toMatch(/No offers by email since/);
+    expect(undone).not.toContain('as it was before');
+  });
+
+  test('of two stops through the public form: the notice says that one stands, in both languages', async () => {
+    const { contact } = await someone();
+    const stop = () =>
+      fetch(`${hush.url}/preferences`, {
+        method: 'POST',
+        body: new URLSearchParams({ act: 'stop', address: contact.email }),
+      });
+    await stop();
+    time.ahead += 1000;
+    await stop();
+    const { denials } = await hush.ask<{ denials: { receipt: string; at: string }[] }>('/v1/contacts/lookup', {
+      contact,
+    });
+    const { links, clock } = hush.hush;
+    const point = normaliseContact(contact, 'US');
+    const undoLink = (receipt: string) => `/p/${links.undo(point, 'jmf', receipt.slice(2), clock.now())}`;
+    const press = async (receipt: string, language: string) =>
+      (
+        await fetch(`${hush.url}${undoLink(receipt)}?lang=${language}`, {
+          method: 'POST',
+          body: new URLSearchParams({ act: 'undo' }),
+        })
+      ).text();
+    const [first, second] = denials.sort((a, b) => (a.at < b.at ? -1 : 1)).map(({ receipt }) => receipt);
+    expect(await press(first ?? '', 'en')).toContain('Not undone');
+    expect(await press(first ?? '', 'es')).toContain('Sin publicidad desde el');
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
+    const last = await press(second ?? '', 'en');
+    expect(last).toContain('Undone. This still stands');
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
+  });
+
+  test('of a stop that a newer one followed, of another channel, lifts nothing', async () => {
+    const { contact, act, undoOf } = await someone();
+    const stopped = await act({ act: 'stop-all' });
+    time.ahead += 1000;
+    await hush.ask('/v1/events', {
+      events: [{ contact, type: 'opted_out', scope: { channel: 'mail' }, source: { kind: 'phone' } }],
+    });
+    const undone = await act({ act: 'undo', undo: undoOf(stopped) });
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
+    expect(undone).toContain('Not undone');
   });
 });
 

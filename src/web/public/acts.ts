@@ -1,4 +1,5 @@
 import { HushError } from '../../core/errors.js';
+import type { DenialAtom } from '../../core/fold.js';
 import { type EventId, parseEventId } from '../../core/keys.js';
 import { ALL_MARKETING } from '../../core/scope.js';
 import type { Accept, Accepted, Draft } from '../../preferences/accept.js';
@@ -45,23 +46,22 @@ export function createActs(parts: { readonly accept: Accept; readonly questions:
     },
 
     /**
-     * Takes back denials that came through this very link: grants that may lift only what came through the same source, so
-     * that an older opt-out given elsewhere stays. `through` is the link that asks; undefined for an undo link, which names
-     * its one event under seal. Empty when there is nothing to undo.
+     * Takes back an act of this very link, and nothing else. `through` is the link that asks; undefined for an undo link,
+     * which names its one event under seal. Says what else stands for what was to be taken back.
      */
     async undo(
       link: Link,
       events: readonly EventId[],
       through: string | undefined,
       evidence: Readonly<Record<string, string>>,
-    ): Promise<Accepted[]> {
+    ): Promise<{ accepted: Accepted[]; standing: readonly DenialAtom[] }> {
       const plan = await undo.plan([link.key], { events, ...(through === undefined ? {} : { through }) });
-      const drafts = plan.map((undone): Draft => {
+      const drafts = plan.steps.map((undone): Draft => {
         const draft = undoDraft(undone);
         const source = { kind: 'link', destination: undone.through } as const;
         return { ...draft, source, evidence: { ...evidence, ...draft.evidence } };
       });
-      return this.all(drafts);
+      return { accepted: await this.all(drafts), standing: plan.standing };
     },
 
     /** Accepts all or says that not all were: a page never says "done" for half of it. */

@@ -3,7 +3,7 @@ import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { maskContact } from '../../core/contact-point.js';
 import { standingDenials } from '../../core/decide.js';
-import type { State } from '../../core/fold.js';
+import type { DenialAtom, State } from '../../core/fold.js';
 import type { Policy } from '../../core/policy.js';
 import { ALL_MARKETING, GPC_PURPOSES } from '../../core/scope.js';
 import type { Draft } from '../../preferences/accept.js';
@@ -17,6 +17,7 @@ import { ownData } from './own-data.js';
 import type { Pages } from './pages.js';
 import { changesFrom } from './preference-changes.js';
 import { preferenceSections } from './preference-sections.js';
+import { standingLines } from './standing-words.js';
 
 const DAY = 86_400_000;
 
@@ -231,6 +232,15 @@ export function preferencePage(parts: PreferencePageParts): Router {
     return { lines, receipts: accepted.map(({ id }) => id), refused, undo: undo === '' ? undefined : undo };
   }
 
+  /** What came of an undo: what stands besides is said, so that nobody takes it for gone. */
+  function undoneLines(request: Request, accepted: number, standing: readonly DenialAtom[]): string[] {
+    const page = pages.context(request);
+    const { t } = page;
+    if (standing.length === 0) return [t(accepted > 0 ? 'preferences.undone' : 'undo.nothing')];
+    const lines = standingLines(page, catalog, standing, (channel) => pages.channelName(t, channel));
+    return [t(accepted > 0 ? 'undo.besides' : 'undo.kept'), ...lines];
+  }
+
   /** All that is held about the contact, for itself. Only with a session. */
   async function download(request: Request, response: Response, link: Link): Promise<void> {
     const { state, contact } = await view(link);
@@ -270,7 +280,7 @@ export function preferencePage(parts: PreferencePageParts): Router {
   router.post('/p/:token', async (request, response) => {
     const link = await linkOf(request, response);
     if (!link) return;
-    const { t } = pages.context(request);
+    const { t, language } = pages.context(request);
     const body: Record<string, unknown> = request.body ?? {};
     const evidence = parts.evidenceOf(request);
     const given = sessionOf(link, body.session);
@@ -299,20 +309,22 @@ export function preferencePage(parts: PreferencePageParts): Router {
           });
           return;
         }
-        const undone = await acts.undo(link, events, link.kind === 'undo' ? undefined : link.tag, evidence);
-        const line = undone.length > 0 ? t('preferences.undone') : t('undo.nothing');
+        const through = link.kind === 'undo' ? undefined : link.tag;
+        const { accepted, standing } = await acts.undo(link, events, through, evidence);
+        const [first = '', ...stands] = undoneLines(request, accepted.length, standing);
         if (link.kind === 'undo') {
           pages.message(request, response, 200, link.brand, {
             title: t('undo.title'),
-            heading: line,
-            text: '',
-            good: undone.length > 0,
+            heading: first,
+            text: stands.join(' '),
+            good: accepted.length > 0,
+            ways: standing.length > 0 ? [{ href: `/preferences?lang=${language}`, label: t('undo.choose') }] : [],
           });
           return;
         }
         return show(request, response, link, {
           ...again,
-          said: { lines: [line], receipts: undone.map(({ id }) => id), refused: [] },
+          said: { lines: [first, ...stands], receipts: accepted.map(({ id }) => id), refused: [] },
         });
       }
       case 'open': {

@@ -192,6 +192,14 @@ export function publicRoutes(parts: PublicParts): Router {
       return pages.missing(request, response);
     }
     const { t, language } = pages.context(request);
+    if (confirmed === 'denied_since') {
+      return pages.message(request, response, 409, link.brand, {
+        title: t('confirm.title'),
+        heading: t('confirm.since'),
+        text: t('confirm.sinceText'),
+        ways: [{ href: `/preferences?lang=${language}`, label: t('undo.choose') }],
+      });
+    }
     const { noun, channelName } = pages.linkWords(request, link);
     pages.message(request, response, 200, link.brand, {
       title: t('confirm.title'),

@@ -85,6 +85,7 @@ export function approvalPages(parts: ApprovalParts) {
     const { said, wording, reason } = approvals.written(approval);
     const mine = approval.user === visit.user.id;
     const state = status(approval);
+    const overtaken = state === 'waiting' && (await approvals.isOvertaken(approval));
     await visit.page('approval', {
       title: visit.pages.word('approval', approval.kind),
       approval,
@@ -96,6 +97,7 @@ export function approvalPages(parts: ApprovalParts) {
       masked: contact ? files.masked(contact) : undefined,
       words: about(visit, approval),
       receipts: (approval.events ?? []).map(receiptOf),
+      overtaken,
       mayDecide: !mine && state === 'waiting' && visit.may(DECIDES[approval.kind]),
       mayFetch: mine && approval.kind === 'export' && state === 'confirmed',
     });

@@ -137,7 +137,7 @@ export function callsPages(parts: {
       if (call.user === visit.user.id) {
         await visit.record({ kind: 'refusal', what: 'own', about: `call ${call.id}` });
       }
-      const events = await calls.undo(visit.user, call, reason);
+      const { events, standing } = await calls.undo(visit.user, call, reason);
       await visit.record({
         kind: 'change',
         what: 'call_undone',
@@ -146,7 +146,10 @@ export function callsPages(parts: {
         note: reason,
         about: events.map(receiptOf).join(' '),
       });
-      await visit.go(`/staff/calls/${call.id}`, 'Undone by a new event. The call itself stays in the record.');
+      await visit.go(
+        `/staff/calls/${call.id}`,
+        `Undone by a new event. The call itself stays in the record.${standing > 0 ? ' What the person said no to besides still stands: see their page.' : ''}`,
+      );
     });
   };
 }

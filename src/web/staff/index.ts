@@ -114,6 +114,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
     links,
     post: parts.post,
     catalog,
+    keyring,
     clock,
     publicUrl,
     log,

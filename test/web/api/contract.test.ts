@@ -384,6 +384,31 @@ describe('double opt-in', () => {
       notice: { id: 'newsletter', version: '1' },
     });
   });
+  test('is not confirmed once the person has said no since, and is when they sign up again', async () => {
+    const email = 'since@example.com';
+    await begin(email);
+    const url = await linkIn(email);
+    time.now += 1000;
+    await hush.ask('/v1/events', {
+      events: [{ contact: { email }, type: 'opted_out', scope: { brand: 'jmf' }, source: { kind: 'one_click' } }],
+    });
+    time.now += 1000;
+    const answer = await fetch(url, { method: 'POST' });
+    expect(answer.status).toBe(409);
+    expect(await answer.text()).toContain('you stopped this since');
+    expect(await consented(email)).toBe('opted_out');
+    const { links } = hush.hush;
+    const link = links.read(url.split('/').at(-1) ?? '', time.now);
+    if (!link) throw new Error('no link');
+    // As the link of a sign-up that began after the opt-out has it.
+    await begin(email);
+    const later = await hush.hush.stores.connection
+      .collection('confirmations')
+      .findOne({ contact: link.key as never }, { sort: { until: -1 } });
+    const token = links.confirm(link.point, link.scope, String(later?._id), later?.until.getTime());
+    expect((await fetch(`${hush.url}/confirm/${token}`, { method: 'POST' })).status).toBe(200);
+    expect(await consented(email)).toBe('consented');
+  });
   test('that is never confirmed never was, and expires', async () => {
     const email = 'never@example.com';
     const { expires } = await begin(email);

@@ -270,6 +270,51 @@ describe('lifting an opt-out on a caller’s word', () => {
     expect((await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' })).status).toBe(409);
   });
 
+  test('that waits is not confirmed once the person has said no again: it lifts nothing older or newer', async () => {
+    const contact = { email: 'since@example.com' };
+    await call(agent, contact.email);
+    const id = (await askLift(contact)).at.split('/').at(-1);
+    const { oneClickUrl } = await hush.ask<{ oneClickUrl: string }>('/v1/links', {
+      contact,
+      brand: 'jmf',
+      channel: 'email',
+      purpose: 'promotion',
+    });
+    await fetch(hush.url + new URL(oneClickUrl).pathname, { method: 'POST' });
+    const page = await supervisor.get(`/staff/approvals/${id}`);
+    expect(page.text).toContain('has said no since');
+    expect(page.text).not.toContain('value="confirm"');
+    expect((await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' })).status).toBe(409);
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
+    expect(await hush.decide(contact, 'promotion', { channel: 'mail' })).toMatchObject({ allowed: false });
+  });
+
+  test.each(['restricted', 'erased'] as const)('that waits is not confirmed once the person was %s', async (type) => {
+    const contact = { email: `waits-${type}@example.com` };
+    await call(agent, contact.email);
+    const id = (await askLift(contact, { notice: 'newsletter 1 en' })).at.split('/').at(-1);
+    await hush.ask('/v1/events', { events: [{ contact, type, source: { kind: 'api' } }] });
+    expect((await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' })).status).toBe(409);
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: type });
+  });
+
+  test('counts as of the time it was asked for, and for the one address that the caller was verified for', async () => {
+    const [contact, joined] = [{ email: 'asked@example.com' }, { email: 'asked-joined@example.com' }];
+    await hush.ask('/v1/contacts/link', { contacts: [contact, joined] });
+    await call(agent, contact.email);
+    expect(await hush.decide(joined)).toMatchObject({ allowed: false });
+    const before = hush.hush.clock.now();
+    const id = (await askLift(contact)).at.split('/').at(-1) ?? '';
+    const after = hush.hush.clock.now();
+    await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' });
+    expect(await hush.decide(contact)).toMatchObject({ allowed: true });
+    expect(await hush.decide(joined)).toMatchObject({ allowed: false, reason: 'opted_out' });
+    const { grants } = await hush.ask<{ grants: { at: string }[] }>('/v1/contacts/lookup', { contact });
+    const at = Date.parse(grants[0]?.at ?? '');
+    expect(at).toBeGreaterThanOrEqual(before);
+    expect(at).toBeLessThanOrEqual(after);
+  });
+
   test('a supervisor who asked does not confirm it, though the role may', async () => {
     const contact = { email: 'self-lift@example.com' };
     await call(agent, contact.email);

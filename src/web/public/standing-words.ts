@@ -1,0 +1,43 @@
+import { type Catalog, say, topicById } from '../../core/catalog.js';
+import type { DenialAtom } from '../../core/fold.js';
+import { scopeText } from '../../core/scope.js';
+import type { PageContext } from './pages.js';
+
+/** Lines of what stands that one answer says; the page has all of it. */
+const MAX_LINES = 5;
+
+/** Denials that stand, each in a sentence with its date, the latest first. */
+export function standingLines(
+  { t, language }: PageContext,
+  catalog: Catalog,
+  denials: readonly DenialAtom[],
+  channelName: (channel: string) => string,
+): string[] {
+  const dateWords = (at: number) =>
+    new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone: 'UTC' }).format(at);
+
+  function line({ type, scope, at, until }: DenialAtom): string {
+    if (type === 'paused') return t('standing.paused', { date: dateWords(until ?? at) });
+    if (type === 'gpc_received') return t('standing.signal', { date: dateWords(at) });
+    const topic = topicById(catalog, scope.topic);
+    const what = topic
+      ? `“${say(topic.name, language)}”`
+      : scope.purpose === '*' || scope.purpose === 'marketing'
+        ? t('standing.marketing')
+        : say(catalog.purposes[scope.purpose].noun, language);
+    return scope.channel === '*'
+      ? t('standing.denied', { what, date: dateWords(at) })
+      : t('standing.deniedBy', { what, channel: channelName(scope.channel), date: dateWords(at) });
+  }
+
+  // A signal denies five uses at once, and a repeat of the same no is the same sentence.
+  const latest = new Map(
+    [...denials]
+      .sort((a, b) => a.at - b.at)
+      .map((denial) => [
+        denial.type === 'gpc_received' ? 'signal' : `${denial.type} ${scopeText(denial.scope)}`,
+        denial,
+      ]),
+  );
+  return [...latest.values()].reverse().slice(0, MAX_LINES).map(line);
+}
