@@ -22,6 +22,7 @@ import { createTransport } from './mail/transport.js';
 import { createAccept } from './preferences/accept.js';
 import { createConsents } from './preferences/consents.js';
 import { createJournal } from './preferences/journal.js';
+import { createLinkedContacts } from './preferences/linked-contacts.js';
 import { createLinks } from './preferences/links.js';
 import type { Letter } from './preferences/post.js';
 import { createPrivateParts } from './preferences/private-part.js';
@@ -583,6 +584,7 @@ export async function compose(
         acts,
         tickets,
         ledger,
+        linkedContacts: createLinkedContacts({ contacts, persons, privateParts }),
         policy,
         refuse: limits.badToken,
         admitsAct: limits.admitsAct,

@@ -76,7 +76,8 @@ const VERIFIED_KINDS = REQUEST_KINDS.filter(needsVerification);
 export const TRANSITIONS: Readonly<Record<RequestAction, Transition>> = {
   acknowledge: { from: OPEN_STATES, to: 'same' },
   ask_verification: { from: ['received', 'verifying'], to: 'verifying', kinds: VERIFIED_KINDS },
-  verify: { from: ['received', 'verifying'], to: 'in_progress', kinds: VERIFIED_KINDS },
+  // Once in progress: a further address of the request is proven.
+  verify: { from: ['received', 'verifying', 'in_progress'], to: 'in_progress', kinds: VERIFIED_KINDS },
   refuse: { from: ['received', 'verifying'], to: 'refused', kinds: VERIFIED_KINDS },
   extend: { from: OPEN_STATES, to: 'same' },
   // A kind in force on receipt goes straight through; a slow one waits in `fulfilling` until it is complete.

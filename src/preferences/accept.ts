@@ -13,7 +13,7 @@ import type { Append, AppendResult, Contacts, StoredEvent } from '../store/conta
 import type { Persons } from '../store/persons.js';
 import type { WriterIds } from '../store/writer-ids.js';
 import { createGroupCommit } from './group-commit.js';
-import { isTakenBack } from './person-reach.js';
+import { isTakenBack, sharedPart } from './person-reach.js';
 import { EVIDENCE_LIMIT, type PrivatePart, type PrivateParts } from './private-part.js';
 
 /** Whom an event is about: an address, or a contact known by its key only. */
@@ -183,8 +183,10 @@ export function createAccept(parts: {
     });
   }
 
-  /** Brings a person's event to all contacts but the one it began with. */
-  async function spread(person: string, event: StoredEvent, except?: Buffer): Promise<void> {
+  /** Brings what of a person's event denies to all contacts but the one it began with. */
+  async function spread(person: string, given: StoredEvent, except?: Buffer): Promise<void> {
+    const event = sharedPart(given);
+    if (!event) return;
     const current = await persons.current(person);
     const others = (current?.members ?? []).filter((member) => !except || !member.key.equals(except));
     await Promise.all(others.map((member) => copyTo(person, member, event)));
@@ -214,9 +216,9 @@ export function createAccept(parts: {
   }
 
   /**
-   * Joins contacts to one person. The person knows them first; then what already reaches the whole person is copied to
-   * them, so that an event on its way in is missed in neither order. Two that join the same contact at once both see that
-   * the other did, and end as one. All that a person was merged from is gone through again: a join may have broken off.
+   * Joins contacts to one person. The person knows them first; then what denies for the whole person is copied to them, so
+   * that an event on its way in is missed in neither order. Two that join the same contact at once both see that the other
+   * did, and end as one. All that a person was merged from is gone through again: a join may have broken off.
    */
   async function link(
     subjects: readonly Subject[],
@@ -292,15 +294,19 @@ export function createAccept(parts: {
     const at = Math.min(draft.at ?? now, now);
     const event = store(draft, key, id, at, true);
     const accepted = { id, contact: contactKeyText(key), at };
-    if (draft.reach !== 'person') await appendOrJournal(appendFor(draft.subject, key, event), retryUntil);
-    else await personWide(() => inTime(reachPerson(draft.subject, key, event), MANY_WITHIN));
+    const shared = event.reach === 'person' ? sharedPart(event) : undefined;
+    if (shared) await personWide(() => inTime(reachPerson(draft.subject, key, event, shared), MANY_WITHIN));
+    else {
+      const { reach: _reach, ...own } = event;
+      await appendOrJournal(appendFor(draft.subject, key, own), retryUntil);
+    }
     return accepted;
   }
 
   /** The person first, then every contact: a crash in between is finished by the sweeper. */
-  async function reachPerson(subject: Subject, key: Buffer, event: StoredEvent): Promise<void> {
+  async function reachPerson(subject: Subject, key: Buffer, event: StoredEvent, shared: StoredEvent): Promise<void> {
     const person = await inTime(personOf(subject, key));
-    const { sealed: _sealed, ...open } = event;
+    const { sealed: _sealed, ...open } = shared;
     const after = await persons.append(person, open);
     const target = after.mergedInto ?? person;
     if (target !== person) await persons.append(target, open);

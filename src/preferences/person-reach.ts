@@ -1,6 +1,20 @@
-import type { ContactEvent } from '../core/event.js';
+import { type ContactEvent, opens } from '../core/event.js';
 import { type Atom, unfolded } from '../core/fold.js';
+import { closingFacts } from '../core/opening.js';
 import { scopeText } from '../core/scope.js';
+import type { StoredEvent } from '../store/contacts.js';
+
+/**
+ * What of an event reaches the other contacts of a person: what denies, and nothing else. A join proves no identity, so one
+ * address's yes, its erasure and how often it wants mail count for no other address. Undefined when nothing reaches them.
+ */
+export function sharedPart(event: StoredEvent): StoredEvent | undefined {
+  if (event.type === 'erased' || event.type === 'cadence_set') return undefined;
+  if (event.type !== 'profile') return opens(event.type) ? undefined : event;
+  const { relationship: _r, jurisdiction: _j, timeZone: _t, minor: _m, implied: _i, ...rest } = event;
+  const facts = closingFacts(event);
+  return Object.keys(facts).length === 0 ? undefined : { ...rest, ...facts };
+}
 
 /**
  * True when the act that an event is of was taken back: it denies nothing any more, so whoever is joined later does not get

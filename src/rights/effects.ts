@@ -8,7 +8,6 @@ import type { Accept, Accepted, Draft, Subject } from '../preferences/accept.js'
 import { type Undo, undoDraft, undoStep } from '../preferences/undo.js';
 import { unavailable } from '../store/connect.js';
 import type { Contacts } from '../store/contacts.js';
-import type { Persons } from '../store/persons.js';
 import type { RequestRecord } from '../store/requests.js';
 import type { RequestSeal } from './personal.js';
 import { pointFrom } from './post-letters.js';
@@ -54,12 +53,11 @@ export const isDoneOnReceipt = takesEffectAtOnce;
 export function createEffects(parts: {
   readonly accept: Accept;
   readonly contacts: Contacts;
-  readonly persons: Persons;
   readonly seal: RequestSeal;
   readonly catalog: Catalog;
   readonly undo: Undo;
 }) {
-  const { accept, contacts, persons, seal, catalog, undo } = parts;
+  const { accept, contacts, seal, catalog, undo } = parts;
 
   /** The contacts of a request, with their addresses where they were given. */
   function subjectsOf(record: RequestRecord): { key: Buffer; type: ContactType; subject: Subject }[] {
@@ -147,23 +145,6 @@ export function createEffects(parts: {
         });
       });
       return (await acceptEach(drafts)).map(({ id }) => id);
-    },
-
-    /** All contacts known to be of the same person as one of these. */
-    async linkedTo(keys: readonly Buffer[]): Promise<{ key: Buffer; type: ContactType }[]> {
-      try {
-        const all = new Map<string, { key: Buffer; type: ContactType }>();
-        for (const contact of (await contacts.find(keys)).values()) {
-          all.set(contact.key.toString('hex'), { key: contact.key, type: contact.type });
-          const person = contact.person === undefined ? undefined : await persons.current(contact.person);
-          for (const { key, type } of person?.members ?? []) {
-            all.set(key.toString('hex'), { key, type: type as ContactType });
-          }
-        }
-        return [...all.values()];
-      } catch (error) {
-        throw unavailable(error);
-      }
     },
   };
 }

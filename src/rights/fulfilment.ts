@@ -250,40 +250,25 @@ export function createFulfilment(parts: {
     /** Begins an erasure: the denials go out, and only when every destination has them the data goes. */
     async erase(record: RequestRecord, by: By): Promise<RequestRecord> {
       mustBe(record, 'deletion');
-      const known = new Map(shown(record).map(({ key, type }) => [key.toString('hex'), { key, type }]));
-      for (const contact of await effects.linkedTo(shown(record).map(({ key }) => key))) {
-        known.set(contact.key.toString('hex'), contact);
-      }
-      // In the order they have: the sealed addresses stand in the same. What was only claimed is not touched.
-      const named = record.contacts.map((contact) => ({
-        ...contact,
-        verified: known.has(contact.key.toString('hex')),
-      }));
-      const isNamed = new Set(named.map(({ key }) => key.toString('hex')));
-      const joined = [...known]
-        .filter(([hex]) => !isNamed.has(hex))
-        .map(([, contact]) => ({ ...contact, verified: true }));
-      await contacts.leaveToOfficer([...known.values()].map(({ key }) => key));
-      // Each contact for itself: an event that reaches the person would erase what is joined to them years later.
+      // Only what was proven: another address, joined or claimed, may be another's.
+      const proven = shown(record);
+      await contacts.leaveToOfficer(proven.map(({ key }) => key));
       const accepted = await effects.acceptEach(
-        [...known.values()].map((contact) =>
-          effects.draftOf(record, contact, by, `erase:${contact.key.toString('hex')}`, { type: 'erased' }),
+        proven.map(({ key, type }) =>
+          effects.draftOf(record, { key, type }, by, `erase:${key.toString('hex')}`, { type: 'erased' }),
         ),
       );
       // Of whom nobody had heard before there is a contact only now.
-      await contacts.leaveToOfficer([...known.values()].map(({ key }) => key));
+      await contacts.leaveToOfficer(proven.map(({ key }) => key));
       return records.act(
         record,
         'fulfil',
         by,
-        {
-          ...withReceipts(
-            record,
-            accepted.map(({ id }) => id),
-          ),
-          contacts: [...named, ...joined],
-        },
-        { facts: { contacts: String(known.size) } },
+        withReceipts(
+          record,
+          accepted.map(({ id }) => id),
+        ),
+        { facts: { contacts: String(proven.length) } },
       );
     },
 

@@ -54,7 +54,6 @@ export function createRights(parts: {
   const effects = createEffects({
     accept,
     contacts,
-    persons,
     seal,
     catalog,
     undo: createUndo({ contacts, ledger: stores.ledger, persons, clock }),
@@ -100,7 +99,7 @@ export function createRights(parts: {
     intake,
     erasures,
     watch,
-    verification: createVerification({ records, post, effects, files, clock }),
+    verification: createVerification({ records, post, files, clock }),
     answers: createAnswers({ records, post, mail, policy, clock }),
     fulfilment: createFulfilment({
       records,

@@ -4,7 +4,6 @@ import type { RequestKind } from '../core/request.js';
 import type { Link } from '../preferences/links.js';
 import type { RequestFiles } from '../store/request-files.js';
 import type { RequestContact, RequestRecord } from '../store/requests.js';
-import type { Effects } from './effects.js';
 import type { PostLetters } from './post-letters.js';
 import { AGENT, type By, PERSON, type Records, TEXT_LIMIT } from './records.js';
 
@@ -29,25 +28,37 @@ export function checksNeeded(kind: RequestKind): number {
 export function createVerification(parts: {
   readonly records: Records;
   readonly post: PostLetters;
-  readonly effects: Effects;
   readonly files: RequestFiles;
   readonly clock: Clock;
 }) {
-  const { records, post, effects, files, clock } = parts;
+  const { records, post, files, clock } = parts;
 
-  /** Verified are the contacts shown, and those known to be the same person's; what was only claimed stays claimed. */
-  async function verifiedContacts(record: RequestRecord, shown: readonly Buffer[]): Promise<RequestContact[]> {
-    const linked = await effects.linkedTo(shown);
-    const proven = new Set([...shown, ...linked.map(({ key }) => key)].map((key) => key.toString('hex')));
-    const named = record.contacts.map((contact) => ({
+  /**
+   * Proven are the addresses that were shown to be the person's, each for itself. What was only claimed stays claimed, and so
+   * does what a marketing system joined to it: a join proves no identity.
+   */
+  const withProven = (record: RequestRecord, shown: readonly Buffer[]): RequestContact[] =>
+    record.contacts.map((contact) => ({
       ...contact,
-      verified: contact.verified || proven.has(contact.key.toString('hex')),
+      verified: contact.verified || shown.some((key) => key.equals(contact.key)),
     }));
-    const known = new Set(named.map(({ key }) => key.toString('hex')));
-    const more = linked
-      .filter(({ key }) => !known.has(key.toString('hex')))
-      .map(({ key, type }) => ({ key, type, verified: true }));
-    return [...named, ...more];
+
+  /** The addresses that staff say were proven; of a request with one address that one. */
+  function chosenOf(record: RequestRecord, chosen: readonly Buffer[]): readonly Buffer[] {
+    const [only, ...more] = record.contacts;
+    if (only && more.length === 0) return [only.key];
+    const named = chosen.filter((key) => record.contacts.some((contact) => contact.key.equals(key)));
+    if (named.length === 0) {
+      throw new HushError(
+        'invalid',
+        'the request names several addresses: say which of them were shown to be the person’s',
+        {
+          field: 'contacts',
+          remedy: 'choose each one that what was checked belongs to; the others stay claimed',
+        },
+      );
+    }
+    return named;
   }
 
   async function verified(
@@ -62,7 +73,11 @@ export function createVerification(parts: {
       record,
       'verify',
       by,
-      { verifiedAt: new Date(clock.now()), verifiedBy: way, contacts: await verifiedContacts(record, shown) },
+      {
+        // A further address may be proven later: when and how the request was verified stays.
+        ...(record.verifiedAt ? {} : { verifiedAt: new Date(clock.now()), verifiedBy: way }),
+        contacts: withProven(record, shown),
+      },
       { facts: { way, ...facts }, text },
     );
   }
@@ -93,7 +108,12 @@ export function createVerification(parts: {
       if (!record.byAgent) return verified(record, PERSON, 'link', [link.key], {});
       const confirmed =
         record.confirmedAt === undefined
-          ? await records.change(record, PERSON, { confirmedAt: new Date(clock.now()) }, { what: 'confirmed' })
+          ? await records.change(
+              record,
+              PERSON,
+              { confirmedAt: new Date(clock.now()), contacts: withProven(record, [link.key]) },
+              { what: 'confirmed' },
+            )
           : record;
       return confirmed.authority === undefined
         ? confirmed
@@ -104,7 +124,7 @@ export function createVerification(parts: {
     async byKnowledge(
       record: RequestRecord,
       by: By,
-      given: { readonly checks: readonly Check[]; readonly note: string },
+      given: { readonly checks: readonly Check[]; readonly note: string; readonly contacts?: readonly Buffer[] },
     ): Promise<RequestRecord> {
       const checks = [...new Set(given.checks)];
       const needed = checksNeeded(record.kind);
@@ -119,12 +139,17 @@ export function createVerification(parts: {
           remedy: 'record the document and the person’s confirmation',
         });
       }
-      const shown = record.contacts.map(({ key }) => key);
+      const shown = chosenOf(record, given.contacts ?? []);
       return verified(record, by, 'knowledge', shown, { checks: checks.join(' ') }, given.note.slice(0, TEXT_LIMIT));
     },
 
     /** Staff looked at the agent's document. With the person's own word, the request is verified. */
-    async authority(record: RequestRecord, by: By, file: string): Promise<RequestRecord> {
+    async authority(
+      record: RequestRecord,
+      by: By,
+      file: string,
+      contacts: readonly Buffer[] = [],
+    ): Promise<RequestRecord> {
       if (!record.byAgent) throw new HushError('invalid', 'no agent asks here', { remedy: 'verify the person' });
       if (!(await files.get(record.id, file))) {
         throw new HushError('invalid', 'the document is not with this request', {
@@ -134,32 +159,27 @@ export function createVerification(parts: {
       }
       const shown = await records.change(record, by, { authority: file }, { what: 'authority', facts: { file } });
       if (shown.confirmedAt === undefined) return shown;
-      return verified(
-        shown,
-        by,
-        'agent',
-        shown.contacts.map(({ key }) => key),
-        { authority: file },
-      );
+      // Which addresses are hers she has said herself, by link or on the phone; before that was kept, staff say it.
+      const proven = shown.contacts.some((contact) => contact.verified) ? [] : chosenOf(shown, contacts);
+      return verified(shown, by, 'agent', proven, { authority: file });
     },
 
     /** Staff called the person on a number we held before, and she said yes. */
-    async confirmedByPhone(record: RequestRecord, by: By, note: string): Promise<RequestRecord> {
+    async confirmedByPhone(
+      record: RequestRecord,
+      by: By,
+      note: string,
+      contacts: readonly Buffer[] = [],
+    ): Promise<RequestRecord> {
       if (!record.byAgent) throw new HushError('invalid', 'no agent asks here', { remedy: 'verify the person' });
       const confirmed = await records.change(
         record,
         by,
-        { confirmedAt: new Date(clock.now()) },
+        { confirmedAt: new Date(clock.now()), contacts: withProven(record, chosenOf(record, contacts)) },
         { what: 'confirmed', facts: { way: 'called_back' }, text: note },
       );
       if (confirmed.authority === undefined) return confirmed;
-      return verified(
-        confirmed,
-        by,
-        'agent',
-        confirmed.contacts.map(({ key }) => key),
-        { authority: confirmed.authority },
-      );
+      return verified(confirmed, by, 'agent', [], { authority: confirmed.authority });
     },
 
     byAgent: AGENT,

@@ -143,6 +143,82 @@ describe('undo takes back one act, or says what still stands', () => {
   });
 });
 
+describe('a link in mail, which may have been forwarded,', () => {
+  const rowsOf = (html: string) =>
+    Object.fromEntries(
+      [...html.matchAll(/name="(was\.[^"]+)" value="([^"]*)"/g)].map(([, name = '', value = '']) => [name, value]),
+    );
+  const allOn = (html: string) =>
+    Object.fromEntries(
+      Object.keys(rowsOf(html))
+        .filter((name) => !name.startsWith('was.c.'))
+        .map((name) => [name.slice(4), '1']),
+    );
+  const reasons: readonly (readonly [string, object])[] = [
+    ['consent_missing', { type: 'profile', jurisdiction: 'DE' }],
+    ['consent_missing', { type: 'profile', jurisdiction: 'CA-QC' }],
+    ['indirect_source', { type: 'profile', relationship: 'recipient' }],
+    ['minor', { type: 'profile', minor: true }],
+    ['restricted', { type: 'restricted' }],
+    ['undeliverable', { type: 'bounced', kind: 'hard' }],
+    ['opted_out', { type: 'opted_out', scope: { brand: 'jmf' } }],
+  ];
+  test.each(reasons)('opens nothing that is denied as %s, and offers a fresh link', async (reason, before) => {
+    const { contact, page, act, reason: reasonOf } = await someone([before]);
+    const shown = await (await fetch(page)).text();
+    const saved = await act({ act: 'save', ...rowsOf(shown), ...allOn(shown) });
+    expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason });
+    expect(await reasonOf('sms', 'promotion')).not.toBe('consented');
+    expect(saved).toContain('Not switched on:');
+    expect(saved).toContain('value="fresh"');
+    const { grants } = await hush.ask<{ grants: { type: string }[] }>('/v1/contacts/lookup', { contact });
+    expect(grants.filter(({ type }) => type === 'consent_granted')).toEqual([]);
+  });
+
+  test('gives no text consent, here or at a linked phone, and no partner offers', async () => {
+    const phone = { phone: '+19205550171' };
+    const { contact, page, act, reason } = await someone();
+    await hush.ask('/v1/contacts/link', { contacts: [contact, phone] });
+    const shown = await (await fetch(page)).text();
+    await act({ act: 'save', ...rowsOf(shown), ...allOn(shown) });
+    expect(await reason('sms', 'promotion')).toBe('consent_missing');
+    expect(await reason('email', 'partner_promotion')).toBe('consent_missing');
+    expect(
+      (await hush.decide(phone, 'promotion', { channel: 'sms', topic: 'news', at: '2030-06-15T18:00:00Z' })).reason,
+    ).toBe('consent_missing');
+  });
+
+  test('opens what needs an opt-in only, where the policy says so', async () => {
+    const lenient = await startHush({
+      changePolicy: (policy) => {
+        policy.consent = [{ jurisdictions: ['DE'], channels: ['email'], purposes: ['marketing'], optInSuffices: true }];
+      },
+    });
+    try {
+      const contact = { email: 'lenient@example.com' };
+      await lenient.ask('/v1/events', {
+        events: [{ contact, type: 'profile', jurisdiction: 'DE', source: { kind: 'api' } }],
+      });
+      expect((await lenient.decide(contact)).reason).toBe('consent_missing');
+      const { preferencesUrl } = await lenient.ask<{ preferencesUrl: string }>('/v1/links', {
+        contact,
+        brand: 'jmf',
+        channel: 'email',
+        purpose: 'promotion',
+      });
+      const page = lenient.url + new URL(preferencesUrl).pathname;
+      const shown = await (await fetch(page)).text();
+      await fetch(page, {
+        method: 'POST',
+        body: new URLSearchParams({ act: 'save', ...rowsOf(shown), ...allOn(shown) }),
+      });
+      expect((await lenient.decide(contact, 'promotion', { topic: 'news' })).reason).toBe('not_objected');
+    } finally {
+      await lenient.stop();
+    }
+  });
+});
+
 test('a privacy signal that was lifted is no longer shown as honoured, and counts again when it comes again', async () => {
   const { contact, page } = await someone();
   const open = async (headers: Record<string, string> = {}) => (await fetch(page, { headers })).text();

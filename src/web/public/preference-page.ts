@@ -5,8 +5,8 @@ import { maskContact } from '../../core/contact-point.js';
 import { standingDenials } from '../../core/decide.js';
 import type { DenialAtom, State } from '../../core/fold.js';
 import type { Policy } from '../../core/policy.js';
-import { ALL_MARKETING, GPC_PURPOSES } from '../../core/scope.js';
-import type { Draft } from '../../preferences/accept.js';
+import { GPC_PURPOSES } from '../../core/scope.js';
+import type { LinkedContacts } from '../../preferences/linked-contacts.js';
 import { FRESH_FOR, LINK_QUOTA, type Link, type Links } from '../../preferences/links.js';
 import type { Post } from '../../preferences/post.js';
 import type { Questions } from '../../preferences/questions.js';
@@ -15,11 +15,9 @@ import type { Tickets } from '../../store/tickets.js';
 import type { Acts } from './acts.js';
 import { ownData } from './own-data.js';
 import type { Pages } from './pages.js';
-import { changesFrom } from './preference-changes.js';
+import { savingOf } from './preference-saving.js';
 import { preferenceSections } from './preference-sections.js';
 import { standingLines } from './standing-words.js';
-
-const DAY = 86_400_000;
 
 /** What the page says after an act. */
 interface Said {
@@ -36,6 +34,7 @@ export interface PreferencePageParts {
   readonly questions: Questions;
   readonly tickets: Tickets;
   readonly ledger: Ledger;
+  readonly linkedContacts: LinkedContacts;
   readonly catalog: Catalog;
   readonly policy: Policy;
   readonly clock: Clock;
@@ -93,6 +92,7 @@ export function preferencePage(parts: PreferencePageParts): Router {
     pages.send(request, response, 200, 'preferences', link.brand, {
       shown: options.session ? link.point.given : maskContact(link.point),
       wholePerson: contact?.person !== undefined,
+      linked: contact ? await parts.linkedContacts.masked(contact) : [],
       gpc: standing.some(({ type }) => type === 'gpc_received'),
       pausedUntil: pause > 0 ? dateWords(language, pause) : undefined,
       sections: sectionsFor(request, link, state, country),
@@ -183,47 +183,26 @@ export function preferencePage(parts: PreferencePageParts): Router {
     const { t, language } = pages.context(request);
     const { state, contact, country } = await view(link);
     const rows = sectionsFor(request, link, state, country).flatMap((section) => section.rows);
-    const { turned, cadences } = changesFrom(body, rows);
-    const evidence = parts.evidenceOf(request);
+    const linked = contact?.person !== undefined;
     const base = {
       subject: { point: link.point },
       source: { kind: 'link' as const, destination: link.tag },
-      evidence,
+      evidence: parts.evidenceOf(request),
       link: { brand: link.brand.id },
-      ...(contact?.person === undefined ? {} : { reach: 'person' as const }),
     };
-    const refused: string[] = [];
-    const drafts: Draft[] = [];
-    const denying: Draft[] = [];
-    for (const row of turned) {
-      const on = body[row.name] === '1';
-      if (!on) {
-        denying.push({ ...base, type: 'opted_out', scope: row.scope });
-      } else if (row.denied && !session) {
-        refused.push(row.label);
-      } else {
-        drafts.push({
-          ...base,
-          type: 'consent_granted',
-          scope: row.scope,
-          lifts: session ? 'any' : 'none',
-          notice: { id: 'preference-page', version: '1' },
-          evidence: { ...evidence, wording: row.label.slice(0, 200) },
-        });
-      }
-    }
-    for (const { row, cadence } of cadences) drafts.push({ ...base, type: 'cadence_set', scope: row.scope, cadence });
-    const lines: string[] = [];
-    const days = Number(body.pause);
-    if ([30, 60, 90].includes(days)) {
-      const until = clock.now() + days * DAY;
-      denying.push({ ...base, type: 'paused', scope: ALL_MARKETING, until });
-      lines.push(t('preferences.paused', { date: dateWords(language, until) }));
-    }
+    const proven = session !== undefined;
+    const saving = savingOf(body, rows, base, { proven, linked, now: clock.now() });
+    const { denying, others, refused, switchedOn, pausedUntil } = saving;
     // What denies counts, however often a link is used; the rest may wait a minute.
-    const isAdmitted = drafts.length === 0 || (await parts.admitsAct(link.tag));
-    if (!isAdmitted) lines.push(t('preferences.tooMany'));
-    const accepted = await acts.all([...denying, ...(isAdmitted ? drafts : [])]);
+    const isAdmitted = others.length === 0 || (await parts.admitsAct(link.tag));
+    const accepted = await acts.all([...denying, ...(isAdmitted ? others : [])]);
+    const lines = [
+      ...(pausedUntil === undefined ? [] : [t('preferences.paused', { date: dateWords(language, pausedUntil) })]),
+      ...(isAdmitted ? [] : [t('preferences.tooMany')]),
+      ...(isAdmitted && switchedOn && linked
+        ? [t('preferences.onOnlyHere', { address: maskContact(link.point) })]
+        : []),
+    ];
     if (lines.length === 0) lines.push(accepted.length > 0 ? t('preferences.saved') : t('preferences.nothing'));
     const undo = accepted
       .slice(0, denying.length)

@@ -1,7 +1,7 @@
 import { type Brand, type Catalog, say, type Topic, topicsOf } from '../../core/catalog.js';
 import { decide } from '../../core/decide.js';
-import { CADENCES, type Cadence } from '../../core/event.js';
-import { presentAt, type State } from '../../core/fold.js';
+import { CADENCES, type Cadence, type ContactEvent } from '../../core/event.js';
+import { fold, presentAt, type State } from '../../core/fold.js';
 import type { Policy } from '../../core/policy.js';
 import { type Channel, MARKETING_PURPOSES, type Purpose, type Scope } from '../../core/scope.js';
 import type { PageContext } from './pages.js';
@@ -14,8 +14,8 @@ export interface Row {
   readonly detail?: string;
   readonly on: boolean;
   readonly scope: Scope;
-  /** True when the person (or a signal) said no to it: only a fresh link may switch it on. */
-  readonly denied: boolean;
+  /** True when a grant, as the link may give it, would switch it on. */
+  readonly opensBy: (grant: SwitchGrant) => boolean;
   readonly cadence?: {
     readonly id: string;
     readonly name: string;
@@ -32,15 +32,13 @@ export interface Section {
   readonly other: boolean;
 }
 
-const DENIED: ReadonlySet<string> = new Set([
-  'opted_out',
-  'objected',
-  'complained',
-  'gpc',
-  'paused',
-  'restricted',
-  'erased',
-]);
+/**
+ * What switching on says. A link in mail may have been forwarded, so it gives an opt-in that lifts nothing, and so opens
+ * nothing where a consent is needed; a fresh link proves its address and gives a consent.
+ */
+export type SwitchGrant = Pick<ContactEvent, 'type' | 'lifts'>;
+export const switchGrant = (proven: boolean): SwitchGrant =>
+  proven ? { type: 'consent_granted', lifts: 'any' } : { type: 'opted_in', lifts: 'none' };
 
 /** The switches of a brand for one contact, from its state. Quiet hours are left out: they are no preference. */
 export function preferenceSections(parts: {
@@ -57,11 +55,19 @@ export function preferenceSections(parts: {
   const now = presentAt(state, parts.now);
   const { language, t } = page;
   const context = { policy, ignoreQuietHours: true, ...(parts.country ? { country: parts.country } : {}) };
-  const ask = (from: string, channel: Channel, purpose: Purpose, topic: string) =>
-    decide(state, { brand: from, channel, purpose, topic, at: now }, context);
+  /** How it stands, and whether a grant of `scope` would open it. */
+  function ask(from: string, channel: Channel, purpose: Purpose, topic: string, scope: Scope) {
+    const question = { brand: from, channel, purpose, topic, at: now };
+    const opensBy = (grant: SwitchGrant) => {
+      const given = { ...grant, scope, id: 'asked', at: now, recorded: now * 1024, source: { kind: 'link' } } as const;
+      return decide(fold(state, [given]), question, context).allowed;
+    };
+    return { decision: decide(state, question, context), opensBy };
+  }
 
   function topicRow(from: Brand, prefix: string, channel: Channel, topic: Topic): Row {
-    const decision = ask(from.id, channel, 'promotion', topic.id);
+    const scope: Scope = { brand: from.id, channel, purpose: 'promotion', topic: topic.id };
+    const { decision, opensBy } = ask(from.id, channel, 'promotion', topic.id, scope);
     const chosen = decision.cadence ?? 'every';
     const name = `t.${prefix}${channel}.${topic.id}`;
     return {
@@ -70,8 +76,8 @@ export function preferenceSections(parts: {
       label: say(topic.name, language),
       ...(topic.frequency ? { detail: say(topic.frequency, language) } : {}),
       on: decision.allowed,
-      denied: DENIED.has(decision.reason),
-      scope: { brand: from.id, channel, purpose: 'promotion', topic: topic.id },
+      opensBy,
+      scope,
       cadence: {
         id: `c-${prefix.replaceAll('.', '-')}${channel}-${topic.id}`,
         name: `c.${prefix}${channel}.${topic.id}`,
@@ -109,7 +115,15 @@ export function preferenceSections(parts: {
     heading: t('preferences.ads'),
     rows: offered.map((purpose): Row => {
       // Sharing reaches people by mail; the others are about what is shown to them.
-      const decision = ask(brand.id, purpose.endsWith('_promotion') ? 'email' : 'ads', purpose, '*');
+      // How data is used for advertising is a matter of the group, not of one brand.
+      const scope: Scope = { brand: '*', channel: '*', purpose, topic: '*' };
+      const { decision, opensBy } = ask(
+        brand.id,
+        purpose.endsWith('_promotion') ? 'email' : 'ads',
+        purpose,
+        '*',
+        scope,
+      );
       const words = catalog.purposes[purpose];
       return {
         id: `p-${purpose}`,
@@ -117,9 +131,8 @@ export function preferenceSections(parts: {
         label: say(words.sentence, language),
         ...(words.detail ? { detail: say(words.detail, language) } : {}),
         on: decision.allowed,
-        denied: DENIED.has(decision.reason),
-        // How data is used for advertising is a matter of the group, not of one brand.
-        scope: { brand: '*', channel: '*', purpose, topic: '*' },
+        opensBy,
+        scope,
       };
     }),
   };

@@ -46,6 +46,8 @@ export function requestActs(parts: {
   const { answers, fulfilment, verification, erasures, attachments } = rights;
 
   const words = (visit: Visit) => visit.field('explanation');
+  const chosenContacts = (visit: Visit): Buffer[] =>
+    several(visit, 'contact').flatMap((text) => contactKeyFromText(text) ?? []);
 
   /** The right address of a correction, of the kind it replaces. */
   function replacement(visit: Visit, record: RequestRecord) {
@@ -108,11 +110,15 @@ export function requestActs(parts: {
     async verify(record, by, visit) {
       const sent = several(visit, 'check');
       const checks = CHECKS.filter((check) => sent.includes(check) || visit.field(`check_${check}`) !== '');
-      await verification.byKnowledge(record, by, { checks, note: visit.field('text') });
+      await verification.byKnowledge(record, by, {
+        checks,
+        note: visit.field('text'),
+        contacts: chosenContacts(visit),
+      });
       return 'Verified.';
     },
     async authority(record, by, visit) {
-      const now = await verification.authority(record, by, visit.field('file'));
+      const now = await verification.authority(record, by, visit.field('file'), chosenContacts(visit));
       return now.state === 'in_progress' ? 'Verified.' : 'Written down. The person has yet to say yes.';
     },
     async confirmed(record, by, visit) {
@@ -122,7 +128,7 @@ export function requestActs(parts: {
           remedy: 'write it',
         });
       }
-      const now = await verification.confirmedByPhone(record, by, visit.field('text'));
+      const now = await verification.confirmedByPhone(record, by, visit.field('text'), chosenContacts(visit));
       return now.state === 'in_progress' ? 'Verified.' : 'Written down. The document is still missing.';
     },
     async extend(record, by, visit) {

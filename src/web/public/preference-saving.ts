@@ -1,0 +1,64 @@
+import { ALL_MARKETING } from '../../core/scope.js';
+import type { Draft } from '../../preferences/accept.js';
+import { changesFrom } from './preference-changes.js';
+import { type Row, switchGrant } from './preference-sections.js';
+
+const DAY = 86_400_000;
+const PAUSES: readonly number[] = [30, 60, 90];
+
+/** What the form of the preference page asks for. */
+export interface Saving {
+  /** For every contact of the person where they are linked. */
+  readonly denying: readonly Draft[];
+  /** For the link's own address only. */
+  readonly others: readonly Draft[];
+  /** Labels of what this link cannot switch on. */
+  readonly refused: readonly string[];
+  readonly switchedOn: boolean;
+  /** ms; the end of a pause that begins. */
+  readonly pausedUntil?: number;
+}
+
+/**
+ * The changes of a form as events. What denies reaches the whole person; what is switched on counts for the address that
+ * the link was sent to and for no other, because a join proves no identity.
+ *
+ * @param proven a fresh link was opened
+ */
+export function savingOf(
+  body: Readonly<Record<string, unknown>>,
+  rows: readonly Row[],
+  base: Omit<Draft, 'type'>,
+  options: { readonly proven: boolean; readonly linked: boolean; readonly now: number },
+): Saving {
+  const { turned, cadences } = changesFrom(body, rows);
+  const toAll = options.linked ? { reach: 'person' as const } : {};
+  const wanted = turned.filter((row) => body[row.name] === '1');
+  const grant = switchGrant(options.proven);
+  const opening = wanted.filter((row) => row.opensBy(grant));
+  const denying = turned
+    .filter((row) => !wanted.includes(row))
+    .map((row): Draft => ({ ...base, ...toAll, type: 'opted_out', scope: row.scope }));
+  const others = [
+    ...opening.map(
+      (row): Draft => ({
+        ...base,
+        ...grant,
+        scope: row.scope,
+        notice: { id: 'preference-page', version: '1' },
+        evidence: { ...base.evidence, wording: row.label.slice(0, 200) },
+      }),
+    ),
+    ...cadences.map(({ row, cadence }): Draft => ({ ...base, type: 'cadence_set', scope: row.scope, cadence })),
+  ];
+  const result = {
+    others,
+    refused: wanted.filter((row) => !opening.includes(row)).map(({ label }) => label),
+    switchedOn: opening.length > 0,
+  };
+  const days = Number(body.pause);
+  if (!PAUSES.includes(days)) return { ...result, denying };
+  const pausedUntil = options.now + days * DAY;
+  const pause: Draft = { ...base, ...toAll, type: 'paused', scope: ALL_MARKETING, until: pausedUntil };
+  return { ...result, denying: [...denying, pause], pausedUntil };
+}
