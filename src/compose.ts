@@ -504,8 +504,8 @@ export async function compose(
       requestListPages({ rights, store: stores.requests, contacts, catalog, policy, clock }),
       requestPages.pages,
       requestActs({ rights, catalog, clock, show: requestPages.show }),
-      reviewPages({ review: inbound.review }),
-      letterPages({ letters, store: stores.letters, outbox: stores.outbox, clock }),
+      reviewPages({ review: inbound.review, clock }),
+      letterPages({ letters, store: stores.letters, outbox: stores.outbox, rights, clock }),
       accessPackagePages({ packages: accessPackages, delivery: accessDelivery }),
     ],
   });

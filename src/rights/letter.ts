@@ -46,6 +46,12 @@ export interface LetterContent {
   readonly pdf: Buffer;
 }
 
+/** A letter as staff read it: no link in it works. */
+export interface ShownLetter extends Omit<LetterContent, 'pdf'> {
+  /** Absent of mails that were kept before their links were hidden. */
+  readonly pdf?: Buffer;
+}
+
 export interface SentLetter {
   readonly id: string;
   readonly kind: LetterKind;
@@ -56,9 +62,11 @@ export interface SentLetter {
 
 /** Letters in the words of the templates: seen before they are sent, kept as sent. */
 export interface Letters {
+  /** As it would go out, but for its link. */
   preview(letter: LetterRequest): Promise<LetterContent>;
   /** By mail where there is an address for it, else to be printed. Durable when it resolves. */
   send(letter: LetterRequest, by: string): Promise<{ readonly id: string; readonly way: 'mail' | 'print' }>;
   ofRequest(request: string): Promise<readonly SentLetter[]>;
-  asSent(id: string): Promise<LetterContent | undefined>;
+  /** As it went out, but for its link. */
+  asSent(id: string): Promise<ShownLetter | undefined>;
 }

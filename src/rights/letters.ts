@@ -4,6 +4,7 @@ import { endOfDay, localDate } from '../core/calendar.js';
 import { brandById, type Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
+import { hideLinks } from '../core/hidden-links.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import { takesEffectAtOnce } from '../core/request.js';
@@ -22,6 +23,9 @@ const MONTH = 31 * 86_400_000;
 const LONGEST_REQUEST_MONTHS = 4;
 /** What is written after an erasure is kept only so long (ms) that it can be sent and printed. */
 const AFTER_ERASURE = MONTH;
+/** A mail with its working link and address. */
+type Outgoing = Pick<LetterContent, 'subject' | 'html' | 'text'> & { readonly to: string };
+
 /** A letter that was kept but not handed to the outbox this long ago (ms) is handed over again. */
 const LEFT_BEHIND = 60_000;
 
@@ -169,11 +173,8 @@ export function createLetters(parts: {
     return encodeBase32(digest.subarray(0, 10)).toLowerCase();
   }
 
-  const seal = (id: string, content: LetterContent, to: string | undefined) =>
-    sealer.seal(
-      Buffer.from(JSON.stringify({ ...content, pdf: content.pdf.toString('base64'), to })),
-      Buffer.from(id, 'utf8'),
-    );
+  const seal = (id: string, part: 'letter' | 'outgoing', content: object): Buffer =>
+    sealer.seal(Buffer.from(JSON.stringify(content)), Buffer.from(part === 'letter' ? id : `${id}/${part}`, 'utf8'));
 
   function open(kept: KeptLetter): (LetterContent & { readonly to?: string }) | undefined {
     const plain = kept.sealed && sealer.open(kept.sealed, Buffer.from(kept.id, 'utf8'));
@@ -182,24 +183,37 @@ export function createLetters(parts: {
     return { ...rest, pdf: Buffer.from(String(pdf), 'base64') };
   }
 
-  async function handOver(kept: KeptLetter): Promise<void> {
+  /** What goes out by mail; undefined for paper, and once the outbox has it. */
+  function outgoing(kept: KeptLetter): Outgoing | undefined {
+    const plain = kept.outgoing && sealer.open(kept.outgoing, Buffer.from(`${kept.id}/outgoing`, 'utf8'));
+    if (plain) return JSON.parse(plain.toString('utf8')) as Outgoing;
+    // Kept before the two were apart: address and link are with the letter.
     const content = open(kept);
-    if (content?.to !== undefined) {
+    return content?.to === undefined ? undefined : { ...content, to: content.to };
+  }
+
+  async function handOver(kept: KeptLetter): Promise<void> {
+    const mail = outgoing(kept);
+    if (mail) {
       await post({
         id: `letter:${kept.id}`,
         template: `letter-${kept.kind.replaceAll('_', '-')}`,
         language: kept.language,
         brand: kept.brand,
-        to: content.to,
+        to: mail.to,
         values: {},
-        written: { subject: content.subject, html: content.html, text: content.text },
+        written: { subject: mail.subject, html: mail.html, text: mail.text },
       });
     }
     await store.handedOver(kept.id);
   }
 
+  /** The letter as staff see it: whoever reads it must not be able to confirm in the person's name. */
+  const shown = (letter: LetterRequest): Promise<LetterContent> =>
+    write(letter.link === undefined ? letter : { ...letter, link: hideLinks(letter.link) });
+
   const letters: Letters = {
-    preview: write,
+    preview: shown,
 
     async send(letter, by) {
       const way = letter.to.email !== undefined ? 'mail' : 'print';
@@ -210,7 +224,9 @@ export function createLetters(parts: {
         });
       const now = clock.now();
       const id = idOf(letter, Math.floor(now / 86_400_000));
-      const content = await write(letter);
+      const { email } = letter.to;
+      const content = await shown(letter);
+      const mail = email === undefined ? undefined : await write(letter);
       const ends = letter.kind === 'fulfilment' && letter.requestKind === 'deletion';
       const kept: KeptLetter = {
         id,
@@ -221,7 +237,10 @@ export function createLetters(parts: {
         by,
         language: letter.language,
         brand: letter.brand,
-        sealed: seal(id, content, letter.to.email),
+        sealed: seal(id, 'letter', { ...content, pdf: content.pdf.toString('base64') }),
+        ...(mail && email !== undefined
+          ? { outgoing: seal(id, 'outgoing', { subject: mail.subject, html: mail.html, text: mail.text, to: email }) }
+          : {}),
       };
       // An erasure takes the words of every letter to its contact, but for the one that says it is done.
       const contact =
@@ -250,8 +269,9 @@ export function createLetters(parts: {
       const kept = await store.get(id);
       const content = kept && open(kept);
       if (!content) return undefined;
-      const { subject, html, text, pdf } = content;
-      return { subject, html, text, pdf };
+      const { subject, html, text, pdf, to } = content;
+      if (to === undefined) return { subject, html, text, pdf };
+      return { subject: hideLinks(subject), html: hideLinks(html), text: hideLinks(text) };
     },
   };
 

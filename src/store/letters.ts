@@ -14,8 +14,10 @@ export interface KeptLetter {
   readonly by: string;
   readonly language: string;
   readonly brand: string;
-  /** Subject, HTML, text, PDF and address; absent once they were forgotten. */
+  /** Subject, HTML, text and PDF, without a working link; absent once they were forgotten. */
   readonly sealed?: Buffer;
+  /** The mail as it goes out, with its link and address; only until the outbox has it. */
+  readonly outgoing?: Buffer;
   readonly printed?: { readonly at: number; readonly by: string };
 }
 
@@ -40,7 +42,7 @@ letterSchema.index({ way: 1, printedAt: 1, at: 1 });
 letterSchema.index({ waits: 1 }, { sparse: true });
 
 const contentSchema = new Schema(
-  { _id: String, request: String, contact: Buffer, sealed: Buffer, until: Date },
+  { _id: String, request: String, contact: Buffer, sealed: Buffer, outgoing: Buffer, until: Date },
   { collection: 'letter_contents', versionKey: false },
 );
 contentSchema.index({ until: 1 }, { expireAfterSeconds: 0 });
@@ -49,7 +51,7 @@ contentSchema.index({ contact: 1 }, { sparse: true });
 
 type Row = Record<string, unknown> & { _id: unknown };
 
-function letterFrom(row: Row, sealed?: unknown): KeptLetter {
+function letterFrom(row: Row, content?: Record<string, unknown> | null): KeptLetter {
   return {
     id: String(row._id),
     request: String(row.request),
@@ -59,7 +61,8 @@ function letterFrom(row: Row, sealed?: unknown): KeptLetter {
     by: String(row.by),
     language: String(row.language),
     brand: String(row.brand),
-    ...(sealed ? { sealed: bytesOf(sealed) } : {}),
+    ...(content?.sealed ? { sealed: bytesOf(content.sealed) } : {}),
+    ...(content?.outgoing ? { outgoing: bytesOf(content.outgoing) } : {}),
     ...(row.printedAt instanceof Date ? { printed: { at: row.printedAt.getTime(), by: String(row.printedBy) } } : {}),
   };
 }
@@ -77,7 +80,7 @@ export function createLetterStore(connection: Connection) {
 
     /** Keeps a letter; one that is there already stays. Words first: a letter without them would be one nobody sent. */
     async keep(letter: KeptLetter, contact: Buffer | undefined, until: Date): Promise<void> {
-      const { id: _id, sealed, at, printed: _printed, ...rest } = letter;
+      const { id: _id, sealed, outgoing, at, printed: _printed, ...rest } = letter;
       await contents.updateOne(
         id(_id),
         {
@@ -85,6 +88,7 @@ export function createLetterStore(connection: Connection) {
             request: letter.request,
             until,
             ...(sealed ? { sealed: binary(sealed) } : {}),
+            ...(outgoing ? { outgoing: binary(outgoing) } : {}),
             ...(contact ? { contact: binary(contact) } : {}),
           },
         },
@@ -101,7 +105,7 @@ export function createLetterStore(connection: Connection) {
       const row = await letters.findOne(id(letter));
       if (!row) return undefined;
       const content = await contents.findOne(id(letter), { promoteBuffers: true });
-      return letterFrom(row, content?.sealed);
+      return letterFrom(row, content);
     },
 
     /** Of a request, oldest first, without their words. */
@@ -110,8 +114,9 @@ export function createLetterStore(connection: Connection) {
       return rows.map((row) => letterFrom(row));
     },
 
-    /** The outbox has it. */
+    /** The outbox has it: the working link goes. */
     async handedOver(letter: string): Promise<void> {
+      await contents.updateOne(id(letter), { $unset: { outgoing: '' } }, { writeConcern: DURABLE });
       await letters.updateOne(id(letter), { $unset: { waits: '' } }, { writeConcern: DURABLE });
     },
 

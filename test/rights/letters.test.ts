@@ -6,6 +6,7 @@ import type { Connection } from 'mongoose';
 import { readPolicy } from '../../src/config/policy.js';
 import { DENIAL_REASONS, EXTENSION_REASONS, REFUSAL_REASONS, REQUEST_KINDS } from '../../src/core/request.js';
 import { deadlinesOf } from '../../src/core/request-clock.js';
+import { createSealer } from '../../src/core/seal.js';
 import { createOutbox, type OutgoingMail } from '../../src/mail/outbox.js';
 import { createTransport } from '../../src/mail/transport.js';
 import { LETTER_KINDS, type LetterKind, type LetterRequest } from '../../src/rights/letter.js';
@@ -296,6 +297,41 @@ describe('sending', () => {
       Buffer.from('Only Ana knows').toString('base64'),
     ])
       expect(rows).not.toContain(secret);
+  });
+
+  test('with a link that works for the person alone: what is kept and previewed has none', async () => {
+    const token = 'ZZbWx1c3RyYXRpb24tdG9rZW4_0123456789';
+    const given = letter('verification', { link: `https://preferences.example.com/rights/${token}?lang=en` });
+    const { id } = await letters.send(given, 'system');
+    expect(posted.at(-1)?.written?.text).toContain(token);
+    for (const shown of [await letters.asSent(id), await letters.preview(given)]) {
+      expect(shown?.text).toContain('https://preferences.example.com/rights/…');
+      expect(`${shown?.subject} ${shown?.html} ${shown?.text}`).not.toContain(token);
+      expect(squeezed(pdfText(shown?.pdf ?? Buffer.alloc(0)).join(''))).not.toContain(token.slice(0, 16));
+    }
+    // Once the outbox has the mail, its link is kept nowhere, not even sealed.
+    const row = await connection.collection('letter_contents').findOne({ _id: id as never });
+    expect(Object.keys(row ?? {}).sort()).toEqual(['_id', 'contact', 'request', 'sealed', 'until']);
+  });
+
+  test('and one that was kept with its link before is shown without', async () => {
+    const token = 'ZZbWx1c3RyYXRpb24tdG9rZW4_0123456789';
+    const id = 'keptbefore';
+    const text = `Press https://preferences.example.com/rights/${token}`;
+    const content = { subject: 'S', html: `<a href="https://x.example/rights/${token}">`, text, to: 'a@example.com' };
+    const sealed = createSealer(keyring, 'letters').seal(
+      Buffer.from(JSON.stringify({ ...content, pdf: Buffer.from('%PDF').toString('base64') })),
+      Buffer.from(id),
+    );
+    const row = { id, request: 'q_old', kind: 'verification', at: time.now, way: 'mail', by: 'system' } as const;
+    await store.keep({ ...row, language: 'en', brand: 'jmf', sealed }, undefined, new Date(time.now + DAY));
+    const shown = await letters.asSent(id);
+    expect(JSON.stringify(shown)).not.toContain(token);
+    expect(shown?.pdf).toBeUndefined();
+    // It never reached the outbox: as it was, with its link, it goes out.
+    time.now += 61_000;
+    await letters.finish();
+    expect(posted.at(-1)).toMatchObject({ id: `letter:${id}`, to: 'a@example.com', written: { text } });
   });
 
   test('asked twice on one day it is one letter; on another day it is another', async () => {

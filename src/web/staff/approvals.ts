@@ -12,7 +12,7 @@ import { stateOf } from '../../store/contacts.js';
 import type { Approval } from '../../store/staff-approvals.js';
 import { saidFrom } from './call.js';
 import { type List, rowsOf, sentAsCsv, viewList } from './list.js';
-import { contactFor } from './people.js';
+import { contactFor, mayReadAbout } from './people.js';
 import { when } from './render.js';
 import type { StaffShell, Visit } from './shell.js';
 import { receiptOf, scopeWords } from './words.js';
@@ -82,8 +82,10 @@ export function approvalPages(parts: ApprovalParts) {
   async function show(visit: Visit, approval: Approval): Promise<void> {
     const contact = approval.contact && (await find.byKey(approval.contact))?.contact;
     await visit.record({ kind: 'look', what: 'approval', contact: approval.contact, about: approval.id });
-    const { said, wording, reason } = approvals.written(approval);
     const mine = approval.user === visit.user.id;
+    const contacts = approval.contact ? [approval.contact] : [];
+    const readable = mayReadAbout(visit, { decides: DECIDES[approval.kind], own: mine, contacts }, parts.clock);
+    const { said, wording, reason } = readable ? approvals.written(approval) : {};
     const state = status(approval);
     const overtaken = state === 'waiting' && (await approvals.isOvertaken(approval));
     await visit.page('approval', {
@@ -94,7 +96,8 @@ export function approvalPages(parts: ApprovalParts) {
       said,
       wording,
       reason,
-      masked: contact ? files.masked(contact) : undefined,
+      masked: contact && readable ? files.masked(contact) : undefined,
+      person: contact && !readable ? `/staff/contacts/${contactKeyText(contact.key)}` : undefined,
       words: about(visit, approval),
       receipts: (approval.events ?? []).map(receiptOf),
       overtaken,

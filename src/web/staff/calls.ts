@@ -9,6 +9,7 @@ import { wishById } from '../../staff/wishes.js';
 import type { Ledger } from '../../store/ledger.js';
 import type { StaffCall } from '../../store/staff-calls.js';
 import { type List, rowsOf, sentAsCsv, viewList } from './list.js';
+import { mayReadAbout } from './people.js';
 import { when } from './render.js';
 import type { StaffShell, Visit } from './shell.js';
 import { dayFrom, dayText, receiptOf, spelled } from './words.js';
@@ -53,6 +54,7 @@ export function callsPages(parts: {
     const { masked, words, callerName } = await saidIn(call);
     await visit.record({ kind: 'look', what: 'call', contact: call.contact, reason: 'call', about: call.id });
     const own = call.user === visit.user.id;
+    const readable = mayReadAbout(visit, { decides: 'calls.undo', own, contacts: [call.contact] }, clock);
     await visit.page(
       'recorded',
       {
@@ -60,9 +62,9 @@ export function callsPages(parts: {
         call,
         own,
         fault,
-        masked,
-        words: own || visit.may('people.evidence') ? words : undefined,
-        callerName: own || visit.may('people.evidence') ? callerName : undefined,
+        masked: readable ? masked : undefined,
+        words: readable ? words : undefined,
+        callerName: readable ? callerName : undefined,
         wish: wishName(call),
         brand: brandName(call.brand),
         readout: spelled(call.events[0] ?? ''),

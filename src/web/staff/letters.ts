@@ -1,26 +1,39 @@
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
+import type { Rights } from '../../rights/index.js';
 import { LETTER_KINDS } from '../../rights/letter.js';
 import type { KeptLetters } from '../../rights/letters.js';
 import type { KeptLetter, LetterStore } from '../../store/letters.js';
 import type { OutboxStore } from '../../store/outbox.js';
 import { type List, sentAsCsv, viewList } from './list.js';
 import { when } from './render.js';
+import { mayRead } from './request-page.js';
 import type { StaffShell, Visit } from './shell.js';
 
 /** Letters as they went out, and those that wait for a printer. */
 export function letterPages(parts: {
   readonly letters: KeptLetters;
+  readonly rights: Pick<Rights, 'records'>;
   readonly store: LetterStore;
   readonly outbox: Pick<OutboxStore, 'outcome'>;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Clock;
 }) {
-  const { letters, store, outbox, clock } = parts;
+  const { letters, store, outbox, rights, clock } = parts;
 
   async function letterFor(visit: Visit): Promise<KeptLetter> {
     const letter = await store.get(visit.param('id'));
     if (!letter) throw new HushError('not_found', 'there is no such letter');
     return letter;
+  }
+
+  /** May this visitor read the words: as for the request that the letter is about. */
+  async function mayReadLetter(visit: Visit, letter: KeptLetter): Promise<boolean> {
+    try {
+      return mayRead(visit, await rights.records.get(letter.request), clock);
+    } catch (error) {
+      if (!(error instanceof HushError) || error.kind !== 'not_found') throw error;
+      return visit.may('requests.work');
+    }
   }
 
   const kindWords = (visit: Visit, kind: string) =>
@@ -75,23 +88,30 @@ export function letterPages(parts: {
 
     shell.get('/staff/letters/:id', 'requests.read', async (visit) => {
       const letter = await letterFor(visit);
-      await visit.record({ kind: 'look', what: 'letter', about: `${letter.request} ${letter.kind} ${letter.id}` });
+      const readable = await mayReadLetter(visit, letter);
+      const about = `${letter.request} ${letter.kind} ${letter.id}`;
+      await visit.record({ kind: 'look', what: 'letter', about: readable ? about : `${about} without its words` });
       const [content, outcome] = await Promise.all([
-        letters.asSent(letter.id),
+        readable ? letters.asSent(letter.id) : undefined,
         letter.way === 'mail' ? outbox.outcome(`letter:${letter.id}`) : undefined,
       ]);
       await visit.page('letter', {
         title: kindWords(visit, letter.kind),
         letter,
-        content: content && { subject: content.subject, text: content.text },
+        readable,
+        content: content && { subject: content.subject, text: content.text, pdf: content.pdf !== undefined },
         outcome,
       });
     });
 
     shell.get('/staff/letters/:id/pdf', 'requests.read', async (visit) => {
       const letter = await letterFor(visit);
+      if (!(await mayReadLetter(visit, letter))) {
+        await visit.record({ kind: 'refusal', what: 'person_refused', about: `${letter.request} ${letter.id}` });
+        throw new HushError('forbidden', 'say first why you look at this person');
+      }
       const content = await letters.asSent(letter.id);
-      if (!content) throw new HushError('not_found', 'the words of this letter are gone');
+      if (!content?.pdf) throw new HushError('not_found', 'the words of this letter are gone');
       await visit.record({ kind: 'export', what: 'letter', about: `${letter.request} ${letter.kind} ${letter.id}` });
       visit.response
         .type('application/pdf')

@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import { contactKeyFromText, contactKeyText } from '../../core/keys.js';
 import type { FindCaller } from '../../staff/find-caller.js';
-import { needsReason } from '../../staff/permissions.js';
+import { needsReason, type Permission } from '../../staff/permissions.js';
 import type { PersonFiles } from '../../staff/person.js';
 import type { Contact } from '../../store/contacts.js';
 import { iso } from '../api/requests.js';
@@ -27,7 +27,7 @@ export interface ListedRequest {
 export type RequestsOf = (keys: readonly Buffer[]) => Promise<readonly ListedRequest[]>;
 
 /** Why somebody looks, where there is no call. */
-const REASONS = ['request', 'complaint', 'correction', 'audit'] as const;
+export const REASONS = ['request', 'complaint', 'correction', 'audit'] as const;
 
 export interface PeopleParts {
   readonly find: FindCaller;
@@ -40,6 +40,31 @@ export interface PeopleParts {
 /** Why this person may be looked at now; undefined when the visitor has first to say. */
 export function reasonFor(visit: Visit, key: Buffer, clock: Clock): { reason: string; note?: string } | undefined {
   return lookOf(visit.session, key, clock) ?? (needsReason(visit.user.roles) ? undefined : { reason: 'office' });
+}
+
+/**
+ * May this visitor read what is personal about somebody: who has to decide on it, who took it down, or has said why. The one
+ * check of every page about a person.
+ */
+export function mayReadAbout(
+  visit: Visit,
+  about: { readonly decides: Permission; readonly own?: boolean; readonly contacts: readonly Buffer[] },
+  clock: Clock,
+): boolean {
+  return (
+    visit.may(about.decides) ||
+    about.own === true ||
+    about.contacts.some((key) => reasonFor(visit, key, clock) !== undefined)
+  );
+}
+
+/** The reason that a form gives for a look at these contacts, kept for the session. False when it gives none. */
+export function tookReason(visit: Visit, keys: readonly Buffer[], clock: Clock): boolean {
+  const reason = REASONS.find((item) => item === visit.field('reason'));
+  const note = visit.field('note').slice(0, 200);
+  if (!reason || note === '') return false;
+  allowLook(visit.session, keys, reason, note, clock);
+  return true;
 }
 
 /** The contact of the path, when the visitor has said why; else the page that asks, the same for every key. */
@@ -120,12 +145,9 @@ export function peoplePages(parts: PeopleParts) {
 
     shell.post('/staff/contacts/:key/look', 'people.view', async (visit) => {
       const key = contactKeyFromText(visit.param('key'));
-      const reason = REASONS.find((item) => item === visit.field('reason'));
-      const note = visit.field('note').slice(0, 200);
       if (!key) throw new HushError('not_found', 'there is no such contact');
-      if (!reason || note === '')
+      if (!tookReason(visit, [key], clock))
         return askReason(visit, visit.param('key'), 'Choose a reason, and write in a few words what it is about.');
-      allowLook(visit.session, [key], reason, note, clock);
       await visit.go(`/staff/contacts/${contactKeyText(key)}`);
     });
 

@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.js';
 import { maskContact } from '../../core/contact-point.js';
 import { HushError } from '../../core/errors.js';
 import { RELATIONSHIPS } from '../../core/event.js';
+import { hideLinks } from '../../core/hidden-links.js';
 import { contactKeyText } from '../../core/keys.js';
 import type { Policy } from '../../core/policy.js';
 import {
@@ -22,7 +23,7 @@ import { pointFrom } from '../../rights/post-letters.js';
 import { parseReference, referenceOf } from '../../rights/reference.js';
 import { CHECKS, checksNeeded } from '../../rights/verification.js';
 import type { RequestRecord } from '../../store/requests.js';
-import { reasonFor } from './people.js';
+import { mayReadAbout, reasonFor } from './people.js';
 import { byOf, dueWords } from './request-list.js';
 import type { StaffShell, Visit } from './shell.js';
 import { receiptOf } from './words.js';
@@ -41,12 +42,16 @@ export async function requestOf(visit: Visit, rights: Rights): Promise<RequestRe
   return rights.records.get(id);
 }
 
-/** May this visitor read what the person wrote: who works on requests, took this one down, or has said why. */
+/** May this visitor read what the person wrote, and what was written to them. */
 export function mayRead(visit: Visit, record: RequestRecord, clock: Clock): boolean {
-  return (
-    visit.may('requests.work') ||
-    record.history[0]?.by === byOf(visit.user).id ||
-    record.contacts.some(({ key }) => reasonFor(visit, key, clock) !== undefined)
+  return mayReadAbout(
+    visit,
+    {
+      decides: 'requests.work',
+      own: record.history[0]?.by === byOf(visit.user).id,
+      contacts: record.contacts.map(({ key }) => key),
+    },
+    clock,
   );
 }
 
@@ -118,7 +123,7 @@ export function requestPage(parts: RequestPageParts) {
         raised: new Set(record.alerts.map(({ id }) => id)),
         readable,
         forgotten: record.dataKey === undefined,
-        personal,
+        personal: personal?.description ? { ...personal, description: hideLinks(personal.description) } : personal,
         contacts,
         steps: steps.map((step) => ({ ...step, label: label.get(contactKeyText(step.key)) ?? step.type })),
         needsProof: needsVerification(record.kind),
@@ -135,7 +140,7 @@ export function requestPage(parts: RequestPageParts) {
         maxFile: FILE_LIMIT / 1024 / 1024,
         history: [...record.history].reverse().map((entry) => ({
           ...entry,
-          words: readable ? rights.seal.text(record, entry.text) : undefined,
+          words: readable ? hideLinks(rights.seal.text(record, entry.text) ?? '') : undefined,
           hidden: entry.text !== undefined && !readable,
         })),
         receiptOf,

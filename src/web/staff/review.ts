@@ -1,6 +1,10 @@
-import { type InboundReview, REVIEW_KINDS, type ReviewKind } from '../../inbound/review.js';
+import type { Clock } from '../../core/clock.js';
+import { hideLinks } from '../../core/hidden-links.js';
+import { type InboundReview, REVIEW_KINDS, type ReviewDetail, type ReviewKind } from '../../inbound/review.js';
+import { maskAddresses } from '../../staff/mask-addresses.js';
 import type { ReviewLine } from '../../store/inbound-review.js';
 import { type List, rowsOf, sentAsCsv, viewList } from './list.js';
+import { mayReadAbout, REASONS, reasonFor, tookReason } from './people.js';
 import { when } from './render.js';
 import type { StaffShell, Visit } from './shell.js';
 import { receiptOf } from './words.js';
@@ -9,19 +13,46 @@ import { receiptOf } from './words.js';
 const MOST = 500;
 
 /** Returned mail and texts that came without proof, or that no rule could read: a person decides. */
-export function reviewPages(parts: { readonly review: InboundReview }) {
-  const { review } = parts;
+export function reviewPages(parts: { readonly review: InboundReview; readonly clock: Clock }) {
+  const { review, clock } = parts;
   const kindOf = (text: string): ReviewKind | undefined => REVIEW_KINDS.find((kind) => kind === text);
 
-  async function show(visit: Visit): Promise<void> {
-    const item = await review.open(visit.param('id'));
-    await visit.record({ kind: 'look', what: 'review', contact: item.contact, about: item.id });
-    await visit.page('review', {
-      title: visit.pages.word('review', item.kind),
-      item,
-      receipts: (item.events ?? []).map(receiptOf),
-      mayDecide: item.waiting && visit.may('review.decide'),
+  const mayRead = (visit: Visit, contact: Buffer) =>
+    mayReadAbout(visit, { decides: 'review.decide', contacts: [contact] }, clock);
+
+  /** What came, as this visitor may see it: an address in full only where an address may be shown in full. */
+  function factsFor(visit: Visit, item: ReviewDetail): [name: string, value: string][] {
+    if (!mayRead(visit, item.contact)) return [];
+    return Object.entries(item.facts).map(([name, value]) => {
+      const text = hideLinks(value);
+      return [name, visit.may('people.unmask') ? text : maskAddresses(text)];
     });
+  }
+
+  async function show(visit: Visit, fault?: string): Promise<void> {
+    const item = await review.open(visit.param('id'));
+    const readable = mayRead(visit, item.contact);
+    await visit.record({
+      kind: 'look',
+      what: 'review',
+      contact: item.contact,
+      ...reasonFor(visit, item.contact, clock),
+      about: readable ? item.id : `${item.id} without what it says`,
+    });
+    await visit.page(
+      'review',
+      {
+        title: visit.pages.word('review', item.kind),
+        item,
+        readable,
+        facts: factsFor(visit, item),
+        reasons: REASONS,
+        fault,
+        receipts: (item.events ?? []).map(receiptOf),
+        mayDecide: item.waiting && visit.may('review.decide'),
+      },
+      fault ? 400 : 200,
+    );
   }
 
   return (shell: StaffShell): void => {
@@ -68,7 +99,14 @@ export function reviewPages(parts: { readonly review: InboundReview }) {
       });
     });
 
-    shell.get('/staff/review/:id', 'review.read', show);
+    shell.get('/staff/review/:id', 'review.read', (visit) => show(visit));
+
+    shell.post('/staff/review/:id/look', 'review.read', async (visit) => {
+      const { id, contact } = await review.open(visit.param('id'));
+      if (!tookReason(visit, [contact], clock))
+        return show(visit, 'Choose a reason, and write in a few words what it is about.');
+      await visit.go(`/staff/review/${id}`);
+    });
 
     shell.post('/staff/review/:id/decide', 'review.decide', async (visit) => {
       const id = visit.param('id');
