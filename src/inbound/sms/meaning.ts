@@ -67,12 +67,68 @@ function saysSomewhere(tokens: readonly string[], words: LanguageWords, isFiller
   });
 }
 
+/** Quotation marks of all languages; an apostrophe is one only where no letter stands on one side of it. */
+const QUOTE = /["“”„‟«»‹›「」『』＂〝〞〟❝❞]|(?<![\p{L}\p{N}])['‘’‚‛]|['‘’‚‛](?![\p{L}\p{N}])/gu;
+/** So many words in quotation marks may be a message of ours; `"STOP"` and `"opt out"` are the person's own. */
+const FEWEST_QUOTED = 3;
+/** A phone says little more than who reacted, and how. */
+const MOST_AROUND = 20;
+/** Signs that may say no without a word; the first is the word itself. */
+const NO_SIGNS = /[🛑⛔🚫✋🙅]/u;
+const CLOSING: Readonly<Record<string, string>> = { '“': '”', '«': '»', '„': '“', '「': '」', '『': '』' };
+
+interface Quotation {
+  /** What stands outside the marks. */
+  readonly own: readonly string[];
+  readonly quoted: readonly string[];
+}
+
+/** From the first mark to the last, or to the end where it was cut: what is quoted may hold marks of its own. */
+function quotationIn(text: string): Quotation | undefined {
+  const marks = [...text.replace(/\p{Cf}/gu, '').matchAll(QUOTE)];
+  const plain = text.replace(/\p{Cf}/gu, '');
+  const [first] = marks;
+  const last = marks.at(-1);
+  if (!first || !last) return undefined;
+  const closing = CLOSING[first[0]];
+  const isCut = last === first || (closing !== undefined && !plain.includes(closing, first.index + 1));
+  const end = isCut ? plain.length : last.index;
+  const wordsOf = (part: string) => tokensOf(part).filter((token) => token !== BREAK);
+  const own = wordsOf(`${plain.slice(0, first.index)} ${plain.slice(end + 1)}`);
+  const quoted = wordsOf(plain.slice(first.index + 1, end));
+  return quoted.length < FEWEST_QUOTED ? undefined : { own, quoted };
+}
+
+/** `Liked “… Reply STOP to opt out”`: what phones send to those whose message somebody reacts to. */
+function isReaction({ own }: Quotation, { reactions }: TextWords): boolean {
+  if (own.length > MOST_AROUND) return false;
+  return (
+    reactions.whole.some((phrase) => phrase.length === own.length && isAt(own, 0, phrase)) ||
+    own.some((_word, at) => longestAt(own, at, reactions.anywhere) > 0)
+  );
+}
+
 /**
- * What a text asks for. STOP in any case and with noise, in every language of the file at once, since nobody says in
- * which they write. Any reasonable wording revokes (47 CFR 64.1200(a)(10)), so a doubt is no "none": it is `unclear`.
+ * What a text asks for. What it quotes is somebody else's word, most often ours: a reaction means nothing, and an act that
+ * only the quotation names is `unclear`.
  */
 export function meaningOf(text: string, words: TextWords): TextMeaning {
   const tokens = tokensOf(text);
+  if (tokens.length === 0 && text.includes('🛑')) return { act: 'stop', language: 'en' };
+  const whole = wordsMean(tokens, words);
+  if (whole.act === 'none') return NO_SIGNS.test(text) ? { act: 'unclear' } : whole;
+  const quotation = quotationIn(text);
+  if (!quotation || quotation.own.length === 0) return whole;
+  const own = wordsMean(quotation.own, words);
+  if (own.act !== 'none') return own;
+  return { act: isReaction(quotation, words) ? 'none' : 'unclear' };
+}
+
+/**
+ * What words ask for. STOP in any case and with noise, in every language of the file at once, since nobody says in
+ * which they write. Any reasonable wording revokes (47 CFR 64.1200(a)(10)), so a doubt is no "none": it is `unclear`.
+ */
+function wordsMean(tokens: readonly string[], words: TextWords): TextMeaning {
   if (tokens.length === 0) return { act: 'none' };
   const { languages } = words;
   const isFiller = (word: string): boolean => languages.some(({ filler }) => filler.has(word));
@@ -94,14 +150,7 @@ export function meaningOf(text: string, words: TextWords): TextMeaning {
 }
 
 /** "Stop por favor": the keyword is English to everybody; the words beside it say which language is spoken. */
-function languageOf(tokens: readonly string[], of: LanguageWords, words: TextWords): string {
-  const spoken = words.languages.map(({ code, filler }) => ({
-    code,
-    only: tokens.filter(
-      (word) => filler.has(word) && words.languages.every((other) => other.code === code || !other.filler.has(word)),
-    ).length,
-  }));
-  const most = spoken.reduce((best, item) => (item.only > best.only ? item : best), { code: of.code, only: 0 });
-  const own = spoken.find(({ code }) => code === of.code)?.only ?? 0;
-  return own >= most.only ? of.code : most.code;
+function languageOf(tokens: readonly string[], of: LanguageWords, { languages }: TextWords): string {
+  const count = ({ filler }: LanguageWords) => tokens.filter((word) => filler.has(word)).length;
+  return languages.reduce((best, language) => (count(language) > count(best) ? language : best), of).code;
 }

@@ -18,6 +18,7 @@ const reply = z.object({ en: z.string().min(1) }).catchall(z.string().min(1));
 
 const schema = z
   .strictObject({
+    reactions: z.strictObject({ whole: phrases, anywhere: phrases }),
     languages: z.record(z.string().regex(/^[a-z]{2}$/, 'write a language code such as es'), language),
     replies: z.strictObject({ stop: reply, help: reply, start: reply }),
   })
@@ -56,18 +57,21 @@ export interface LanguageWords {
 
 /** `config/text-words.yaml`, ready to compare with. */
 export interface TextWords {
+  /** What a phone writes around our message when somebody reacts to it: all of its words, or words that stand among them. */
+  readonly reactions: { readonly whole: readonly Phrase[]; readonly anywhere: readonly Phrase[] };
   readonly languages: readonly LanguageWords[];
   readonly replies: { readonly stop: Words; readonly help: Words; readonly start: Words };
 }
 
 /** Reads the words. Throws ConfigError with file, line and remedy. */
 export function readTextWords(file: string): TextWords {
-  const { languages, replies } = readYamlFile(file, schema);
+  const { languages, replies, reactions } = readYamlFile(file, schema);
   // Longest first, so that "no mas mensajes" is found before "no mas".
   const compile = (list: readonly string[]): Phrase[] =>
     list.map((text) => tokensOf(text)).sort((a, b) => b.length - a.length);
   return {
     replies,
+    reactions: { whole: compile(reactions.whole), anywhere: compile(reactions.anywhere) },
     languages: Object.entries(languages).map(([code, words]) => ({
       code,
       stop: compile(words.stop),

@@ -16,6 +16,8 @@ export function tokensOf(text: string): string[] {
     .normalize('NFKD')
     .replace(/[\p{M}\p{Cf}]/gu, '')
     .toLowerCase()
+    // Written without blanks: each letter is a word, and a phrase is found among its neighbours.
+    .replace(/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/gu, ' $& ')
     .replace(/['’‘`´ʼ＇]/gu, '')
     .replace(/([a-z])\1{2,}/g, '$1')
     .replace(/\b([a-z])(?:[.\-_*\s]+([a-z])\b)(?:[.\-_*\s]+([a-z])\b)+/g, (spelled) => spelled.replace(/[^a-z]/g, ''))

@@ -154,6 +154,99 @@ test.each([
 test.each(["don't stop", 'Cancel my appointment', 'help me stop'])('“%s” is unclear, and left to a person', (text) =>
   expect(act(text)).toBe('unclear'),
 );
+const OURS = 'JM Facets: 20% off rings. Reply STOP to opt out';
+test.each([
+  'ARRET',
+  'ARRÊT',
+  'arrêtez svp',
+  'STOP MERCI',
+  'Abmelden',
+  'bitte abmelden!',
+  'STOP2END',
+  'stop2quit',
+  'lose my number',
+  'Lose my number you creeps',
+  'take me off',
+  'take me off of this',
+  'I do not consent',
+  'I don’t consent to these messages',
+  'never text me again',
+  'not interested',
+  '🛑',
+  '🛑🛑🛑',
+  '停止',
+  '请停止',
+  '退订',
+  '配信停止',
+  'やめてください',
+  '수신거부',
+  'стоп',
+  'отпишите меня от рассылки',
+  'Pare de me mandar mensagens',
+  'cancellatemi dalla lista',
+  'wypisz mnie',
+  'uitschrijven',
+  'désabonnez-moi',
+  '‏STOP‏',
+  '“STOP”',
+  '«STOP»',
+  '„stopp“',
+  `STOP “${OURS}”`,
+  `> "${OURS}"\nplease unsubscribe me`,
+])('“%s” stops, in any language', (text) => expect(act(text)).toBe('stop'));
+
+test.each([
+  'Liked “…”',
+  'Liked "…"',
+  'Liked ‘…’',
+  "Liked '…'",
+  'Loved “…”',
+  'Disliked “…”',
+  'Laughed at “…”',
+  'Emphasized “…”',
+  'Questioned “…”',
+  'Removed a like from “…”',
+  'Reacted 👍 to “…”',
+  'Reacted with ❤️ to “…”',
+  'Ana reacted with 😂 to “…”',
+  '👍 to “…”',
+  '\u200a\u200b👍\u200b to “\u200a…\u200a”',
+  '\u200f‏Liked “…”‏',
+  'Le gustó “…”',
+  'Le encantó “…”',
+  'No le gustó “…”',
+  'Reaccionó con 👍 a “…”',
+  'A aimé « … »',
+  'N’a pas aimé « … »',
+  'A réagi avec 👍 à « … »',
+  'Hat mit 👍 auf „…“ reagiert',
+  'Ha messo “Mi piace” a “…”',
+  'Ha reagito con 👍 a “…”',
+  'Gostou de “…”',
+  'Curtiu “…”',
+  'Reageerde met 👍 op “…”',
+  '「…」にリアクションしました',
+  'Liked “…',
+])('a phone’s “%s” around our message means nothing', (form) => {
+  for (const ours of [
+    OURS,
+    'Responda STOP para salir',
+    'Reply "STOP" to end, HELP for help',
+    'Répondez STOP pour vous désabonner',
+  ])
+    expect([form, act(form.replace('…', ours))]).toEqual([form, 'none']);
+});
+
+test.each([
+  `Why do you write “${OURS}”?`,
+  `my friend said "please stop texting me"`,
+  `Czy to “${OURS}” ?`,
+  '🛑 texting me',
+  '🚫',
+  '⛔️',
+  '🙅‍♀️',
+])('“%s” reaches a person and stops nobody by itself', (text) => expect(act(text)).toBe('unclear'));
+
 test.each(['', '   ', '👍', 'Thanks, see you on Friday', 'C', 'yes', '1', '...'])('“%s” means nothing', (text) =>
   expect(act(text)).toBe('none'),
 );
@@ -169,8 +262,6 @@ test('the language is that of the words around the keyword', () => {
   expect(language('alto please')).toBe('en');
 });
 
-const english = words.languages.find(({ code }) => code === 'en')!;
-const spanish = words.languages.find(({ code }) => code === 'es')!;
 const casing = (text: string) =>
   fc
     .array(fc.boolean(), { minLength: text.length, maxLength: text.length })
@@ -180,7 +271,7 @@ const noise = fc.string({
   maxLength: 6,
 });
 
-test.each([english, spanish])(
+test.each([...words.languages])(
   'every stop word of $code stops in any case, with fillers and noise around it',
   (language) => {
     const filler = fc.constantFrom(...language.filler);
