@@ -34,12 +34,14 @@ afterAll(async () => {
 });
 
 /** Bytes as they are to a connection of their own; the status of the answer, or undefined when there was none. */
-async function send(bytes: string | Buffer): Promise<number | undefined> {
+async function send(bytes: string | Buffer, isOver = false): Promise<number | undefined> {
   const { hostname, port } = new URL(hush.url);
   const socket = connect(Number(port), hostname);
   socket.on('error', () => undefined);
   await once(socket, 'connect');
-  socket.end(bytes);
+  // Node answers nobody who has closed his side: only what is no request may end so.
+  if (isOver) socket.end(bytes);
+  else socket.write(bytes);
   const answer = await text(socket).catch(() => '');
   const status = /^HTTP\/1\.1 (\d+)/.exec(answer)?.[1];
   return status === undefined ? undefined : Number(status);
@@ -287,8 +289,8 @@ describe('the process is alive, and did not throw, after hostile', () => {
     for (let at = 0; at < inputs.length; at += 20) {
       const some = inputs.slice(at, at + 20);
       const statuses = await Promise.all(some.map((input) => send(bytesOf(input))));
-      expect(statuses).toContainEqual(expect.any(Number));
-      const faults = some.filter((_input, n) => statuses[n] === 500);
+      // CONNECT is the one method that Node hangs up on.
+      const faults = some.filter(({ method }, n) => method !== 'CONNECT' && (statuses[n] ?? 500) === 500);
       expect(faults.map(({ method, target, headers }) => [method, target.slice(0, 80), headers])).toEqual([]);
     }
     expect((await fetch(`${hush.url}/readyz`)).status).toBe(200);
@@ -304,7 +306,7 @@ describe('the process is alive, and did not throw, after hostile', () => {
       'POST /u/x HTTP/1.1\r\n: \r\n\r\n',
       randomBytes(5000),
     ]) {
-      await send(bytes);
+      await send(bytes, true);
     }
     expect((await fetch(`${hush.url}/readyz`)).status).toBe(200);
   });
