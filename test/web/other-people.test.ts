@@ -161,7 +161,7 @@ test('a token of one kind is none of another, and parts of two tokens are none',
     expect((await form(`/u/${token}`, {})).status).toBe(404);
   for (let at = 1; at < 40; at += 3) {
     const mixed = eve.mailed.slice(0, at) + ana.mailed.slice(at);
-    if (mixed === ana.mailed) continue;
+    if (mixed === ana.mailed || mixed === eve.mailed) continue;
     expect((await form(`/u/${mixed}`, {})).status).toBe(404);
   }
 });
