@@ -108,7 +108,7 @@ describe('the tree of RFC 6962', () => {
     expect(await proveConsistency(6, 7, reader(7))).toEqual([i, j, k]);
   });
 
-  test('every proof of every size to 200 verifies, and with any byte changed it does not', async () => {
+  test('proofs of every size to 200 verify, and elsewhere or changed they do not', async () => {
     const entries = entriesUpTo(200);
     const { reader } = grow(entries);
     const roots: Hash[] = [];
@@ -116,7 +116,9 @@ describe('the tree of RFC 6962', () => {
     for (let size = 1; size <= 200; size++) {
       const root = roots[size] ?? EMPTY_ROOT;
       expect(root.equals(naiveRoot(entries.slice(0, size)))).toBe(true);
-      for (let index = 0; index < size; index++) {
+      // Each position to 130, past every power of two below; of the sizes beyond, eight.
+      const step = size <= 130 ? 1 : Math.floor(size / 8);
+      for (let index = size % step; index < size; index += step) {
         const leaf = leafHash(entries[index] ?? Buffer.alloc(0));
         const proof = await proveInclusion(index, size, reader(size));
         if (!verifyInclusion(index, size, leaf, proof, root)) throw new Error(`inclusion of ${index} in ${size}`);

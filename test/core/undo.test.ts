@@ -49,7 +49,7 @@ describe('the meet of two scopes', () => {
         const both = meet(one, two);
         expect(both !== undefined && covers(both, asked)).toBe(covers(one, asked) && covers(two, asked));
       }),
-      { numRuns: 3000 },
+      { numRuns: 2000 },
     );
   });
 });
@@ -69,7 +69,7 @@ describe('taking a denial back', () => {
         const now = { ...asked, at: ASKED };
         if (decide(after, now, context).allowed) expect(decide(before, now, context).allowed).toBe(true);
       }),
-      { numRuns: 5000 },
+      { numRuns: 2500 },
     );
   });
 
@@ -89,7 +89,7 @@ describe('taking a denial back', () => {
         // Of a consent that had lapsed only the reason is forgotten.
         expect(decide(after, now, context).allowed).toBe(decide(before, now, context).allowed);
       }),
-      { numRuns: 3000 },
+      { numRuns: 2000 },
     );
   });
 
@@ -265,7 +265,7 @@ describe('an undo takes back one act', () => {
         const without = fold(EMPTY_STATE, [...all.filter((one) => one.id !== id), ...later]);
         if (decide(after, now, context).allowed) expect(decide(without, now, context).allowed).toBe(true);
       }),
-      { numRuns: 5000 },
+      { numRuns: 2500 },
     );
   });
 });
@@ -280,7 +280,7 @@ describe('a denial stands', () => {
         fc.pre(['opted_out', 'objected', 'complained', 'gpc', 'paused'].includes(decision.reason));
         expect(standingDenials(state, ASKED).map(({ id }) => id)).toContain(decision.event);
       }),
-      { numRuns: 5000 },
+      { numRuns: 2500 },
     );
   });
 });
