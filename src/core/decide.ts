@@ -2,7 +2,7 @@ import { addMonths, insideHours, isTimeZone, nextInsideHours } from './calendar.
 import type { Cadence, DenialType, Relationship } from './event.js';
 import type { CadenceAtom, DenialAtom, FactAtom, GrantAtom, State } from './fold.js';
 import { type ConsentRule, type ImpliedMonths, jurisdictionMatches, type Policy } from './policy.js';
-import { type Channel, covers, meet, type Purpose, type Scope } from './scope.js';
+import { type Channel, covers, meet, type Purpose, type Scope, scopeText, wholeScope } from './scope.js';
 
 /** May brand B use channel H for purpose P (topic T) at time t (ms)? Without a topic, `*`. */
 export interface Question {
@@ -74,8 +74,10 @@ interface View {
   readonly erasedAt: number | undefined;
   readonly customerSinceErasure: boolean;
   readonly restrictedAt: number | undefined;
-  readonly unreachable: ReadonlySet<Channel>;
-  readonly listed: boolean;
+  /** Since when (ms) a channel does not reach them. */
+  readonly unreachable: ReadonlyMap<Channel, number>;
+  /** Do-not-call registries that list them, and since when (ms). */
+  readonly registries: ReadonlyMap<string, number>;
 }
 
 /** Later of two facts of one field: by time, then as recorded. */
@@ -174,10 +176,16 @@ function viewAt(state: State, at: number): View {
       facts.some((f) => 'relationship' in f.fact && f.fact.relationship === 'customer' && f.at > end),
     // At the same instant what closes wins.
     restrictedAt: restrictedAt > Number.NEGATIVE_INFINITY && restrictedAt >= unrestrictedAt ? restrictedAt : undefined,
-    unreachable: new Set(
-      [...reach].filter(([, r]) => r.down > Number.NEGATIVE_INFINITY && r.down >= r.up).map(([c]) => c),
+    unreachable: new Map(
+      [...reach].flatMap(([channel, { up, down }]) =>
+        down > Number.NEGATIVE_INFINITY && down >= up ? [[channel, down] as const] : [],
+      ),
     ),
-    listed: [...registries.values()].some((r) => r.on > Number.NEGATIVE_INFINITY && r.on >= r.off),
+    registries: new Map(
+      [...registries].flatMap(([name, { on, off }]) =>
+        on > Number.NEGATIVE_INFINITY && on >= off ? [[name, on] as const] : [],
+      ),
+    ),
   };
 }
 
@@ -209,12 +217,26 @@ const DENIAL_REASONS: readonly { readonly types: readonly DenialType[]; readonly
   { types: ['paused'], reason: 'paused' },
 ];
 
-/**
- * Denials that stand at `at` (ms): not over, and not lifted for the whole of their scope. One that was lifted for a part
- * stands for the rest.
- */
-export function standingDenials(state: State, at: number): DenialAtom[] {
-  const { denials, grants } = viewAt(state, at);
+/** A denial that stands, and the parts of its scope that were lifted since. */
+export interface StandingDenial {
+  readonly denial: DenialAtom;
+  readonly except: readonly Scope[];
+}
+
+/** All that is in force of what was said and reported, each with its time (ms). */
+export interface InForce {
+  readonly denials: readonly StandingDenial[];
+  readonly restrictedAt: number | undefined;
+  readonly erasedAt: number | undefined;
+  readonly unreachable: ReadonlyMap<Channel, number>;
+  readonly registries: ReadonlyMap<string, number>;
+  /** How often they want what they get. */
+  readonly cadences: readonly CadenceAtom[];
+}
+
+const sameScope = (a: Scope, b: Scope): boolean => covers(a, b) && covers(b, a);
+
+function denialsInForce({ denials, grants }: View, at: number): StandingDenial[] {
   const alive = grants.filter(
     (grant) =>
       grant.type === 'opted_in' ||
@@ -225,16 +247,55 @@ export function standingDenials(state: State, at: number): DenialAtom[] {
           denials.filter(({ scope }) => meet(scope, grant.scope) !== undefined),
         )),
   );
-  return denials.filter(
-    (denial) =>
-      !alive.some(
-        (grant) =>
-          grant.at > denial.at &&
-          covers(grant.scope, denial.scope) &&
-          covers(denial.scope, grant.scope) &&
-          mayLift(grant, denial),
-      ),
+  return denials.flatMap((denial): StandingDenial[] => {
+    const lifted = alive
+      .filter((grant) => grant.at > denial.at && covers(denial.scope, grant.scope) && mayLift(grant, denial))
+      .map(({ scope }) => scope);
+    if (lifted.some((scope) => sameScope(scope, denial.scope))) return [];
+    return [{ denial, except: [...new Map(lifted.map((scope) => [scopeText(scope), scope])).values()] }];
+  });
+}
+
+/**
+ * What is in force at `at` (ms), as `decide` sees it. Every page, letter and package that says what stands goes by this: a
+ * state also holds what was lifted, has ended or was said otherwise since.
+ */
+export function inForce(state: State, at: number): InForce {
+  const view = viewAt(state, at);
+  const { restrictedAt, erasedAt, unreachable, registries, cadences } = view;
+  return {
+    denials: denialsInForce(view, at),
+    restrictedAt,
+    erasedAt,
+    unreachable,
+    registries,
+    cadences: cadences.filter((own) => cadenceFor(view, own.scope) === own),
+  };
+}
+
+/**
+ * Denials that stand at `at` (ms): not over, and not lifted for the whole of their scope. One that was lifted for a part
+ * stands for the rest.
+ */
+export const standingDenials = (state: State, at: number): DenialAtom[] =>
+  denialsInForce(viewAt(state, at), at).map(({ denial }) => denial);
+
+/**
+ * What became of a consent at `at` (ms): `ended` by a denial of all of it, even one since lifted, or by an erasure; `lapsed`
+ * at its own end. docs/decision-rules.md, "Denials and grants"
+ */
+export function consentStatus(
+  state: State,
+  consent: { readonly at: number; readonly scope?: Partial<Scope>; readonly until?: number },
+  at: number,
+): 'active' | 'lapsed' | 'ended' {
+  const { denials, erasedAt } = viewAt(state, at);
+  const scope = wholeScope(consent.scope);
+  const isEnded = denials.some(
+    (denial) => denial.type !== 'paused' && denial.at >= consent.at && covers(denial.scope, scope),
   );
+  if (isEnded || (erasedAt !== undefined && erasedAt >= consent.at)) return 'ended';
+  return consent.until !== undefined && at >= consent.until ? 'lapsed' : 'active';
 }
 
 /** The facts that count at `at` (ms): what an erasure forgot is not among them. */
@@ -268,13 +329,18 @@ function callingHours(policy: Policy, jurisdiction: string, timeZone: string | u
 }
 
 /** The latest cadence the person chose for something that covers the question. */
-function cadenceFor(view: View, asked: Scope): { cadence?: Cadence } {
+function cadenceFor(view: View, asked: Scope): CadenceAtom | undefined {
   let chosen: CadenceAtom | undefined;
   for (const atom of view.cadences) {
     if (!covers(atom.scope, asked)) continue;
     if (!chosen || atom.at > chosen.at || (atom.at === chosen.at && atom.recorded >= chosen.recorded)) chosen = atom;
   }
-  return chosen && chosen.cadence !== 'every' ? { cadence: chosen.cadence } : {};
+  return chosen?.cadence === 'every' ? undefined : chosen;
+}
+
+function cadenceOf(view: View, asked: Scope): { cadence?: Cadence } {
+  const chosen = cadenceFor(view, asked);
+  return chosen ? { cadence: chosen.cadence } : {};
 }
 
 /**
@@ -334,7 +400,7 @@ export function decide(state: State, question: Question, context: DecisionContex
       (denial) => (denial.type === 'opted_out' || denial.type === 'consent_withdrawn') && denial.scope.purpose === '*',
     );
     if (question.channel === 'sms' && stops.length > 0) return denied('opted_out', stops);
-    return { allowed: true, reason: 'service', ...cadenceFor(view, asked) };
+    return { allowed: true, reason: 'service', ...cadenceOf(view, asked) };
   }
 
   // 6
@@ -350,7 +416,7 @@ export function decide(state: State, question: Question, context: DecisionContex
   const byPhone = question.channel === 'voice' || question.channel === 'sms';
   if (
     byPhone &&
-    view.listed &&
+    view.registries.size > 0 &&
     activeConsents.length === 0 &&
     view.facts.relationship !== 'customer' &&
     !impliedAlive(view.facts, policy.registryRelationship, question.at)
@@ -402,7 +468,7 @@ export function decide(state: State, question: Question, context: DecisionContex
   return {
     allowed: true,
     reason: activeConsents.length > 0 ? 'consented' : 'not_objected',
-    ...cadenceFor(view, asked),
+    ...cadenceOf(view, asked),
   };
 }
 

@@ -1,5 +1,7 @@
 import { type AccessSystem, type Catalog, say, topicById } from '../core/catalog.js';
 import { type Clock, recordedAt } from '../core/clock.js';
+import { consentStatus, inForce } from '../core/decide.js';
+import { presentAt } from '../core/fold.js';
 import { contactKeyText } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import { type Scope, wholeScope } from '../core/scope.js';
@@ -82,7 +84,12 @@ export function createGather(parts: {
   }
 
   function contactRow(contact: Contact): Record<string, unknown> {
-    const { atoms } = stateOf(contact);
+    const state = stateOf(contact);
+    const { atoms } = state;
+    const { denials, restrictedAt, erasedAt, unreachable, registries, cadences } = inForce(
+      state,
+      presentAt(state, clock.now()),
+    );
     const facts = atoms.filter((atom) => atom.t === 'fact').sort((a, b) => a.at - b.at);
     const address = addressOf(privateParts, contact);
     return {
@@ -93,19 +100,21 @@ export function createGather(parts: {
       country: contact.country,
       linkedToOthers: contact.person !== undefined,
       facts: facts.map(({ fact, at }) => ({ ...fact, at: iso(at) })),
-      reachability: atoms.flatMap((atom) =>
-        atom.t === 'reach' ? [{ channel: atom.channel, reachable: atom.reachable, at: iso(atom.at) }] : [],
-      ),
-      standing: atoms.flatMap((atom): Record<string, unknown>[] => {
-        if (atom.t === 'restricted' || atom.t === 'erased') return [{ type: atom.t, at: iso(atom.at) }];
-        if (atom.t === 'registry')
-          return [{ type: 'registry', registry: atom.registry, listed: atom.listed, at: iso(atom.at) }];
-        if (atom.t === 'cadence')
-          return [{ type: 'cadence', scope: atom.scope, cadence: atom.cadence, at: iso(atom.at) }];
-        if (atom.t === 'denial')
-          return [{ type: atom.type, scope: atom.scope, receipt: `r_${atom.id}`, at: iso(atom.at) }];
-        return [];
-      }),
+      reachability: [...unreachable].map(([channel, at]) => ({ channel, reachable: false, at: iso(at) })),
+      standing: [
+        ...denials.map(({ denial, except }) => ({
+          type: denial.type,
+          scope: denial.scope,
+          ...(except.length > 0 ? { except } : {}),
+          receipt: `r_${denial.id}`,
+          at: iso(denial.at),
+          ...(denial.until === undefined ? {} : { until: iso(denial.until) }),
+        })),
+        ...(restrictedAt === undefined ? [] : [{ type: 'restricted', at: iso(restrictedAt) }]),
+        ...(erasedAt === undefined ? [] : [{ type: 'erased', at: iso(erasedAt) }]),
+        ...[...registries].map(([registry, at]) => ({ type: 'registry', registry, listed: true, at: iso(at) })),
+        ...cadences.map(({ scope, cadence, at }) => ({ type: 'cadence', scope, cadence, at: iso(at) })),
+      ],
     };
   }
 
@@ -145,6 +154,7 @@ export function createGather(parts: {
 
   function consentRow(contact: Contact, event: StoredEvent): Record<string, unknown> {
     const kept = evidenceOf(privateParts, contact, event)?.evidence?.wording;
+    const state = stateOf(contact);
     const notice = catalog.notices.find(
       ({ id, version }) => id === event.notice?.id && version === event.notice.version,
     );
@@ -156,6 +166,7 @@ export function createGather(parts: {
       wording: typeof kept === 'string' ? kept : notice?.text,
       notice: event.notice,
       until: event.until === undefined ? undefined : iso(event.until),
+      status: consentStatus(state, event, presentAt(state, clock.now())),
     };
   }
 

@@ -110,14 +110,16 @@ export function createAccessWords(parts: { readonly catalog: Catalog; readonly l
             .map(([name, value]) => `${word('field', name)}: ${plain(value)}`)
             .join(', ')} (${label('since')} ${time(at)})`,
         ]),
-        ...list(row.standing).map(({ type, at, scope, registry, cadence }): [string, string] => [
+        ...list(row.standing).map(({ type, at, scope, except, registry, cadence, until }): [string, string] => [
           label('standing'),
           [
             word('event', type),
             scope ? scopeText(scope) : undefined,
+            ...list(except).map((part) => `${word('value', 'except')} ${scopeText(part)}`),
             registry,
             cadence,
             `${label('since')} ${time(at)}`,
+            until ? `${label('until')} ${time(until)}` : undefined,
           ]
             .filter((piece) => piece !== undefined)
             .join(', '),
@@ -153,6 +155,7 @@ export function createAccessWords(parts: { readonly catalog: Catalog; readonly l
               [label('scope'), scopeText(row.scope)],
               ...given(row, ['wording']),
               ...nested(row, 'notice'),
+              ...given(row, ['status'], { status: 'consent' }),
               ...given(row, ['until', 'receipt']),
             ],
           };

@@ -2,11 +2,11 @@ import type { Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import { recordedAt } from '../core/clock.js';
 import type { ContactType } from '../core/contact-point.js';
-import { factsAt } from '../core/decide.js';
+import { consentStatus, factsAt } from '../core/decide.js';
 import { compareEvents } from '../core/event.js';
 import { presentAt, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
-import { covers, type Scope, wholeScope } from '../core/scope.js';
+import { type Scope, wholeScope } from '../core/scope.js';
 import { addressOf, evidenceOf, maskedAddress } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import { unavailable } from '../store/connect.js';
@@ -102,22 +102,15 @@ export function createPersonFiles(parts: {
   }
 
   function consentsOf(contact: Contact, state: State, history: readonly Happening[]): HeldConsent[] {
-    const now = clock.now();
+    const now = presentAt(state, clock.now());
     return history
       .filter(({ event }) => event.type === 'consent_granted')
       .map(({ event, scope }) => {
-        // A denial that covers it, even one since lifted, ends a consent: docs/decision-rules.md, "Denials and grants".
-        const ended = state.atoms.some(
-          (atom) =>
-            (atom.t === 'erased' && atom.at >= event.at) ||
-            (atom.t === 'denial' && atom.type !== 'paused' && atom.at >= event.at && covers(atom.scope, scope)),
-        );
-        const lapsed = event.until !== undefined && now >= event.until;
         const wording = wordingOf(contact, event);
         return {
           event,
           scope,
-          status: ended ? ('ended' as const) : lapsed ? ('lapsed' as const) : ('active' as const),
+          status: consentStatus(state, event, now),
           ...(wording === undefined ? {} : { wording }),
         };
       });

@@ -1,5 +1,5 @@
-import { standingDenials } from '../../core/decide.js';
-import type { State } from '../../core/fold.js';
+import { inForce } from '../../core/decide.js';
+import { presentAt, type State } from '../../core/fold.js';
 import type { Link } from '../../preferences/links.js';
 import type { Contact, StoredEvent } from '../../store/contacts.js';
 import { iso } from '../api/requests.js';
@@ -40,6 +40,11 @@ export function ownData(parts: {
       ),
     })),
     language,
-    standing: standingDenials(state, now).map(({ type, scope, id }) => ({ type, scope, receipt: `r_${id}` })),
+    standing: inForce(state, presentAt(state, now)).denials.map(({ denial: { type, scope, id }, except }) => ({
+      type,
+      scope,
+      ...(except.length > 0 ? { except } : {}),
+      receipt: `r_${id}`,
+    })),
   };
 }

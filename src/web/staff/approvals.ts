@@ -1,6 +1,8 @@
 import { brandById, type Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
+import { standingDenials } from '../../core/decide.js';
 import { HushError } from '../../core/errors.js';
+import { presentAt } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
 import { CHANNELS, PURPOSES, type Scope, scopeText } from '../../core/scope.js';
 import type { Approvals, Lift, ListWanted } from '../../staff/approvals.js';
@@ -49,13 +51,12 @@ export function approvalPages(parts: ApprovalParts) {
     return found;
   }
 
-  /** Scopes that a person has said no to, each once, broadest first. */
+  /** Scopes of what stands of all that a person has said no to, each once. */
   async function deniedScopes(visit: Visit, key: Buffer) {
     const contact = (await find.byKey(key))?.contact;
-    const atoms = contact ? stateOf(contact).atoms : [];
-    const scopes = new Map(
-      atoms.flatMap((atom) => (atom.t === 'denial' ? [[scopeText(atom.scope), atom.scope] as const] : [])),
-    );
+    const state = stateOf(contact);
+    const standing = standingDenials(state, presentAt(state, parts.clock.now()));
+    const scopes = new Map(standing.map(({ scope }) => [scopeText(scope), scope]));
     return [...scopes].map(([value, scope]) => ({ value, scope, label: scopeWords(visit.pages, catalog, scope) }));
   }
 

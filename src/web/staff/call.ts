@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { encodeBase32 } from '../../core/base32.js';
 import { brandById, type Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
+import { inForce, type StandingDenial } from '../../core/decide.js';
 import { HushError } from '../../core/errors.js';
-import type { DenialAtom, State } from '../../core/fold.js';
+import { presentAt, type State } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
+import type { Scope } from '../../core/scope.js';
 import { type Calls, type Said, VERIFICATIONS, type Verification } from '../../staff/calls.js';
 import type { Caller, FindCaller } from '../../staff/find-caller.js';
 import type { PersonFiles } from '../../staff/person.js';
@@ -67,29 +69,30 @@ export function callPages(parts: CallParts) {
     };
   }
 
-  /** The latest denials, an event a line: a signal denies five uses at once. */
+  /** What stands of what the person said no to, an event a line, the latest first: a signal denies five uses at once. */
   function saidNo(visit: Visit, state: State) {
-    const byEvent = new Map<string, DenialAtom[]>();
-    for (const atom of state.atoms) {
-      if (atom.t === 'denial') byEvent.set(atom.id, [...(byEvent.get(atom.id) ?? []), atom]);
+    const words = (scope: Scope) => scopeWords(visit.pages, catalog, scope);
+    const byEvent = new Map<string, StandingDenial[]>();
+    for (const item of inForce(state, presentAt(state, clock.now())).denials) {
+      const { id } = item.denial;
+      byEvent.set(id, [...(byEvent.get(id) ?? []), item]);
     }
     return [...byEvent.values()]
       .flatMap(([first, ...more]) =>
         first
           ? [
               {
-                at: first.at,
-                type: first.type,
+                at: first.denial.at,
+                type: first.denial.type,
+                until: first.denial.until,
                 words:
-                  more.length === 0
-                    ? scopeWords(visit.pages, catalog, first.scope)
-                    : `${more.length + 1} uses of data for ads and sharing`,
+                  more.length === 0 ? words(first.denial.scope) : `${more.length + 1} uses of data for ads and sharing`,
+                except: [first, ...more].flatMap(({ except }) => except.map(words)),
               },
             ]
           : [],
       )
-      .sort((a, b) => b.at - a.at)
-      .slice(0, 6);
+      .sort((a, b) => b.at - a.at);
   }
 
   async function show(
