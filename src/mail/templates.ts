@@ -83,11 +83,23 @@ async function compile(file: string): Promise<MailTemplate> {
   };
 }
 
+async function compileAll(files: readonly string[]): Promise<ReadonlyMap<string, MailTemplate>> {
+  const templates = await Promise.all(files.map(compile));
+  return new Map(templates.map((template) => [template.name, template]));
+}
+
+/** By the text of all files of a folder: MJML takes 0.2 s for them, and a process may hold several installations. */
+const compiledFolders = new Map<string, Promise<ReadonlyMap<string, MailTemplate>>>();
+
 /** Compiles every `*.mjml` of a folder, once. Throws ConfigError that names file and fault. */
 export async function readTemplates(folder: string): Promise<ReadonlyMap<string, MailTemplate>> {
-  const files = (await readdir(folder)).filter((name) => name.endsWith('.mjml')).sort();
+  const everything = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.mjml')).sort();
+  const files = everything.filter((name) => path.dirname(name) === '.').map((name) => path.join(folder, name));
   if (files.length === 0)
     throw new ConfigError(`${folder}: has no *.mjml. Point templatesDir to the folder with the mail templates.`);
-  const templates = await Promise.all(files.map((name) => compile(path.join(folder, name))));
-  return new Map(templates.map((template) => [template.name, template]));
+  const texts = await Promise.all(everything.map((name) => readFile(path.join(folder, name), 'utf8')));
+  const id = JSON.stringify([folder, everything, texts]);
+  const known = compiledFolders.get(id) ?? compileAll(files);
+  compiledFolders.set(id, known);
+  return known;
 }
