@@ -1,9 +1,10 @@
 import { createHmac } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
-import { normaliseContact } from '../core/contact-point.js';
 import type { Keyring } from '../core/keys.js';
+import { sealedContact } from '../core/sealed-contact.js';
 import { inTime, unavailable } from '../store/connect.js';
 import type { OutboxStore } from '../store/outbox.js';
+import { checkedAddress } from './headers.js';
 
 /** What one asker may cause at one recipient. */
 export interface MailQuota {
@@ -30,14 +31,14 @@ export function createRecipientLimits(parts: {
   const { store, keyring, country, clock } = parts;
 
   /**
-   * True when the mail may go. The same mail asked for again keeps its place. Throws HushError: `invalid` for what is no
-   * email address, `unavailable`.
+   * True when the mail may go. The same mail asked for again keeps its place. Throws HushError: `invalid` for what is not
+   * exactly one address, `unavailable`.
    *
    * @param kind mails of one kind share a limit
    * @param mail id of the mail
    */
   return async function admit(kind: string, email: string, quota: MailQuota, mail: string): Promise<boolean> {
-    const { normalised } = normaliseContact({ email }, country);
+    const { normalised } = sealedContact('email', checkedAddress(email.trim()), country);
     const now = clock.now();
     const take = (scope: string, spanMs: number, most: number) => {
       const key = createHmac('sha256', keyring.lookup)

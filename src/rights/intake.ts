@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { brandById, type Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
-import type { ContactPoint, ContactType } from '../core/contact-point.js';
+import { type ContactPoint, type ContactType, normaliseContact } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
@@ -56,6 +56,17 @@ const trimmed = (text: string | undefined, limit: number): string | undefined =>
   const cut = text?.trim().slice(0, limit);
   return cut ? cut : undefined;
 };
+
+/** The address that an agent's letters go to. Throws HushError('invalid') for what is not one. */
+function agentAddress(email: string | undefined): string | undefined {
+  if (!email) return undefined;
+  try {
+    return normaliseContact({ email }).given;
+  } catch (error) {
+    if (!(error instanceof HushError)) throw error;
+    throw new HushError('invalid', `the agent: ${error.message}`, { ...error.detail, field: 'agent.email' });
+  }
+}
 
 /** True once what follows receipt was done, but for letters, which stand in the record until they go. */
 function hasBegun(record: RequestRecord): boolean {
@@ -228,6 +239,7 @@ export function createIntake(parts: {
       const postal = trimmed(request.postal, 400);
       const publicKey = trimmed(request.publicKey, 20_000);
       const agentName = trimmed(request.agent?.name, 120);
+      const agentEmail = agentAddress(request.agent?.email);
       const personal: Personal = {
         addresses: unique.map((named) =>
           'point' in named ? { type: named.point.type, given: named.point.given } : null,
@@ -237,7 +249,7 @@ export function createIntake(parts: {
         ...(postal === undefined ? {} : { postal }),
         ...(publicKey === undefined ? {} : { publicKey }),
         ...(request.agent && agentName
-          ? { agent: { name: agentName, ...(request.agent.email ? { email: request.agent.email } : {}) } }
+          ? { agent: { name: agentName, ...(agentEmail ? { email: agentEmail } : {}) } }
           : {}),
       };
       try {

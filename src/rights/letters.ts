@@ -11,6 +11,7 @@ import { takesEffectAtOnce } from '../core/request.js';
 import { createSealer } from '../core/seal.js';
 import { sealedContact } from '../core/sealed-contact.js';
 import type { Composer } from '../mail/compose.js';
+import { checkedAddress } from '../mail/headers.js';
 import type { OutgoingMail } from '../mail/outbox.js';
 import type { MailValues } from '../mail/templates.js';
 import { unavailable } from '../store/connect.js';
@@ -224,7 +225,8 @@ export function createLetters(parts: {
         });
       const now = clock.now();
       const id = idOf(letter, Math.floor(now / 86_400_000));
-      const { email } = letter.to;
+      // Before it is kept: what the outbox refuses would be handed over again for ever.
+      const email = letter.to.email === undefined ? undefined : checkedAddress(letter.to.email);
       const content = await shown(letter);
       const mail = email === undefined ? undefined : await write(letter);
       const ends = letter.kind === 'fulfilment' && letter.requestKind === 'deletion';
@@ -244,9 +246,9 @@ export function createLetters(parts: {
       };
       // An erasure takes the words of every letter to its contact, but for the one that says it is done.
       const contact =
-        letter.to.email === undefined || ends
+        email === undefined || ends
           ? undefined
-          : contactKeyBytes(keyring, sealedContact('email', letter.to.email, catalog.group.defaultCountry));
+          : contactKeyBytes(keyring, sealedContact('email', email, catalog.group.defaultCountry));
       try {
         // The person is erased: what was written to them before goes, and this one when it has arrived.
         if (ends) await store.forgetRequest(letter.request);

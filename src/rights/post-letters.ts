@@ -6,6 +6,7 @@ import type { Policy } from '../core/policy.js';
 import { isClosed } from '../core/request.js';
 import { deadlinesOf } from '../core/request-clock.js';
 import { sealedContact } from '../core/sealed-contact.js';
+import { isOneAddress } from '../mail/headers.js';
 import type { Links } from '../preferences/links.js';
 import type { RequestRecord, RequestStore } from '../store/requests.js';
 import { LETTER_KINDS, type LetterKind, type LetterRequest, type Letters } from './letter.js';
@@ -56,7 +57,9 @@ export function createPostLetters(parts: {
   /** Whom a letter goes to: the agent, where one asks, but for what only the person can say. */
   function addressee(record: RequestRecord, personal: Personal, kind: LetterKind): LetterRequest['to'] {
     const toAgent = record.byAgent && !TO_PERSON.has(kind);
-    if (toAgent && personal.agent?.email) return { email: personal.agent.email, name: personal.agent.name };
+    const agent = toAgent ? personal.agent : undefined;
+    // Intake took any text for an agent's address once.
+    if (agent?.email && isOneAddress(agent.email)) return { email: agent.email, name: agent.name };
     const postal = personal.addresses.find((address) => address?.type === 'postal');
     const lines = personal.postal ?? (postal ? postalLines(postal.given) : undefined);
     const email = emailOf(personal)?.given;

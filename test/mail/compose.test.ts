@@ -201,7 +201,14 @@ test('a mail goes to exactly one address, and a refusal does not repeat it', () 
     expect(message).toMatch(/no single address/);
     expect(message).not.toMatch(/eve@/);
   }
-  for (const to of ['ana@example.com', "o'neil+x=y@example.com", '"a b"@example.com', 'josé@example.com'])
+  for (const to of [
+    'ana@example.com',
+    "o'neil+x=y@example.com",
+    '"a b"@example.com',
+    'josé@example.com',
+    'jane..doe@docomo.ne.jp',
+    `"${'\\a'.repeat(200)}"@example.com`,
+  ])
     expect(composer.compose(request({ to })).to).toBe(to);
 });
 

@@ -39,6 +39,14 @@ test('one asker has so many a day at a recipient, however the address is written
   expect([...store.keys.keys()].join()).not.toMatch(/jane|joe|192/);
 });
 
+test('an address that was sealed before today’s rules gets its mail within its limits; two addresses are none', async () => {
+  const { admit } = limits();
+  const quota = { asker: '192.0.2', perDay: 1 };
+  expect(await admit('k', 'jane@host', quota, 'm1')).toBe(true);
+  expect(await admit('k', 'JANE@host', quota, 'm2')).toBe(false);
+  await expect(admit('k', 'a@example.com, b@example.com', quota, 'm3')).rejects.toMatchObject({ kind: 'invalid' });
+});
+
 test('all askers together have an end, and another day begins anew', async () => {
   const { admit } = limits();
   const ask = (n: number) => admit('k', 'a@example.com', { asker: `network ${n}`, perDay: 2 }, `m${n}`);

@@ -61,8 +61,10 @@ test('a mail arrives by SMTP as it was composed', async () => {
 test('an unusual address reaches the server whole', async () => {
   const peer = await peerWith();
   const transport = transportTo(peer.url);
-  for (const to of ['josé@example.com', "o'neil+x=y@example.com"]) await transport.send(mail(to));
-  expect(peer.received.map(({ to }) => to[0])).toEqual(['josé@example.com', "o'neil+x=y@example.com"]);
+  const given = ['josé@example.com', "o'neil+x=y@example.com", '"a,b"@example.com', `${'x'.repeat(130)}@example.com`];
+  for (const to of [...given, 'jane.@ezweb.ne.jp']) await transport.send(mail(to));
+  // Each is one recipient; a dot at the end needs quotes on the wire (RFC 5321 §4.1.2).
+  expect(peer.received.map(({ to }) => to)).toEqual([...given, '"jane."@ezweb.ne.jp'].map((to) => [to]));
 });
 
 test('many mails share a few connections', async () => {

@@ -209,9 +209,33 @@ describe('hostile values', () => {
     const reference = '7K2M\r\nBcc: all@example.com';
     const { subject } = await letters.preview(letter('acknowledgement', { to, reference }));
     expect(subject).not.toMatch(/[\r\n]/);
-    await expect(
-      letters.send(letter('acknowledgement', { to: { email: 'ana@example.com, all@example.com' } }), 'x'),
-    ).rejects.toThrow();
+    const before = posted.length;
+    for (const email of [
+      'ana@example.com, all@example.com',
+      'ana@example.com;all@example.com',
+      'ana@example.com\r\nBcc: all@example.com',
+      'Ana <ana@example.com>',
+      'group: ana@example.com',
+      'ana',
+      '',
+    ]) {
+      const given = letter('acknowledgement', { to: { email } });
+      await expect(letters.send(given, 'x')).rejects.toMatchObject({ kind: 'invalid', detail: { field: 'to' } });
+      // Nor is it kept, or it would be handed over again for ever.
+      expect(await letters.ofRequest(given.request)).toEqual([]);
+    }
+    expect(posted.length).toBe(before);
+  });
+
+  test.each([
+    'jane..doe@docomo.ne.jp',
+    'jane.@ezweb.ne.jp',
+    '.j@example.com',
+    `${'x'.repeat(130)}@example.com`,
+    'jane@host',
+  ])('an odd address that was taken once gets its letter: %s', async (email) => {
+    await letters.send(letter('acknowledgement', { to: { email } }), 'x');
+    expect(posted.at(-1)?.to).toBe(email);
   });
 
   test('marks that turn the reading direction are taken out, and a right-to-left name stays whole', async () => {

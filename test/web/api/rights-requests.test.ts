@@ -78,6 +78,15 @@ test.each([
     { kind: 'access', contacts: [{ email: 'a@example.com' }], receivedAt: '2100-01-01T00:00:00Z' },
     'receivedAt',
   ],
+  [
+    'an agent with two addresses',
+    {
+      kind: 'access',
+      contacts: [{ email: 'a@example.com' }],
+      agent: { name: 'Lee Attorney', email: 'lee@law.example, eve@example.com' },
+    },
+    'agent.email',
+  ],
 ])('%s is refused by name, and nothing is taken', async (_name, body, field) => {
   const before = await hush.hush.stores.requests.count({});
   const answer = await hush.post('/v1/requests', body);
