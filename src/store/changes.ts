@@ -7,15 +7,32 @@ import { DURABLE, isDuplicate } from './connect.js';
 export const FEED_DAYS = 90;
 
 const changeSchema = new Schema(
-  { _id: Number, contact: Buffer, at: Date, version: Number, scopes: [Schema.Types.Mixed] },
+  { _id: Number, epoch: String, contact: Buffer, at: Date, version: Number, scopes: [Schema.Types.Mixed] },
   { collection: 'changes', versionKey: false },
 );
 changeSchema.index({ at: 1 }, { expireAfterSeconds: FEED_DAYS * 86_400 });
 
-/** Something about a contact changed; whoever cares asks for the decision. */
-export interface Change {
-  /** Position in the feed: 1, 2, 3 … without a gap. */
+/**
+ * A place in the feed. The epoch is random and new for each batch of changes: after a restore of an older backup the same
+ * numbers are given again, by a database that does not know of the former ones, and only the epoch tells them apart.
+ */
+export interface FeedPosition {
+  /** 1, 2, 3 … without a gap; 0 is the beginning. */
   readonly number: number;
+  /** Eight hex digits; empty for changes from before there were epochs, and at the beginning. */
+  readonly epoch: string;
+}
+
+export const FEED_START: FeedPosition = { number: 0, epoch: '' };
+
+/**
+ * Whether a reader can go on after a position. `foreign`: the feed never gave it, or did before an older backup was restored.
+ * `expired`: changes after it are no longer kept.
+ */
+export type PositionState = 'known' | 'foreign' | 'expired';
+
+/** Something about a contact changed; whoever cares asks for the decision. */
+export interface Change extends FeedPosition {
   readonly contact: Buffer;
   readonly at: Date;
   readonly version: number;
@@ -23,28 +40,51 @@ export interface Change {
   readonly scopes: readonly Scope[];
 }
 
+function changeFrom(row: { readonly _id: unknown; readonly [field: string]: unknown }): Change {
+  return {
+    number: Number(row._id),
+    epoch: String(row.epoch ?? ''),
+    contact: bytesOf(row.contact),
+    at: row.at instanceof Date ? row.at : new Date(0),
+    version: Number(row.version),
+    scopes: (row.scopes ?? []) as Scope[],
+  };
+}
+
+/** @param first the oldest published change that is kept, of those at the position and after it */
+function positionState(position: FeedPosition, head: FeedPosition, first: Change | undefined): PositionState {
+  if (position.number > head.number) return 'foreign';
+  const there = [first, head].find((one) => one?.number === position.number);
+  if (there) return there.epoch === position.epoch ? 'known' : 'foreign';
+  return first?.number === position.number + 1 ? 'known' : 'expired';
+}
+
 /** The numbered changes. Numbers are given by one leader; two at once do no harm, because a number is taken only once. */
 export function createChanges(connection: Connection) {
   const model = connection.model('Change', changeSchema);
   const changes = model.collection;
-  const heads = connection.collection<{ _id: string; number: number }>('feed_head');
+  // `last` has the epoch of `number`, unless a process from before there were epochs moved the head.
+  const heads = connection.collection<{ _id: string; number: number; last?: FeedPosition }>('feed_head');
+
   return {
     models: [model] as const,
 
+    /** The highest number that is given, published or not. */
     async last(): Promise<number> {
       const [row] = await changes.find({}, { sort: { _id: -1 }, limit: 1, projection: { _id: 1 } }).toArray();
-      return Math.max(Number(row?._id ?? 0), (await this.head()) ?? 0);
+      return Math.max(Number(row?._id ?? 0), (await this.head()).number);
     },
 
     /** Adds changes from `first` on, in order. False when somebody else took a number first: read `last` again. */
     async add(
-      first: number,
+      { number: first, epoch }: FeedPosition,
       list: readonly { key: Buffer; version: number; at: Date; scopes: readonly Scope[] }[],
     ): Promise<boolean> {
       try {
         await changes.insertMany(
           list.map(({ key, version, at, scopes }, index) => ({
             _id: (first + index) as never,
+            epoch,
             contact: binary(key),
             at,
             version,
@@ -59,32 +99,35 @@ export function createChanges(connection: Connection) {
       }
     },
 
-    /** Everything up to this number is there for good and may be read. */
-    async publish(number: number): Promise<void> {
-      await heads.updateOne({ _id: 'feed' }, { $max: { number } }, { upsert: true, writeConcern: DURABLE });
+    /** Everything up to this position is there for good and may be read. */
+    async publish({ number, epoch }: FeedPosition): Promise<void> {
+      // MongoDB compares documents field by field in their order: the number decides.
+      const change = { $max: { number, last: { number, epoch } } };
+      await heads.updateOne({ _id: 'feed' }, change, { upsert: true, writeConcern: DURABLE });
     },
 
-    async head(): Promise<number> {
-      return (await heads.findOne({ _id: 'feed' }))?.number ?? 0;
+    async head(): Promise<FeedPosition> {
+      const row = await heads.findOne({ _id: 'feed' });
+      if (!row) return FEED_START;
+      return { number: row.number, epoch: row.last?.number === row.number ? row.last.epoch : '' };
     },
 
-    /** Published changes after a number, and the oldest number that is still kept. */
-    async after(number: number, limit: number): Promise<{ changes: Change[]; head: number; oldest: number }> {
+    /** Published changes after a position, and whether one can go on after it; from the oldest that is kept without one. */
+    async after(
+      position: FeedPosition | undefined,
+      limit: number,
+    ): Promise<{ changes: Change[]; head: FeedPosition; state: PositionState }> {
+      const from = position ?? FEED_START;
       const head = await this.head();
+      // The position's own change is read too, because it has the epoch.
       const rows = await changes
-        .find({ _id: { $gt: number, $lte: head } as never }, { sort: { _id: 1 }, limit, promoteBuffers: true })
+        .find({ _id: { $gte: from.number, $lte: head.number } as never }, { sort: { _id: 1 }, limit: limit + 1 })
         .toArray();
-      const [oldest] = await changes.find({}, { sort: { _id: 1 }, limit: 1, projection: { _id: 1 } }).toArray();
+      const found = rows.map(changeFrom);
       return {
         head,
-        oldest: Number(oldest?._id ?? head + 1),
-        changes: rows.map((row) => ({
-          number: Number(row._id),
-          contact: bytesOf(row.contact),
-          at: row.at instanceof Date ? row.at : new Date(0),
-          version: Number(row.version),
-          scopes: (row.scopes ?? []) as Scope[],
-        })),
+        changes: found.filter(({ number }) => number > from.number).slice(0, limit),
+        state: position ? positionState(position, head, found[0]) : 'known',
       };
     },
   };

@@ -1,5 +1,6 @@
 import { type Connection, Schema } from 'mongoose';
 import { binary, bytesOf } from './binary.js';
+import type { FeedPosition } from './changes.js';
 import { DURABLE } from './connect.js';
 
 /** Somebody who is sent the change feed. Times are ms. */
@@ -13,9 +14,9 @@ export interface WebhookSubscription {
   /** Sealed; signs too until `previousUntil`, so that a receiver can change over. */
   readonly previousSecret?: Buffer;
   readonly previousUntil?: number;
-  /** Number of the last change that was delivered. */
-  readonly cursor: number;
-  /** Last change of a delivery whose outcome is not known: it is repeated as it was, under the same id. */
+  /** The last change that was delivered. */
+  readonly position: FeedPosition;
+  /** Number of the last change of a delivery whose outcome is not known: it is repeated as it was, under the same id. */
   readonly upTo?: number;
   readonly state: 'active' | 'disabled';
   readonly disabledReason?: string;
@@ -39,6 +40,7 @@ const subscriptionSchema = new Schema(
     previousSecret: Buffer,
     previousUntil: Number,
     cursor: Number,
+    epoch: String,
     upTo: Number,
     state: String,
     disabledReason: String,
@@ -52,11 +54,14 @@ const subscriptionSchema = new Schema(
   { collection: 'webhook_subscriptions', versionKey: false },
 );
 
+const columnsOf = ({ number, epoch }: FeedPosition) => ({ cursor: number, epoch });
+
 function subscriptionFrom(row: Record<string, unknown>): WebhookSubscription {
-  const { _id, secret, previousSecret, ...rest } = row;
+  const { _id, secret, previousSecret, cursor, epoch, ...rest } = row;
   return {
     ...rest,
     id: String(_id),
+    position: { number: Number(cursor), epoch: String(epoch ?? '') },
     secret: bytesOf(secret),
     ...(previousSecret ? { previousSecret: bytesOf(previousSecret) } : {}),
   } as WebhookSubscription;
@@ -73,8 +78,9 @@ export function createWebhookSubscriptions(connection: Connection) {
   return {
     models: [model] as const,
 
-    async insert({ id, secret, ...rest }: WebhookSubscription): Promise<void> {
-      await rows.insertOne(named(id, { ...rest, secret: binary(secret) }), { writeConcern: DURABLE });
+    async insert({ id, secret, position, ...rest }: WebhookSubscription): Promise<void> {
+      const row = { ...rest, ...columnsOf(position), secret: binary(secret) };
+      await rows.insertOne(named(id, row), { writeConcern: DURABLE });
     },
     async get(id: string): Promise<WebhookSubscription | undefined> {
       const row = await rows.findOne(named(id), { promoteBuffers: true });
@@ -103,15 +109,15 @@ export function createWebhookSubscriptions(connection: Connection) {
     disable: (id: string, reason: string, at: number): Promise<boolean> =>
       update(named(id), { $set: { state: 'disabled', disabledReason: reason, disabledAt: at } }),
     /** Goes on after another change: everything after it is delivered (again). */
-    replay: (id: string, cursor: number): Promise<boolean> =>
-      update(named(id), { $set: { cursor, dueAt: 0 }, $unset: { upTo: '' } }),
+    replay: (id: string, position: FeedPosition): Promise<boolean> =>
+      update(named(id), { $set: { ...columnsOf(position), dueAt: 0 }, $unset: { upTo: '' } }),
 
     /** Fixes what the next delivery holds before it is made. False when it goes on elsewhere meanwhile. */
-    attempt: (id: string, cursor: number, upTo: number): Promise<boolean> =>
-      update(named(id, { cursor, state: 'active' }), { $set: { upTo } }),
-    delivered: (id: string, cursor: number, upTo: number, at: number): Promise<boolean> =>
-      update(named(id, { cursor, upTo }), {
-        $set: { cursor: upTo, failures: 0, lastDeliveredAt: at, dueAt: 0 },
+    attempt: (id: string, from: FeedPosition, upTo: FeedPosition): Promise<boolean> =>
+      update(named(id, { cursor: from.number, state: 'active' }), { $set: { upTo: upTo.number } }),
+    delivered: (id: string, from: FeedPosition, upTo: FeedPosition, at: number): Promise<boolean> =>
+      update(named(id, { cursor: from.number, upTo: upTo.number }), {
+        $set: { ...columnsOf(upTo), failures: 0, lastDeliveredAt: at, dueAt: 0 },
         $unset: { upTo: '', failingSince: '', lastError: '' },
       }),
     failed: (id: string, fault: { error: string; at: number; dueAt: number }): Promise<boolean> =>

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { createEvery } from '../every.js';
 import type { Changes } from '../store/changes.js';
@@ -27,14 +28,15 @@ export function createChangeFeed(parts: {
     while (await leader.hold()) {
       const marked = await contacts.unnumbered(BATCH);
       if (marked.length === 0 || loop.isStopped()) return;
-      const first = (await changes.last()) + 1;
+      const last = await changes.last();
+      const epoch = randomBytes(4).toString('hex');
       const at = new Date();
       const added = await changes.add(
-        first,
+        { number: last + 1, epoch },
         marked.map(({ key, feed, scopes }) => ({ key, version: feed, at, scopes })),
       );
       if (!added) continue;
-      await changes.publish(first + marked.length - 1);
+      await changes.publish({ number: last + marked.length, epoch });
       await contacts.numbered(marked);
     }
   }

@@ -4,10 +4,10 @@ import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
 import { createSealer, MissingKeyError } from '../core/seal.js';
 import { createEvery } from '../every.js';
-import type { Changes } from '../store/changes.js';
+import type { Changes, FeedPosition } from '../store/changes.js';
 import { type Leader, whileLeading } from '../store/leader.js';
 import type { WebhookSubscription, WebhookSubscriptions } from '../store/webhook-subscriptions.js';
-import { changeEntry, cursorText } from '../suppression/change-entry.js';
+import { changeEntry, cursorText, positionRefusal } from '../suppression/change-entry.js';
 import { signDelivery } from './destinations/mechanics/standard-webhooks.js';
 import type { HttpClient } from './http.js';
 import { ProviderError } from './provider-error.js';
@@ -73,8 +73,11 @@ export function createWebhooksOut(parts: {
     };
   }
 
-  async function post(one: WebhookSubscription, upTo: number, body: string): Promise<void> {
-    const id = createHash('sha256').update(`${one.id}:${one.cursor}:${upTo}:${body}`).digest('hex').slice(0, 32);
+  async function post(one: WebhookSubscription, upTo: FeedPosition, body: string): Promise<void> {
+    const id = createHash('sha256')
+      .update(`${one.id}:${one.position.number}:${upTo.number}:${body}`)
+      .digest('hex')
+      .slice(0, 32);
     const answer = await http.request({
       method: 'POST',
       url: one.url,
@@ -86,7 +89,7 @@ export function createWebhooksOut(parts: {
     });
     // "410 Gone: … the consumer is no longer interested": the endpoint is disabled.
     if (answer.status === 410) await subscriptions.disable(one.id, 'the receiver answered 410 Gone', clock.now());
-    else await subscriptions.delivered(one.id, one.cursor, upTo, clock.now());
+    else await subscriptions.delivered(one.id, one.position, upTo, clock.now());
   }
 
   async function failed(one: WebhookSubscription, error: unknown): Promise<void> {
@@ -108,23 +111,22 @@ export function createWebhooksOut(parts: {
   async function deliver(id: string): Promise<boolean> {
     const one = await subscriptions.get(id);
     if (one?.state !== 'active' || one.dueAt > clock.now()) return false;
-    const limit = one.upTo === undefined ? BATCH : one.upTo - one.cursor;
-    const { changes: found, oldest, head } = await changes.after(one.cursor, limit);
-    if (one.cursor + 1 < oldest && one.cursor < head) {
-      await subscriptions.disable(
-        one.id,
-        'changes after its cursor are no longer kept: take /v1/suppressions anew and replay from its Hush-Cursor',
-        clock.now(),
-      );
+    const limit = one.upTo === undefined ? BATCH : one.upTo - one.position.number;
+    const { changes: found, state } = await changes.after(one.position, limit);
+    const refusal = positionRefusal(one.position, state);
+    if (refusal) {
+      const reason = `${refusal.message}; take /v1/suppressions anew and replay from its Hush-Cursor`;
+      await subscriptions.disable(one.id, reason, clock.now());
+      log.warn({ subscription: one.id }, 'a webhook is disabled: the feed cannot go on after its cursor');
       return false;
     }
     const last = found.at(-1);
-    if (!last || !(await subscriptions.attempt(id, one.cursor, last.number))) return false;
-    const data = { changes: found.map(changeEntry), cursor: cursorText(last.number) };
+    if (!last || !(await subscriptions.attempt(id, one.position, last))) return false;
+    const data = { changes: found.map(changeEntry), cursor: cursorText(last) };
     // The time of the last change: a repeated delivery has the same body.
     const body = JSON.stringify({ type: 'contacts.changed', timestamp: last.at.toISOString(), data });
     try {
-      await post(one, last.number, body);
+      await post(one, last, body);
       return true;
     } catch (error) {
       // No fault of the receiver: a process with the whole key ring delivers.
@@ -152,9 +154,9 @@ export function createWebhooksOut(parts: {
 
   /** Begins to deliver what there is to whoever can take it now. A receiver that is slow holds nobody up. */
   async function begin(): Promise<void> {
-    const head = await changes.head();
+    const head = cursorText(await changes.head());
     const due = (await subscriptions.list()).filter(
-      ({ state, cursor, dueAt }) => state === 'active' && cursor < head && dueAt <= clock.now(),
+      ({ state, position, dueAt }) => state === 'active' && cursorText(position) !== head && dueAt <= clock.now(),
     );
     for (const { id } of due) void work(id);
   }
@@ -175,7 +177,7 @@ export function createWebhooksOut(parts: {
     async subscribe(wanted: {
       readonly url: string;
       readonly description?: string | undefined;
-      readonly cursor: number;
+      readonly position: FeedPosition;
     }): Promise<{ subscription: WebhookSubscription; secret: string }> {
       const id = `wh_${randomBytes(12).toString('hex')}`;
       const secret = newSecret();
@@ -185,7 +187,7 @@ export function createWebhooksOut(parts: {
         ...(wanted.description === undefined ? {} : { description: wanted.description }),
         createdAt: clock.now(),
         secret: seal(id, secret),
-        cursor: wanted.cursor,
+        position: wanted.position,
         state: 'active',
         failures: 0,
         dueAt: 0,

@@ -25,7 +25,7 @@ async function say(email: string, type: string, more: object = {}): Promise<Buff
 }
 
 async function numbered(key: Buffer): Promise<number> {
-  const { changes } = await hush.hush.stores.changes.after(0, 10_000);
+  const { changes } = await hush.hush.stores.changes.after(undefined, 10_000);
   return changes.filter(({ contact }) => contact.equals(key)).length;
 }
 
@@ -38,10 +38,11 @@ async function numberAll(): Promise<void> {
   const { changes, contacts } = hush.hush.stores;
   const waiting = await contacts.unnumbered(1000);
   if (waiting.length === 0) return;
-  const first = (await changes.last()) + 1;
+  const last = await changes.last();
+  const epoch = '00000001';
   const list = waiting.map(({ key, feed, scopes }) => ({ key, version: feed, at: new Date(time.now), scopes }));
-  expect(await changes.add(first, list)).toBe(true);
-  await changes.publish(first + list.length - 1);
+  expect(await changes.add({ number: last + 1, epoch }, list)).toBe(true);
+  await changes.publish({ number: last + list.length, epoch });
   await contacts.numbered(waiting);
 }
 

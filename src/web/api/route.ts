@@ -53,8 +53,10 @@ const CONFLICTS: Readonly<Record<string, string>> = {
   'post /events':
     'This Idempotency-Key was used with another body. An id used before with other content rejects its event only',
   'post /requests': 'This id was used before for another request',
-  'get /changes': 'Changes after this cursor are no longer kept; begin again with /v1/suppressions',
-  'post /webhooks': 'There are as many webhooks as there may be',
+  'get /changes':
+    'Changes after this cursor are no longer kept, or an older backup was restored since; begin again with /v1/suppressions',
+  'post /webhooks': 'There are as many webhooks as there may be, or the feed cannot go on after this cursor',
+  'post /webhooks/:id/replay': 'The feed cannot go on after this cursor; begin again with /v1/suppressions',
 };
 
 /** Routes on which a contact can be named by its key alone, and a key that nobody knows refuses the request. */

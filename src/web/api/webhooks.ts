@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
-import type { Changes } from '../../store/changes.js';
+import type { Changes, FeedPosition } from '../../store/changes.js';
 import type { WebhookSubscription, WebhookSubscriptions } from '../../store/webhook-subscriptions.js';
-import { cursorNumber, cursorText } from '../../suppression/change-entry.js';
+import { cursorPosition, cursorText, positionRefusal } from '../../suppression/change-entry.js';
 import { isPublicAddress } from '../../sync/public-fetch.js';
 import type { WebhooksOut } from '../../sync/webhooks-out.js';
 import { iso } from './requests.js';
@@ -60,16 +60,23 @@ export function webhookRoutes(
     return url.href;
   }
 
-  function cursorOf(text: string | undefined, field: string, head: number): number {
-    if (text === undefined) return head;
-    const number = cursorNumber(text);
-    if (number === undefined || number > head) {
+  /** The position that `after` names, and the feed's head; the head itself where it names none. */
+  async function positionAfter(cursor: string | undefined): Promise<{ after: FeedPosition; head: FeedPosition }> {
+    const position = cursor === undefined ? undefined : cursorPosition(cursor);
+    if (cursor !== undefined && !position) {
       throw new HushError('invalid', 'this is no cursor of the feed', {
-        field,
-        remedy: 'give a cursor of a delivery, of /v1/changes or of an export, or n0 for the oldest change',
+        field: 'after',
+        remedy: 'give a cursor of a delivery, of /v1/changes or of an export, or n0 for the whole feed',
       });
     }
-    return number;
+    if (!position) {
+      const head = await changes.head();
+      return { after: head, head };
+    }
+    const { head, state } = await changes.after(position, 1);
+    const refusal = positionRefusal(position, state);
+    if (refusal) throw refusal;
+    return { after: position, head };
   }
 
   async function named(id: string | undefined): Promise<WebhookSubscription> {
@@ -78,7 +85,7 @@ export function webhookRoutes(
     return found;
   }
 
-  function shown(one: WebhookSubscription, head: number) {
+  function shown(one: WebhookSubscription, head: FeedPosition) {
     const times = {
       disabledAt: one.disabledAt,
       failingSince: one.failingSince,
@@ -93,8 +100,8 @@ export function webhookRoutes(
       state: one.state === 'active' && one.failures > 0 ? 'failing' : one.state,
       ...(one.disabledReason === undefined ? {} : { disabledReason: one.disabledReason }),
       createdAt: iso(one.createdAt),
-      cursor: cursorText(one.cursor),
-      behind: Math.max(0, head - one.cursor),
+      cursor: cursorText(one.position),
+      behind: Math.max(0, head.number - one.position.number),
       failures: one.failures,
       ...(one.lastError === undefined ? {} : { lastError: one.lastError }),
       ...Object.fromEntries(
@@ -124,11 +131,12 @@ export function webhookRoutes(
           remedy: 'delete one that nobody needs',
         });
       }
-      const head = await changes.head();
+      const url = checkUrl(body.url);
+      const { after, head } = await positionAfter(body.after);
       const { subscription, secret } = await webhooksOut.subscribe({
-        url: checkUrl(body.url),
+        url,
         description: body.description,
-        cursor: cursorOf(body.after, 'after', head),
+        position: after,
       });
       return { ...shown(subscription, head), secret };
     },
@@ -206,7 +214,7 @@ export function webhookRoutes(
     answer: subscriptionSchema,
     async handle({ params, body }) {
       const { id } = await named(params.id);
-      await subscriptions.replay(id, cursorOf(body.after, 'after', await changes.head()));
+      await subscriptions.replay(id, (await positionAfter(body.after)).after);
       return describe(id);
     },
   });

@@ -135,12 +135,15 @@ describe('the description of the API names the status of every answer', () => {
       await hush.settle();
       await until(async () => (await known()) > before + index);
     }
+    const [webhook] = (await hush.ask<{ webhooks: { id: string }[] }>('/v1/webhooks')).webhooks;
+    if (!webhook) throw new Error('no webhook');
     const feed = hush.hush.stores.connection.collection<{ _id: number }>('changes');
     await feed.deleteMany({ _id: { $lte: 2 } });
     const answers = {
       'post /v1/events': await hush.post('/v1/events', event('objected'), once),
       'post /v1/requests': await hush.post('/v1/requests', request('access')),
       'post /v1/webhooks': await subscribe(),
+      'post /v1/webhooks/{id}/replay': await hush.post(`/v1/webhooks/${webhook.id}/replay`, { after: 'n0' }),
       'get /v1/changes': await hush.get('/v1/changes?after=n0'),
     };
     for (const [route, { status }] of Object.entries(answers)) expect([route, status]).toEqual([route, 409]);

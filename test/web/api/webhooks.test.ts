@@ -261,7 +261,10 @@ describe('outside development', () => {
         expect((await real.post('/v1/webhooks', { url })).status).toBe(400);
       // A name that leads home: known only when it is looked up.
       const named = receiver.url.replace('127.0.0.1', 'localhost').replace('http:', 'https:');
-      const { subscription } = await real.hush.webhooksOut.subscribe({ url: named, cursor: 0 });
+      const { subscription } = await real.hush.webhooksOut.subscribe({
+        url: named,
+        position: { number: 0, epoch: '' },
+      });
       await real.ask('/v1/events', { events: [optOut('private@example.com')] });
       const failing = await until(async () => {
         const now = await real.ask<Webhook>(`/v1/webhooks/${subscription.id}`);
