@@ -52,8 +52,11 @@ export async function createInbound(parts: {
     country: catalog.group.defaultCountry,
   });
   const history = createSoftBounceHistory({ ledger: stores.ledger, contacts: stores.contacts });
+  const rules = await loadBounceRules(parts.files.bounceRules);
+  const stopWords = readTextWords(parts.files.textWords);
   const mailIn = createMailIn({
-    rules: await loadBounceRules(parts.files.bounceRules),
+    stopWords,
+    rules,
     accept,
     receipts,
     review,
@@ -77,7 +80,7 @@ export async function createInbound(parts: {
     environment.smsAuthTokens.length === 0
       ? undefined
       : createTextIn({
-          words: readTextWords(parts.files.textWords),
+          words: stopWords,
           numbers: environment.smsNumbers,
           accept,
           receipts,

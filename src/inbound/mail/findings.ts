@@ -4,6 +4,8 @@ import { contactKeyBytes, type Keyring } from '../../core/keys.js';
 import { ALL_MARKETING, scopeText } from '../../core/scope.js';
 import type { Draft, Subject } from '../../preferences/accept.js';
 import type { Links } from '../../preferences/links.js';
+import { meaningOf } from '../sms/meaning.js';
+import type { TextWords } from '../sms/text-words.js';
 import { findAddress } from './address.js';
 import type { InboundAddresses, Proof } from './inbound-address.js';
 import { isRedacted, proofsIn } from './proof.js';
@@ -52,6 +54,8 @@ interface Parts {
   readonly links: Pick<Links, 'read'>;
   readonly keyring: Keyring;
   readonly country: string;
+  /** The words people stop by, shared with texts. */
+  readonly stopWords: TextWords;
 }
 
 /** Our own names for what machines call themselves; a reply from one is not a person's. */
@@ -64,7 +68,7 @@ const MACHINE = /^(?:mailer-daemon|postmaster|mail-daemon|noreply|no-reply|bounc
  * @param now ms since 1970
  */
 export function findingsOf(mail: ReturnedMail, envelopeTo: readonly string[], now: number, parts: Parts): Finding[] {
-  const { addresses, links, keyring, country } = parts;
+  const { addresses, links, keyring, country, stopWords } = parts;
   const inboxes = [...new Set([...envelopeTo, ...mail.envelopeTo].map((address) => address.toLowerCase()))]
     .map((address) => addresses.read(address))
     .filter((address) => address !== undefined);
@@ -104,7 +108,10 @@ export function findingsOf(mail: ReturnedMail, envelopeTo: readonly string[], no
   ];
   const isOwnRequest = ({ kind, address }: Returned) =>
     kind === 'opt_out' && mail.original === undefined && address === fromAddress;
-  const reported = mail.recipients.filter((returned) => !isOwnRequest(returned));
+  const isPerson = asksBesideSigns(mail, stopWords);
+  const reported = mail.recipients.filter(
+    (returned) => !isOwnRequest(returned) && !(isPerson && returned.kind === 'auto_reply'),
+  );
   const returned = reported.map((item): Finding => {
     const { kind, address, reason, status, feedbackType, diagnostic } = item;
     const facts = { kind, address, reason, ...optional({ status, feedbackType, diagnostic }) };
@@ -116,7 +123,8 @@ export function findingsOf(mail: ReturnedMail, envelopeTo: readonly string[], no
 
   // Apple Mail writes `Auto-Submitted: auto-replied` on what a person sent with its button.
   const pressed = mail.recipients.some(isOwnRequest);
-  if (!pressed && (mail.autoSubmitted || mail.nullSender || MACHINE.test(from.given))) return [];
+  const isMachine = mail.nullSender || MACHINE.test(from.given) || (mail.automatic !== 'no' && !isPerson);
+  if (!pressed && isMachine) return [];
   // 16 CFR 316.5: a reply to an address of ours is all that may be asked for, so a person's own word counts at once.
   if (pressed || asked.some(({ token }) => token === undefined)) {
     return [
@@ -142,6 +150,16 @@ export function findingsOf(mail: ReturnedMail, envelopeTo: readonly string[], no
       what: { act: 'review', why: 'no_proof', point: from, key: keyOf(from) },
     },
   ];
+}
+
+/** An absence notice quotes our subject and says much; a person who only asks to be left alone is brief. */
+const BRIEF = 120;
+
+/** Whether a message with signs of a program that people's mail may carry as well asks to stop in words of its own. */
+function asksBesideSigns({ automatic, subject = '', words }: ReturnedMail, stopWords: TextWords): boolean {
+  const asks = (text: string) => meaningOf(text, stopWords).act === 'stop';
+  if (automatic === 'likely') return asks(subject) || asks(words);
+  return automatic === 'by_subject' && (asks(subject) || (words.length <= BRIEF && asks(words)));
 }
 
 function recorded(

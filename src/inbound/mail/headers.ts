@@ -16,14 +16,20 @@ export function parseHeaders(lines: readonly string[]): Headers {
   for (const line of lines) {
     const last = fields.at(-1);
     if (/^[ \t]/.test(line)) {
-      if (last && last[1].length < MAX_VALUE) last[1] = `${last[1]} ${line.slice(0, MAX_VALUE).trim()}`.trim();
+      if (last && last[1].length < MAX_VALUE)
+        last[1] = trimBlanks(`${last[1]} ${trimBlanks(line.slice(0, MAX_VALUE))}`);
       continue;
     }
     const name = FIELD.exec(line)?.[1];
     if (name === undefined || fields.length >= MAX_FIELDS) continue;
-    fields.push([name.toLowerCase(), line.slice(line.indexOf(':') + 1, MAX_VALUE).trim()]);
+    fields.push([name.toLowerCase(), trimBlanks(line.slice(line.indexOf(':') + 1, MAX_VALUE))]);
   }
   return { fields };
+}
+
+/** `String.trim` would take the byte A0 for a blank, which ends letters of UTF-8. */
+function trimBlanks(text: string): string {
+  return text.replace(/^[ \t\r]+/, '').replace(/(?<![ \t\r])[ \t\r]+$/, '');
 }
 
 /** First value of a field, or the empty string. */
@@ -56,12 +62,24 @@ export function decodeQuotedPrintable(text: string): Buffer {
   );
 }
 
+/** A message is read as one character a byte; bytes that are no UTF-8 stay Latin-1. */
+function decodeUtf8(value: string): string {
+  if (!/[\u0080-\u00ff]/.test(value) || /[\u0100-\uffff]/.test(value)) return value;
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(value, 'latin1'));
+  } catch {
+    return value;
+  }
+}
+
 const ENCODED_WORD = /=\?([A-Za-z0-9_-]{1,40})(?:\*[A-Za-z-]{1,20})?\?([BbQq])\?([!->@-~]{0,2000})\?=/g;
 
-/** RFC 2047 §6. White space between two encoded words goes; what decodes to a control character is a blank. */
+/**
+ * RFC 2047 §6, and RFC 6532 for headers in plain UTF-8. White space between two encoded words goes; what decodes to a
+ * control character is a blank.
+ */
 export function decodeWords(value: string): string {
-  return value
-    .slice(0, MAX_VALUE)
+  return decodeUtf8(value.slice(0, MAX_VALUE))
     .replace(/\?=[ \t]{1,20}=\?/g, '?==?')
     .replace(ENCODED_WORD, (_, charset: string, encoding: string, text: string) =>
       decodeBytes(

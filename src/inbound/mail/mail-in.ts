@@ -13,6 +13,8 @@ import type { Receipts } from '../../preferences/receipts.js';
 import { fittingEvidence } from '../evidence.js';
 import { createRecordOnce } from '../record-once.js';
 import type { InboundReview, ReviewKind } from '../review.js';
+import { languageWritten } from '../sms/language.js';
+import type { TextWords } from '../sms/text-words.js';
 import type { SoftBounces } from '../soft-bounces.js';
 import { type Finding, type FindingKind, findingsOf } from './findings.js';
 import { createInboundAddresses } from './inbound-address.js';
@@ -68,6 +70,8 @@ export interface Reception {
 /** Takes mail that comes back: `mailto:` unsubscribes, bounces, complaints. One function for every way in. */
 export function createMailIn(parts: {
   readonly rules: BounceRules;
+  /** What people stop by, and the languages they write in. */
+  readonly stopWords: TextWords;
   readonly accept: Pick<Accept, 'acceptAll'>;
   readonly receipts: Pick<Receipts, 'get'>;
   readonly review: Pick<InboundReview, 'hold'>;
@@ -81,7 +85,8 @@ export function createMailIn(parts: {
   /** Told of everything recognised, for the metrics; nothing of a person is in it. */
   readonly onRecognised?: (kind: FindingKind, outcome: Recognised['outcome']) => void;
 }) {
-  const { rules, accept, receipts, review, softBounces, links, post, keyring, catalog, clock, publicUrl } = parts;
+  const { rules, stopWords, accept, receipts, review, softBounces, links, post, keyring, catalog, clock, publicUrl } =
+    parts;
   const country = catalog.group.defaultCountry;
   const recordOnce = createRecordOnce({ accept, receipts, keyring });
   const addresses = createInboundAddresses({ keyring, catalog });
@@ -110,11 +115,19 @@ export function createMailIn(parts: {
     };
   }
 
+  /** The catalog's language that the message is written in, or else says it is in, or else the first. */
+  function languageOf({ subject = '', words, contentLanguage = '' }: ReturnedMail): string {
+    const said = contentLanguage.split(',').map((tag) => tag.trim().slice(0, 2).toLowerCase());
+    const wanted = [...languageWritten(`${subject}\n${words}`, stopWords), ...said];
+    const find = (code: string) => catalog.languages.find((language) => language.slice(0, 2).toLowerCase() === code);
+    return wanted.map(find).find((language) => language !== undefined) ?? catalog.languages[0] ?? 'en';
+  }
+
   /** Tells a person whose word nobody checked, with an undo; at most once a day. As the public form does. */
-  async function notify(point: ContactPoint, event: string): Promise<void> {
+  async function notify(point: ContactPoint, event: string, mail: ReturnedMail): Promise<void> {
     const brand = catalog.brands.find(({ retired }) => !retired) ?? catalog.brands[0];
-    const language = catalog.languages[0] ?? 'en';
     if (!brand) return;
+    const language = languageOf(mail);
     const isWithinLimit = await notices.consume('all').then(
       () => true,
       () => false,
@@ -168,7 +181,7 @@ export function createMailIn(parts: {
     const act = `${identity}\n${kind}\n${what.key.toString('hex')}\n${scopeText(wholeScope(what.event.scope))}`;
     const writer = createHash('sha256').update(act).digest('base64url').slice(0, 32);
     const id = await recordOnce(draft, 'mail', [writer, `${writer}.${rawHash}`]);
-    if (what.notice) await notify(what.notice, id);
+    if (what.notice) await notify(what.notice, id, mail);
     const hard = kind === 'soft' ? await softBounces.settle(draft.subject, { id }) : undefined;
     return {
       ...said,
@@ -201,7 +214,13 @@ export function createMailIn(parts: {
       const mail = parseReturnedMail(raw, rules);
       const rawHash = createHash('sha256').update(raw).digest('base64url');
       const identity = mail.messageId ?? rawHash;
-      const found = findingsOf(mail, options.envelopeTo ?? [], clock.now(), { addresses, links, keyring, country });
+      const found = findingsOf(mail, options.envelopeTo ?? [], clock.now(), {
+        addresses,
+        links,
+        keyring,
+        country,
+        stopWords,
+      });
       const recognised: Recognised[] = [];
       // One after another: a report names few contacts, and a soft bounce must be there before bounces are counted.
       for (const finding of found) {

@@ -1,7 +1,7 @@
 /** Reads one raw message and says what it tells about mail we sent. Pure: no clock, no network, no store. */
 import { findAddresses } from './address.js';
 import { readAppleUnsubscribe, readFeedback } from './arf.js';
-import { isAutoSubmitted, readAutoReply } from './auto-reply.js';
+import { automaticOf, readAutoReply } from './auto-reply.js';
 import { classify, isDefinite } from './classify.js';
 import { hasStatusFields, readStatusGroups, type StatusGroup } from './dsn.js';
 import {
@@ -24,6 +24,7 @@ import { findStage } from './status.js';
 const MAX_DIAGNOSTIC = 1000;
 /** Words that are looked at again for each of many recipients. */
 const MAX_SHARED = 600;
+const MAX_WORDS = 2000;
 /** A bounce may come forwarded inside another message; deeper is somebody playing. */
 const MAX_FORWARDS = 2;
 
@@ -41,7 +42,8 @@ export function parseReturnedMail(raw: Buffer, rules: BounceRules): ReturnedMail
     recipients: found.recipients,
     envelopeTo: envelopeTo(entity.headers),
     nullSender: header(entity.headers, 'return-path').replaceAll(/\s/g, '') === '<>',
-    autoSubmitted: isAutoSubmitted(entity.headers),
+    automatic: automaticOf(entity.headers, rules),
+    words: ownWords(toReport(entity).text),
   };
   const from = decodeWords(header(entity.headers, 'from'));
   const subject = decodeWords(header(entity.headers, 'subject'));
@@ -49,8 +51,19 @@ export function parseReturnedMail(raw: Buffer, rules: BounceRules): ReturnedMail
   if (subject !== '') mail.subject = subject;
   const messageId = header(entity.headers, 'message-id').trim().slice(0, 998);
   if (messageId !== '') mail.messageId = messageId;
+  const language = header(entity.headers, 'content-language') || header(entity.headers, 'accept-language');
+  if (language !== '') mail.contentLanguage = language.slice(0, 100);
   if (found.original !== undefined) mail.original = found.original;
   return mail;
+}
+
+/** What stands before the first quoted line, and before the line that mail programs put over it ("On … wrote:"). */
+function ownWords(text: string): string {
+  const lines = text.slice(0, 20_000).split('\n', 400);
+  const quote = lines.findIndex((line) => /^\s*(?:>|-{2,}\s*\S.*-{2,}\s*$|_{10,})/.test(line));
+  const own = quote < 0 ? lines : lines.slice(0, quote);
+  while (quote >= 0 && own.length > 0 && /^\s*$|[:：]\s*$/.test(own.at(-1) ?? '')) own.pop();
+  return own.join('\n').trim().slice(0, MAX_WORDS);
 }
 
 interface Found {

@@ -41,8 +41,18 @@ export interface ReturnedMail {
   messageId?: string;
   /** Its envelope sender was null (RFC 5321 §4.5.5), as far as the last server noted it: no person wrote it. */
   nullSender: boolean;
-  autoSubmitted: boolean;
+  automatic: Automatic;
+  /** What the writer says, without what is quoted; at most 2,000 characters. */
+  words: string;
+  /** RFC 3282: the language of the message, or else the ones its writer reads. */
+  contentLanguage?: string;
 }
+
+/**
+ * Whether a program wrote a message. `certain`: only programs send these headers. `by_subject`: it is headed like an absence
+ * notice. `likely`: programs send these headers, and sometimes people do.
+ */
+export type Automatic = 'certain' | 'by_subject' | 'likely' | 'no';
 
 /**
  * Stands for the recipient of a complaint whose report hides every address (RFC 5965 §4 lets it). It can never be mailed

@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { compileAwaySubjects } from './away-subjects.js';
 import { compileTemplate, type LineTemplate } from './template.js';
 
 /**
@@ -107,7 +108,12 @@ const fileSchema = z.strictObject({
   autoReply: z.strictObject({
     notFrom: words,
     notSubject: words,
-    headers: reasonWords,
+    headers: words,
+    values: reasonWords,
+    likelyHeaders: words,
+    likelyValues: reasonWords,
+    subjects: words,
+    subjectStarts: words,
   }),
   bareLoops: z.strictObject({ from: words, subject: words, recipientHeaders: z.array(z.string()) }),
   automatic: z.strictObject({ from: words, subject: words }),
@@ -143,7 +149,7 @@ export interface BounceRules {
   agents: readonly { signs: Phrase[]; reasons: ReasonPhrases[] }[];
   hosts: readonly { suffixes: string[]; phrases: HostPhrase[] }[];
   categories: ReadonlyMap<string, string>;
-  autoReply: z.infer<typeof fileSchema>['autoReply'];
+  autoReply: z.infer<typeof fileSchema>['autoReply'] & { readonly isSubject: (subject: string) => boolean };
   bareLoops: z.infer<typeof fileSchema>['bareLoops'];
   automatic: z.infer<typeof fileSchema>['automatic'];
   formats: readonly CompiledFormat[];
@@ -191,7 +197,7 @@ export function compileBounceRules(yaml: string): BounceRules {
       phrases: Object.entries(host.reasons).flatMap(([reason, list]) => list.map((text) => hostPhrase(reason, text))),
     })),
     categories: new Map(Object.entries(file.categories)),
-    autoReply: file.autoReply,
+    autoReply: { ...file.autoReply, isSubject: compileAwaySubjects(file.autoReply) },
     bareLoops: file.bareLoops,
     automatic: file.automatic,
     formats: file.formats.map((rule) => ({

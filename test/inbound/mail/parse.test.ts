@@ -35,7 +35,7 @@ describe('delivery status notifications (RFC 3464)', () => {
       listUnsubscribe: '<https://prefs.brand.example/u/TOKEN>, <mailto:unsubscribe+TOKEN@prefs.brand.example>',
     });
     expect(mail.envelopeTo).toEqual(['bounce+k7q2token@news.brand.example']);
-    expect(mail.autoSubmitted).toBe(true);
+    expect(mail.automatic).toBe('certain');
   });
 
   test.each([
@@ -247,7 +247,7 @@ describe('mail that says nothing about us', () => {
       recipients: [],
       subject: 'Grüße',
       envelopeTo: ['unsubscribe+token@prefs.brand.example'],
-      autoSubmitted: false,
+      automatic: 'no',
     });
   });
 });

@@ -6,11 +6,11 @@ import { proofsIn } from '../../../src/inbound/mail/proof.js';
 import { createLinks } from '../../../src/preferences/links.js';
 import { processorMs } from '../../support/processor.js';
 import { bounce, complaint, original, written } from '../letters.js';
-import { catalog, DOMAIN, emailOf, keyring, rules } from '../setting.js';
+import { catalog, DOMAIN, emailOf, keyring, rules, words } from '../setting.js';
 
 const links = createLinks({ keyring, catalog, publicUrl: () => 'https://hush.example' });
 const addresses = createInboundAddresses({ keyring, catalog });
-const parts = { addresses, links, keyring, country: 'US' };
+const parts = { addresses, links, keyring, country: 'US', stopWords: words };
 const JANE = 'jane@customer.example';
 const about = { point: emailOf(JANE), brand: 'jmf', channel: 'email', purpose: 'promotion', topic: 'news' } as const;
 const returnPath = addresses.returnPath(about);
