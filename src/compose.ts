@@ -343,16 +343,6 @@ export async function compose(
     settling: options.settling,
     intervalMs: options.sweepMs,
   });
-  const webhooksIn = createWebhooksIn({
-    reporting: destinations,
-    accept,
-    replays: stores.replays,
-    clock,
-    country: catalog.group.defaultCountry,
-    log,
-    onReceived: metrics.reported,
-  });
-
   const inbound = await createInbound({
     environment: environment.inbound,
     files: {
@@ -372,6 +362,16 @@ export async function compose(
     publicUrl: publicUrlNow,
     log,
     onReceived: (way, kind) => metrics.reported(way, kind, 1),
+  });
+  const webhooksIn = createWebhooksIn({
+    reporting: destinations,
+    accept,
+    replays: stores.replays,
+    clock,
+    country: catalog.group.defaultCountry,
+    log,
+    blamesSender: inbound.blamesSender,
+    onReceived: metrics.reported,
   });
 
   // ---- the web

@@ -120,6 +120,7 @@ export async function createInbound(parts: {
     mailIn,
     textIn,
     review,
+    blamesSender: rules.blamesSender,
 
     /** Opens the SMTP listener where a port is set. Throws ConfigError when its certificate cannot be read. */
     async listen(): Promise<void> {

@@ -29,12 +29,13 @@ const AHEAD = 5 * 60_000;
 /** Bytes that are read of a request whose signature can only be checked over its body. SendGrid, the largest, sends 768 kB. */
 const UNPROVEN_BYTES = 1024 * 1024;
 
-/** One report as an event. What a provider takes back lifts only what came through that provider. */
+/** One report as an event. A provider's hard bounce is soft where the words blame the sender; what it takes back lifts only what came through that provider. */
 export function draftOf(
   report: Report,
   from: Pick<Reporting, 'name' | 'reportsAs'>,
   point: ContactPoint,
   now: number,
+  blamesSender: (diagnostic: string) => boolean,
 ): Draft {
   const grants = report.type === 'opted_in' || report.type === 'consent_granted';
   const scoped = report.type === 'opted_out' || report.type === 'paused' || grants;
@@ -46,7 +47,7 @@ export function draftOf(
     writer: { name: `hook:${from.name}`, id: report.id },
     ...(scoped ? { scope: wholeScope({ channel: 'email', purpose: 'marketing', ...report.scope }) } : {}),
     ...(grants ? { lifts: 'same_source' as const } : {}),
-    ...(report.kind === undefined ? {} : { kind: report.kind }),
+    ...(report.kind === undefined ? {} : { kind: blamesSender(report.diagnostic ?? '') ? 'soft' : report.kind }),
     ...(report.evidence === undefined ? {} : { evidence: report.evidence }),
   };
 }
@@ -59,6 +60,8 @@ export function createWebhooksIn(parts: {
   readonly clock: Clock;
   readonly country: string;
   readonly log: Logger;
+  /** Whether what a server said blames the sender, the message or the moment: such a bounce says nothing of the address. */
+  readonly blamesSender: (diagnostic: string) => boolean;
   readonly onReceived: (destination: string, kind: string, count: number) => void;
 }) {
   const { accept, replays, clock, log } = parts;
@@ -107,7 +110,7 @@ export function createWebhooksIn(parts: {
         const { type, value } = report.address;
         const point = type === 'postal' ? undefined : providerAddress(type, value, parts.country);
         if (!point) parts.onReceived(name, 'no_address', 1);
-        return point ? [draftOf(report, from, point, now)] : [];
+        return point ? [draftOf(report, from, point, now, parts.blamesSender)] : [];
       });
       const results = await accept.acceptAll(drafts);
       const failed = results.find(

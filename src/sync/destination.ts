@@ -79,6 +79,8 @@ export interface Report {
   /** Absent: all marketing by email. */
   readonly scope?: Partial<Scope>;
   readonly kind?: 'hard' | 'soft';
+  /** Of a hard bounce: what the recipient's server said. */
+  readonly diagnostic?: string;
   /** The provider's own time (ms). */
   readonly at: number;
   /** The provider's own id of it, for deduplication. */

@@ -25,14 +25,14 @@ beforeAll(async () => {
 });
 afterAll(() => hush?.stop());
 
-function signed(token: string, recipient: string, event = `event of ${recipient}`): string {
+function signed(token: string, recipient: string, event = `event of ${recipient}`, more: object = {}): string {
   const timestamp = String(Math.floor(Date.now() / 1000));
   const signature = createHmac('sha256', SIGNING_KEY)
     .update(timestamp + token)
     .digest('hex');
   return JSON.stringify({
     signature: { timestamp, token, signature },
-    'event-data': { event: 'unsubscribed', id: event, timestamp: Date.now() / 1000, recipient, tags: [] },
+    'event-data': { event: 'unsubscribed', id: event, timestamp: Date.now() / 1000, recipient, tags: [], ...more },
   });
 }
 const denied = async (addresses: readonly string[]) => {
@@ -60,5 +60,24 @@ describe('a signature that does not cover the event', () => {
     expect(await denied(['repeated@example.com'])).toHaveLength(1);
     await hush.settle();
     expect((await ledger.countDocuments()) - before).toBe(1);
+  });
+});
+
+describe('a hard bounce that a provider reports', () => {
+  const failed = (message: string) => ({
+    event: 'failed',
+    severity: 'permanent',
+    'delivery-status': { code: 550, message },
+  });
+  test.each([
+    ['5.1.0 Sender rejected', true],
+    ['5.7.1 Client host [192.0.2.1] blocked using zen.spamhaus.org', true],
+    ['5.1.1 The email account that you tried to reach does not exist', false],
+  ])('with the words %s leaves the address reachable: %s', async (words, allowed) => {
+    const email = `bounced${Buffer.from(words).toString('hex').slice(0, 40)}@example.com`;
+    const body = signed(`bounce ${words}`, email, `bounce of ${email}`, failed(words));
+    expect((await hush.post('/hooks/mailgun', body)).status).toBe(200);
+    await hush.settle();
+    expect((await hush.decide({ email }, 'service')).allowed).toBe(allowed);
   });
 });

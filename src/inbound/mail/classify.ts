@@ -43,7 +43,9 @@ export function classify(failure: Failure, rules: BounceRules): Verdict {
     hint: hintBeside(status, failure.hint, rules),
     isSmtp: failure.diagnosticType === undefined || failure.diagnosticType === 'smtp',
   };
-  const reason = reasonOf({ ...failure, hint: facts.hint }, facts, rules);
+  const likely = reasonOf({ ...failure, hint: facts.hint }, facts, rules);
+  const silences = rules.hard.has(likely) || rules.hardUnlessTemporary.has(likely);
+  const reason = silences && rules.blamesSender(text) ? 'rejected' : likely;
   const temporary = isTemporary(facts);
   const permanent = rules.hard.has(reason) || (rules.hardUnlessTemporary.has(reason) && !temporary);
   // RFC 3464 §2.3.3: a delayed message is still being tried.

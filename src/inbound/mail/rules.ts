@@ -97,6 +97,7 @@ type FormatRule = z.infer<typeof formatSchema>;
 const fileSchema = z.strictObject({
   kinds: z.strictObject({ hard: words, hardUnlessTemporary: words }),
   vague: words,
+  blamesSender: z.strictObject({ sender: words, recipient: words, doubtful: words }),
   statuses: reasonWords,
   phrases: reasonWords,
   notPhrases: reasonWords.default({}),
@@ -144,6 +145,8 @@ export interface BounceRules {
   statusReason(status: string | undefined): string | undefined;
   /** Whether one of the phrases of a reason is in the text (lower case). */
   says(reason: string, lowerText: string): boolean;
+  /** Whether the words blame the sender, the message or the moment, and not the address. */
+  blamesSender(text: string): boolean;
   steps: readonly Step[];
   lastPhrases: readonly string[];
   agents: readonly { signs: Phrase[]; reasons: ReasonPhrases[] }[];
@@ -182,7 +185,9 @@ export function compileBounceRules(yaml: string): BounceRules {
   for (const name of [...file.steps.flatMap((s) => [...s.byPhrases, ...s.unlessPhrases]), ...file.lastPhrases]) {
     if (!phrases.has(name)) throw new Error(`bounce-rules.yaml: steps name "${name}", which has no phrases`);
   }
+  const blame = compileBlame(file.blamesSender, phrases.get('userunknown') ?? []);
   return {
+    blamesSender: blame,
     hard: new Set(file.kinds.hard),
     hardUnlessTemporary: new Set(file.kinds.hardUnlessTemporary),
     vague: new Set(file.vague),
@@ -210,6 +215,24 @@ export function compileBounceRules(yaml: string): BounceRules {
 
 function compile(reasons: Record<string, string[]>): ReasonPhrases[] {
   return Object.entries(reasons).map(([reason, list]) => ({ reason, phrases: list.map(phrase) }));
+}
+
+function compileBlame(
+  lists: z.infer<typeof fileSchema>['blamesSender'],
+  userUnknown: readonly Phrase[],
+): BounceRules['blamesSender'] {
+  const [sender, recipient, doubtful] = [lists.sender, lists.recipient, lists.doubtful].map((list) => list.map(phrase));
+  return (text) => {
+    // Names of people and hosts are no words: `policy@`, `spam.example`. Nor are the headers of our message, where it follows.
+    const lower = text
+      .slice(0, 20_000)
+      .toLowerCase()
+      .replace(/\b(?:return-path|received|x-[a-z-]{1,60}|mime-version): .*/s, '')
+      .replace(/[^\s<>()"]{0,250}(?:@|:\/\/)[^\s<>()"]{0,250}/g, '')
+      .replace(/\s+/g, ' ');
+    const says = (list: readonly Phrase[] = []) => list.some((one) => one.in(lower));
+    return says(sender) || (!says(recipient) && !says(userUnknown) && says(doubtful));
+  };
 }
 
 function hostPhrase(reason: string, text: string): HostPhrase {

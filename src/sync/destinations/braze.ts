@@ -201,7 +201,7 @@ function readEvent(one: z.infer<typeof event>, bound: (group: string | undefined
     case 'users.messages.email.MarkAsSpam':
       return complained(facts);
     case 'users.messages.email.Bounce':
-      return bounced(facts, 'hard');
+      return bounced(facts, 'hard', told.bounce_reason);
     case 'users.messages.email.SoftBounce':
       return bounced(facts, 'soft');
     case 'users.behaviors.subscription.GlobalStateChange':

@@ -116,6 +116,7 @@ const event = z.object({
   id: z.coerce.string().optional(),
   'message-id': z.string().optional(),
   camp_id: z.coerce.string().optional(),
+  reason: z.string().nullish(),
   ts_epoch: timeField.optional(),
   ts_event: timeField.optional(),
   ts: timeField.optional(),
@@ -141,7 +142,7 @@ function readEvent(one: z.infer<typeof event>): Reading {
     case 'hard_bounce':
     case 'hardBounce':
     case 'invalid_email':
-      return bounced(facts, 'hard');
+      return bounced(facts, 'hard', one.reason);
     case 'soft_bounce':
     case 'softBounce':
       return bounced(facts, 'soft');

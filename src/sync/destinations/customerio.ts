@@ -215,6 +215,7 @@ const event = z.object({
     identifiers: z.object({ email: z.string().nullish() }).nullish(),
     delivery_id: z.string().nullish(),
     content: z.string().nullish(),
+    failure_message: z.string().nullish(),
   }),
 });
 
@@ -241,7 +242,7 @@ function readEvent(
     case 'email spammed':
       return complained(facts);
     case 'email bounced':
-      return bounced(facts, 'hard');
+      return bounced(facts, 'hard', data.failure_message);
     case 'customer unsubscribed':
       return bySelf ? listed('opted_out', facts, bound(undefined)) : 'ignored';
     case 'customer subscribed':

@@ -152,7 +152,12 @@ const event = z.object({
   ts: timeField,
   _id: z.string().default(''),
   msg: z
-    .object({ email: z.string(), bounce_description: z.string().nullish(), subaccount: z.string().nullish() })
+    .object({
+      email: z.string(),
+      bounce_description: z.string().nullish(),
+      diag: z.string().nullish(),
+      subaccount: z.string().nullish(),
+    })
     .optional(),
 });
 
@@ -175,7 +180,7 @@ function readEvent(one: z.infer<typeof event>): Reading {
     case 'spam':
       return complained(facts);
     case 'hard_bounce':
-      return bounced(facts, 'hard');
+      return bounced(facts, 'hard', one.msg?.diag);
     case 'soft_bounce':
       return bounced(facts, 'soft');
     // `reject` echoes the denylist, where we put people ourselves; so do its changes.

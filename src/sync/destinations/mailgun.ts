@@ -146,7 +146,9 @@ const event = z.object({
   severity: z.string().optional(),
   reason: z.string().optional(),
   tags: z.array(z.string()).nullish(),
-  'delivery-status': z.object({ code: z.number().optional() }).optional(),
+  'delivery-status': z
+    .object({ code: z.number().optional(), message: z.string().nullish(), description: z.string().nullish() })
+    .optional(),
 });
 
 /** Reasons of a permanent failure that are not about the mailbox. `suppress-unsubscribe` echoes our own entry. */
@@ -182,7 +184,11 @@ function readEvent(
       return complained(facts);
     case 'failed':
       if (NOT_THE_MAILBOX.has(one.reason ?? '')) return 'ignored';
-      return bounced(facts, one.severity === 'permanent' && !SOFT.has(one.reason ?? '') ? 'hard' : 'soft');
+      return bounced(
+        facts,
+        one.severity === 'permanent' && !SOFT.has(one.reason ?? '') ? 'hard' : 'soft',
+        one['delivery-status']?.message || one['delivery-status']?.description,
+      );
     case 'accepted':
     case 'delivered':
     case 'opened':

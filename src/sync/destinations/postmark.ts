@@ -124,6 +124,7 @@ const event = z.object({
   Recipient: z.string().optional(),
   BouncedAt: timeField.optional(),
   ChangedAt: timeField.optional(),
+  Details: z.string().nullish(),
   SuppressSending: z.boolean().optional(),
   SuppressionReason: z.string().nullish(),
   Origin: z.string().nullish(),
@@ -148,7 +149,7 @@ function readEvent(one: z.infer<typeof event>, bound: (stream: string) => readon
     case 'SpamComplaint':
       return complained(facts);
     case 'Bounce':
-      return bounced(facts, HARD.has(one.Type ?? '') ? 'hard' : 'soft');
+      return bounced(facts, HARD.has(one.Type ?? '') ? 'hard' : 'soft', one.Details);
     case 'SubscriptionChange':
       // Origin Customer or Admin: done through the API or by Postmark's staff, often by ourselves. Not the person's word.
       if (one.Origin !== 'Recipient') return 'ignored';

@@ -244,7 +244,7 @@ function readEvent(
       return complained(facts);
     case 'bounce':
       // `blocked` is a refusal of this message, not of the mailbox.
-      return bounced(facts, one.type === 'blocked' ? 'soft' : 'hard');
+      return bounced(facts, one.type === 'blocked' ? 'soft' : 'hard', one.reason);
     case 'dropped':
       return readDrop(one.reason ?? '', facts);
     case 'processed':

@@ -139,6 +139,8 @@ const event = z.object({
   event_id: z.coerce.string().min(1),
   bounce_class: z.coerce.string().optional(),
   error_code: z.coerce.string().optional(),
+  reason: z.string().nullish(),
+  raw_reason: z.string().nullish(),
 });
 
 /** Invalid recipient, no recipient, unsubscribe by the receiving side. @see https://support.sparkpost.com/docs/deliverability/bounce-classification-codes */
@@ -172,7 +174,7 @@ function readEvent(one: z.infer<typeof event>): Reading {
     case 'bounce':
     case 'out_of_band':
       if (one.bounce_class === SUPPRESSED) return 'ignored';
-      return bounced(facts, HARD.has(one.bounce_class ?? '') ? 'hard' : 'soft');
+      return bounced(facts, HARD.has(one.bounce_class ?? '') ? 'hard' : 'soft', one.raw_reason || one.reason);
     case 'spam_complaint':
       return complained(facts);
     case 'list_unsubscribe':

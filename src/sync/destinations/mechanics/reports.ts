@@ -40,7 +40,13 @@ function report(type: EventType, facts: Facts, more: Partial<Report> = {}): Repo
 }
 
 export const complained = (facts: Facts): Reading => [report('complained', facts, { scope: EMAIL_MARKETING })];
-export const bounced = (facts: Facts, kind: 'hard' | 'soft'): Reading => [report('bounced', facts, { kind })];
+/** @param diagnostic what the recipient's server said; where it blames the sender, a hard bounce counts as soft. */
+export const bounced = (facts: Facts, kind: 'hard' | 'soft', diagnostic?: string | null): Reading => [
+  report('bounced', facts, {
+    kind,
+    ...(kind === 'hard' && diagnostic ? { diagnostic: diagnostic.slice(0, 2000) } : {}),
+  }),
+];
 export const optedOut = (facts: Facts): Reading => [report('opted_out', facts, { scope: EMAIL_MARKETING })];
 
 /**

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import type { Binding } from '../../destination.js';
 import { bounced, complained, evidence, listed, type Reading, timeField } from './reports.js';
 
-const recipients = z.array(z.object({ emailAddress: z.string().min(1), status: z.string().optional() }));
+const recipients = z.array(
+  z.object({ emailAddress: z.string().min(1), status: z.string().optional(), diagnosticCode: z.string().nullish() }),
+);
 const preferences = z.object({
   unsubscribeAll: z.boolean().default(false),
   topicSubscriptionStatus: z.array(z.object({ topicName: z.string(), subscriptionStatus: z.string() })).default([]),
@@ -69,6 +71,7 @@ export function readSesEvent(
             evidence: evidence({ type: bounce.bounceType, subType: bounce.bounceSubType, status: one.status }),
           },
           bounce.bounceType === 'Permanent' ? 'hard' : 'soft',
+          one.diagnosticCode,
         ),
       ),
     );
