@@ -1,0 +1,182 @@
+import type { Request, Response } from 'express';
+import type { Catalog } from '../../core/catalog.js';
+import type { Clock } from '../../core/clock.js';
+import { maskContact } from '../../core/contact-point.js';
+import { standingDenials } from '../../core/decide.js';
+import { type DenialAtom, presentAt, type State } from '../../core/fold.js';
+import type { Policy } from '../../core/policy.js';
+import { ALL_MARKETING, covers } from '../../core/scope.js';
+import type { EarlierStop } from '../../preferences/earlier-stop.js';
+import type { LinkedContacts } from '../../preferences/linked-contacts.js';
+import { isOver, type Link, type Links } from '../../preferences/links.js';
+import type { Post } from '../../preferences/post.js';
+import type { Questions } from '../../preferences/questions.js';
+import type { Contact } from '../../store/contacts.js';
+import type { Ledger } from '../../store/ledger.js';
+import type { Tickets } from '../../store/tickets.js';
+import type { Acts } from './acts.js';
+import type { PageContext, Pages } from './pages.js';
+import { preferenceSections, type Section } from './preference-sections.js';
+import type { OpenedResult, Results } from './results.js';
+import { standingLines } from './standing-words.js';
+
+export interface PreferencePageParts {
+  readonly pages: Pages;
+  readonly acts: Acts;
+  readonly links: Links;
+  readonly results: Results;
+  readonly questions: Questions;
+  readonly earlierStop: EarlierStop;
+  readonly tickets: Tickets;
+  readonly ledger: Ledger;
+  readonly linkedContacts: LinkedContacts;
+  readonly catalog: Catalog;
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly post: Post;
+  readonly publicUrl: () => string;
+  /** The network of whoever asks. */
+  readonly askerOf: (request: Request) => string;
+  readonly evidenceOf: (request: Request) => Record<string, string>;
+  /** Counts a token that was not ours; throws when there were too many from one network. */
+  readonly refuse: (request: Request) => Promise<void>;
+  /** Counts an act of a link that does not deny; false when there were too many within a minute. */
+  readonly admitsAct: (link: string) => Promise<boolean>;
+}
+
+/** What is known of the contact of a link, and the pauses of all marketing that stand. */
+export interface ContactView {
+  readonly state: State;
+  readonly contact: Contact | undefined;
+  readonly country: string | undefined;
+  readonly standing: readonly DenialAtom[];
+  readonly pauses: readonly DenialAtom[];
+}
+
+/** What an act came to, in the words of one language. */
+interface Said {
+  readonly lines: readonly string[];
+  readonly receipts: readonly string[];
+  readonly refused: readonly string[];
+  readonly undo: string | undefined;
+  readonly good: boolean;
+}
+
+/** In the list of what a link could not switch on: the end of a pause. */
+export const PAUSE_NAME = 'pause';
+
+export function dateWords(language: string, at: number): string {
+  return new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone: 'UTC' }).format(at);
+}
+
+export function pausesAll({ type, scope }: DenialAtom, brand: string): boolean {
+  return type === 'paused' && covers(scope, { ...ALL_MARKETING, brand });
+}
+
+export async function viewOf(parts: PreferencePageParts, link: Link): Promise<ContactView> {
+  const { contact, state } = await parts.questions.present(link);
+  const standing = standingDenials(state, presentAt(state, parts.clock.now()));
+  return {
+    state,
+    contact,
+    country: contact?.country ?? link.point.country,
+    standing,
+    pauses: standing.filter((denial) => pausesAll(denial, link.brand.id)),
+  };
+}
+
+/** The switches as they are under a pause of everything: what was chosen is kept, and counts again when it ends. */
+export function sectionsFor(
+  { pages, catalog, policy, clock }: PreferencePageParts,
+  page: PageContext,
+  link: Link,
+  { state, country, pauses }: ContactView,
+): Section[] {
+  const paused = new Set(pauses.map(({ id }) => id));
+  return preferenceSections({
+    catalog,
+    policy,
+    brand: link.brand,
+    state: { ...state, atoms: state.atoms.filter((atom) => atom.t !== 'denial' || !paused.has(atom.id)) },
+    country,
+    now: clock.now(),
+    page,
+    channelName: (channel) => pages.channelName(page.t, channel),
+  });
+}
+
+/** A result in words; what could not be switched on is called as the page calls it. */
+export function saidOf(
+  { pages, catalog }: Pick<PreferencePageParts, 'pages' | 'catalog'>,
+  page: PageContext,
+  result: OpenedResult,
+  labels: ReadonlyMap<string, string> = new Map(),
+): Said {
+  const { t, language } = page;
+  const lines = result.lines.map(({ key, date, address }) =>
+    t(key, { ...(date === undefined ? {} : { date: dateWords(language, date) }), address }),
+  );
+  return {
+    lines: [...lines, ...standingLines(page, catalog, result.standing, (channel) => pages.channelName(t, channel))],
+    receipts: result.receipts,
+    refused: result.refused.flatMap((name) => labels.get(name) ?? []),
+    undo: result.undo === 0 ? undefined : result.receipts.slice(0, result.undo).join(' '),
+    good: result.good,
+  };
+}
+
+/** A session token proves that a fresh link of this very contact was used; it ends when the link would have. */
+export function sessionOf({ links, clock }: PreferencePageParts, link: Link, given: unknown): string | undefined {
+  if (typeof given !== 'string') return undefined;
+  const session = links.read(given, clock.now());
+  return session?.kind === 'session' && session.key.equals(link.key) ? given : undefined;
+}
+
+/** The page of a link that is used up or over: a new one in one press, and what denies as ever. */
+export function showSpent(
+  { pages, clock }: PreferencePageParts,
+  request: Request,
+  response: Response,
+  link: Link,
+  said?: Said,
+): void {
+  const { language } = pages.context(request);
+  pages.send(request, response, said ? 200 : 410, 'spent', link.brand, {
+    over: isOver(link, clock.now()),
+    byMail: link.point.type === 'email',
+    masked: maskContact(link.point),
+    said,
+    session: undefined,
+    action: `/p/${link.token}?lang=${language}`,
+  });
+}
+
+export async function showPreferences(
+  parts: PreferencePageParts,
+  request: Request,
+  response: Response,
+  link: Link,
+  options: { readonly result: OpenedResult | undefined; readonly session: string | undefined },
+): Promise<void> {
+  const { pages } = parts;
+  const view = await viewOf(parts, link);
+  const page = pages.context(request);
+  const { t, language } = page;
+  const sections = sectionsFor(parts, page, link, view);
+  const labels = new Map(sections.flatMap(({ rows }) => rows.map(({ name, label }) => [name, label] as const)));
+  labels.set(PAUSE_NAME, t('preferences.pauseEnd'));
+  const paused = view.pauses.reduce((latest, { until = 0 }) => Math.max(latest, until), 0);
+  const stopped = await parts.earlierStop(link, ALL_MARKETING);
+  pages.send(request, response, 200, 'preferences', link.brand, {
+    shown: options.session ? link.point.given : maskContact(link.point),
+    wholePerson: view.contact?.person !== undefined,
+    linked: view.contact ? await parts.linkedContacts.masked(view.contact) : [],
+    gpc: view.standing.some(({ type }) => type === 'gpc_received'),
+    pausedUntil: paused > 0 ? dateWords(language, paused) : undefined,
+    stoppedSince: stopped ? dateWords(language, stopped.at) : undefined,
+    sections,
+    session: options.session,
+    said: options.result ? saidOf(parts, page, options.result, labels) : undefined,
+    action: `/p/${link.token}?lang=${language}`,
+  });
+}

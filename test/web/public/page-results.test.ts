@@ -1,0 +1,351 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { simpleParser } from 'mailparser';
+import { type Hush, startHush } from '../../support/hush.js';
+import { until } from '../../support/until.js';
+
+const MINUTE = 60_000;
+const DAY = 1440 * MINUTE;
+const time = { ahead: 0 };
+let hush: Hush;
+beforeAll(async () => {
+  hush = await startHush({ machineTime: () => Date.now() + time.ahead });
+});
+afterAll(() => hush?.stop());
+
+let count = 0;
+async function someone(scope: object = {}) {
+  const contact = { email: `result${count++}@example.com` };
+  const links = await hush.ask<{ oneClickUrl: string; preferencesUrl: string }>('/v1/links', {
+    contact,
+    brand: 'jmf',
+    channel: 'email',
+    purpose: 'promotion',
+    ...scope,
+  });
+  const { pathname: oneClick } = new URL(links.oneClickUrl);
+  const { pathname: page } = new URL(links.preferencesUrl);
+  const { point } = hush.hush.links.read(page.split('/').at(-1) ?? '', Date.now()) ?? {};
+  if (!point) throw new Error('the link does not open');
+  return { contact, point, oneClick, page };
+}
+const now = () => hush.hush.clock.now();
+const fresh = ({ point }: Awaited<ReturnType<typeof someone>>) => `/p/${hush.hush.links.fresh(point, 'jmf', now())}`;
+
+/** Presses a button: the answer is a 303 to a page of ours, and that page. */
+async function press(to: string, fields: Record<string, string>) {
+  const posted = await fetch(hush.url + to, { method: 'POST', body: new URLSearchParams(fields), redirect: 'manual' });
+  expect([to, fields, posted.status]).toEqual([to, fields, 303]);
+  const location = posted.headers.get('location') ?? '';
+  expect(location.startsWith('/')).toBe(true);
+  return { location, ...(await look(location)) };
+}
+async function look(to: string) {
+  const answer = await fetch(hush.url + to);
+  return { status: answer.status, html: await answer.text() };
+}
+const receiptsIn = (html: string) => [...html.matchAll(/class="num">([0-9A-Z-]{24})</g)].map(([, id]) => id);
+const fieldIn = (html: string, name: string) => new RegExp(`name="${name}" value="([^"]+)"`).exec(html)?.[1] ?? '';
+
+describe('what denies counts though the link has expired', () => {
+  test('“stop all marketing” on the page of a fresh link after its half hour, opened or not', async () => {
+    for (const open of [true, false]) {
+      const who = await someone();
+      const link = fresh(who);
+      const { html } = open ? await press(link, { act: 'open' }) : await look(link);
+      const session = fieldIn(html, 'session');
+      time.ahead += 31 * MINUTE;
+      const { html: after } = await press(link, { act: 'stop-all', session });
+      expect(after).toContain('All marketing is stopped');
+      expect(await hush.decide(who.contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
+    }
+  });
+
+  test('a switch turned off on it counts, one turned on does not, and the page says so', async () => {
+    const who = await someone();
+    const source = { kind: 'phone' };
+    const scope = { brand: 'jmf', channel: 'email', purpose: 'promotion', topic: 'tips' };
+    await hush.ask('/v1/events', { events: [{ contact: who.contact, type: 'opted_out', scope, source }] });
+    const link = fresh(who);
+    const session = fieldIn((await press(link, { act: 'open' })).html, 'session');
+    time.ahead += 31 * MINUTE;
+    const { html } = await press(link, {
+      act: 'save',
+      session,
+      'was.t.email.news': '1',
+      'was.t.email.tips': '0',
+      't.email.tips': '1',
+    });
+    expect(await hush.decide(who.contact, 'promotion', { topic: 'news' })).toMatchObject({ reason: 'opted_out' });
+    expect(await hush.decide(who.contact, 'promotion', { topic: 'tips' })).toMatchObject({ reason: 'opted_out' });
+    expect(html).toContain('Your 30 minutes are over');
+  });
+
+  test('the page says “expired” or “used”, and sends a new link in one press', async () => {
+    const over = await someone();
+    const used = await someone();
+    const [first, second] = [fresh(over), fresh(used)];
+    await press(second, { act: 'open' });
+    expect((await look(second)).html).toContain('This link was used already');
+    time.ahead += 31 * MINUTE;
+    for (const [who, link] of [
+      [over, first],
+      [used, second],
+    ] as const) {
+      const { status, html } = await look(link);
+      expect(status).toBe(410);
+      expect(html).toContain('This link has expired');
+      expect(html).not.toContain('may be damaged');
+      expect(html).not.toContain(who.contact.email);
+      expect((await press(link, { act: 'fresh' })).html).toContain('a link is on its way');
+      const mail = await until(async () =>
+        (await hush.hush.stores.mailbox.list()).find(({ to }) => to === who.contact.email),
+      );
+      expect(mail.subject).toContain('Your link');
+    }
+    // Nothing is lifted by one that has expired.
+    expect((await press(first, { act: 'open' })).html).toContain('This link has expired');
+  });
+
+  test('an undo link after its month: “stop all” counts, the undo does not', async () => {
+    const who = await someone();
+    const { page } = who;
+    const { html } = await press(page, { act: 'stop-all' });
+    const undo = `/p/${hush.hush.links.undo(who.point, 'jmf', receiptsIn(html)[0] ?? '', now())}`;
+    time.ahead += 31 * DAY;
+    expect((await look(undo)).html).toContain('This link has expired');
+    expect((await press(undo, { act: 'undo' })).html).toContain('This link has expired');
+    expect(await hush.decide(who.contact)).toMatchObject({ allowed: false });
+  });
+
+  test('one-click on a confirmation whose week is over is an opt-out too', async () => {
+    const who = await someone();
+    const scope = { brand: 'jmf', channel: 'email', purpose: 'promotion', topic: '*' } as const;
+    const token = hush.hush.links.confirm(who.point, scope, 'AAAA', now() + MINUTE);
+    time.ahead += 2 * MINUTE;
+    const body = new URLSearchParams({ 'List-Unsubscribe': 'One-Click' });
+    expect((await fetch(`${hush.url}/confirm/${token}`, { method: 'POST', body })).status).toBe(200);
+    expect(await hush.decide(who.contact)).toMatchObject({ reason: 'opted_out' });
+    const { status, html } = await look(`/confirm/${token}`);
+    expect([status, html.includes('has expired')]).toEqual([410, true]);
+  });
+});
+
+describe('a POST leads to a page that may be loaded again', () => {
+  test('reload shows the same receipt and records nothing; another language says the same', async () => {
+    const who = await someone();
+    const { location, html } = await press(who.oneClick, { from: 'page', 'List-Unsubscribe': 'One-Click' });
+    const [receipt] = receiptsIn(html);
+    expect(html).toContain('You will get no more offers');
+    for (const to of [location, location, location.replace('lang=en', 'lang=es')]) {
+      expect(receiptsIn((await look(to)).html)).toEqual([receipt]);
+    }
+    expect((await hush.decide(who.contact)).receipt).toBe(`r_${receipt}`);
+    const saved = await press(who.page, { act: 'save', pause: '30' });
+    const again = await look(saved.location.replace('lang=en', 'lang=es'));
+    expect(receiptsIn(again.html)).toEqual(receiptsIn(saved.html));
+    expect(again.html).toContain('En pausa hasta el');
+  });
+
+  test('what an act came to opens with its own link only, for half an hour', async () => {
+    const [who, other] = [await someone(), await someone()];
+    const { location } = await press(who.page, { act: 'stop-all' });
+    const did = new URL(location, hush.url).searchParams.get('did') ?? '';
+    for (const to of [`${other.page}?did=${did}`, `/preferences?did=${did}`, `${who.page}?did=${did.slice(0, -4)}AAAA`])
+      expect((await look(to)).html).not.toContain('All marketing is stopped');
+    time.ahead += 31 * MINUTE;
+    expect((await look(location)).html).not.toContain('All marketing is stopped.');
+    expect(location).not.toContain('example.com');
+  });
+
+  test('after “stop” was taken back in another window, its page asks again', async () => {
+    const who = await someone();
+    const stopped = await press(who.oneClick, { from: 'page' });
+    await press(who.page.replace('/p/', '/p/'), { act: 'undo', undo: fieldIn(stopped.html, 'undo') });
+    expect(await hush.decide(who.contact)).toMatchObject({ allowed: true });
+    expect((await look(stopped.location)).html).not.toContain('You will get no more');
+  });
+
+  test('a fresh page keeps its session on reload, in another language, and after each act', async () => {
+    const who = await someone();
+    const { location, html } = await press(fresh(who), { act: 'open' });
+    expect(html).toContain(who.contact.email);
+    const spanish = /href="(\?[^"]*lang=es[^"]*)"/.exec(html)?.[1]?.replaceAll('&amp;', '&') ?? '';
+    for (const to of [location, location.split('?')[0] + spanish]) {
+      const again = await look(to);
+      expect(again.html).toContain(who.contact.email);
+      expect(fieldIn(again.html, 'session')).not.toBe('');
+    }
+    const saved = await press(location.split('?')[0] ?? '', {
+      act: 'save',
+      session: fieldIn(html, 'session'),
+      'was.t.email.news': '1',
+    });
+    expect(saved.html).toContain('Saved.');
+    expect((await look(saved.location)).html).toContain(who.contact.email);
+  });
+
+  test('the form without a link says what was done, the same for everybody', async () => {
+    for (const [act, words] of [
+      ['stop', 'is stopped now'],
+      ['send', 'your link is on its way'],
+    ] as const) {
+      const { location, html } = await press('/preferences', { act, address: `${act}@example.com` });
+      expect(html).toContain(words);
+      expect((await look(location)).html).toBe(html);
+      expect(location).not.toContain('example.com');
+    }
+    expect((await look('/preferences?did=stop')).html).not.toContain('is stopped now');
+  });
+});
+
+describe('who said no already reads since when, instead of another receipt', () => {
+  test('on the link and after its button, by the first no; every post stays in the ledger', async () => {
+    const who = await someone();
+    const { html } = await press(who.oneClick, { from: 'page' });
+    const [first] = receiptsIn(html);
+    const on = new Intl.DateTimeFormat('en', { dateStyle: 'long', timeZone: 'UTC' }).format(now());
+    time.ahead += 3 * DAY;
+    await hush.settle();
+    const shown = await look(who.oneClick);
+    expect(shown.html).toContain(`Already stopped since ${on}`);
+    expect(receiptsIn(shown.html)).toEqual([first]);
+    // A window that was left open: the page still has its button.
+    const again = await press(who.oneClick, { from: 'page' });
+    expect(again.html).toContain(`Already stopped since ${on}`);
+    expect(receiptsIn(again.html)).toEqual([first]);
+    const { receipt } = await hush.decide(who.contact);
+    expect(receipt).not.toBe(`r_${first}`);
+  });
+
+  test('“stop all” twice, and a page that knows that all is stopped', async () => {
+    const who = await someone();
+    const [first] = receiptsIn((await press(who.page, { act: 'stop-all' })).html);
+    expect((await look(who.page)).html).toContain('Already stopped since');
+    const second = await press(who.page, { act: 'stop-all' });
+    expect(second.html).toContain('was already stopped');
+    expect(receiptsIn(second.html)).toEqual([first]);
+  });
+
+  test('a narrower no, a pause or a part that is on again leaves the button', async () => {
+    const who = await someone();
+    await press(who.page, { act: 'save', pause: '30' });
+    expect((await look(who.oneClick)).html).toContain('Stop offers');
+    await press(who.page, { act: 'save', 'was.t.email.news': '1' });
+    expect((await look(who.oneClick)).html).toContain('Stop offers');
+    const part = await someone();
+    await press(part.oneClick, { from: 'page' });
+    const session = fieldIn((await press(fresh(part), { act: 'open' })).html, 'session');
+    await press(part.page, { act: 'save', session, 'was.t.email.news': '0', 't.email.news': '1' });
+    expect(await hush.decide(part.contact, 'promotion', { topic: 'news' })).toMatchObject({ allowed: true });
+    expect((await look(part.oneClick)).html).toContain('Stop offers');
+  });
+});
+
+describe('a pause', () => {
+  test('shows what is chosen under it, says how “Saved” goes with it, and ends in one press of its own link', async () => {
+    const who = await someone();
+    await press(who.page, { act: 'save', 'was.t.email.tips': '1' });
+    const paused = await press(who.page, { act: 'save', pause: '60' });
+    const isOn = (html: string, name: string) => new RegExp(`name="${name}" value="1" checked`).test(html);
+    expect([isOn(paused.html, 't.email.news'), isOn(paused.html, 't.email.tips')]).toEqual([true, false]);
+    const saved = await press(who.page, { act: 'save', 'was.c.email.news': 'every', 'c.email.news': 'weekly' });
+    expect(saved.html).toContain('It applies when the pause ends');
+    // Twice from one link: the state knows only the later of the two.
+    await press(who.page, { act: 'save', pause: '90' });
+    const other = await someone();
+    expect(other.contact).not.toEqual(who.contact);
+    const resumed = await press(who.page, { act: 'resume' });
+    expect(resumed.html).toContain('The pause has ended');
+    expect(resumed.html).not.toContain('Everything is paused');
+    expect(await hush.decide(who.contact, 'promotion', { topic: 'news' })).toMatchObject({ allowed: true });
+    expect(await hush.decide(who.contact, 'promotion', { topic: 'tips' })).toMatchObject({ reason: 'opted_out' });
+  });
+
+  test('of somebody else stands until a fresh link ends it; what is switched on meanwhile waits for its end', async () => {
+    const who = await someone();
+    const untilTime = new Date(now() + 30 * DAY).toISOString();
+    await hush.ask('/v1/events', {
+      events: [
+        { contact: who.contact, type: 'opted_out', scope: { purpose: 'events' }, source: { kind: 'phone' } },
+        {
+          contact: who.contact,
+          type: 'paused',
+          scope: { purpose: 'marketing' },
+          until: untilTime,
+          source: { kind: 'phone' },
+        },
+        {
+          contact: who.contact,
+          type: 'opted_out',
+          scope: { brand: 'jmf', channel: 'email', purpose: 'promotion', topic: 'tips' },
+          source: { kind: 'phone' },
+        },
+      ],
+    });
+    const refused = await press(who.page, { act: 'resume' });
+    expect(refused.html).toContain('Still paused until');
+    expect(await hush.decide(who.contact)).toMatchObject({ reason: 'paused' });
+    const link = fresh(who);
+    const session = fieldIn((await press(link, { act: 'open' })).html, 'session');
+    await press(link, { act: 'save', session, 'was.t.email.tips': '0', 't.email.tips': '1' });
+    expect(await hush.decide(who.contact, 'promotion', { topic: 'tips' })).toMatchObject({ reason: 'paused' });
+    expect((await press(link, { act: 'resume', session })).html).toContain('The pause has ended');
+    expect(await hush.decide(who.contact, 'promotion', { topic: 'tips' })).toMatchObject({ allowed: true });
+    expect(await hush.decide(who.contact, 'events')).toMatchObject({ reason: 'opted_out' });
+  });
+});
+
+describe('double opt-in', () => {
+  const start = (contact: object, topic: string) =>
+    hush.ask('/v1/consents', {
+      contact,
+      brand: 'jmf',
+      channel: 'email',
+      purpose: 'promotion',
+      topic,
+      notice: { id: 'newsletter', version: '1', language: 'en' },
+      mode: 'double_opt_in',
+    });
+  async function confirmations(email: string, wanted: number): Promise<string[]> {
+    const mails = await until(async () => {
+      const found = (await hush.hush.stores.mailbox.list()).filter(({ to }) => to === email);
+      return found.length >= wanted ? found : undefined;
+    });
+    return Promise.all(
+      mails.map(async ({ id }) => {
+        const { text } = await simpleParser((await hush.hush.stores.mailbox.get(id))?.raw ?? Buffer.alloc(0));
+        return /https?:\/\/\S+(\/confirm\/[^\s?]+)/.exec(text ?? '')?.[1] ?? '';
+      }),
+    );
+  }
+
+  test('a second start the same day for another topic is mailed, the same one again is not', async () => {
+    const { contact } = await someone();
+    await start(contact, 'news');
+    await start(contact, 'news');
+    await start(contact, 'tips');
+    expect(new Set(await confirmations(contact.email, 2)).size).toBe(2);
+    expect((await hush.hush.stores.mailbox.list()).filter(({ to }) => to === contact.email)).toHaveLength(2);
+  });
+
+  test('the page shows the text agreed to; after a no it says when, and starts again in one press', async () => {
+    const who = await someone();
+    await start(who.contact, 'news');
+    const [to = ''] = await confirmations(who.contact.email, 1);
+    expect((await look(to)).html).toContain('Yes, send me offers and news by email.');
+    time.ahead += MINUTE;
+    await press(who.page, { act: 'stop-all' });
+    const { status, html } = await look(to);
+    expect([status, html.includes('You stopped this on')]).toEqual([409, true]);
+    expect((await press(to, { act: 'confirm' })).status).toBe(409);
+    time.ahead += MINUTE;
+    expect((await press(to, { act: 'again' })).html).toContain('a new mail to confirm is on its way');
+    expect(await hush.decide(who.contact, 'promotion', { topic: 'news' })).toMatchObject({ reason: 'opted_out' });
+    const all = await confirmations(who.contact.email, 2);
+    const next = all.find((one) => one !== to) ?? '';
+    const done = await press(next, { act: 'confirm' });
+    expect(done.html).toContain('Confirmed.');
+    expect(receiptsIn((await look(done.location)).html)).toEqual(receiptsIn(done.html));
+    expect(await hush.decide(who.contact, 'promotion', { topic: 'news' })).toMatchObject({ reason: 'consented' });
+  });
+});
