@@ -21,6 +21,7 @@ import { createFormMail, createRecipientLimits } from './mail/recipient-limits.j
 import { createTransport } from './mail/transport.js';
 import { createAccept } from './preferences/accept.js';
 import { createConsents } from './preferences/consents.js';
+import { createEarlierStop } from './preferences/earlier-stop.js';
 import { createJournal } from './preferences/journal.js';
 import { createLinkedContacts } from './preferences/linked-contacts.js';
 import { createLinks } from './preferences/links.js';
@@ -71,6 +72,7 @@ import { misplacedOneClick } from './web/public/misplaced-one-click.js';
 import { createOneClick } from './web/public/one-click.js';
 import { createPages } from './web/public/pages.js';
 import { preferencePage } from './web/public/preference-page.js';
+import { createResults } from './web/public/results.js';
 import { rightsPages } from './web/public/rights.js';
 import { publicRoutes } from './web/public/routes.js';
 import { createWebServer } from './web/server.js';
@@ -455,6 +457,8 @@ export async function compose(
   const forPeople = {
     pages,
     links,
+    results: createResults({ keyring, clock }),
+    earlierStop: createEarlierStop({ questions, ledger, clock }),
     questions,
     catalog,
     clock,
@@ -547,7 +551,6 @@ export async function compose(
       staff.router,
       misplacedOneClick({
         links,
-        clock,
         optOut: (link, evidence) => acts.optOut(link, 'one_click', evidence),
         evidenceOf,
         onAcknowledged: (seconds) => metrics.acknowledged('one_click', seconds),

@@ -298,6 +298,26 @@ export function consentStatus(
   return consent.until !== undefined && at >= consent.until ? 'lapsed' : 'active';
 }
 
+/**
+ * The earliest denial that stands for the whole of a scope at `at` (ms): who says no to it again changes nothing. A pause and
+ * a privacy signal do not count, because a no lasts longer than they do. Undefined where any part of the scope is open.
+ */
+export function standingStop(state: State, scope: Scope, at: number): DenialAtom | undefined {
+  const { grants } = viewAt(state, at);
+  return standingDenials(state, at)
+    .filter(
+      (denial) =>
+        denial.type !== 'paused' &&
+        denial.type !== 'gpc_received' &&
+        covers(denial.scope, scope) &&
+        // Lifted for a part, it stands for the rest only; a grant that is over counts here, so that in doubt the person may say no.
+        !grants.some(
+          (grant) => grant.at > denial.at && meet(grant.scope, scope) !== undefined && mayLift(grant, denial),
+        ),
+    )
+    .sort((a, b) => a.at - b.at)[0];
+}
+
 /** The facts that count at `at` (ms): what an erasure forgot is not among them. */
 export const factsAt = (state: State, at: number): Facts => viewAt(state, at).facts;
 

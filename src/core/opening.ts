@@ -51,15 +51,22 @@ export function needsAsMuchConsent(policy: Pick<Policy, 'consent'>, to: string, 
 }
 
 /**
- * True when the person said no, was restricted or was erased at `since` (ms) or later: what was asked for then, and waits for
- * somebody to confirm it, must not lift that.
+ * The last time (ms), `since` or later, that the person said no, was restricted or was erased. What was asked for at `since`,
+ * and waits for somebody to confirm it, must not lift that.
  */
-export function wasDeniedSince(state: State, scope: Scope, since: number): boolean {
-  return state.atoms.some(
-    (atom) =>
-      atom.at >= since &&
-      ((atom.t === 'denial' && meet(atom.scope, scope) !== undefined) ||
-        atom.t === 'restricted' ||
-        atom.t === 'erased'),
-  );
+export function lastDeniedSince(state: State, scope: Scope, since: number): number | undefined {
+  const times = state.atoms
+    .filter(
+      (atom) =>
+        atom.at >= since &&
+        ((atom.t === 'denial' && meet(atom.scope, scope) !== undefined) ||
+          atom.t === 'restricted' ||
+          atom.t === 'erased'),
+    )
+    .map(({ at }) => at);
+  return times.length === 0 ? undefined : Math.max(...times);
 }
+
+/** Whether there was such a time. */
+export const wasDeniedSince = (state: State, scope: Scope, since: number): boolean =>
+  lastDeniedSince(state, scope, since) !== undefined;

@@ -14,8 +14,12 @@ export interface MailQuota {
   readonly perDay: number;
   /** ms; one mail in each such span of time. */
   readonly everyMs?: number;
+  /** What the mail asks, where mails of one kind ask several things: each has its own limit, under a wider one for all. */
+  readonly about?: string;
 }
 const ASKERS = 3;
+/** Of mails of a kind with a subject of their own: so many times as many a day. */
+const SUBJECTS = 5;
 const DAY_MS = 86_400_000;
 
 /**
@@ -40,18 +44,23 @@ export function createRecipientLimits(parts: {
   return async function admit(kind: string, email: string, quota: MailQuota, mail: string): Promise<boolean> {
     const { normalised } = sealedContact('email', checkedAddress(email.trim()), country);
     const now = clock.now();
-    const take = (scope: string, spanMs: number, most: number) => {
+    const take = (scope: string, spanMs: number, most: number, about?: string) => {
       const key = createHmac('sha256', keyring.lookup)
-        .update(`mail-by-form:${JSON.stringify([kind, normalised, scope])}`)
+        .update(`mail-by-form:${JSON.stringify([kind, normalised, scope, ...(about === undefined ? [] : [about])])}`)
         .digest('base64url')
         .slice(0, 22);
       return inTime(store.takeSlot(key, String(Math.floor(now / spanMs)), most, mail, new Date(now)));
     };
-    const { asker, perDay, everyMs } = quota;
+    const { asker, perDay, everyMs, about } = quota;
+    const wide = about === undefined ? perDay : perDay * SUBJECTS;
     try {
       if (asker !== undefined && everyMs !== undefined && !(await take(`every:${asker}`, everyMs, 1))) return false;
-      if (asker !== undefined && !(await take(`asker:${asker}`, DAY_MS, perDay))) return false;
-      return await take('all', DAY_MS, perDay * ASKERS);
+      if (about !== undefined) {
+        if (asker !== undefined && !(await take(`asker:${asker}`, DAY_MS, perDay, about))) return false;
+        if (!(await take('all', DAY_MS, perDay * ASKERS, about))) return false;
+      }
+      if (asker !== undefined && !(await take(`asker:${asker}`, DAY_MS, wide))) return false;
+      return await take('all', DAY_MS, wide * ASKERS);
     } catch (error) {
       throw unavailable(error);
     }

@@ -5,8 +5,8 @@ import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import { contactKeyBytes, contactKeyText, eventId, type Keyring } from '../core/keys.js';
-import { wasDeniedSince } from '../core/opening.js';
-import type { Scope } from '../core/scope.js';
+import { lastDeniedSince } from '../core/opening.js';
+import { type Scope, scopeText } from '../core/scope.js';
 import { inTime } from '../store/connect.js';
 import type { Tickets } from '../store/tickets.js';
 import type { Accept, Accepted } from './accept.js';
@@ -56,43 +56,92 @@ export function createConsents(parts: {
     return found.text;
   }
 
+  /** Sends the mail with the button. Always the same answer, whether or not the address is known or was mailed today. */
+  async function begin(signUp: SignUp): Promise<{ expires: number }> {
+    const { point, scope, notice, language } = signUp;
+    if (point.type !== 'email') {
+      throw new HushError('invalid', 'double opt-in is by email', {
+        field: 'contact',
+        remedy: 'give an email address, or record a consent with its evidence',
+      });
+    }
+    const text = wording(notice, language);
+    const key = contactKeyBytes(keyring, point);
+    const id = encodeBase32(randomBytes(10));
+    const expires = clock.now() + CONFIRM_WITHIN;
+    const details = {
+      scope,
+      notice: { id: notice.id, version: notice.version },
+      ...(signUp.until === undefined ? {} : { until: signUp.until }),
+    };
+    const sealed = privateParts.sealPending(key, { evidence: { ...signUp.evidence, wording: text.slice(0, 600) } });
+    await inTime(tickets.keepConfirmation({ id, contact: key, details, sealed }, expires));
+    await post({
+      id: `confirm:${id}`,
+      template: 'confirm',
+      language,
+      brand: scope.brand,
+      to: point.given,
+      values: {
+        link: `${parts.publicUrl()}/confirm/${links.confirm(point, scope, id, expires)}?lang=${language}`,
+        notice: text,
+      },
+      // Another topic is another question. The same one again is none.
+      quota: { asker: signUp.asker, perDay: 1, about: scopeText(scope) },
+      until: expires,
+    });
+    return { expires };
+  }
+
+  /** The sign-up of a link that waits, or undefined. */
+  async function waiting(link: Link) {
+    const kept = await tickets.confirmation(link.reference);
+    if (link.kind !== 'confirm' || !kept || !kept.contact.equals(link.key)) return undefined;
+    const evidence = kept.sealed && privateParts.openPending(link.key, kept.sealed)?.evidence;
+    return {
+      id: kept.id,
+      details: kept.details as { notice: SignUp['notice']; until?: number },
+      evidence: evidence as Record<string, string> | undefined,
+    };
+  }
+
+  /** When the person has said no since the sign-up began (ms): the last time. */
+  async function deniedSince(link: Link): Promise<number | undefined> {
+    const { state } = await parts.questions.present(link);
+    return lastDeniedSince(state, link.scope, (link.expires ?? clock.now()) - CONFIRM_WITHIN);
+  }
+
   return {
     wording,
+    begin,
 
-    /** Sends the mail with the button. Always the same answer, whether or not the address is known or was mailed today. */
-    async begin(signUp: SignUp): Promise<{ expires: number }> {
-      const { point, scope, notice, language } = signUp;
-      if (point.type !== 'email') {
-        throw new HushError('invalid', 'double opt-in is by email', {
-          field: 'contact',
-          remedy: 'give an email address, or record a consent with its evidence',
-        });
-      }
-      const text = wording(notice, language);
-      const key = contactKeyBytes(keyring, point);
-      const id = encodeBase32(randomBytes(10));
-      const expires = clock.now() + CONFIRM_WITHIN;
-      const details = {
-        scope,
-        notice: { id: notice.id, version: notice.version },
-        ...(signUp.until === undefined ? {} : { until: signUp.until }),
+    /** What a link would confirm: the text agreed to, and when the person said no since. Undefined for none that waits. */
+    async look(link: Link): Promise<{ wording?: string; deniedAt?: number } | undefined> {
+      const kept = await waiting(link);
+      if (!kept) return undefined;
+      const deniedAt = await deniedSince(link);
+      return {
+        ...(kept.evidence?.wording === undefined ? {} : { wording: kept.evidence.wording }),
+        ...(deniedAt === undefined ? {} : { deniedAt }),
       };
-      const sealed = privateParts.sealPending(key, { evidence: { ...signUp.evidence, wording: text.slice(0, 600) } });
-      await inTime(tickets.keepConfirmation({ id, contact: key, details, sealed }, expires));
-      await post({
-        id: `confirm:${id}`,
-        template: 'confirm',
+    },
+
+    /** The same sign-up anew, by a mail of its own. False for one that nobody knows any more. */
+    async beginAgain(link: Link, asker: string, language: string): Promise<boolean> {
+      const kept = await waiting(link);
+      if (!kept) return false;
+      const { wording: _wording, ...evidence } = kept.evidence ?? {};
+      const { notice, until } = kept.details;
+      await begin({
+        point: link.point,
+        scope: link.scope,
+        notice,
         language,
-        brand: scope.brand,
-        to: point.given,
-        values: {
-          link: `${parts.publicUrl()}/confirm/${links.confirm(point, scope, id, expires)}?lang=${language}`,
-          notice: text,
-        },
-        quota: { asker: signUp.asker, perDay: 1 },
-        until: expires,
+        evidence,
+        asker,
+        ...(until === undefined ? {} : { until }),
       });
-      return { expires };
+      return true;
     },
 
     /**
@@ -104,13 +153,10 @@ export function createConsents(parts: {
       evidence: Readonly<Record<string, string>>,
     ): Promise<Accepted | 'denied_since' | undefined> {
       const at = clock.now();
-      const kept = await tickets.confirmation(link.reference);
-      if (link.kind !== 'confirm' || !kept || !kept.contact.equals(link.key)) return undefined;
-      const { state } = await parts.questions.present(link);
-      const begun = (link.expires ?? at) - CONFIRM_WITHIN;
-      if (wasDeniedSince(state, link.scope, begun)) return 'denied_since';
-      const asked = kept.sealed && privateParts.openPending(link.key, kept.sealed)?.evidence;
-      const { notice, until } = kept.details as { notice: { id: string; version: string }; until?: number };
+      const kept = await waiting(link);
+      if (!kept) return undefined;
+      if ((await deniedSince(link)) !== undefined) return 'denied_since';
+      const { notice, until } = kept.details;
       const writer = { name: 'double-opt-in', id: kept.id };
       const [result] = await accept.acceptAll([
         {
@@ -123,7 +169,7 @@ export function createConsents(parts: {
           lifts: 'any',
           notice,
           writer,
-          evidence: fittingEvidence({ ...(asked as Record<string, string> | undefined), ...evidence }),
+          evidence: fittingEvidence({ ...kept.evidence, ...evidence }),
           ...(until === undefined ? {} : { until }),
         },
       ]);

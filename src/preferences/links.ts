@@ -59,6 +59,11 @@ export interface Link {
   readonly tag: string;
 }
 
+/** Whether the time of a link is over at `now` (ms). What denies counts even then. */
+export function isOver({ expires }: Pick<Link, 'expires'>, now: number): boolean {
+  return expires !== undefined && expires <= now;
+}
+
 /** Makes and reads the links in mail. They need no store: the address is inside, so a contact need not exist yet. */
 export function createLinks(parts: {
   readonly keyring: Keyring;
@@ -98,8 +103,32 @@ export function createLinks(parts: {
     });
   }
 
+  /** The link of a token of ours, whether or not its time is over. */
+  function open(text: string): Link | undefined {
+    const opened = openLink(keyring, text);
+    if (!opened) return undefined;
+    const { token, content } = opened;
+    const brand = brandByCode(catalog, content.brandCode);
+    const topic = content.topicCode === 0 ? undefined : topicByCode(catalog, content.topicCode);
+    if (!brand || (content.topicCode !== 0 && !topic)) return undefined;
+    const point = sealedContact(content.contactType, content.address, defaultCountry);
+    return {
+      token,
+      kind: content.kind,
+      brand,
+      topic,
+      point,
+      key: contactKeyBytes(keyring, point),
+      scope: { brand: brand.id, channel: content.channel, purpose: content.purpose, topic: topic?.id ?? '*' },
+      reference: content.reference,
+      tag: `link-${encodeBase32(createHmac('sha256', keyring.lookup).update(`tag:${token}`).digest().subarray(0, 5)).toLowerCase()}`,
+      ...(content.expires === undefined ? {} : { expires: content.expires }),
+    };
+  }
+
   return {
     seal,
+    open,
 
     /** The links and headers of one message. */
     forMail({ point, brand, channel, purpose, topic, campaign }: LinkRequest): MailLinks {
@@ -131,26 +160,8 @@ export function createLinks(parts: {
      * another installation, and for one whose time is over. Never throws.
      */
     read(text: string, now: number): Link | undefined {
-      const opened = openLink(keyring, text);
-      if (!opened) return undefined;
-      const { token, content } = opened;
-      const brand = brandByCode(catalog, content.brandCode);
-      if (!brand || (content.expires !== undefined && content.expires <= now)) return undefined;
-      const topic = content.topicCode === 0 ? undefined : topicByCode(catalog, content.topicCode);
-      if (content.topicCode !== 0 && !topic) return undefined;
-      const point = sealedContact(content.contactType, content.address, defaultCountry);
-      return {
-        token,
-        kind: content.kind,
-        brand,
-        topic,
-        point,
-        key: contactKeyBytes(keyring, point),
-        scope: { brand: brand.id, channel: content.channel, purpose: content.purpose, topic: topic?.id ?? '*' },
-        reference: content.reference,
-        tag: `link-${encodeBase32(createHmac('sha256', keyring.lookup).update(`tag:${token}`).digest().subarray(0, 5)).toLowerCase()}`,
-        ...(content.expires === undefined ? {} : { expires: content.expires }),
-      };
+      const link = open(text);
+      return link && isOver(link, now) ? undefined : link;
     },
 
     /** A token for a page that may lift denials and show data, for half an hour. */

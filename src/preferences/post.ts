@@ -13,7 +13,12 @@ export interface Letter {
   readonly to: string;
   readonly values: Readonly<Record<string, string | readonly string[]>>;
   /** For mail that a form can cause: limited by its recipient, whoever asks. */
-  readonly quota?: { readonly asker: string; readonly perDay: number; readonly everyMs?: number };
+  readonly quota?: {
+    readonly asker: string;
+    readonly perDay: number;
+    readonly everyMs?: number;
+    readonly about?: string;
+  };
   /** ms; after this it would be of no use and is not sent. */
   readonly until?: number;
 }

@@ -148,7 +148,8 @@ inBrowser.describe('recipients in a browser', () => {
     await takePicture(page, 'preferences', { fullPage: true });
     await tabTo(page, { id: 't-email-tips' });
     await page.keyboard.press('Space');
-    await page.keyboard.press('Shift+Tab');
+    // What belongs to a switch comes after it.
+    await page.keyboard.press('Tab');
     expect(await page.evaluate('document.activeElement.id')).toBe('c-email-tips');
     await tabTo(page, { id: 'p-lookalike_seed' });
     await page.keyboard.press('Space');
@@ -248,7 +249,7 @@ inBrowser.describe('recipients in a browser', () => {
       await page.fill('#address', email);
       await page.getByRole('button', { name: 'Send me my link' }).press('Enter');
       await page.waitForSelector('.say');
-      answers.push((await page.content()).replaceAll(email, ''));
+      answers.push((await page.content()).replaceAll(email, '').replaceAll(/did=[\w-]+/g, ''));
     }
     expect(answers[0]).toBe(answers[1]);
     const { page } = await visit('/preferences?lang=es');

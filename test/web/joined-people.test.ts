@@ -58,7 +58,7 @@ describe('a stranger who is joined to somebody', () => {
     const page = await switchAllOn(stranger);
     expect(await hush.decide(victim)).toMatchObject({ allowed: false, reason: 'opted_out' });
     expect(await hush.decide(stranger, 'promotion', { topic: 'news' })).toMatchObject({ allowed: true });
-    expect(page).toContain(`counts for s•••@example.com only`);
+    expect(page).toContain(`applies to s•••@example.com only`);
     // Who is joined is named masked, and never in full.
     expect(page).toContain('v•••@example.com');
     expect(page).not.toContain(victim.email);

@@ -34,7 +34,7 @@ test('one link used over and over may do no more of what opens, and everything t
   for (let n = 0; n < ADMITTED; n++) statuses.push((await press(page, { act: 'undo', undo })).status);
   expect(statuses.filter((status) => status === 429)).toHaveLength(1);
   const refused = await press(page, { act: 'undo', undo });
-  expect(refused.html).toContain('What you switched off counts');
+  expect(refused.html).toContain('What you switched off is off');
 
   // Stop all, a pause, a single row and one-click: each counts, and says so.
   expect((await press(page, { act: 'stop-all' })).status).toBe(200);

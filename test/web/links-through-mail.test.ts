@@ -195,7 +195,7 @@ describe('the other links', () => {
     });
     const token = /\/confirm\/([0-9a-z]+)/.exec(await mailTo(email))?.[1] ?? '';
     expect(await send('GET', target(form, 'confirm', token))).toMatchObject({ status: 200 });
-    expect(await send('POST', target(form, 'confirm', token), 'act=confirm')).toMatchObject({ status: 200 });
+    expect(await send('POST', target(form, 'confirm', token), 'act=confirm')).toMatchObject({ status: 303 });
   });
 
   test.each(SOME)('a fresh link and an undo open at %s', async (form) => {

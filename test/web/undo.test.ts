@@ -246,7 +246,7 @@ test('a phone on the page for lost links is told in words that no link comes to 
     ).text();
   expect(await ask('+1 608 555 0175', 'en')).toContain('We send no links to phones');
   expect(await ask('+1 608 555 0175', 'es')).toContain('No enviamos enlaces a teléfonos');
-  expect(await ask('someone-else@example.com', 'en')).toContain('it is on its way');
+  expect(await ask('someone-else@example.com', 'en')).toContain('your link is on its way');
 });
 
 describe('what is acknowledged is in force, however the clock of whoever sent it goes', () => {

@@ -1,5 +1,4 @@
 import express, { type Request, type Response, Router } from 'express';
-import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import type { Accepted } from '../../preferences/accept.js';
 import type { Link, Links } from '../../preferences/links.js';
@@ -28,8 +27,7 @@ export function isOneClickBody(body: unknown): boolean {
  * forms go on to the page.
  */
 export function misplacedOneClick(parts: {
-  readonly links: Pick<Links, 'read'>;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly links: Pick<Links, 'open'>;
   readonly optOut: (link: Link, evidence: Readonly<Record<string, string>>) => Promise<Accepted>;
   readonly evidenceOf: (request: Request) => Record<string, string>;
   readonly onAcknowledged: (seconds: number) => void;
@@ -55,7 +53,7 @@ export function misplacedOneClick(parts: {
     express.text({ type: () => true, limit: LARGEST }),
     (request, response, next) => {
       if (!isOneClickBody(request.body)) return next();
-      const link = parts.links.read(String(request.params.token), parts.clock.now());
+      const link = parts.links.open(String(request.params.token));
       if (link?.kind !== 'mailed' && link?.kind !== 'confirm') return next();
       return optOut(link, request, response);
     },

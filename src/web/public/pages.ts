@@ -127,6 +127,8 @@ export async function createPages(parts: {
       return {
         noun,
         channelName: channelName(t, channel),
+        /** Of a channel whose messages may be on their way for days. */
+        byPost: channel === 'mail' || channel === '*',
         topicName: link.topic ? say(link.topic.name, language) : undefined,
       };
     },
@@ -162,6 +164,18 @@ export async function createPages(parts: {
       },
     ): void {
       this.send(request, response, status, 'message', brand, { good: false, receipt: undefined, ways: [], ...page });
+    },
+
+    /** 303 to a page that shows what an act came to: reload and Back repeat no act. Keeps the language. RFC 9110 §15.4.4 */
+    seeOther(
+      request: Request,
+      response: Response,
+      path: string,
+      query: Readonly<Record<string, string | undefined>> = {},
+    ): void {
+      const given = new URLSearchParams({ lang: languageOf(request) });
+      for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, value);
+      response.set('Cache-Control', 'no-store').redirect(303, `${path}?${given}`);
     },
 
     /** For a token that is not ours: what to do instead, and no hint whether an address exists. */

@@ -1,3 +1,4 @@
+import type { DenialAtom } from '../../core/fold.js';
 import { ALL_MARKETING } from '../../core/scope.js';
 import type { Draft } from '../../preferences/accept.js';
 import { changesFrom } from './preference-changes.js';
@@ -12,7 +13,7 @@ export interface Saving {
   readonly denying: readonly Draft[];
   /** For the link's own address only. */
   readonly others: readonly Draft[];
-  /** Labels of what this link cannot switch on. */
+  /** Names of what this link cannot switch on. */
   readonly refused: readonly string[];
   readonly switchedOn: boolean;
   /** ms; the end of a pause that begins. */
@@ -29,7 +30,13 @@ export function savingOf(
   body: Readonly<Record<string, unknown>>,
   rows: readonly Row[],
   base: Omit<Draft, 'type'>,
-  options: { readonly proven: boolean; readonly linked: boolean; readonly now: number },
+  options: {
+    readonly proven: boolean;
+    readonly linked: boolean;
+    readonly now: number;
+    /** Pauses of everything that stand. */
+    readonly pauses: readonly DenialAtom[];
+  },
 ): Saving {
   const { turned, cadences } = changesFrom(body, rows);
   const toAll = options.linked ? { reach: 'person' as const } : {};
@@ -49,11 +56,15 @@ export function savingOf(
         evidence: { ...base.evidence, wording: row.label.slice(0, 200) },
       }),
     ),
+    // A consent lifts a pause too. What is chosen under one counts from its end on, so it goes on.
+    ...(opening.length > 0 && options.proven ? options.pauses : []).map(
+      ({ scope, until }): Draft => ({ ...base, type: 'paused', scope, ...(until === undefined ? {} : { until }) }),
+    ),
     ...cadences.map(({ row, cadence }): Draft => ({ ...base, type: 'cadence_set', scope: row.scope, cadence })),
   ];
   const result = {
     others,
-    refused: wanted.filter((row) => !opening.includes(row)).map(({ label }) => label),
+    refused: wanted.filter((row) => !opening.includes(row)).map(({ name }) => name),
     switchedOn: opening.length > 0,
   };
   const days = Number(body.pause);

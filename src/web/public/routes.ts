@@ -3,21 +3,26 @@ import { type Request, type Response, Router } from 'express';
 import { encodeBase32 } from '../../core/base32.js';
 import { type Catalog, say } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
-import { type ContactPoint, normaliseContact } from '../../core/contact-point.js';
+import { type ContactPoint, maskContact, normaliseContact } from '../../core/contact-point.js';
 import { HushError } from '../../core/errors.js';
 import { contactKeyBytes, type Keyring } from '../../core/keys.js';
 import { ALL_MARKETING } from '../../core/scope.js';
 import type { Accept } from '../../preferences/accept.js';
 import type { Consents } from '../../preferences/consents.js';
-import { FRESH_FOR, LINK_QUOTA, type Links } from '../../preferences/links.js';
+import type { EarlierStop } from '../../preferences/earlier-stop.js';
+import { FRESH_FOR, isOver, LINK_QUOTA, type Link, type Links } from '../../preferences/links.js';
 import type { Post } from '../../preferences/post.js';
 import type { Questions } from '../../preferences/questions.js';
 import { oneClickResult } from './one-click.js';
 import type { Pages } from './pages.js';
+import { dateWords } from './preference-view.js';
+import type { Results } from './results.js';
 
 export interface PublicParts {
   readonly pages: Pages;
   readonly links: Links;
+  readonly results: Results;
+  readonly earlierStop: EarlierStop;
   readonly accept: Accept;
   readonly questions: Questions;
   readonly consents: Consents;
@@ -38,7 +43,7 @@ export interface PublicParts {
 
 /** Pages for recipients, but for the preference page itself. */
 export function publicRoutes(parts: PublicParts): Router {
-  const { pages, links, accept, questions, consents, catalog, keyring, clock, post } = parts;
+  const { pages, links, results, accept, questions, consents, catalog, keyring, clock, post } = parts;
   const router = Router();
 
   router.get('/assets/:name', (request, response, next) => {
@@ -52,16 +57,41 @@ export function publicRoutes(parts: PublicParts): Router {
   });
   router.get('/', (_request, response) => response.redirect(303, '/preferences'));
 
+  /** What stops all that the link is about; undefined also where that cannot be known now, and then the button is there. */
+  async function stopOf(link: Link) {
+    try {
+      return await parts.earlierStop(link, link.scope);
+    } catch (error) {
+      if (!(error instanceof HushError)) throw error;
+      return 'unknown';
+    }
+  }
+
   router.get('/u/:token', async (request, response) => {
     const link = links.read(request.params.token, clock.now());
     if (link?.kind !== 'mailed') {
       await parts.refuse(request);
       return pages.missing(request, response);
     }
-    pages.send(request, response, 200, 'unsubscribe', link.brand, {
+    const { language } = pages.context(request);
+    const [pressed] = results.open(link.token, request.query.did)?.receipts ?? [];
+    const stop = await stopOf(link);
+    const known = stop === 'unknown' ? undefined : stop;
+    const values = {
       token: link.token,
       link: pages.linkWords(request, link),
       masked: pages.masked(link),
+    };
+    // Taken back since, in another window for example: then the page asks again.
+    if (!known && !(stop === 'unknown' && pressed)) {
+      return pages.send(request, response, 200, 'unsubscribe', link.brand, values);
+    }
+    const isFirst = pressed !== undefined && (known === undefined || known.id === pressed);
+    pages.send(request, response, 200, 'stopped', link.brand, {
+      ...values,
+      since: isFirst || !known ? undefined : dateWords(language, known.at),
+      receipt: isFirst ? pressed : known?.id,
+      undo: pressed,
     });
   });
 
@@ -72,13 +102,10 @@ export function publicRoutes(parts: PublicParts): Router {
       await parts.refuse(request);
       return pages.missing(request, response);
     }
-    if (!result.accepted) return pages.fault(request, response, 503);
-    pages.send(request, response, 200, 'stopped', result.link.brand, {
-      token: result.link.token,
-      link: pages.linkWords(request, result.link),
-      masked: pages.masked(result.link),
-      receipt: result.accepted.id,
-      undo: result.accepted.id,
+    const { link, accepted } = result;
+    if (!accepted) return pages.fault(request, response, 503);
+    pages.seeOther(request, response, `/u/${link.token}`, {
+      did: results.seal(link.token, { lines: [], receipts: [accepted.id] }),
     });
   });
 
@@ -92,33 +119,37 @@ export function publicRoutes(parts: PublicParts): Router {
     request: Request,
     response: Response,
     status: number,
-    values: { done: boolean; byPhone?: boolean; error?: string; address?: string },
+    values: { done?: readonly string[]; error?: string; address?: string },
   ): void {
     pages.send(request, response, status, 'lost-link', undefined, {
       error: undefined,
       address: '',
-      byPhone: false,
+      done: undefined,
       ...values,
     });
   }
 
-  router.get('/preferences', (request, response) => showForm(request, response, 200, { done: false }));
+  router.get('/preferences', (request, response) => {
+    const result = results.open('/preferences', request.query.did);
+    const { t } = pages.context(request);
+    const { phone } = catalog.group;
+    showForm(request, response, 200, result ? { done: result.lines.map(({ key }) => t(key, { phone })) } : {});
+  });
 
   router.post('/preferences', async (request, response) => {
     const { act, address } = (request.body ?? {}) as Record<string, unknown>;
-    if (act === 'form') return showForm(request, response, 200, { done: false });
     const text = typeof address === 'string' ? address.trim() : '';
+    const { language, t } = pages.context(request);
     let point: ContactPoint;
     try {
       point = pointFrom(text);
     } catch (error) {
       if (!(error instanceof HushError)) throw error;
-      return showForm(request, response, 400, { done: false, error: error.message, address: text.slice(0, 320) });
+      return showForm(request, response, 400, { error: t('lost.invalid'), address: text.slice(0, 320) });
     }
     await (act === 'stop' ? parts.countDenial(request) : parts.countForm(request));
     const brand = catalog.brands.find(({ retired }) => !retired) ?? catalog.brands[0];
     const brandId = brand?.id ?? '';
-    const { language } = pages.context(request);
     const now = clock.now();
     if (act === 'stop') {
       const linked =
@@ -159,59 +190,106 @@ export function publicRoutes(parts: PublicParts): Router {
       });
     }
     // What was entered is known to whoever entered it; whether we know it is not said.
-    return showForm(request, response, 200, { done: true, byPhone: point.type === 'phone' });
+    const key =
+      act === 'stop'
+        ? `lost.stopped.${point.type === 'phone' ? 'phone' : 'email'}`
+        : `lost.sent.${point.type === 'phone' ? 'phone' : 'email'}`;
+    pages.seeOther(request, response, '/preferences', { did: results.seal('/preferences', { lines: [{ key }] }) });
   });
 
-  router.get('/confirm/:token', async (request, response) => {
-    const link = links.read(request.params.token, clock.now());
-    if (link?.kind !== 'confirm') {
-      await parts.refuse(request);
-      return pages.missing(request, response);
-    }
+  /** The sign-up that a link is about, also one whose time is over, or undefined after the helpful 404 was sent. */
+  async function signUpOf(request: Request, response: Response): Promise<Link | undefined> {
+    const link = links.open(String(request.params.token));
+    if (link?.kind === 'confirm') return link;
+    await parts.refuse(request);
+    pages.missing(request, response);
+    return undefined;
+  }
+
+  /** A sign-up that the person stopped since, with a new start in one press. */
+  function showStopped(request: Request, response: Response, link: Link, at: number): void {
     const { t, language } = pages.context(request);
-    const { noun, channelName } = pages.linkWords(request, link);
-    const what = link.topic ? say(link.topic.name, language) : noun;
-    pages.send(request, response, 200, 'ask', link.brand, {
+    pages.send(request, response, 409, 'ask', link.brand, {
       title: t('confirm.title'),
-      heading: t('confirm.heading', { noun: what, brand: link.brand.name, channel: channelName }),
-      text: t('unsubscribe.who'),
+      heading: t('confirm.since', { date: dateWords(language, at) }),
+      text: t('confirm.sinceText'),
       masked: pages.masked(link),
       quote: undefined,
       action: `/confirm/${link.token}?lang=${language}`,
+      act: 'again',
+      button: t('confirm.again'),
+      otherwise: t('confirm.otherwise'),
+    });
+  }
+
+  function showOver(request: Request, response: Response, link: Link): void {
+    const { t, language } = pages.context(request);
+    pages.message(request, response, 410, link.brand, {
+      title: t('confirm.title'),
+      heading: t('confirm.over'),
+      text: t('confirm.overText'),
+      ways: [{ href: `/preferences?lang=${language}`, label: t('missing.form') }],
+    });
+  }
+
+  const nounOf = (request: Request, link: Link) =>
+    link.topic ? say(link.topic.name, pages.context(request).language) : pages.linkWords(request, link).noun;
+
+  router.get('/confirm/:token', async (request, response) => {
+    const link = await signUpOf(request, response);
+    if (!link) return;
+    const { t, language } = pages.context(request);
+    const words = {
+      noun: nounOf(request, link),
+      brand: link.brand.name,
+      channel: pages.linkWords(request, link).channelName,
+    };
+    const result = results.open(link.token, request.query.did);
+    if (result) {
+      const [line] = result.lines;
+      return pages.message(request, response, 200, link.brand, {
+        title: t('confirm.title'),
+        heading: t(line?.key ?? 'confirm.title', words),
+        text: '',
+        good: true,
+        ...(result.receipts[0] === undefined ? {} : { receipt: result.receipts[0] }),
+      });
+    }
+    const signUp = await consents.look(link);
+    if (!signUp || isOver(link, clock.now())) return showOver(request, response, link);
+    if (signUp.deniedAt !== undefined) return showStopped(request, response, link, signUp.deniedAt);
+    pages.send(request, response, 200, 'ask', link.brand, {
+      title: t('confirm.title'),
+      heading: t('confirm.heading', words),
+      text: t('unsubscribe.who'),
+      masked: maskContact(link.point),
+      agreed: signUp.wording === undefined ? undefined : t('confirm.text'),
+      quote: signUp.wording,
+      action: `/confirm/${link.token}?lang=${language}`,
       act: 'confirm',
-      button: t('confirm.button', { noun: what }),
+      button: t('confirm.button', words),
       otherwise: t('confirm.otherwise'),
     });
   });
 
   router.post('/confirm/:token', async (request, response) => {
-    const link = links.read(request.params.token, clock.now());
-    const confirmed = link?.kind === 'confirm' ? await consents.confirm(link, parts.evidenceOf(request)) : undefined;
-    if (!link || !confirmed) {
-      await parts.refuse(request);
-      return pages.missing(request, response);
-    }
-    const { t, language } = pages.context(request);
-    if (confirmed === 'denied_since') {
-      return pages.message(request, response, 409, link.brand, {
-        title: t('confirm.title'),
-        heading: t('confirm.since'),
-        text: t('confirm.sinceText'),
-        ways: [{ href: `/preferences?lang=${language}`, label: t('undo.choose') }],
+    const link = await signUpOf(request, response);
+    if (!link) return;
+    const { act } = (request.body ?? {}) as Record<string, unknown>;
+    const answer = (key: string, receipts: string[] = []) =>
+      pages.seeOther(request, response, `/confirm/${link.token}`, {
+        did: results.seal(link.token, { lines: [{ key }], receipts }),
       });
+    if (act === 'again') {
+      await parts.countForm(request);
+      const begun = await consents.beginAgain(link, parts.askerOf(request), pages.context(request).language);
+      // Of one that is over nobody knows any more what was agreed to; its page says so.
+      return begun ? answer('confirm.sentAgain') : pages.seeOther(request, response, `/confirm/${link.token}`);
     }
-    const { noun, channelName } = pages.linkWords(request, link);
-    pages.message(request, response, 200, link.brand, {
-      title: t('confirm.title'),
-      heading: t('confirm.done', {
-        noun: link.topic ? say(link.topic.name, language) : noun,
-        brand: link.brand.name,
-        channel: channelName,
-      }),
-      text: '',
-      good: true,
-      receipt: confirmed.id,
-    });
+    const confirmed = isOver(link, clock.now()) ? undefined : await consents.confirm(link, parts.evidenceOf(request));
+    // Its page says why not.
+    if (!confirmed || confirmed === 'denied_since') return pages.seeOther(request, response, `/confirm/${link.token}`);
+    return answer('confirm.done', [confirmed.id]);
   });
 
   return router;

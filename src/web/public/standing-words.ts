@@ -3,6 +3,9 @@ import type { DenialAtom } from '../../core/fold.js';
 import { scopeText } from '../../core/scope.js';
 import type { PageContext } from './pages.js';
 
+/** As much of a denial as its sentence needs. */
+type StandingDenial = Pick<DenialAtom, 'type' | 'scope' | 'at'> & { readonly until?: number | undefined };
+
 /** Lines of what stands that one answer says; the page has all of it. */
 const MAX_LINES = 5;
 
@@ -10,13 +13,13 @@ const MAX_LINES = 5;
 export function standingLines(
   { t, language }: PageContext,
   catalog: Catalog,
-  denials: readonly DenialAtom[],
+  denials: readonly StandingDenial[],
   channelName: (channel: string) => string,
 ): string[] {
   const dateWords = (at: number) =>
     new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone: 'UTC' }).format(at);
 
-  function line({ type, scope, at, until }: DenialAtom): string {
+  function line({ type, scope, at, until }: StandingDenial): string {
     if (type === 'paused') return t('standing.paused', { date: dateWords(until ?? at) });
     if (type === 'gpc_received') return t('standing.signal', { date: dateWords(at) });
     const topic = topicById(catalog, scope.topic);
