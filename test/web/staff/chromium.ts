@@ -4,10 +4,13 @@ import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { needing } from '../../support/needs.js';
 
-/** Debian's Chromium, or what `CHROMIUM` names; undefined where there is none. */
+/**
+ * What `CHROMIUM` names, or Debian's headless shell, or its Chromium; undefined where there is none. The shell has no window to
+ * draw and takes half the processor.
+ */
 function findChromium(): string | undefined {
   const folders = (process.env.PATH ?? '').split(path.delimiter);
-  const names = ['chromium', 'chromium-browser', 'google-chrome'];
+  const names = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome'];
   const candidates = [
     process.env.CHROMIUM ?? '',
     ...names.flatMap((name) => folders.map((dir) => path.join(dir, name))),
@@ -26,13 +29,27 @@ function findChromium(): string | undefined {
 /** `describe` and `test` for what is walked in a real browser. */
 export const inBrowser = needing(findChromium() ? undefined : 'no Chromium found: install it, or name it in CHROMIUM');
 
-export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: findChromium() ?? '', args: ['--no-sandbox'] });
+/** Time (ms) that a page may take for what it is asked: no machine is that slow. */
+const PATIENT_MS = 120_000;
+
+/** A browser whose pages are waited for on a slow machine too. */
+export async function launch(): Promise<Browser> {
+  const browser = await chromium.launch({ executablePath: findChromium() ?? '', args: ['--no-sandbox'] });
+  const newContext = browser.newContext.bind(browser);
+  return Object.assign(browser, {
+    async newContext(...options: Parameters<Browser['newContext']>) {
+      const context = await newContext(...options);
+      context.setDefaultTimeout(PATIENT_MS);
+      return context;
+    },
+  });
 }
 
 /** What axe finds wrong, with the element, in one line each. WCAG 2.2 AA. */
 export async function violations(page: Page): Promise<string[]> {
   const { violations: found } = await new AxeBuilder({ page })
+    // In the page itself: without it axe opens a second one each time, for frames, which we have none of.
+    .setLegacyMode(true)
     .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
     .analyze();
   return found.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}`));
