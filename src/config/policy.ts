@@ -1,15 +1,13 @@
 import { z } from 'zod';
 import { isTimeZone } from '../core/calendar.js';
+import { isJurisdiction } from '../core/jurisdiction.js';
 import type { Policy } from '../core/policy.js';
 import { CHANNELS, PURPOSES } from '../core/scope.js';
 import { readYamlFile } from './yaml-file.js';
 
 const jurisdiction = z
-  .string()
-  .regex(
-    /^(\*|[A-Z]{2}(-[A-Z0-9]{1,3})?)$/,
-    "write a code such as US, US-CA or '*' (quote 'NO': YAML reads it as false)",
-  );
+  .string('write a code in quotes: YAML reads NO as false')
+  .refine((code) => code === '*' || isJurisdiction(code), "write an ISO 3166 code such as US or US-CA, or '*'");
 const jurisdictions = z.array(jurisdiction).min(1);
 const months = z.strictObject({ purchase: z.number().int().min(0), inquiry: z.number().int().min(0) });
 const span = z

@@ -68,6 +68,7 @@ describe('the form', () => {
     ['nothing', {}, ['Choose what you want', 'Enter your email address']],
     ['a broken address', form('access', 'ana@'), ['Enter a whole email address']],
     ['nobody to answer to', { ...form('access', ''), phone: '+19205550144' }, ['so that our answer can reach you']],
+    ['a place that is no country', form('access', 'a@example.com', { place: 'Germany' }), ['Choose your country']],
     ['no name', { ...form('access', 'a@example.com'), name: '' }, ['Enter your name']],
     [
       'an agent without a name',

@@ -12,7 +12,7 @@ import { parseReference, referenceOf } from '../../rights/reference.js';
 import type { RequestRecord, RequestStore } from '../../store/requests.js';
 import { iso, type RequestReader } from './requests.js';
 import type { ApiRoutes } from './route.js';
-import { contactSchema, time } from './schemas.js';
+import { contactSchema, jurisdictionSchema, time } from './schemas.js';
 
 const words = (limit: number) => z.string().trim().min(1).max(limit);
 
@@ -24,10 +24,7 @@ const newRequestSchema = z
     contacts: z.array(contactSchema).min(1, 'name at least one contact').max(10, 'at most 10 contacts a request'),
     brand: words(64).optional(),
     language: words(8).default('en'),
-    jurisdiction: z
-      .string()
-      .regex(/^[A-Z]{2}(-[A-Z0-9]{1,3})?$/, 'write a code such as US-WI or DE')
-      .optional(),
+    jurisdiction: jurisdictionSchema.optional(),
     name: words(120).optional(),
     description: words(4000).optional(),
     postal: words(400).optional(),

@@ -2,6 +2,7 @@ import { extendZodWithOpenApi } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
 import { isTimeZone } from '../../core/calendar.js';
 import { CADENCES, EVENT_TYPES, RELATIONSHIPS, SOURCE_KINDS } from '../../core/event.js';
+import { isJurisdiction } from '../../core/jurisdiction.js';
 import { CHANNELS, MARKETING_PURPOSES, PURPOSES } from '../../core/scope.js';
 
 extendZodWithOpenApi(z);
@@ -99,6 +100,9 @@ export const sourceSchema = z
 
 const nullable = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
 
+/** Text that is no code is refused: taken for "unknown" it would let the rules of another country count. */
+export const jurisdictionSchema = z.string().refine(isJurisdiction, 'write an ISO 3166 code such as US-CA or DE');
+
 export const eventSchema = z
   .strictObject({
     id: text(128).optional(),
@@ -114,9 +118,7 @@ export const eventSchema = z
     channel: z.enum(CHANNELS).optional(),
     registry: text(64).optional(),
     relationship: nullable(z.enum(RELATIONSHIPS)),
-    jurisdiction: nullable(
-      z.string().regex(/^[A-Z]{2}(-[A-Z0-9]{1,3})?$/, 'write an ISO 3166 code such as US-CA or DE'),
-    ),
+    jurisdiction: nullable(jurisdictionSchema),
     timeZone: nullable(z.string().max(64).refine(isTimeZone, 'write an IANA time zone such as America/Chicago')),
     minor: nullable(z.boolean()),
     implied: nullable(z.enum(['purchase', 'inquiry'])),

@@ -4,6 +4,7 @@ import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { type ContactPoint, maskContact, normaliseContact } from '../../core/contact-point.js';
 import { HushError } from '../../core/errors.js';
+import { countriesIn, isJurisdiction, type Place } from '../../core/jurisdiction.js';
 import type { Policy } from '../../core/policy.js';
 import {
   allowedActions,
@@ -36,6 +37,9 @@ const ORDER: readonly RequestKind[] = [
   'consent_withdrawal',
   'automated_decision_review',
 ];
+
+/** Of a place that has no code of its own. */
+const ELSEWHERE = 'ZZ';
 
 export interface RightsPagesParts {
   readonly rights: Rights;
@@ -78,19 +82,15 @@ export function rightsPages(parts: RightsPagesParts): Router {
     multipart(UPLOAD_LIMIT),
   ];
 
-  /** Places that have a clock of their own, by name; the default country first. */
-  function places(language: string): { value: string; label: string }[] {
-    const names = new Intl.DisplayNames(language, { type: 'region' });
-    const codes = new Set(
-      policy.requests.flatMap(({ jurisdictions }) => jurisdictions).filter((code) => /^[A-Z]{2}$/.test(code)),
-    );
-    codes.add('CA');
-    codes.add('MX');
-    codes.delete(catalog.group.defaultCountry);
-    const listed = [...codes]
-      .map((value) => ({ value, label: names.of(value) ?? value }))
-      .sort((a, b) => a.label.localeCompare(b.label, language));
-    return [{ value: catalog.group.defaultCountry, label: names.of(catalog.group.defaultCountry) ?? '' }, ...listed];
+  /** Every country by name, the group's own first, and somewhere we have no name for last. */
+  function places(language: string): Place[] {
+    const own = catalog.group.defaultCountry;
+    const all = countriesIn(language);
+    return [
+      ...all.filter(({ value }) => value === own),
+      ...all.filter(({ value }) => value !== own),
+      { value: ELSEWHERE, label: '' },
+    ];
   }
 
   const field = (request: Request, name: string): string => {
@@ -124,7 +124,7 @@ export function rightsPages(parts: RightsPagesParts): Router {
     pages.send(request, response, status, 'rights', undefined, {
       kinds: ORDER,
       values: { ...values, kind: values.kind || (typeof asked === 'string' && isRequestKind(asked) ? asked : '') },
-      places: [...places(language), { value: 'ZZ', label: '' }],
+      places: places(language),
       faults,
       atOnce: takesEffectAtOnce,
       limit: FILE_LIMIT / 1024 / 1024,
@@ -175,6 +175,8 @@ export function rightsPages(parts: RightsPagesParts): Router {
     if (agent && field(request, 'agentName') === '') missing('agentName');
     const agentPoint = agent && agentEmail !== '' ? pointOf(t, { email: agentEmail }, 'agentEmail', faults) : undefined;
     if (agent && agentEmail === '') missing('agentEmail');
+    const place = field(request, 'place');
+    if (place !== '' && place !== ELSEWHERE && !isJurisdiction(place)) missing('place');
     const [upload] = uploadsOf(request);
     if (upload) {
       try {
@@ -187,7 +189,6 @@ export function rightsPages(parts: RightsPagesParts): Router {
     if (faults.length > 0 || !kind) return showForm(request, response, 400, faults);
     await (takesEffectAtOnce(kind) ? parts.countDenial(request) : parts.countForm(request));
     const contacts = [email, number].flatMap((point) => (point ? [{ point }] : []));
-    const place = field(request, 'place');
     const record = await rights.intake.receive(
       {
         kind,
@@ -201,7 +202,7 @@ export function rightsPages(parts: RightsPagesParts): Router {
         publicKey: /^-----BEGIN PGP PUBLIC KEY BLOCK-----/.test(field(request, 'publicKey'))
           ? field(request, 'publicKey')
           : undefined,
-        ...(/^[A-Z]{2}$/.test(place) ? { jurisdiction: place } : {}),
+        ...(place === '' || place === ELSEWHERE ? {} : { jurisdiction: place }),
         ...(agent ? { agent: { name: field(request, 'agentName'), email: agentPoint?.given } } : {}),
       },
       agent ? rights.verification.byAgent : PERSON,

@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.js';
 import { type ContactPoint, normaliseContact } from '../../core/contact-point.js';
 import { HushError } from '../../core/errors.js';
 import { RELATIONSHIPS } from '../../core/event.js';
+import { readJurisdiction } from '../../core/jurisdiction.js';
 import { contactKeyFromText } from '../../core/keys.js';
 import { DENIAL_REASONS, EXTENSION_REASONS, REFUSAL_REASONS, REVIEW_OUTCOMES } from '../../core/request.js';
 import type { Rights } from '../../rights/index.js';
@@ -161,20 +162,15 @@ export function requestActs(parts: {
     },
     async correct(record, by, visit) {
       const zone = visit.field('timeZone');
-      const place = visit.field('jurisdiction').toUpperCase();
+      const jurisdiction = readJurisdiction(visit.field('jurisdiction'), 'jurisdiction');
       if (zone !== '' && !isTimeZone(zone))
         throw new HushError('invalid', 'that is no time zone', {
           field: 'timeZone',
           remedy: 'write one such as America/Chicago',
         });
-      if (place !== '' && !/^[A-Z]{2}(-[A-Z0-9]{1,3})?$/.test(place))
-        throw new HushError('invalid', 'that is no jurisdiction', {
-          field: 'jurisdiction',
-          remedy: 'write a code such as US-WI',
-        });
       await fulfilment.correct(record, by, {
         relationship: RELATIONSHIPS.find((item) => item === visit.field('relationship')),
-        jurisdiction: place || undefined,
+        jurisdiction,
         timeZone: zone || undefined,
         replace: replacement(visit, record),
         explanation: words(visit),

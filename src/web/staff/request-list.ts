@@ -2,6 +2,7 @@ import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { type ContactPoint, normaliseContact } from '../../core/contact-point.js';
 import { HushError } from '../../core/errors.js';
+import { readJurisdiction } from '../../core/jurisdiction.js';
 import { contactKeyFromText } from '../../core/keys.js';
 import type { Policy } from '../../core/policy.js';
 import { isClosed, REQUEST_KINDS, REQUEST_STATES, REQUEST_WAYS } from '../../core/request.js';
@@ -18,7 +19,7 @@ import { chosen, type List, sentAsCsv, viewList } from './list.js';
 import { day } from './render.js';
 import { requestChart } from './request-chart.js';
 import type { StaffShell, Visit } from './shell.js';
-import { dayFrom, dayText } from './words.js';
+import { dayFrom, dayText, placeOptions } from './words.js';
 
 /** Staff as the history of a request names them. */
 export const byOf = (user: StaffUser): By => ({ id: `staff ${user.id}`, name: user.name });
@@ -108,6 +109,7 @@ export function requestListPages(parts: {
         kinds: REQUEST_KINDS,
         ways: REQUEST_WAYS.filter((way) => way !== 'form' && way !== 'api'),
         languages: catalog.languages,
+        places: placeOptions(catalog),
         values: Object.fromEntries(fields.map((name) => [name, visit.field(name) || visit.query(name)])),
         today: dayText(clock.now()),
         fault,
@@ -220,9 +222,9 @@ export function requestListPages(parts: {
       const now = clock.now();
       // A day on paper: its noon, or now, when it came today.
       const receivedAt = received === '' || received === dayText(now) ? now : dayFrom(received, now) + 43_200_000;
-      const place = visit.field('place').toUpperCase();
       let record: RequestRecord;
       try {
+        const jurisdiction = readJurisdiction(visit.field('place'), 'place');
         const named = await Promise.all(lines.map(namedFrom));
         await visit.record({ kind: 'change', what: 'request_taken', reason: 'request', about: kind });
         record = await rights.intake.receive(
@@ -235,7 +237,7 @@ export function requestListPages(parts: {
             description: visit.field('words'),
             postal: visit.field('postal'),
             receivedAt,
-            ...(/^[A-Z]{2}(-[A-Z0-9]{1,3})?$/.test(place) ? { jurisdiction: place } : {}),
+            jurisdiction,
             ...(agentName ? { agent: { name: agentName, ...(agentEmail ? { email: agentEmail } : {}) } } : {}),
           },
           byOf(visit.user),

@@ -4,6 +4,7 @@ import { maskContact } from '../../core/contact-point.js';
 import { HushError } from '../../core/errors.js';
 import { RELATIONSHIPS } from '../../core/event.js';
 import { hideLinks } from '../../core/hidden-links.js';
+import { placeName } from '../../core/jurisdiction.js';
 import { contactKeyText } from '../../core/keys.js';
 import type { Policy } from '../../core/policy.js';
 import {
@@ -26,7 +27,7 @@ import type { RequestRecord } from '../../store/requests.js';
 import { mayReadAbout, reasonFor } from './people.js';
 import { byOf, dueWords } from './request-list.js';
 import type { StaffShell, Visit } from './shell.js';
-import { receiptOf } from './words.js';
+import { placeOptions, receiptOf } from './words.js';
 
 export interface RequestPageParts {
   readonly rights: Rights;
@@ -137,6 +138,8 @@ export function requestPage(parts: RequestPageParts) {
         refusalReasons: REFUSAL_REASONS,
         outcomes: REVIEW_OUTCOMES,
         relationships: RELATIONSHIPS,
+        places: placeOptions(catalog),
+        place: placeName(record.jurisdiction),
         maxFile: FILE_LIMIT / 1024 / 1024,
         history: [...record.history].reverse().map((entry) => ({
           ...entry,

@@ -1,4 +1,5 @@
 import { brandById, type Catalog, topicById } from '../../core/catalog.js';
+import { countriesIn, partsOf, placeName } from '../../core/jurisdiction.js';
 import type { Scope } from '../../core/scope.js';
 import type { StaffPages } from './render.js';
 
@@ -36,6 +37,20 @@ export function brandOptions(catalog: Catalog): { value: string; label: string }
     { value: '*', label: `the whole group (${catalog.group.name})` },
     ...catalog.brands.filter(({ retired }) => !retired).map(({ id, name }) => ({ value: id, label: name })),
   ];
+}
+
+/** Places that a form offers: the group's own country and its neighbours in parts first, then every country. */
+export function placeOptions(catalog: Catalog) {
+  const own = catalog.group.defaultCountry;
+  const countries = countriesIn('en');
+  return {
+    first: countries.filter(({ value }) => value === own),
+    parts: [...new Set([own, 'US', 'CA'])].map((country) => ({
+      label: `${placeName(country)}, by state or province`,
+      items: partsOf(country),
+    })),
+    countries: countries.filter(({ value }) => value !== own),
+  };
 }
 
 /** The day a query names, or today; UTC midnight in ms. */

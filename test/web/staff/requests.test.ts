@@ -307,3 +307,55 @@ describe('hostile', () => {
 test('no address or name is in any log line', () => {
   expect(hush.logged.join('')).not.toMatch(/@example\.com|Hos Tile|Priva Te|Ana Doe|secret/);
 });
+
+describe('where they live', () => {
+  test.each(['Germany', 'DEU', 'UK', 'US-XX'])(
+    '“%s” is refused and what was typed stays; nothing is taken',
+    async (place) => {
+      await agent.get('/staff/requests/new');
+      const before = await hush.hush.stores.requests.count({});
+      const { status, text } = await agent.post('/staff/requests/new', {
+        kind: 'access',
+        way: 'post',
+        contacts: 'place@example.com',
+        name: 'Petra Klein',
+        language: 'en',
+        place,
+      });
+      expect(status).toBe(400);
+      expect(text).toContain('choose one from the list');
+      expect(text).toContain('value="Petra Klein"');
+      expect(await hush.hush.stores.requests.count({})).toBe(before);
+    },
+  );
+
+  test('Germany from the list has the clock of Germany, and its page says so', async () => {
+    const page = await agent.get('/staff/requests/new');
+    const code = /<option value="([^"]*)">Germany</.exec(page.text)?.[1] ?? '';
+    const { text } = await agent.post('/staff/requests/new', {
+      kind: 'access',
+      way: 'post',
+      contacts: 'place@example.com',
+      name: 'Petra Klein',
+      language: 'en',
+      place: code,
+    });
+    expect(text).toContain('<dd>Germany</dd>');
+    const record = (await hush.hush.stores.requests.list({}, 0, 1000)).find(
+      ({ jurisdiction }) => jurisdiction === 'DE',
+    );
+    const days = ((record?.due.getTime() ?? 0) - (record?.receivedAt.getTime() ?? 0)) / 86_400_000;
+    expect(days).toBeGreaterThan(27);
+    expect(days).toBeLessThan(33);
+  });
+
+  test.each(['Germany', 'XX'])('the API refuses “%s” in a request and in a profile', async (jurisdiction) => {
+    const contact = { email: 'place@example.com' };
+    const request = await hush.post('/v1/requests', { kind: 'access', contacts: [contact], jurisdiction });
+    expect(request.status).toBe(400);
+    const profile = await hush.post('/v1/events', {
+      events: [{ contact, type: 'profile', jurisdiction, source: { kind: 'api' } }],
+    });
+    expect(await profile.text()).toContain('write an ISO 3166 code');
+  });
+});
