@@ -17,6 +17,7 @@ import { unavailable } from '../store/connect.js';
 import type { Contact, Contacts } from '../store/contacts.js';
 import type { Persons } from '../store/persons.js';
 import type { StaffLookup } from '../store/staff-lookup.js';
+import { incompleteNumber } from './caller-text.js';
 import { nameAndCodeHash, readNameAndCode } from './name-and-code.js';
 
 /** Somebody a caller may be: a contact we know, or an address we have never seen. */
@@ -57,16 +58,17 @@ export function createFindCaller(parts: {
     }
   }
 
-  /** What a text may mean, likeliest first. */
-  function pointsFrom(text: string): ContactPoint[] {
+  /** Addresses that a text may mean: what it says outright, likeliest first, and the customer whose bare number it may be. */
+  function pointsFrom(text: string): { said: ContactPoint[]; customer?: ContactPoint | undefined } {
     if (text.includes('@'))
-      return [normaliseContact({ email: text.replace(/^mailto:/i, '') }, catalog.group.defaultCountry)];
-    const points = [
+      return { said: [normaliseContact({ email: text.replace(/^mailto:/i, '') }, catalog.group.defaultCountry)] };
+    const said = [
       /^[a-z0-9][a-z0-9-]*:\S/.test(text) ? pointFrom(withoutScheme({ id: text })) : undefined,
       pointFrom({ phone: text }),
-      /^[\w-]{2,40}$/.test(text) && /\d/.test(text) ? pointFrom({ id: `${parts.customerSystem}:${text}` }) : undefined,
-    ];
-    return points.filter((point) => point !== undefined);
+    ].filter((point) => point !== undefined);
+    const customer =
+      /^[\w-]{2,40}$/.test(text) && /\d/.test(text) ? pointFrom({ id: `${parts.customerSystem}:${text}` }) : undefined;
+    return { said, customer };
   }
 
   function callerFrom(contact: Contact, point?: ContactPoint): Caller {
@@ -93,7 +95,8 @@ export function createFindCaller(parts: {
   return {
     /**
      * Everybody the text may mean: those we know, or else what it can be as an address we have never seen. Empty when it can
-     * be none. Throws HushError `invalid` for an address that has an @ and is none.
+     * be none. Throws HushError `invalid` for an address that has an @ and is none, and for a number that is neither one we
+     * know nor a whole phone number, with what to ask for.
      */
     async find(given: string): Promise<Caller[]> {
       const text = given.trim().slice(0, 300);
@@ -103,8 +106,14 @@ export function createFindCaller(parts: {
           const contact = await contacts.get(key);
           return contact ? [callerFrom(contact)] : [];
         }
-        const points = pointsFrom(text);
-        if (points.length === 0) return (await byName(text)) ?? [];
+        const { said, customer } = pointsFrom(text);
+        const points = customer ? [...said, customer] : said;
+        if (points.length === 0) {
+          const named = await byName(text);
+          if (named) return named;
+          if (/\d/.test(text) && !/\p{L}{2}/u.test(text)) throw incompleteNumber(text);
+          return [];
+        }
         const asked = points.map((point) => ({
           point,
           key: contactKeyBytes(keyring, point),
@@ -119,7 +128,10 @@ export function createFindCaller(parts: {
           return { key: own, type: point.type, subject: { point }, masked: maskContact(point), known: false, others };
         });
         const known = all.filter((caller) => caller.known);
-        return known.length > 0 ? known : all;
+        if (known.length > 0) return known;
+        // A bare number that nobody has is a slip as a rule: an opt-out for it would stop nothing.
+        if (said.length === 0) throw incompleteNumber(text);
+        return all.slice(0, said.length);
       } catch (error) {
         throw unavailable(error);
       }

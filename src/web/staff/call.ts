@@ -7,6 +7,7 @@ import { HushError } from '../../core/errors.js';
 import { presentAt, type State } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
 import type { Scope } from '../../core/scope.js';
+import { ownNumberFrom, spelledBack } from '../../staff/caller-text.js';
 import { type Calls, type Said, VERIFICATIONS, type Verification } from '../../staff/calls.js';
 import type { Caller, FindCaller } from '../../staff/find-caller.js';
 import type { PersonFiles } from '../../staff/person.js';
@@ -34,6 +35,15 @@ export function saidFrom(visit: Visit): Said {
     words: visit.field('words'),
   };
 }
+
+const OWN_PAGES = {
+  receipt: { path: '/staff/receipts', permission: 'receipts.read' },
+  request: { path: '/staff/requests', permission: 'requests.read' },
+} as const;
+
+/** An address that was typed, in full for whoever typed it; one that was found by a name or number stays masked. */
+const typedAddress = ({ subject, masked }: Caller): string =>
+  'point' in subject && subject.point.type !== 'postal' ? subject.point.given : masked;
 
 const callId = (): string => encodeBase32(randomBytes(10)).toLowerCase();
 
@@ -117,13 +127,14 @@ export function callPages(parts: CallParts) {
         among: (state.among ?? []).map((caller) => ({
           key: contactKeyText(caller.key),
           type: caller.type,
-          masked: caller.masked,
+          typed: typedAddress(caller),
           known: caller.known,
         })),
         chosen: chosen && {
           key: contactKeyText(chosen.key),
           type: chosen.type,
-          masked: chosen.masked,
+          typed: typedAddress(chosen),
+          spelled: chosen.known ? undefined : spelledBack(typedAddress(chosen)),
           known: chosen.known,
           mail: chosen.type === 'email' || known?.email,
         },
@@ -168,6 +179,8 @@ export function callPages(parts: CallParts) {
       const text = visit.field('find');
       if (text === '') return show(visit, { find: '', fault: 'Write what the caller gives you.' }, 400);
       const { all, chosen, fault } = await callers(visit);
+      const own = all.length === 0 ? ownNumberFrom(text) : undefined;
+      if (own && visit.may(OWN_PAGES[own.kind].permission)) return visit.go(`${OWN_PAGES[own.kind].path}/${own.id}`);
       if (all.length === 0) {
         await visit.record({ kind: 'look', what: 'caller_not_found', reason: 'call' });
         return show(visit, {

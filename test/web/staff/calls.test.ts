@@ -70,6 +70,61 @@ describe('finding a caller', () => {
     expect((await agent.post('/staff/call', { find: 'ana@@example' })).text).toContain('role="alert"');
   });
 
+  test.each([
+    ['555-0142', 'without its area code'],
+    ['555 0142', 'without its area code'],
+    ['911', 'not a whole phone number'],
+    ['12345', 'not a whole phone number'],
+    ['ana-9999', 'not a whole phone number'],
+    ['1-555-0142', 'not a whole phone number'],
+  ])('%s is no address: what is missing is asked for, and nothing can be recorded for it', async (find, said) => {
+    const { text } = await agent.post('/staff/call', { find });
+    expect(text).toContain(said);
+    expect(text).toContain(`value="${find}"`);
+    expect(text).not.toContain('never seen:');
+    const id = await hush.ask<{ contact: string }>('/v1/contacts/lookup', {
+      contact: { id: `customer:${find.replaceAll(' ', '')}` },
+    });
+    await agent.post('/staff/call/record', {
+      find,
+      contact: id.contact,
+      call: '0123456789abcdeg',
+      wish: 'all',
+      brand: '*',
+    });
+    expect(
+      await hush.ask('/v1/contacts/lookup', { contact: { id: `customer:${find.replaceAll(' ', '')}` } }),
+    ).toMatchObject({
+      known: false,
+    });
+  });
+
+  test('the number of a receipt leads to the receipt, that of a request to the request', async () => {
+    const { accepted } = await hush.ask<{ accepted: { receipt: string }[] }>('/v1/events', {
+      events: [{ contact: { email: 'own-number@example.com' }, type: 'opted_out', source: { kind: 'api' } }],
+    });
+    const receipt = accepted[0]?.receipt ?? '';
+    for (const find of [receipt, receipt.slice(2), receipt.slice(2).replaceAll('-', '').toLowerCase()]) {
+      expect((await agent.post('/staff/call', { find })).at).toBe(`/staff/receipts/${receipt.slice(2)}`);
+    }
+    const request = await hush.ask<{ id: string; reference: string }>('/v1/requests', {
+      kind: 'access',
+      contacts: [{ email: 'own-number@example.com' }],
+    });
+    expect((await agent.post('/staff/call', { find: request.reference })).at).toBe(`/staff/requests/${request.id}`);
+    // A phone number may be as long as a reference.
+    expect((await agent.post('/staff/call', { find: '004915112345678' })).text).toContain('+4915112345678');
+  });
+
+  test('an address never seen is shown as it was typed, and spelled to be read back', async () => {
+    const { text } = await agent.post('/staff/call', { find: 'nia@never.example' });
+    expect(text).toContain('nia@never.example');
+    expect(text).toContain('never seen: spell it back');
+    expect(text).toContain('n i a at n e v e r dot e x a m p l e');
+    const byName = await agent.post('/staff/call', { find: 'ana doe, 54956' });
+    expect(byName.text).not.toContain('12 Main Street');
+  });
+
   test('looking is written down before anything is shown, with the call as the reason', async () => {
     await agent.post('/staff/call', { find: 'ana@example.com' });
     const [entry] = await hush.hush.staff.trail.list({ user: 'agent' }, 0, 1);
