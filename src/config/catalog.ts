@@ -36,6 +36,7 @@ const purposeWords = z.strictObject({
   noun: words,
   detail: words.optional(),
   offered: z.boolean().default(false),
+  channels: z.array(z.enum(CHANNELS)).default([]),
 });
 
 const binding = z.strictObject({

@@ -37,6 +37,8 @@ export interface PurposeWords {
   readonly noun: Words;
   /** Offered as a switch on the preference page. */
   readonly offered: boolean;
+  /** Channels that messages for it are sent through, beside those of the topics: each is a switch of its own. */
+  readonly channels: readonly Channel[];
 }
 
 export interface Notice {

@@ -1,5 +1,5 @@
 import type { DenialAtom } from '../../core/fold.js';
-import { ALL_MARKETING } from '../../core/scope.js';
+import { ALL_MARKETING, covers } from '../../core/scope.js';
 import type { Draft } from '../../preferences/accept.js';
 import { changesFrom } from './preference-changes.js';
 import { type Row, switchGrant } from './preference-sections.js';
@@ -56,6 +56,13 @@ export function savingOf(
         evidence: { ...base.evidence, wording: row.label.slice(0, 200) },
       }),
     ),
+    // All offers are switched on, with the topics but for those that the person said no to and leaves off.
+    ...opening
+      .filter(({ scope }) => scope.topic === '*')
+      .flatMap((all) =>
+        rows.filter((row) => row.ownNo && row !== all && covers(all.scope, row.scope) && body[row.name] !== '1'),
+      )
+      .map((row): Draft => ({ ...base, type: 'opted_out', scope: row.scope })),
     // A consent lifts a pause too. What is chosen under one counts from its end on, so it goes on.
     ...(opening.length > 0 && options.proven ? options.pauses : []).map(
       ({ scope, until }): Draft => ({ ...base, type: 'paused', scope, ...(until === undefined ? {} : { until }) }),

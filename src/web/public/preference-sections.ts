@@ -1,9 +1,9 @@
 import { type Brand, type Catalog, say, type Topic, topicsOf } from '../../core/catalog.js';
-import { decide } from '../../core/decide.js';
+import { decide, standingDenials } from '../../core/decide.js';
 import { CADENCES, type Cadence, type ContactEvent } from '../../core/event.js';
 import { fold, presentAt, type State } from '../../core/fold.js';
 import type { Policy } from '../../core/policy.js';
-import { type Channel, MARKETING_PURPOSES, type Purpose, type Scope } from '../../core/scope.js';
+import { CHANNELS, type Channel, covers, MARKETING_PURPOSES, type Purpose, type Scope } from '../../core/scope.js';
 import type { PageContext } from './pages.js';
 
 /** A switch of the preference page: a scope that is on or off. */
@@ -14,6 +14,8 @@ export interface Row {
   readonly detail?: string;
   readonly on: boolean;
   readonly scope: Scope;
+  /** The person said no to this topic by itself: switching on all offers leaves it off. */
+  readonly ownNo?: boolean;
   /** True when a grant, as the link may give it, would switch it on. */
   readonly opensBy: (grant: SwitchGrant) => boolean;
   readonly cadence?: {
@@ -30,6 +32,8 @@ export interface Section {
   readonly rows: readonly Row[];
   /** Of another brand than that of the link: shown folded. */
   readonly other: boolean;
+  /** Shown closed: another channel than that of the link. */
+  readonly folded: boolean;
 }
 
 /**
@@ -45,6 +49,8 @@ export function preferenceSections(parts: {
   readonly catalog: Catalog;
   readonly policy: Policy;
   readonly brand: Brand;
+  /** What the link is about: it has a switch whatever the catalog says. */
+  readonly about: Scope;
   readonly state: State;
   readonly country: string | undefined;
   readonly now: number;
@@ -55,6 +61,7 @@ export function preferenceSections(parts: {
   const now = presentAt(state, parts.now);
   const { language, t } = page;
   const context = { policy, ignoreQuietHours: true, ...(parts.country ? { country: parts.country } : {}) };
+  const standing = standingDenials(state, now);
   /** How it stands, and whether a grant of `scope` would open it. */
   function ask(from: string, channel: Channel, purpose: Purpose, topic: string, scope: Scope) {
     const question = { brand: from, channel, purpose, topic, at: now };
@@ -78,6 +85,7 @@ export function preferenceSections(parts: {
       on: decision.allowed,
       opensBy,
       scope,
+      ownNo: standing.some((no) => no.scope.topic === topic.id && covers(no.scope, scope)),
       cadence: {
         id: `c-${prefix.replaceAll('.', '-')}${channel}-${topic.id}`,
         name: `c.${prefix}${channel}.${topic.id}`,
@@ -91,20 +99,57 @@ export function preferenceSections(parts: {
     };
   }
 
+  /** Everything that is sent for a purpose through a channel: of offers with the topics, and what has none. */
+  function purposeRow(from: Brand, prefix: string, channel: Channel, purpose: Purpose, hasTopics: boolean): Row {
+    const scope: Scope = { brand: from.id, channel, purpose, topic: '*' };
+    const { decision, opensBy } = ask(from.id, channel, purpose, '*', scope);
+    const name = `m.${prefix}${channel}.${purpose}`;
+    return {
+      id: name.replaceAll('.', '-'),
+      name,
+      label: hasTopics ? t('preferences.allOffers') : say(catalog.purposes[purpose].sentence, language),
+      ...(hasTopics ? { detail: t('preferences.allOffersDetail') } : {}),
+      on: decision.allowed,
+      opensBy,
+      scope,
+    };
+  }
+
   /** What a brand sends, by channel. */
   function sectionsOf(from: Brand): Section[] {
     const other = from.id !== brand.id;
     const prefix = other ? `${from.id}.` : '';
     const topics = topicsOf(catalog, from.id);
-    const channels = [...new Set(topics.flatMap((topic) => topic.channels))];
-    return channels.map((channel) => ({
-      id: `by-${prefix.replace('.', '-')}${channel}`,
-      heading: t('preferences.by', { channel: parts.channelName(channel), brand: from.name }),
-      rows: topics
-        .filter((topic) => topic.channels.includes(channel))
-        .map((topic) => topicRow(from, prefix, channel, topic)),
-      other,
-    }));
+    const isAbout = (channel: Channel, purpose: Purpose) =>
+      !other &&
+      parts.about.channel === channel &&
+      (parts.about.purpose === purpose || (parts.about.purpose === 'marketing' && purpose === 'promotion'));
+    const sections = CHANNELS.map((channel): Section => {
+      const own = topics.filter((topic) => topic.channels.includes(channel));
+      const purposes = MARKETING_PURPOSES.filter(
+        (purpose) =>
+          !catalog.purposes[purpose].offered &&
+          (catalog.purposes[purpose].channels.includes(channel) ||
+            isAbout(channel, purpose) ||
+            (purpose === 'promotion' && own.length > 0)),
+      );
+      return {
+        id: `by-${prefix.replace('.', '-')}${channel}`,
+        heading: t('preferences.by', { channel: parts.channelName(channel), brand: from.name }),
+        rows: [
+          ...own.map((topic) => topicRow(from, prefix, channel, topic)),
+          ...purposes.map((purpose) =>
+            purposeRow(from, prefix, channel, purpose, purpose === 'promotion' && own.length > 0),
+          ),
+        ],
+        other,
+        folded: !other && channel !== parts.about.channel,
+      };
+    }).filter(({ rows }) => rows.length > 0);
+    // A link about no channel of them opens the first.
+    return sections.every(({ folded }) => folded)
+      ? sections.map((section, index) => ({ ...section, folded: index > 0 }))
+      : sections;
   }
 
   const others = catalog.brands.filter(({ id, retired }) => id !== brand.id && !retired);
@@ -112,6 +157,7 @@ export function preferenceSections(parts: {
   const advertising: Section = {
     id: 'ads',
     other: false,
+    folded: false,
     heading: t('preferences.ads'),
     rows: offered.map((purpose): Row => {
       // Sharing reaches people by mail; the others are about what is shown to them.

@@ -97,6 +97,7 @@ export function sectionsFor(
     catalog,
     policy,
     brand: link.brand,
+    about: link.scope,
     state: { ...state, atoms: state.atoms.filter((atom) => atom.t !== 'denial' || !paused.has(atom.id)) },
     country,
     now: clock.now(),
