@@ -324,6 +324,9 @@ export const factsAt = (state: State, at: number): Facts => viewAt(state, at).fa
 /** Since when (ms) the contact is restricted; undefined when it is not. */
 export const restrictedSince = (state: State, at: number): number | undefined => viewAt(state, at).restrictedAt;
 
+/** When (ms) the contact was erased; undefined when it was not. */
+export const erasedSince = (state: State, at: number): number | undefined => viewAt(state, at).erasedAt;
+
 function impliedAlive(facts: Facts, months: ImpliedMonths, at: number): boolean {
   return (
     (facts.purchaseAt !== undefined && at < addMonths(facts.purchaseAt, months.purchase)) ||

@@ -49,6 +49,7 @@ describe('whoever has no key is answered before one byte of the body is read', (
     ['/v1/links', { authorization: 'Bearer hk_unknown' }],
     ['/v1/consents', {}],
     ['/v1/contacts/link', {}],
+    ['/v1/contacts/replace', {}],
     ['/v1/requests', {}],
     ['/v1/webhooks', {}],
     ['/v1/imports', { 'content-type': 'text/csv' }],

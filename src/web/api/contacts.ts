@@ -9,9 +9,12 @@ import type { Accept, Subject } from '../../preferences/accept.js';
 import { addressOf } from '../../preferences/contact-address.js';
 import type { PrivateParts } from '../../preferences/private-part.js';
 import type { Questions } from '../../preferences/questions.js';
+import type { Replace } from '../../preferences/replacement.js';
+import type { WriterIds } from '../../store/writer-ids.js';
+import { onceByKey } from './idempotency.js';
 import { iso, type RequestReader, unknownKey } from './requests.js';
 import type { ApiRoutes } from './route.js';
-import { contactSchema } from './schemas.js';
+import { contactSchema, scopeSchema } from './schemas.js';
 
 const stateSchema = z.object({
   contact: z.string(),
@@ -23,6 +26,20 @@ const stateSchema = z.object({
   grants: z.array(z.object({}).loose()),
   facts: z.record(z.string(), z.unknown()),
   destinations: z.array(z.object({}).loose()),
+});
+
+const replacedSchema = z.object({
+  from: z.string(),
+  to: z.string(),
+  carried: z.array(
+    z.object({
+      id: z.string(),
+      receipt: z.string(),
+      type: z.string(),
+      scope: scopeSchema.optional(),
+      until: z.string().optional(),
+    }),
+  ),
 });
 
 const factsJson = ({ purchaseAt, inquiryAt, ...facts }: Facts) => ({
@@ -45,6 +62,8 @@ export function contactRoutes(
     readonly accept: Accept;
     readonly privateParts: PrivateParts;
     readonly clock: Clock;
+    readonly replace: Replace;
+    readonly writerIds: WriterIds;
     readonly subjectByKey: (key: Buffer) => Promise<Subject | undefined>;
   },
 ): void {
@@ -137,5 +156,35 @@ export function contactRoutes(
       }
       return linked;
     },
+  });
+
+  routes.add({
+    method: 'post',
+    path: '/contacts/replace',
+    summary: 'Say that one address takes another’s place',
+    description:
+      'What stands denied for `from` is recorded for `to`, as events of its own that say where they come from: opt-outs, objections, complaints, pauses, a restriction, an erasure (as an opt-out of all marketing), that somebody is a minor. Nothing that allows goes along, and what is the address’s own stays with it (bounces, registries). The two share nothing afterwards; join them for that. The same again adds nothing, unless something was lifted for `to` meanwhile. An Idempotency-Key gives the same answer for 24 hours.',
+    scope: 'contacts',
+    body: z.strictObject({ from: contactSchema, to: contactSchema }),
+    answer: replacedSchema,
+    handle: ({ body, key, request, response }) =>
+      onceByKey({ body, key, request, response }, { writerIds: parts.writerIds, clock }, async () => {
+        const [from, to] = await Promise.all([
+          reader.subjectIn('from', body.from, parts.subjectByKey),
+          reader.subjectIn('to', body.to, parts.subjectByKey),
+        ]);
+        const { carried, ...ends } = await parts.replace(from, to, key.id);
+        const answer = {
+          ...ends,
+          carried: carried.map(({ id, type, scope, until }) => ({
+            id: `e_${id}`,
+            receipt: `r_${id}`,
+            type,
+            ...(scope ? { scope } : {}),
+            ...(until === undefined ? {} : { until: iso(until) }),
+          })),
+        };
+        return { answer, settled: true };
+      }),
   });
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
@@ -8,6 +7,7 @@ import type { Guarded, OpeningGuard, WriterRights } from '../../preferences/open
 import type { ApiKey } from '../../store/api-keys.js';
 import type { WriterIds } from '../../store/writer-ids.js';
 import { problemOf } from '../middleware/problem.js';
+import { onceByKey } from './idempotency.js';
 import type { RequestReader } from './requests.js';
 import { type ApiRoutes, invalidFrom } from './route.js';
 import { type EventInput, eventSchema } from './schemas.js';
@@ -146,41 +146,14 @@ export function eventRoutes(
     scope: 'events',
     body: envelope,
     answer: answerSchema,
-    async handle({ body, key, request, response }) {
-      const wanted = request.get('idempotency-key');
-      if (wanted === undefined) return (await acceptBatch(body.events, key)).answer;
-      if (wanted === '' || wanted.length > 255) {
-        throw new HushError('invalid', 'Idempotency-Key has 1 to 255 characters', {
-          field: 'Idempotency-Key',
-          remedy: 'send a UUID',
-        });
-      }
-      const id = createHash('sha256').update(`${key.id}:${wanted}`).digest('base64url');
-      const content = createHash('sha256').update(JSON.stringify(body)).digest('base64url');
-      const { act, earlier } = await writerIds.takeKey(id, content, clock.now());
-      if (earlier && earlier.content !== content) {
-        throw new HushError('id_reused', 'this Idempotency-Key was used with another body', {
-          field: 'Idempotency-Key',
-          remedy: 'use a new key for a new request',
-        });
-      }
-      if (earlier?.body !== undefined) {
-        response
-          .status(earlier.status ?? 200)
-          .type('application/json')
-          .send(earlier.body);
-        return undefined;
-      }
-      // A repeat while the first is under way, or after a crash of it, does the same again: events get ids from the key,
-      // and from the act, because a key that was forgotten begins anew.
-      const name = act === '' ? id : `${id}:${act}`;
-      const events = body.events.map((item, index) =>
-        item !== null && typeof item === 'object' && !('id' in item) ? { ...item, id: `${name}:${index}` } : item,
-      );
-      const { answer, settled } = await acceptBatch(events, key);
-      // What was refused only because the record was away for a moment is accepted when it is sent again.
-      if (settled) await writerIds.keepAnswer(id, act, 200, JSON.stringify(answer));
-      return answer;
-    },
+    handle: ({ body, key, request, response }) =>
+      onceByKey({ body, key, request, response }, { writerIds, clock }, (name) => {
+        const events = body.events.map((item, index) =>
+          name !== undefined && item !== null && typeof item === 'object' && !('id' in item)
+            ? { ...item, id: `${name}:${index}` }
+            : item,
+        );
+        return acceptBatch(events, key);
+      }),
   });
 }

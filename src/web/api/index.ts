@@ -12,6 +12,7 @@ import { createOpeningGuard } from '../../preferences/opening-guard.js';
 import type { PrivateParts } from '../../preferences/private-part.js';
 import type { Questions } from '../../preferences/questions.js';
 import type { Receipt, Receipts } from '../../preferences/receipts.js';
+import { createReplacement } from '../../preferences/replacement.js';
 import type { Rights } from '../../rights/index.js';
 import type { ApiKey } from '../../store/api-keys.js';
 import type { Stores } from '../../store/open.js';
@@ -96,7 +97,16 @@ export function createApi(parts: {
   });
   linkRoutes(routes, { links, reader });
   rightsRequestRoutes(routes, { rights, store: stores.requests, reader, subjectByKey, policy, clock });
-  contactRoutes(routes, { questions, reader, accept, privateParts, clock, subjectByKey });
+  contactRoutes(routes, {
+    questions,
+    reader,
+    accept,
+    privateParts,
+    clock,
+    replace: createReplacement({ accept, questions, guard, keyring: parts.keyring, clock }),
+    writerIds: stores.writerIds,
+    subjectByKey,
+  });
   consentRoutes(routes, { accept, consents, guard, reader, subjectByKey });
   receiptRoutes(routes, { receipts, proofs: parts.proofs, consentReceipt: parts.consentReceipt });
   suppressionRoutes(routes, {

@@ -71,6 +71,21 @@ export function createRequestReader(parts: { readonly catalog: Catalog; readonly
       return found;
     },
 
+    /** As `subject`, for a contact that stands in another field than `contact`: faults name that one. */
+    async subjectIn(
+      field: string,
+      contact: ContactRequest,
+      typeOf: (key: Buffer) => Promise<Subject | undefined>,
+    ): Promise<Subject> {
+      try {
+        return await this.subject(contact, typeOf);
+      } catch (error) {
+        if (!(error instanceof HushError)) throw error;
+        const within = (error.detail.field ?? '').replace(/^contact\.?/, '');
+        throw new HushError(error.kind, error.message, { ...error.detail, field: `${field}.${within}` });
+      }
+    },
+
     question(input: {
       brand: string;
       channel: Channel;

@@ -112,15 +112,7 @@ export function rightsRequestRoutes(
     async handle({ body, key }) {
       const contacts: Named[] = [];
       for (const [at, contact] of body.contacts.entries()) {
-        try {
-          contacts.push(await reader.subject(contact, parts.subjectByKey));
-        } catch (error) {
-          if (!(error instanceof HushError)) throw error;
-          throw new HushError(error.kind, error.message, {
-            ...error.detail,
-            field: `contacts.${at}.${(error.detail.field ?? '').replace(/^contact\.?/, '')}`,
-          });
-        }
+        contacts.push(await reader.subjectIn(`contacts.${at}`, contact, parts.subjectByKey));
       }
       const record = await rights.intake.receive(
         {

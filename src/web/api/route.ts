@@ -52,6 +52,7 @@ const hasBody = (request: Request): boolean =>
 const CONFLICTS: Readonly<Record<string, string>> = {
   'post /events':
     'This Idempotency-Key was used with another body. An id used before with other content rejects its event only',
+  'post /contacts/replace': 'This Idempotency-Key was used with another body',
   'post /requests': 'This id was used before for another request',
   'get /changes':
     'Changes after this cursor are no longer kept, or an older backup was restored since; begin again with /v1/suppressions',
@@ -65,6 +66,7 @@ const TAKES_KEYS: ReadonlySet<string> = new Set([
   'post /decisions/batch',
   'post /contacts/lookup',
   'post /contacts/link',
+  'post /contacts/replace',
   'post /consents',
   'post /requests',
 ]);

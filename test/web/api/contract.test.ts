@@ -53,6 +53,7 @@ describe('the description of the API', () => {
         'post /v1/links',
         'post /v1/contacts/lookup',
         'post /v1/contacts/link',
+        'post /v1/contacts/replace',
         'post /v1/consents',
         'get /v1/receipts/{id}',
         'get /v1/receipts/{id}/proof',
@@ -100,6 +101,7 @@ const whole: Record<string, object> = {
     contact: { postal: { line1: '1 Main St', city: 'Neenah', postalCode: '54956', country: 'US' } },
   },
   '/v1/contacts/link': { contacts: [contact, { id: 'crm:1' }] },
+  '/v1/contacts/replace': { from: contact, to: { id: 'crm:2' } },
   '/v1/consents': {
     contact,
     ...OFFERS,

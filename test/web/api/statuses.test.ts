@@ -68,6 +68,7 @@ const RIGHT: Readonly<Record<string, string>> = {
   'post /v1/decisions/batch': JSON.stringify({ ...QUESTION, contacts: [NOBODY] }),
   'post /v1/contacts/lookup': JSON.stringify({ contact: NOBODY }),
   'post /v1/contacts/link': JSON.stringify({ contacts: [NOBODY, { email: 'somebody@example.com' }] }),
+  'post /v1/contacts/replace': JSON.stringify({ from: NOBODY, to: { email: 'somebody@example.com' } }),
   'post /v1/consents': JSON.stringify({
     ...QUESTION,
     contact: NOBODY,
@@ -124,7 +125,9 @@ describe('the description of the API names the status of every answer', () => {
     const request = (kind: string) => ({ id: 'ticket 1', kind, contacts: [contact] });
     const subscribe = () => hush.post('/v1/webhooks', { url: 'http://127.0.0.1:9/nobody-listens' });
     const once = { 'idempotency-key': 'once' };
+    const twice = { 'idempotency-key': 'twice' };
     await hush.post('/v1/events', event('opted_out'), once);
+    await hush.post('/v1/contacts/replace', { from: contact, to: { email: 'next@example.com' } }, twice);
     await hush.ask('/v1/requests', request('opt_out'));
     for (let n = 0; n < 100; n++) expect((await subscribe()).status).toBe(200);
     // One at a time: changes of a contact that come together are one in the feed.
@@ -141,6 +144,11 @@ describe('the description of the API names the status of every answer', () => {
     await feed.deleteMany({ _id: { $lte: 2 } });
     const answers = {
       'post /v1/events': await hush.post('/v1/events', event('objected'), once),
+      'post /v1/contacts/replace': await hush.post(
+        '/v1/contacts/replace',
+        { from: contact, to: { id: 'crm:1' } },
+        twice,
+      ),
       'post /v1/requests': await hush.post('/v1/requests', request('access')),
       'post /v1/webhooks': await subscribe(),
       'post /v1/webhooks/{id}/replay': await hush.post(`/v1/webhooks/${webhook.id}/replay`, { after: 'n0' }),

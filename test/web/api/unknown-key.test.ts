@@ -32,6 +32,8 @@ describe('a key that nobody is known under is a 404 that names the field, on', (
     ['/v1/decisions/batch', { ...SCOPE, contacts: [KNOWN, NOBODY] }, 'contacts.1.key'],
     ['/v1/contacts/lookup', { contact: NOBODY }, 'contact.key'],
     ['/v1/contacts/link', { contacts: [KNOWN, NOBODY] }, 'contact.key'],
+    ['/v1/contacts/replace', { from: NOBODY, to: KNOWN }, 'from.key'],
+    ['/v1/contacts/replace', { from: KNOWN, to: NOBODY }, 'to.key'],
     ['/v1/requests', { kind: 'opt_out', contacts: [KNOWN, NOBODY] }, 'contacts.1.key'],
     [
       '/v1/consents',
