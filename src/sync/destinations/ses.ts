@@ -10,6 +10,7 @@ import { collect } from './mechanics/reports.js';
 import { readSesEvent, sesEvent } from './mechanics/ses-events.js';
 import { signAws } from './mechanics/sigv4.js';
 import { createSnsReader, snsMessage } from './mechanics/sns.js';
+import { createSpellings } from './mechanics/spellings.js';
 
 const settings = z.strictObject({
   region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/),
@@ -34,6 +35,8 @@ type Target = z.infer<typeof target>;
 
 /** Contacts take two calls each, at about one call a second: a larger batch would outlive its deadline. */
 const BATCH = 5;
+/** Pages of 1,000 entries that one lift may read to find a spelling. */
+const MAX_PAGES_LEARNT = 10;
 
 const preference = z.object({ TopicName: z.string(), SubscriptionStatus: z.string() });
 const contact = z.object({
@@ -67,6 +70,7 @@ export const ses: Adapter<Settings, Target> = {
     const targetOf = targetReader(target);
     const sns = createSnsReader(parts.http);
     const known = createKnown(parts.now);
+    const spellings = createSpellings();
     const pace = createPace(options.contactCallsPerSecond);
 
     async function call(
@@ -139,6 +143,43 @@ export const ses: Adapter<Settings, Target> = {
         ? one.UnsubscribeAll
         : one.TopicPreferences.some((p) => p.TopicName === where.topic && p.SubscriptionStatus === 'OPT_OUT'));
 
+    async function pageOfSuppressed(cursor: string | undefined, signal: AbortSignal) {
+      const query = `PageSize=1000${cursor === undefined ? '' : `&NextToken=${encoded(cursor)}`}`;
+      const page = read(suppressedPage, await call('GET', `/v2/email/suppression/addresses?${query}`, signal));
+      for (const one of page.SuppressedDestinationSummaries) spellings.learn(one.EmailAddress);
+      return page;
+    }
+
+    /** The first spellings on the account's list, once in ten minutes; a reconciliation learns all of them. */
+    async function learnSpellings(signal: AbortSignal): Promise<void> {
+      let cursor: string | undefined;
+      for (let pages = 0; pages < MAX_PAGES_LEARNT; pages++) {
+        cursor = (await pageOfSuppressed(cursor, signal)).NextToken ?? undefined;
+        if (cursor === undefined) return;
+      }
+    }
+
+    /** What is found under the spellings of an address; the list is read where none of those known is there. */
+    async function underSpellings<T>(
+      address: string,
+      signal: AbortSignal,
+      ask: (spelling: string) => Promise<T | undefined>,
+    ): Promise<T[]> {
+      const askAll = async (all: readonly string[]): Promise<T[]> => {
+        const found: T[] = [];
+        for (const spelling of all) {
+          const one = await ask(spelling);
+          if (one !== undefined) found.push(one);
+        }
+        return found;
+      };
+      const likely = spellings.of(address);
+      const found = await askAll(likely);
+      if (found.length > 0) return found;
+      await known('spellings', () => learnSpellings(signal));
+      return askAll(spellings.of(address).filter((spelling) => !likely.includes(spelling)));
+    }
+
     return {
       accepts: ['email'],
       form: 'readable',
@@ -152,8 +193,11 @@ export const ses: Adapter<Settings, Target> = {
           await eachEntry(entries, 1, signal, async (entry) => {
             if ('contactList' in where) return setContact(where, entry.address, action === 'suppress', signal);
             if (action === 'lift') {
-              for (const address of spellingsOf(entry.address))
-                await call('DELETE', at`/v2/email/suppression/addresses/${address}`, signal, undefined, [404]);
+              await underSpellings(entry.address, signal, async (spelling) => {
+                const path = at`/v2/email/suppression/addresses/${spelling}`;
+                const { status } = await call('DELETE', path, signal, undefined, [404]);
+                return status === 404 ? undefined : spelling;
+              });
               return undefined;
             }
             const reason = entry.reason === 'undeliverable' ? 'BOUNCE' : 'COMPLAINT';
@@ -187,8 +231,7 @@ export const ses: Adapter<Settings, Target> = {
             ...(page.NextToken ? { next: page.NextToken } : {}),
           };
         }
-        const query = `PageSize=1000${cursor === undefined ? '' : `&NextToken=${encoded(cursor)}`}`;
-        const page = read(suppressedPage, await call('GET', `/v2/email/suppression/addresses?${query}`, signal));
+        const page = await pageOfSuppressed(cursor, signal);
         return {
           entries: page.SuppressedDestinationSummaries.map(summary),
           ...(page.NextToken ? { next: page.NextToken } : {}),
@@ -210,12 +253,12 @@ export const ses: Adapter<Settings, Target> = {
               ? { address, kind: 'unsubscribed' }
               : undefined;
           }
-          for (const spelling of spellingsOf(address)) {
+          const [entry] = await underSpellings(address, signal, async (spelling) => {
             const answer = await call('GET', at`/v2/email/suppression/addresses/${spelling}`, signal, undefined, [404]);
-            if (answer.status !== 404)
-              return summary(read(z.object({ SuppressedDestination: suppressed }), answer).SuppressedDestination);
-          }
-          return undefined;
+            if (answer.status === 404) return undefined;
+            return summary(read(z.object({ SuppressedDestination: suppressed }), answer).SuppressedDestination);
+          });
+          return entry;
         });
         return found.filter((one) => one !== undefined);
       },
@@ -238,16 +281,6 @@ export const ses: Adapter<Settings, Target> = {
     };
   },
 };
-
-/**
- * The account's list knows an address as it was put there, by us or by a bounce of a message to another spelling of it, and
- * tells letter cases apart, which no mailbox does. What its read-back showed otherwise comes as the address of the entry.
- */
-function spellingsOf(address: string): string[] {
-  const cut = address.lastIndexOf('@');
-  const domain = address.slice(cut).toLowerCase();
-  return [...new Set([address, `${address.slice(0, cut)}${domain}`, address.toLowerCase()])];
-}
 
 function summary(one: z.infer<typeof suppressed>): ReadBackEntry {
   return {

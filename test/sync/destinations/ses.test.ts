@@ -87,6 +87,25 @@ describe('SES', () => {
     await server.close();
   });
 
+  test('a lift and a lookup find a spelling that only the list knows', async () => {
+    const server = await startSes();
+    const binding = bind({ account: true });
+    const destination = build(ses, { ...AWS_KEY, region: 'eu-west-1', baseUrl: server.url }, [binding]);
+    server.suppressed.set('JANE@Example.com', 'BOUNCE');
+    server.suppressed.set('John@Example.com', 'BOUNCE');
+    expect(await destination.lookup?.(binding, ['jane@example.com'], never())).toMatchObject([
+      { address: 'JANE@Example.com', kind: 'bounced' },
+    ]);
+    await destination.send(binding, 'lift', [entry('jane@example.com')], never());
+    expect([...server.suppressed.keys()]).toEqual(['John@Example.com']);
+    // Put there since the list was read: a reconciliation sees it, and the lift that follows takes it away.
+    server.suppressed.set('ANN@example.com', 'BOUNCE');
+    await destination.readBack?.(binding, undefined, never());
+    await destination.send(binding, 'lift', [entry('ann@example.com'), entry('john@example.com')], never());
+    expect([...server.suppressed.keys()]).toEqual([]);
+    await server.close();
+  });
+
   test('signatures are those of the AWS test suite (get-vanilla)', () => {
     const headers = signAws(
       { method: 'GET', url: 'https://example.amazonaws.com/', body: '' },
