@@ -2,6 +2,7 @@
 import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MongoClient } from 'mongodb';
 import { tsImport } from 'tsx/esm/api';
 
 const PREFIX = 'hush-test-stores-';
@@ -27,6 +28,20 @@ export default async function startStores() {
   if (failed) {
     await stopStores();
     throw failed.reason;
+  }
+  if (wanted.includes('MONGODB_URI')) await keepExpired(process.env.MONGODB_URI);
+}
+
+/**
+ * MongoDB deletes by its own clock what has expired, once a minute. Tests have clocks of their own, many of them in the past:
+ * what they write would be gone at any moment.
+ */
+async function keepExpired(uri) {
+  const client = new MongoClient(uri);
+  try {
+    await client.db('admin').command({ setParameter: 1, ttlMonitorEnabled: false });
+  } finally {
+    await client.close();
   }
 }
 
