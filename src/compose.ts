@@ -10,6 +10,7 @@ import { fingerprintsOf } from './config/secrets.js';
 import { createAliasGroups } from './core/alias-group.js';
 import { createClock } from './core/clock.js';
 import { contactKeyText } from './core/keys.js';
+import { keyIdsNamed } from './core/token.js';
 import { createEvery } from './every.js';
 import { createInbound } from './inbound/index.js';
 import { createWebhooksIn } from './inbound/webhooks.js';
@@ -346,6 +347,7 @@ export async function compose(
     intervalMs: options.sweepMs,
   });
   const inbound = await createInbound({
+    requireKeys: () => keyWatch.requireKeys(),
     environment: environment.inbound,
     files: {
       bounceRules: path.join(environment.configDir, 'bounce-rules.yaml'),
@@ -525,6 +527,11 @@ export async function compose(
     ['/', healthRoutes({ readiness })],
     ['/', operators],
   ] as const;
+  /** Counts a link that is not ours, unless only another process can say whether it is. */
+  async function refuseToken(request: Request): Promise<void> {
+    await keyWatch.requireKeys(keyIdsNamed(String(request.params.token ?? '')));
+    await limits.badToken(request);
+  }
   const forEverybody: Pick<AppParts, 'machines' | 'people'> = {
     machines: [
       ...forOperators,
@@ -561,7 +568,7 @@ export async function compose(
         accept,
         consents,
         keyring,
-        refuse: limits.badToken,
+        refuse: refuseToken,
         countForm: limits.form,
         countDenial: limits.denial,
       }),
@@ -570,7 +577,7 @@ export async function compose(
         rights,
         policy,
         bodies,
-        refuse: limits.badToken,
+        refuse: refuseToken,
         countForm: limits.form,
         countDenial: limits.denial,
         countUnread: limits.unread,
@@ -589,7 +596,7 @@ export async function compose(
         ledger,
         linkedContacts: createLinkedContacts({ contacts, persons, privateParts }),
         policy,
-        refuse: limits.badToken,
+        refuse: refuseToken,
         admitsAct: limits.admitsAct,
       }),
       ...(production || environment.smtpUrl !== undefined ? [] : [mailboxRoutes({ pages, mailbox: stores.mailbox })]),

@@ -3,9 +3,10 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { encodeBase32 } from '../src/core/base32.js';
 import { contactKeyFromText } from '../src/core/keys.js';
 import { createPrivateParts } from '../src/preferences/private-part.js';
-import { type Hush, startHush } from './support/hush.js';
+import { API_KEY, type Hush, startHush } from './support/hush.js';
 import { until } from './support/until.js';
 
 /** A rotation that does not reach every process at once: nobody destroys, skips or hides what they cannot open. */
@@ -154,6 +155,8 @@ test('what a contact has is kept when a process without its key meets a later ev
 
 test('without the first root nothing is lost, sent short or said to be in step', async () => {
   const first = await processWith(1);
+  // A round that began before the pause would still send.
+  await first.settle();
   await first.hush.reports.pause('file');
   const key = await optOut(first, 'ana@example.com');
   await first.hush.projection.settle();
@@ -216,4 +219,79 @@ test('a projector killed between ledger and contact leaves evidence that the nex
     HUSH_SECRETS_FILE: path.join(secrets, '1.json'),
   }).keyring;
   expect(createPrivateParts(keyring).of(contact, entry.event.sealed)).toMatchObject({ evidence: { ticket: 'T-1' } });
+});
+
+test('a link that only another process can open is answered with 503 and the phone number, never with "no such link"', async () => {
+  const former = await processWith(1);
+  // Known from the start of the other process on, without waiting for the next look at the store.
+  const rotated = await processWith(1, 2);
+  const linksOf = async (hush: Hush, email: string) => {
+    const wanted = { contact: { email }, brand: 'jmf', channel: 'email', purpose: 'promotion' };
+    const { links } = await hush.ask<{ links: { oneClickUrl: string; headers: Record<string, string> }[] }>(
+      '/v1/links',
+      {
+        links: [wanted],
+      },
+    );
+    const [link] = links;
+    const mailto = /mailto:([^>?]+)/.exec(link?.headers['List-Unsubscribe'] ?? '')?.[1] ?? '';
+    return { token: new URL(link?.oneClickUrl ?? '').pathname.slice('/u/'.length), mailto };
+  };
+  const press = (hush: Hush, target: string, method = 'POST') =>
+    fetch(hush.url + target, {
+      method,
+      ...(method === 'POST' ? { body: 'List-Unsubscribe=One-Click', headers: FORM } : {}),
+    });
+  const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
+  const mailTo = (hush: Hush, to: string) =>
+    fetch(`${hush.url}/hooks/mail`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${API_KEY}`, 'content-type': 'message/rfc822' },
+      body: `From: ana@example.com\r\nTo: ${to}\r\nSubject: unsubscribe\r\n\r\nno more\r\n`,
+    });
+  const noise = (...bytes: number[]) => Buffer.concat([Buffer.from(bytes), randomBytes(60)]);
+  const second = (kid: number) => encodeBase32(noise(kid)).toLowerCase();
+  const first = (kid: number) => noise(1, kid, 1).toString('base64url');
+
+  const { token, mailto } = await linksOf(rotated, 'ana@example.com');
+  for (const text of [token, token.toUpperCase(), `${token}.`, first(2)]) {
+    for (const [route, method] of [
+      ['u', 'POST'],
+      ['u', 'GET'],
+      ['p', 'POST'],
+      ['p', 'GET'],
+      ['confirm', 'POST'],
+      ['confirm', 'GET'],
+      ['rights', 'GET'],
+    ]) {
+      const answer = await press(former, `/${route}/${text}`, method);
+      expect([route, method, answer.status, answer.headers.has('retry-after')]).toEqual([route, method, 503, true]);
+      expect(await answer.text()).toContain('877-266-5042');
+    }
+  }
+  const refused = await mailTo(former, mailto);
+  expect([refused.status, await refused.json()]).toMatchObject([503, { code: 'unavailable' }]);
+  expect(await former.decide({ email: 'ana@example.com' })).toMatchObject({ allowed: true });
+
+  // A key id that nobody registered, or that this process has, is noise as before.
+  for (const text of [second(1), second(9), second(0), first(1), first(9), 'nonsense', `${token.slice(0, 20)}`]) {
+    expect([text, (await press(former, `/u/${text}`)).status]).toEqual([text, 404]);
+  }
+  // What this process can open goes on, also while it lacks a root.
+  const ours = await linksOf(former, 'bob@example.com');
+  expect((await press(former, `/u/${ours.token}`)).status).toBe(200);
+  expect(await (await mailTo(former, ours.mailto)).json()).toMatchObject({ recognised: [{ outcome: 'recorded' }] });
+
+  // The process that has the root takes both.
+  expect((await mailTo(rotated, mailto)).status).toBe(200);
+  expect((await press(rotated, `/u/${token}`)).status).toBe(200);
+  expect((await press(rotated, `/u/${second(9)}`)).status).toBe(404);
+  expect(
+    (
+      await mailTo(
+        rotated,
+        mailto.replace(/\+./, (found) => (found === '+0' ? '+1' : '+0')),
+      )
+    ).status,
+  ).toBe(200);
 });

@@ -9,16 +9,26 @@ const HEADER = 3;
 /** `AQ…`: a version of 1 in base64url. */
 const FORM = /^A[Q-Za-f][A-Za-z0-9_-]+$/;
 
-/**
- * What a token of the first form says: AES-256-GCM under the brand's key, as base64url. None are made any more, and those
- * in mail of long ago work for ever. Undefined for any other text, to the letter.
- */
-export function openFirstForm(keyring: Keyring, token: string): LinkContent | undefined {
+/** The bytes of a token that is written in the first form, to the letter; it may have been made anywhere. */
+function firstFormBytes(token: string): Buffer | undefined {
   if (!FORM.test(token)) return undefined;
   const bytes = Buffer.from(token, 'base64url');
   // Lenient decoders give one token many texts: accept only the one we would have written.
   if (bytes.length < HEADER + IV + TAG + 4 || bytes.toString('base64url') !== token || bytes[0] !== VERSION)
     return undefined;
+  return bytes;
+}
+
+/** The key id that such a token names. */
+export const keyIdOfFirstForm = (token: string): number | undefined => firstFormBytes(token)?.[1];
+
+/**
+ * What a token of the first form says: AES-256-GCM under the brand's key, as base64url. None are made any more, and those
+ * in mail of long ago work for ever. Undefined for any other text, to the letter.
+ */
+export function openFirstForm(keyring: Keyring, token: string): LinkContent | undefined {
+  const bytes = firstFormBytes(token);
+  if (!bytes) return undefined;
   const [, kid = -1, brandCode = -1] = bytes;
   const root = rootOf(keyring, kid);
   if (!root) return undefined;

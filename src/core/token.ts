@@ -13,7 +13,7 @@ import {
   purposeOf,
 } from './token-content.js';
 import { tokenTexts } from './token-text.js';
-import { openFirstForm } from './token-v1.js';
+import { keyIdOfFirstForm, openFirstForm } from './token-v1.js';
 
 export type { LinkContent, LinkKind } from './token-content.js';
 
@@ -42,10 +42,16 @@ export function sealLink(keyring: Keyring, content: LinkContent): string {
   return encodeBase32(Buffer.concat([Buffer.from([kid]), sealed])).toLowerCase();
 }
 
-function openSecondForm(keyring: Keyring, token: string): OpenedLink | undefined {
+/** The bytes of a token that is written in the second form: key id and seal; it may have been made anywhere. */
+function secondFormBytes(token: string): Uint8Array | undefined {
   const bytes = decodeBase32(token, Math.floor((token.length * 5) / 8));
+  return bytes && bytes.length > 1 + SIV ? bytes : undefined;
+}
+
+function openSecondForm(keyring: Keyring, token: string): OpenedLink | undefined {
+  const bytes = secondFormBytes(token);
   const root = bytes && rootOf(keyring, bytes[0] ?? 0);
-  if (!bytes || !root || bytes.length <= 1 + SIV) return undefined;
+  if (!bytes || !root) return undefined;
   try {
     const content = decodeContent(cipherOf(root, bytes[0] ?? 0).decrypt(bytes.subarray(1)));
     return content && { token: encodeBase32(bytes).toLowerCase(), content };
@@ -54,6 +60,15 @@ function openSecondForm(keyring: Keyring, token: string): OpenedLink | undefined
     return undefined;
   }
 }
+
+/** One in thirty of the first form ends with a dash or low line, and mail programs leave those out of a link. */
+const firstForms = (text: string): string[] =>
+  tokenTexts(text, LETTERS_OF_FIRST_FORM).flatMap((token) => [
+    token,
+    `${token}-`,
+    `${token}_`,
+    token.replace(/[-_]+$/, ''),
+  ]);
 
 /** A genuine token as we wrote it, and what it says. */
 export interface OpenedLink {
@@ -71,14 +86,23 @@ export function openLink(keyring: Keyring, text: string): OpenedLink | undefined
     const opened = openSecondForm(keyring, token);
     if (opened) return opened;
   }
-  for (const text of tokenTexts(whole, LETTERS_OF_FIRST_FORM)) {
-    // One in thirty of the first form ends with a dash or low line, and mail programs leave those out of a link.
-    for (const token of [text, `${text}-`, `${text}_`, text.replace(/[-_]+$/, '')]) {
-      const content = openFirstForm(keyring, token);
-      if (content) return { token, content };
-    }
+  for (const token of firstForms(whole)) {
+    const content = openFirstForm(keyring, token);
+    if (content) return { token, content };
   }
   return undefined;
+}
+
+/**
+ * The key ids that a text names where it is written like a token of ours, genuine or not. Where one of them is a key that
+ * this process lacks, `openLink` cannot tell.
+ */
+export function keyIdsNamed(text: string): number[] {
+  const whole = text.slice(0, MAX_LETTERS);
+  return [
+    ...tokenTexts(whole, LETTERS).map((token) => secondFormBytes(token)?.[0]),
+    ...firstForms(whole).map(keyIdOfFirstForm),
+  ].filter((kid) => kid !== undefined);
 }
 
 /** What the local part of a `mailto:` unsubscribe says. */

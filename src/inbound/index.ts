@@ -39,6 +39,8 @@ export async function createInbound(parts: {
   readonly policy: Policy;
   readonly clock: Clock;
   readonly publicUrl: () => string;
+  /** Throws MissingKeyError while this process lacks a root of the installation: a token that does not open may be genuine. */
+  readonly requireKeys: () => Promise<void>;
   readonly log: Logger;
   /** Told of everything understood, by way and kind, for the metrics. */
   readonly onReceived: (way: 'mail' | 'sms', kind: string) => void;
@@ -67,6 +69,7 @@ export async function createInbound(parts: {
     catalog,
     clock,
     publicUrl: parts.publicUrl,
+    requireKeys: parts.requireKeys,
     onRecognised: (kind) => parts.onReceived('mail', kind),
   });
 

@@ -63,7 +63,7 @@ export async function startSmtpListener(options: {
   readonly host?: string;
   /** Says who we are in the greeting; the inbound domain. */
   readonly domain: string;
-  readonly mailIn: Pick<MailIn, 'receive' | 'addresses'>;
+  readonly mailIn: Pick<MailIn, 'receive' | 'addresses' | 'requireKeys'>;
   readonly tls?: Certificate | undefined;
   readonly maxBytes?: number;
   readonly log: Logger;
@@ -108,8 +108,11 @@ export async function startSmtpListener(options: {
       const ours = mailIn.addresses.read(address);
       if (!ours) return done(refusal(550, '5.1.1 There is no such mailbox here, and nothing is relayed'));
       // A damaged token is told to its sender, who can then use the link or the phone; a forger learns nothing new.
-      if (ours.token === 'forged') return done(refusal(550, '5.1.1 There is no such mailbox here'));
-      done();
+      if (ours.token !== 'forged') return done();
+      mailIn.requireKeys().then(
+        () => done(refusal(550, '5.1.1 There is no such mailbox here')),
+        (error: unknown) => done(replyTo(error, log)),
+      );
     },
 
     onData(stream, session, done) {

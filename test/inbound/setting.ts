@@ -63,6 +63,7 @@ export async function openInbound(name: string) {
   const receipts = createReceipts({ contacts, ledger, bindings: [], privateParts, clock });
   const letters: Letter[] = [];
   const { review, mailIn, textIn } = await createInbound({
+    requireKeys: async () => undefined,
     environment: {
       smtpPort: undefined,
       tlsKeyFile: undefined,

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import nodemailer from 'nodemailer';
 import { HushError } from '../../src/core/errors.js';
+import { MissingKeyError } from '../../src/core/seal.js';
 import { type SmtpListener, startSmtpListener } from '../../src/inbound/smtp-listener.js';
 import { until } from '../support/until.js';
 import { CERTIFICATE } from './certificate.js';
@@ -153,7 +154,7 @@ test('while the record cannot be reached, and after a bug, the sender is told to
     new Error('a bug'),
   ]) {
     const failing = await listen({
-      mailIn: { addresses: inbound.mailIn.addresses, receive: () => Promise.reject(error) },
+      mailIn: { ...inbound.mailIn, receive: () => Promise.reject(error) },
     });
     try {
       const { mailto } = inbound.sent('gina@customer.example');
@@ -162,6 +163,24 @@ test('while the record cannot be reached, and after a bug, the sender is told to
     } finally {
       await failing.stop();
     }
+  }
+});
+
+test('a token that only a process with another root can open is a 451, and ours are taken meanwhile', async () => {
+  const lacking = await listen({
+    mailIn: { ...inbound.mailIn, requireKeys: () => Promise.reject(new MissingKeyError(2)) },
+  });
+  const { mailto } = inbound.sent('ivy@customer.example');
+  const other = mailto.replace(/\+./, (found) => (found === '+0' ? '+1' : '+0'));
+  try {
+    const mail = written({ from: 'ivy@customer.example', to: other });
+    await expect(send(mail, other, {}, lacking.port)).rejects.toMatchObject({ responseCode: 451 });
+    await expect(send(mail, 'nobody@elsewhere.example', {}, lacking.port)).rejects.toMatchObject({ responseCode: 550 });
+    expect(
+      (await send(written({ from: 'ivy@customer.example', to: mailto }), mailto, {}, lacking.port)).response,
+    ).toMatch(/^250/);
+  } finally {
+    await lacking.stop();
   }
 });
 

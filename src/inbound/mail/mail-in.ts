@@ -61,6 +61,11 @@ export interface Recognised {
   readonly outcome: 'recorded' | 'review' | 'ignored' | 'would_record' | 'would_review';
 }
 
+/** Whether a genuine token would have made another thing of it. */
+function lacksProof({ what }: Finding): boolean {
+  return what.act !== 'record' && ['forged_token', 'no_proof', 'nobody_named'].includes(what.why);
+}
+
 type Recording = Extract<Finding['what'], { act: 'record' }>;
 
 export interface Reception {
@@ -82,6 +87,8 @@ export function createMailIn(parts: {
   readonly catalog: Catalog;
   readonly clock: Pick<Clock, 'now'>;
   readonly publicUrl: () => string;
+  /** Throws MissingKeyError while this process lacks a root of the installation: a token that does not open may be genuine. */
+  readonly requireKeys: () => Promise<void>;
   /** Told of everything recognised, for the metrics; nothing of a person is in it. */
   readonly onRecognised?: (kind: FindingKind, outcome: Recognised['outcome']) => void;
 }) {
@@ -194,11 +201,12 @@ export function createMailIn(parts: {
 
   return {
     addresses,
+    requireKeys: parts.requireKeys,
 
     /**
      * Takes one message. Everything it says is durable when this resolves; the same message again changes nothing.
-     * Throws HushError: `too_large`; `unavailable` when the record cannot be reached, and then the whole message is to be
-     * given again.
+     * Throws HushError: `too_large`; `unavailable` when the record cannot be reached, or a token may be genuine that only
+     * another process can open, and then the whole message is to be given again.
      *
      * @param raw RFC 5322, as received; at most 10 MB
      * @example
@@ -221,6 +229,7 @@ export function createMailIn(parts: {
         country,
         stopWords,
       });
+      if (found.some(lacksProof)) await parts.requireKeys();
       const recognised: Recognised[] = [];
       // One after another: a report names few contacts, and a soft bounce must be there before bounces are counted.
       for (const finding of found) {
