@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
 import { databaseUri } from './support/hush.js';
+import { program } from './support/process.js';
 import { until } from './support/until.js';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -12,7 +13,7 @@ test('a program whose npm was killed with -9 ends by itself', async () => {
   const dir = await mkdtemp(path.join(tmpdir(), 'hush-orphan-'));
   const namespace = `orphan${randomBytes(5).toString('hex')}`;
   // A shell in the place of npm.
-  const npm = spawn('sh', ['-c', `"${process.execPath}" --import tsx src/main.ts & echo "pid $!"; wait`], {
+  const npm = spawn('sh', ['-c', `"${process.execPath}" "${program('main')}" & echo "pid $!"; wait`], {
     cwd: root,
     env: {
       PATH: process.env.PATH,

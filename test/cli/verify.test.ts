@@ -6,6 +6,7 @@ import { exportTo } from '../../src/cli/export.js';
 import { type VerifyOptions, verifyFile, verifyLive } from '../../src/cli/verify.js';
 import { keyringFromSecret } from '../../src/core/keys.js';
 import { databaseUri, type Hush, startHush } from '../support/hush.js';
+import { program } from '../support/process.js';
 import { follow, makeCustomer } from '../web/staff/people.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -20,22 +21,18 @@ afterAll(() => hush?.stop());
 const environment = { keyring: keyringFromSecret('a secret for tests that is long enough'), publicUrl: undefined };
 
 /** The program as an operator runs it, on the store of the installation, in a process of its own: seconds each. */
-function program(...args: string[]): { code: number | null; out: string } {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ['--import', 'tsx', path.join(ROOT, 'src/cli/hush.ts'), ...args],
-    {
-      cwd: ROOT,
-      encoding: 'utf8',
-      env: {
-        ...process.env,
-        MONGODB_URI: databaseUri(hush.namespace),
-        HUSH_SECRET: 'a secret for tests that is long enough',
-        HUSH_NAMESPACE: hush.namespace,
-        HUSH_DATA_DIR: hush.dir,
-      },
+function verifyProgram(...args: string[]): { code: number | null; out: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program('cli/hush'), ...args], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      MONGODB_URI: databaseUri(hush.namespace),
+      HUSH_SECRET: 'a secret for tests that is long enough',
+      HUSH_NAMESPACE: hush.namespace,
+      HUSH_DATA_DIR: hush.dir,
     },
-  );
+  });
   return { code: status, out: stdout + stderr };
 }
 
@@ -54,11 +51,11 @@ async function verify(
 const inDir = (name: string) => path.join(hush.dir, name);
 
 test('hush verify says that the record is whole, and names an entry that was changed in the database', async () => {
-  expect(program('verify')).toMatchObject({ code: 0, out: expect.stringContaining('The record is whole.') });
+  expect(verifyProgram('verify')).toMatchObject({ code: 0, out: expect.stringContaining('The record is whole.') });
   const { collection } = hush.hush.stores.ledger;
   const row = await collection.findOne({ 'event.type': 'gpc_received' });
   await collection.updateOne({ id: row?.id }, { $set: { 'event.at': 1 } });
-  const { code, out } = program('verify');
+  const { code, out } = verifyProgram('verify');
   expect(code).toBe(1);
   expect(out).toContain(`changed: entry e_${row?.id} was changed after it was sealed`);
   expect(JSON.parse((await verify({ json: true })).out)).toMatchObject({

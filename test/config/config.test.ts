@@ -13,6 +13,7 @@ import { keyringFromSecret } from '../../src/core/keys.js';
 import { startRedis } from '../../src/embedded/index.js';
 import { createLinks } from '../../src/preferences/links.js';
 import { checkRedis } from '../../src/queue.js';
+import { program } from '../support/process.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const example = (name: string) => readFile(path.join(ROOT, 'config', name), 'utf8');
@@ -182,7 +183,7 @@ describe('in production', () => {
     expect(faultOf(() => readEnvironment({ ...all, [name]: value }))).toMatch(says);
   });
   test('the program itself refuses to start, in one line and without a stack', async () => {
-    const start = promisify(execFile)(process.execPath, ['--import', 'tsx', 'src/main.ts'], {
+    const start = promisify(execFile)(process.execPath, [program('main')], {
       cwd: ROOT,
       env: { PATH: process.env.PATH, HOME: process.env.HOME, NODE_ENV: 'production' },
     });

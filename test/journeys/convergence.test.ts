@@ -134,7 +134,7 @@ interface Running {
 }
 
 async function start(role: 'web' | 'worker'): Promise<Running> {
-  const child = spawn(process.execPath, ['--import', 'tsx', path.join(ROOT, 'test/support/run-hush.ts')], {
+  const child = spawn(process.execPath, [path.join(ROOT, 'test/support/run-hush.mjs')], {
     cwd: ROOT,
     env: { ...env, HUSH_ROLE: role },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -5,6 +5,7 @@ import { createTransport } from 'nodemailer';
 import { twilioSignature } from '../../src/inbound/sms/twilio.js';
 import { bounce, original } from '../inbound/letters.js';
 import { API_KEY, databaseUri, type Hush, startHush } from '../support/hush.js';
+import { program } from '../support/process.js';
 import { signIn } from '../web/staff/browser.js';
 
 const OFFERS = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
@@ -109,23 +110,19 @@ test('hush inbound takes a message from standard input, and a dry run records no
   const run = (...args: string[]) =>
     new Promise<{ code: number | null; out: string }>((resolve) => {
       const root = path.resolve(import.meta.dirname, '../..');
-      const child = spawn(
-        process.execPath,
-        ['--import', 'tsx', path.join(root, 'src/cli/hush.ts'), 'inbound', ...args],
-        {
-          cwd: root,
-          env: {
-            PATH: process.env.PATH,
-            HOME: process.env.HOME,
-            MONGODB_URI: databaseUri(hush.namespace),
-            REDIS_URL: process.env.REDIS_URL,
-            HUSH_SECRET: 'a secret for tests that is long enough',
-            HUSH_NAMESPACE: hush.namespace,
-            HUSH_CONFIG_DIR: path.join(hush.dir, 'config'),
-            HUSH_DATA_DIR: hush.dir,
-          },
+      const child = spawn(process.execPath, [program('cli/hush'), 'inbound', ...args], {
+        cwd: root,
+        env: {
+          PATH: process.env.PATH,
+          HOME: process.env.HOME,
+          MONGODB_URI: databaseUri(hush.namespace),
+          REDIS_URL: process.env.REDIS_URL,
+          HUSH_SECRET: 'a secret for tests that is long enough',
+          HUSH_NAMESPACE: hush.namespace,
+          HUSH_CONFIG_DIR: path.join(hush.dir, 'config'),
+          HUSH_DATA_DIR: hush.dir,
         },
-      );
+      });
       let out = '';
       child.stdout.on('data', (chunk: Buffer) => {
         out += chunk.toString();

@@ -4,6 +4,11 @@ import { PATIENT_MS } from './hush.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
+/** A module of the program (path under `src` without its ending) as it was built for this run, to be started with Node. */
+export function program(module: string): string {
+  return path.join(ROOT, '.test-build', `${module}.js`);
+}
+
 export interface HushProcess {
   readonly url: string;
   readonly pid: number;
@@ -16,7 +21,7 @@ export interface HushProcess {
 
 /** `npm start` without the build: the program itself in a process of its own. Resolves when it says that it is ready. */
 export async function startProcess(env: NodeJS.ProcessEnv): Promise<HushProcess> {
-  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', path.join(ROOT, 'src/main.ts')], {
+  const child: ChildProcess = spawn(process.execPath, [program('main')], {
     cwd: ROOT,
     env: {
       PATH: process.env.PATH,

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { API_KEY, databaseUri, type Hush, type HushOptions, startHush } from '../support/hush.js';
+import { program } from '../support/process.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
 import { until } from '../support/until.js';
 import { happen, OFFERS, optOut, type Sendgrid, sender, stateOf } from './reconciling.js';
@@ -73,23 +74,19 @@ describe('a new binding', () => {
     const destinations = [sender(sendgrid, { bindings: [globally, group] })];
     await again({ destinations, sweepMs: 3_600_000 });
     const running = open[0]?.hush as Hush;
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      ['--import', 'tsx', path.join(root, 'src/cli/hush.ts'), 'backfill', '--json'],
-      {
-        cwd: root,
-        env: {
-          PATH: process.env.PATH,
-          HOME: process.env.HOME,
-          MONGODB_URI: databaseUri(running.namespace),
-          HUSH_NAMESPACE: running.namespace,
-          HUSH_SECRET: 'a secret for tests that is long enough',
-          HUSH_API_KEY: API_KEY,
-          HUSH_DATA_DIR: running.dir,
-          HUSH_CONFIG_DIR: path.join(running.dir, 'config'),
-        },
+    const { stdout } = await promisify(execFile)(process.execPath, [program('cli/hush'), 'backfill', '--json'], {
+      cwd: root,
+      env: {
+        PATH: process.env.PATH,
+        HOME: process.env.HOME,
+        MONGODB_URI: databaseUri(running.namespace),
+        HUSH_NAMESPACE: running.namespace,
+        HUSH_SECRET: 'a secret for tests that is long enough',
+        HUSH_API_KEY: API_KEY,
+        HUSH_DATA_DIR: running.dir,
+        HUSH_CONFIG_DIR: path.join(running.dir, 'config'),
       },
-    );
+    });
     const before = sendgrid.asked.length;
     expect(sendgrid.groups.get('7')?.size).toBeLessThanOrEqual(299);
     const counted = JSON.parse(stdout) as { binding: string; suppress: number; lift: number }[];

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import mongoose from 'mongoose';
 import { API_KEY, configFolder, databaseUri, type Hush, startHush } from '../support/hush.js';
-import { type HushProcess, startProcess } from '../support/process.js';
+import { type HushProcess, program, startProcess } from '../support/process.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
 import { until } from '../support/until.js';
 import { compare, type Described, happen, OFFERS, optOut, type Sendgrid, sender, stateOf } from './reconciling.js';
@@ -63,7 +63,7 @@ describe('a comparison that is cut off', () => {
     return destinations[0] as Described;
   }
   const hush = (...args: string[]) =>
-    promisify(execFile)(process.execPath, ['--import', 'tsx', path.join(root, 'src/cli/hush.ts'), ...args], {
+    promisify(execFile)(process.execPath, [program('cli/hush'), ...args], {
       cwd: root,
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     });

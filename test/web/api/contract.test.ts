@@ -4,6 +4,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { API_KEY, databaseUri, type Hush, startHush } from '../../support/hush.js';
+import { program } from '../../support/process.js';
 import { until } from '../../support/until.js';
 
 const run = promisify(execFile);
@@ -518,8 +519,7 @@ test('keys are made, listed and revoked by the command line, and only their hash
     HUSH_NAMESPACE: hush.namespace,
     HUSH_SECRET: 'a secret for tests that is long enough',
   };
-  const cli = (...args: string[]) =>
-    run(process.execPath, ['--import', 'tsx', 'src/cli/hush.ts', 'keys', ...args], { cwd: ROOT, env });
+  const cli = (...args: string[]) => run(process.execPath, [program('cli/hush'), 'keys', ...args], { cwd: ROOT, env });
   const { stdout, stderr } = await cli('create', '--name', 'sender', '--scopes', 'decisions');
   const key = stdout.trim();
   expect(key).toMatch(/^hk_[A-Za-z0-9_-]{43}$/);

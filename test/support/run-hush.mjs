@@ -1,6 +1,6 @@
 /** An installation in a process of its own whose worker has shorter times than an operator's: HUSH_TEST_TIMES as JSON. */
-import { compose } from '../../src/compose.js';
-import { readEnvironment } from '../../src/config/environment.js';
+import { compose } from '../../.test-build/compose.js';
+import { readEnvironment } from '../../.test-build/config/environment.js';
 
 const environment = readEnvironment();
 const hush = await compose(
