@@ -151,7 +151,7 @@ inBrowser.describe('what is held, from the officer to the person', () => {
       await takePicture(reading, `access-html-${width}`);
     }
     await narrow.goto(link);
-    expect(await narrow.textContent('h1')).toContain('ya no lleva a nada');
+    expect(await narrow.textContent('h1')).toContain('ya no funciona');
     faults.push(...(await faultsOf(narrow, 'used link')));
     await officer.goto(`${hush.url}/staff/access/${id}`);
     expect(await officer.textContent('main')).toContain('fetched by the person');

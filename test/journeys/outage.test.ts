@@ -166,9 +166,9 @@ describe.each(['refuse', 'stall'] as const)('with Redis away (%s)', (how) => {
     expect((await api('/v1/events', { events: [{ contact, type: 'objected', source: { kind: 'api' } }] })).status).toBe(
       200,
     );
-    expect((await form(preferences, { act: 'stop-all' })).status).toBe(200);
+    expect((await form(preferences, { act: 'stop-all' })).status).toBe(303);
     // Limits count in Redis; without it each process counts for itself.
-    expect((await form(`${hush.url}/preferences`, { act: 'stop', address: 'red@example.com' })).status).toBe(200);
+    expect((await form(`${hush.url}/preferences`, { act: 'stop', address: 'red@example.com' })).status).toBe(303);
     expect((await oneClick(`${hush.url}/u/nonsense`)).status).toBe(404);
     expect(
       (await answer(`${hush.url}/v1/decisions`, { method: 'POST', headers: { authorization: 'Bearer hk_wrong' } }))

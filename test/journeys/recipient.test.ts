@@ -186,9 +186,11 @@ inBrowser.describe('recipients in a browser', () => {
       allowed: false,
       reason: 'paused',
     });
-    // The link paused it, so the link may end the pause; what it switched off it may take back as well.
+    // An undo takes back the pause alone, and says what still stands.
     await page.getByRole('button', { name: 'Undo what I just changed' }).press('Enter');
-    await page.waitForSelector('text=Everything is as it was before');
+    await page.waitForSelector('text=This still stands, because you asked for it another time');
+    expect(await page.textContent('.say')).toContain('No “Tips for jewelers” by email');
+    expect(await hush.decide({ email }, 'promotion', { topic: 'tips' })).toMatchObject({ reason: 'opted_out' });
     expect(await hush.decide({ email }, 'promotion', { topic: 'news' })).toMatchObject({ allowed: true });
   });
 

@@ -398,7 +398,7 @@ describe('double opt-in', () => {
     time.now += 1000;
     const answer = await fetch(url, { method: 'POST' });
     expect(answer.status).toBe(409);
-    expect(await answer.text()).toContain('you stopped this since');
+    expect(await answer.text()).toContain('You stopped this on');
     expect(await consented(email)).toBe('opted_out');
     const { links } = hush.hush;
     const link = links.read(url.split('/').at(-1) ?? '', time.now);
