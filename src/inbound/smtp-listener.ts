@@ -81,6 +81,8 @@ export async function startSmtpListener(options: {
     name: domain,
     banner: 'Hush takes unsubscribe mail and returned mail',
     size: maxBytes,
+    // Phones send from addresses that RFC 5321 forbids (jane..doe@docomo.ne.jp); what they ask for counts all the same.
+    lenientAddressParsing: true,
     disabledCommands: options.tls ? ['AUTH'] : ['AUTH', 'STARTTLS'],
     ...(options.tls ? { key: options.tls.key, cert: options.tls.cert, minVersion: 'TLSv1.2' as const } : {}),
     authOptional: true,

@@ -1,11 +1,12 @@
 import type { Clock } from '../core/clock.js';
 import type { ContactType } from '../core/contact-point.js';
+import { standingDenials } from '../core/decide.js';
 import type { ContactEvent } from '../core/event.js';
 import { type DenialAtom, type State, unfolded } from '../core/fold.js';
 import { scopeText } from '../core/scope.js';
 import { type Undoing, undoing } from '../core/undo.js';
 import { inTime, MANY_WITHIN, unavailable } from '../store/connect.js';
-import type { Contact, Contacts } from '../store/contacts.js';
+import { type Contact, type Contacts, stateOf } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
 import type { Persons } from '../store/persons.js';
 import type { Draft } from './accept.js';
@@ -119,7 +120,12 @@ export function createUndo(parts: {
         standing: own.has(id) ? standing : [],
       };
     });
-    return { steps: plans.flatMap(({ steps }) => steps), standing: plans.flatMap(({ standing }) => standing) };
+    // What another spelling of the mailbox denied holds here too, and is not this undo's to lift.
+    const shared = [...own.values()].flatMap(({ others = [] }) => standingDenials(stateOf(undefined, others), at));
+    return {
+      steps: plans.flatMap(({ steps }) => steps),
+      standing: [...plans.flatMap(({ standing }) => standing), ...shared],
+    };
   }
 
   return {

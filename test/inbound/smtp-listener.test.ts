@@ -205,6 +205,24 @@ test('a store that is gone is a 451 for every kind of message', async () => {
   }
 });
 
+test.each(['jane..doe@docomo.ne.jp', 'jane.@ezweb.ne.jp', '.jane@ezweb.ne.jp', 'jane@sub_domain.example.com'])(
+  'a mail from %s, which no RFC allows and phones send from, unsubscribes',
+  async (from) => {
+    const { mailto } = inbound.sent(from);
+    const answer = await talk([
+      'EHLO x',
+      `MAIL FROM:<${from}>`,
+      `RCPT TO:<${mailto}>`,
+      'DATA',
+      `From: ${from}\r\nTo: ${mailto}\r\nSubject: unsubscribe\r\n\r\nplease\r\n.`,
+      'QUIT',
+    ]);
+    expect(answer).toMatch(/^221 /m);
+    expect(answer).not.toMatch(/^[45]\d\d/m);
+    expect((await inbound.decide(emailOf(from))).reason).toBe('opted_out');
+  },
+);
+
 test('a message that breaks off before its end is not taken', async () => {
   const { mailto } = inbound.sent('hans@customer.example');
   await talk(

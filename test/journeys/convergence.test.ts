@@ -20,7 +20,7 @@ import { pause, until } from '../support/until.js';
  */
 const CONTACTS = Number(process.env.HUSH_TEST_CONTACTS ?? 2000);
 /** Workers killed with -9 while it burns, one after the other; the primary steps down at the third. */
-const KILLS = Number(process.env.HUSH_TEST_KILLS ?? 6);
+const KILLS = Number(process.env.HUSH_TEST_KILLS ?? 4);
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const OFFERS = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
 const EVENTS = { brand: 'jmf', channel: 'email', purpose: 'events' };

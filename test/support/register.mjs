@@ -10,3 +10,6 @@ const { warn } = console;
 console.warn = (...args) => {
   if (!String(args[0]).includes('oidc-provider WARNING')) warn(...args);
 };
+
+// The run has ended, or was killed: nothing that a test left open keeps this process.
+process.once('disconnect', () => process.exit());

@@ -130,6 +130,24 @@ describe('undo takes back one act, or says what still stands', () => {
     expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
   });
 
+  test('of one spelling of a mailbox: what another one stopped still counts for both, and the page says so', async () => {
+    const scope = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
+    const pageOf = async (email: string) => {
+      const asked = { contact: { email }, ...scope };
+      const { preferencesUrl } = await hush.ask<{ preferencesUrl: string }>('/v1/links', asked);
+      return hush.url + new URL(preferencesUrl).pathname;
+    };
+    const post = async (page: string, fields: Record<string, string>) =>
+      (await fetch(page, { method: 'POST', body: new URLSearchParams(fields) })).text();
+    const [plain, dotted] = [await pageOf('twospellings@gmail.com'), await pageOf('two.spellings@googlemail.com')];
+    await post(plain, { act: 'stop-all' });
+    const stopped = await post(dotted, { act: 'stop-all' });
+    const undone = await post(dotted, { act: 'undo', undo: /name="undo" value="([^"]+)"/.exec(stopped)?.[1] ?? '' });
+    expect(undone).toContain('This still stands');
+    expect(undone).not.toContain('Everything is as it was before');
+    expect(await hush.decide({ email: 'two.spellings@googlemail.com' })).toMatchObject({ allowed: false });
+  });
+
   test('of a stop that a newer one followed, of another channel, lifts nothing', async () => {
     const { contact, act, undoOf } = await someone();
     const stopped = await act({ act: 'stop-all' });

@@ -419,7 +419,7 @@ describe('double opt-in', () => {
     const before = time.now;
     time.now = Date.parse(expires) + 1;
     try {
-      expect((await fetch(url, { method: 'POST' })).status).toBe(404);
+      expect((await fetch(url, { method: 'POST' })).status).toBe(410);
       expect(await consented(email)).toBe('not_objected');
     } finally {
       time.now = before;
