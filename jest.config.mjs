@@ -1,5 +1,5 @@
 /**
- * Tests run in plain Node processes that load the program once for all their files (docs/decisions/0002-tests-in-plain-node.md),
+ * Tests run in plain Node processes that load the program once for all their files (docs/decisions/tests-in-plain-node.md),
  * on a real MongoDB and Redis that are started once for the run.
  */
 import { filesOfProjects } from './test/support/projects.mjs';

@@ -106,7 +106,7 @@ describe('a fault of the catalog names file, line and remedy', () => {
 
 describe('a fault of the policy names file, line and remedy', () => {
   test.each<[string, string | RegExp, string, RegExp]>([
-    ['a jurisdiction in small letters', "'NO', GB", 'no, GB', /write a code such as US, US-CA/],
+    ['a jurisdiction in small letters', "'NO', GB", 'no, GB', /write an ISO 3166 code such as US or US-CA/],
     ['a channel that is not there', 'channels: [sms]', 'channels: [fax]', /write one of/],
     ['a zone that is not there', 'America/New_York', 'America/New_Yorck', /IANA time zone/],
     ['hours beyond the day', 'from: 8, to: 20', 'from: 8, to: 25', /24|hour/],
