@@ -128,6 +128,12 @@ describe('a denial given for one spelling', () => {
     const { accepted } = await say(plain, 'profile', {}, { relationship: 'customer' });
     await hush.settle();
     expect(sendgrid.global.has(plain)).toBe(false);
+    const entries = async () => {
+      const { changes } = await hush.ask<{ changes: { contact: string }[] }>('/v1/changes?limit=1000');
+      return changes.filter(({ contact }) => contact === accepted[0]?.contact).length;
+    };
+    // The feed may tell two changes by one entry: the second one is made when the first has its own.
+    await until(async () => (await entries()) === 1);
     await say(dotted, 'opted_out');
     await until(async () => {
       await hush.settle();
@@ -135,10 +141,7 @@ describe('a denial given for one spelling', () => {
     });
     const rows = await text(`/v1/suppressions?${new URLSearchParams({ ...OFFERS, format: 'ndjson' })}`);
     for (const email of [plain, dotted]) expect(rows).toContain(`"${email}"`);
-    await until(async () => {
-      const { changes } = await hush.ask<{ changes: { contact: string }[] }>('/v1/changes?limit=1000');
-      return changes.filter(({ contact }) => contact === accepted[0]?.contact).length >= 2;
-    });
+    await until(async () => (await entries()) >= 2);
     await say(plain, 'opted_in');
     await until(async () => {
       await hush.settle();
