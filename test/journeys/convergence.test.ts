@@ -8,6 +8,7 @@ import mongoose from 'mongoose';
 import { type EmbeddedStore, startMongo, startRedis } from '../../src/embedded/index.js';
 import { startChaosProxy } from '../support/chaos-proxy.js';
 import { API_KEY, configFolder, PATIENT_MS } from '../support/hush.js';
+import { seeded } from '../support/seeded.js';
 import { startMailgun } from '../support/stand-ins/mailgun.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
 import { startSparkpost } from '../support/stand-ins/sparkpost.js';
@@ -42,16 +43,7 @@ const FIRE = {
   lagMs: 30,
 };
 
-/** mulberry32: the same fire for the same seed. */
-function seeded(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
+// The same fire for the same seed.
 const seed = Number(process.env.HUSH_TEST_SEED ?? Math.floor(Math.random() * 1e9));
 const random = seeded(seed);
 

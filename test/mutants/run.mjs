@@ -10,6 +10,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { tsImport } from 'tsx/esm/api';
 import startStores, { stopStores } from '../support/start-stores.mjs';
 import { placesIn } from './places.mjs';
 
@@ -25,17 +26,6 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '240' },
   },
 });
-
-/** mulberry32: the same mutants for the same seed and the same sources. */
-function seeded(seed) {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 const filesUnder = (folder, ending) =>
   readdirSync(path.join(ROOT, folder), { recursive: true })
@@ -94,6 +84,8 @@ function firstFailure(folder, tests, seconds) {
   });
 }
 
+const { seeded } = await tsImport('../support/seeded.ts', import.meta.url);
+// The same mutants for the same seed and the same sources.
 const random = seeded(Number(values.seed));
 const sources = filesUnder(values.under, '.ts').filter((file) => !file.endsWith('.d.ts'));
 const reached = new Map(filesUnder('test', '.test.ts').map((test) => [test, reach(test)]));
