@@ -41,6 +41,8 @@ import { createAskSystem } from './rights/access-systems.js';
 import { createAccessWords } from './rights/access-words.js';
 import { createRights } from './rights/index.js';
 import { createLetters } from './rights/letters.js';
+import { createRequestSeal } from './rights/personal.js';
+import { createRequestContents } from './rights/request-contents.js';
 import { openCheckedStores, portError, requireFolder } from './start-up.js';
 import { setStoreTimeout } from './store/connect.js';
 import { clockOffset, provesDurable } from './store/open.js';
@@ -244,7 +246,13 @@ export async function compose(
     policy,
     post: outbox.enqueue,
   });
+  const requestContents = createRequestContents({
+    store: stores.requests,
+    files: stores.requestFiles,
+    seal: createRequestSeal(keyring),
+  });
   const accessPackages = createAccessPackages({
+    provenAddresses: requestContents.provenAddresses,
     store: stores.accessPackages,
     contacts,
     privateParts,
@@ -261,14 +269,7 @@ export async function compose(
       catalog,
       policy,
       clock,
-      requestsOf: async (keys) =>
-        (await stores.requests.ofContacts(keys)).map(({ id, kind, state, receivedAt, closedAt }) => ({
-          id,
-          kind,
-          state,
-          receivedAt: receivedAt.getTime(),
-          ...(closedAt ? { closedAt: closedAt.getTime() } : {}),
-        })),
+      requestsOf: requestContents.ofContacts,
       lettersOf: letters.ofRequest,
     }),
     ask: createAskSystem({ http, now: clock.now, publicOnly: production }),

@@ -47,9 +47,13 @@ export interface HeldRequest {
   readonly id: string;
   readonly kind: string;
   readonly state: string;
+  readonly way: string;
+  readonly jurisdiction: string;
   /** ms */
   readonly receivedAt: number;
   readonly closedAt?: number;
+  /** What was written with it: name, words, messages, notes, files. */
+  readonly contents?: Readonly<Record<string, unknown>>;
 }
 
 const iso = (at: number): string => new Date(at).toISOString();
@@ -245,9 +249,16 @@ export function createGather(parts: {
    * Everything of these contacts. The trail of looks goes along as far as the law gives it: when, in which role and why, not
    * by whom (CJEU C-579/21, Pankki S).
    */
-  return async function* gather(keys: readonly Buffer[], answers: readonly SystemAnswer[]): AsyncGenerator<Held> {
+  return async function* gather(
+    keys: readonly Buffer[],
+    answers: readonly SystemAnswer[],
+    /** Addresses that only the request holds. */
+    addresses: readonly { readonly type: string; readonly address: string }[] = [],
+  ): AsyncGenerator<Held> {
     const found = (await Promise.all(keys.map((key) => contacts.get(key)))).filter((contact) => contact !== undefined);
     for (const contact of found) yield { section: 'contacts', row: contactRow(contact) };
+    for (const { type, address } of addresses)
+      yield { section: 'contacts', row: { type, address: readable({ type, given: address }), kept: 'with_request' } };
     for (const contact of found) for (const row of permissionRows(contact)) yield { section: 'permissions', row };
     for (const contact of found) {
       for await (const event of eventsOf(contact, 'consent_granted'))
@@ -258,10 +269,15 @@ export function createGather(parts: {
     }
     for (const contact of found) for (const row of told(contact)) yield { section: 'destinations', row };
     const requests = await parts.requestsOf(keys);
-    for (const { receivedAt, closedAt, ...request } of requests) {
+    for (const { receivedAt, closedAt, contents, ...request } of requests) {
       yield {
         section: 'requests',
-        row: { ...request, receivedAt: iso(receivedAt), closedAt: closedAt === undefined ? undefined : iso(closedAt) },
+        row: {
+          ...request,
+          ...contents,
+          receivedAt: iso(receivedAt),
+          closedAt: closedAt === undefined ? undefined : iso(closedAt),
+        },
       };
     }
     for (const { id } of requests) {

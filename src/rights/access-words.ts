@@ -187,7 +187,18 @@ export function createAccessWords(parts: { readonly catalog: Catalog; readonly l
         case 'requests':
           return {
             head: String(row.kind).replaceAll('_', ' '),
-            lines: given(row, ['request', 'state', 'receivedAt', 'closedAt']),
+            lines: [
+              ...given(row, ['request', 'state', 'way', 'jurisdiction', 'receivedAt', 'closedAt']),
+              ...given(row, ['name', 'postal', 'agent', 'words', 'publicKey']),
+              ...list(row.written).map(({ at, what, from, words: text }): [string, string] => [
+                word('written', what),
+                `${time(at)}, ${word('from', from)}: ${shortened(String(text))}`,
+              ]),
+              ...list(row.files).map(({ at, from, name, size }): [string, string] => [
+                label('file'),
+                `${String(name)}, ${Math.ceil(Number(size) / 1024)} kB, ${word('from', from)}, ${time(at)}`,
+              ]),
+            ],
           };
         case 'letters':
           return { head: String(row.kind).replaceAll('_', ' '), lines: given(row, ['at', 'way', 'request']) };

@@ -19,6 +19,7 @@ import { readPublicKey } from './access-mail.js';
 import type { AccessPackages, Delivery } from './access-port.js';
 import type { AskedContact, AskSystem } from './access-systems.js';
 import type { createAccessWords } from './access-words.js';
+import type { RequestContents } from './request-contents.js';
 
 const DAY = 86_400_000;
 /** Longer than a round may last: asking takes 20 s, writing 20,000 events half a minute. */
@@ -40,6 +41,7 @@ export function createAccessPackages(parts: {
   readonly clock: Pick<Clock, 'now'>;
   readonly log: Logger;
   readonly gather: Gather;
+  readonly provenAddresses: RequestContents['provenAddresses'];
   readonly ask: AskSystem;
   readonly words: ReturnType<typeof createAccessWords>;
 }) {
@@ -64,15 +66,21 @@ export function createAccessPackages(parts: {
     return sealed && openWith(keyOf(made), sealed, place(made.id, name));
   }
 
-  /** Addresses of the package's contacts that can still be read. */
-  async function addressesOf(made: StoredPackage): Promise<AskedContact[]> {
+  /** Addresses of the package's contacts that can be read: as the ledger has them, or else as the request does. */
+  async function readAddresses(made: StoredPackage) {
     const found = await contacts.find([...made.contacts]);
+    const proven = await parts.provenAddresses(made.request);
     return made.contacts.flatMap((key) => {
       const contact = found.get(key.toString('hex'));
       const address = contact && addressOf(privateParts, contact);
-      return address ? [{ type: address.type, address: address.given }] : [];
+      if (address) return [{ type: address.type, address: address.given, onlyInRequest: false }];
+      const given = proven.get(key.toString('hex'));
+      return given ? [{ ...given, onlyInRequest: true }] : [];
     });
   }
+
+  const addressesOf = async (made: StoredPackage): Promise<AskedContact[]> =>
+    (await readAddresses(made)).map(({ type, address }) => ({ type, address }));
 
   async function askAll(made: StoredPackage, until: number): Promise<AskedSystem[]> {
     const subject = {
@@ -122,7 +130,8 @@ export function createAccessPackages(parts: {
     const brand = brandById(catalog, made.brand) ?? catalog.brands[0];
     if (!brand) throw new Error('the catalog has no brand');
     const name = encodeBase32(randomBytes(5)).toLowerCase();
-    const postal = (await addressesOf(made)).find(({ type }) => type === 'postal');
+    const addresses = await readAddresses(made);
+    const postal = addresses.find(({ type }) => type === 'postal');
     const files = Object.fromEntries(FILES.map((file) => [file, { chunks: 0, size: 0 }])) as Record<
       FileName,
       { chunks: number; size: number }
@@ -150,7 +159,11 @@ export function createAccessPackages(parts: {
       },
       words: await parts.words(made.language),
       country: catalog.group.defaultCountry,
-      held: gather(made.contacts, await answersOf(made, systems)),
+      held: gather(
+        made.contacts,
+        await answersOf(made, systems),
+        addresses.filter(({ onlyInRequest }) => onlyInRequest),
+      ),
       sinks: { json: sinkOf('json'), html: sinkOf('html'), pdf: sinkOf('pdf') },
     });
     for (const file of FILES) await flush(file);

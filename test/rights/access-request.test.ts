@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { normaliseContact } from '../../src/core/contact-point.js';
 import type { Hush } from '../support/hush.js';
-import { again, ask, mailsTo, OFFICER, pressLink, startWithClock, steps, watchOnce } from './setting.js';
+import { again, ask, email, mailsTo, OFFICER, pressLink, startWithClock, steps, watchOnce } from './setting.js';
 import { unzipped } from './unzip.js';
 
 let hush: Hush;
@@ -62,4 +63,86 @@ test('an access request from the form to the file in the hands of the person, an
   // The letters are there to be read as sent.
   const kinds = (await hush.hush.letters.ofRequest(asked.id)).map(({ kind }) => kind);
   expect(kinds).toEqual(expect.arrayContaining(['acknowledgement', 'verification', 'fulfilment']));
+});
+
+test('somebody the ledger does not know gets a package with all of their request, mailed to the address they proved', async () => {
+  const address = 'wang@example.com';
+  const asked = await ask(hush, 'access', address, { name: 'Wang Xiu', description: 'What do you have of me?' });
+  await pressLink(hush, address, /Please confirm that it is you/);
+  const { rights } = hush.hush;
+  await rights.answers.message(await again(hush, asked), { id: 'person' }, 'Also the video, please.');
+  await rights.answers.note(await again(hush, asked), OFFICER, 'Looks for a video of the shop.');
+  await rights.attachments.keep(
+    await again(hush, asked),
+    { id: 'person' },
+    {
+      name: 'claim.txt',
+      bytes: Buffer.from('My claim'),
+    },
+  );
+  const begun = await rights.fulfilment.access(await again(hush, asked), OFFICER, 'download');
+  await hush.hush.accessPackages.work();
+  const { link, passphrase, mailed } = await hush.hush.accessDelivery.offer(begun.package ?? '', OFFICER.id);
+  expect(mailed).toBe(true);
+  await hush.hush.outbox.settle();
+  expect((await mailsTo(hush, address)).join('\n')).toContain(link);
+  const got = await fetch(link, { method: 'POST', body: new URLSearchParams({ passphrase }) });
+  const files = unzipped(Buffer.from(await got.arrayBuffer()));
+  const held = JSON.parse(files.get('access.json')?.toString() ?? '');
+  expect(held.contacts).toMatchObject([{ type: 'email', address }]);
+  expect(held.requests).toMatchObject([
+    {
+      id: asked.id,
+      name: 'Wang Xiu',
+      words: 'What do you have of me?',
+      way: 'form',
+      written: [
+        { what: 'message', from: 'you', words: 'Also the video, please.' },
+        { what: 'note', from: 'us', words: 'Looks for a video of the shop.' },
+      ],
+      files: [{ name: 'claim.txt', type: 'text/plain', from: 'you' }],
+    },
+  ]);
+  const html = files.get('access.html')?.toString() ?? '';
+  expect(html).not.toContain(OFFICER.name);
+  for (const words of [
+    address,
+    'Wang Xiu',
+    'What do you have of me?',
+    'Also the video, please.',
+    'Looks for a video',
+    'claim.txt',
+  ])
+    expect(html).toContain(words);
+});
+
+test('a request that somebody else made naming this number too shows nothing of what they wrote', async () => {
+  const phone = { point: normaliseContact({ phone: '+19205550166' }, 'US') };
+  const { rights, accessPackages } = hush.hush;
+  // Of a stranger, who gave a wrong number beside an address of their own.
+  await ask(hush, 'correction', 'stranger@example.com', {
+    name: 'Sam Stranger',
+    description: 'My claim about a ring',
+    contacts: [email('stranger@example.com'), phone],
+  });
+  // An opt-out needs no proof; what was said with it is held of whoever has the number all the same.
+  await ask(hush, 'opt_out', 'phil@example.com', { contacts: [phone], name: 'Phil Own', description: 'No calls' });
+  const asked = await ask(hush, 'access', 'phil@example.com', { contacts: [phone], name: 'Phil Own' });
+  await rights.verification.byKnowledge(await again(hush, asked), OFFICER, {
+    checks: ['policy_number', 'claim_number', 'called_back'],
+    note: 'Knew both numbers',
+  });
+  const begun = await rights.fulfilment.access(await again(hush, asked), OFFICER, 'download');
+  await accessPackages.work();
+  const made = await accessPackages.get(begun.package ?? '');
+  const chunks: Buffer[] = [];
+  if (made) for await (const bytes of accessPackages.file(made, 'json')) chunks.push(bytes);
+  const text = Buffer.concat(chunks).toString();
+  expect(text).not.toMatch(/stranger|Sam|ring/i);
+  const held = JSON.parse(text);
+  expect(held.requests).toHaveLength(3);
+  expect(held.requests.map(({ words }: { words?: string }) => words)).toContain('No calls');
+  expect(text).toContain('Knew both numbers');
+  // Where there is no address to mail to, the link is handed over by whoever has the person on the phone.
+  expect((await hush.hush.accessDelivery.offer(made?.id ?? '', OFFICER.id)).mailed).toBe(false);
 });
