@@ -88,10 +88,10 @@ export function createApprovals(parts: {
   /** The one that waits, or why it cannot be decided by this user. */
   function checkDecidable(approval: Approval, user: StaffUser): void {
     if (approval.user === user.id) {
-      throw new HushError('forbidden', 'nobody decides on what they asked for', { remedy: 'ask somebody else' });
+      throw new HushError('forbidden', 'you cannot decide on your own request', { remedy: 'ask somebody else' });
     }
     if (approval.status !== 'waiting' || approval.until.getTime() <= clock.now()) {
-      throw new HushError('conflict', 'this does not wait any more', { remedy: 'look at it again' });
+      throw new HushError('conflict', 'this has been decided or has expired', { remedy: 'look at it again' });
     }
   }
 
@@ -149,8 +149,8 @@ export function createApprovals(parts: {
     async confirmLift(user: StaffUser, approval: Approval): Promise<readonly string[]> {
       try {
         if (await isOvertaken(approval)) {
-          throw new HushError('conflict', 'the person has said no since this was asked for', {
-            remedy: 'refuse it; if they want it again, ask for it anew',
+          throw new HushError('conflict', 'the person has opted out again since this was requested', {
+            remedy: 'refuse it; if they still want it, make a new request',
           });
         }
         await take(approval, user, 'confirmed');

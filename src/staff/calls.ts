@@ -185,7 +185,7 @@ export function createCalls(parts: {
       reason: string,
     ): Promise<{ events: readonly string[]; standing: number }> {
       if (call.user === user.id) {
-        throw new HushError('forbidden', 'whoever took a call does not undo it', { remedy: 'ask another supervisor' });
+        throw new HushError('forbidden', 'you cannot undo your own call', { remedy: 'ask another supervisor' });
       }
       if (call.undone)
         throw new HushError('conflict', 'this call has been undone already', { remedy: 'look at it again' });
@@ -196,7 +196,7 @@ export function createCalls(parts: {
           const stands = plan.standing.length > 0;
           throw new HushError(
             'conflict',
-            stands ? 'the person has said no besides this call' : 'nothing of this call stands any more',
+            stands ? 'the person has opted out again besides this call' : 'nothing of this call is in force any more',
             { remedy: 'look at the person’s page' },
           );
         }

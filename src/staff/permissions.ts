@@ -7,7 +7,7 @@ export const ROLE_WORDS: Readonly<Record<Role, { readonly name: string; readonly
   agent: { name: 'agent', about: 'Takes calls. Records what callers say no to.' },
   supervisor: {
     name: 'supervisor',
-    about: 'Looks after agents: reviews calls, undoes mistakes, confirms what needs two.',
+    about: 'Looks after agents: reviews calls, undoes mistakes, approves what needs a second person.',
   },
   privacy_officer: { name: 'privacy officer', about: 'Answers for rights requests, erasures and exports.' },
   admin: { name: 'admin', about: 'Runs the installation. Sees no person.' },
@@ -28,10 +28,10 @@ export const PERMISSIONS = {
     roles: ['agent', 'supervisor', 'privacy_officer'],
   },
   'calls.read': {
-    about: 'See the calls of a day that one took',
+    about: 'See the calls that one took',
     roles: ['agent', 'supervisor', 'privacy_officer', 'auditor'],
   },
-  'calls.review': { about: 'See everybody’s calls of a day', roles: ['supervisor', 'privacy_officer', 'auditor'] },
+  'calls.review': { about: 'See everybody’s calls', roles: ['supervisor', 'privacy_officer', 'auditor'] },
   'calls.undo': { about: 'Undo somebody else’s call, by a new event', roles: ['supervisor', 'privacy_officer'] },
   'people.view': {
     about: 'Open a person’s page, addresses masked',
@@ -51,12 +51,12 @@ export const PERMISSIONS = {
     roles: ['agent', 'supervisor', 'privacy_officer', 'auditor'],
   },
   'lifts.decide': {
-    about: 'Confirm or refuse a lift that somebody else asked for',
+    about: 'Approve or refuse a lift that somebody else asked for',
     roles: ['supervisor', 'privacy_officer'],
   },
   'exports.request': { about: 'Ask for a list with readable addresses', roles: ['privacy_officer'] },
   'exports.decide': {
-    about: 'Confirm or refuse such a list that somebody else asked for',
+    about: 'Approve or refuse such a list that somebody else asked for',
     roles: ['privacy_officer', 'supervisor'],
   },
   'requests.take': {
@@ -83,7 +83,7 @@ export const PERMISSIONS = {
     roles: ['supervisor', 'privacy_officer'],
   },
   'destinations.read': {
-    about: 'See what destinations know and what they wait for',
+    about: 'See what is synced to destinations and what is pending',
     roles: ['supervisor', 'privacy_officer', 'admin', 'auditor'],
   },
   'destinations.manage': { about: 'Pause, resume and compare destinations', roles: ['admin'] },

@@ -154,7 +154,7 @@ inBrowser.describe('what is held, from the officer to the person', () => {
     expect(await narrow.textContent('h1')).toContain('ya no funciona');
     faults.push(...(await faultsOf(narrow, 'used link')));
     await officer.goto(`${hush.url}/staff/access/${id}`);
-    expect(await officer.textContent('main')).toContain('fetched by the person');
+    expect(await officer.textContent('main')).toContain('downloaded by the person');
     expect(faults).toEqual([]);
   });
 
@@ -179,10 +179,10 @@ inBrowser.describe('what is held, from the officer to the person', () => {
     await loaded;
     expect(await page.textContent('main')).toContain('a law or a regulator orders us to keep the data');
     await takePicture(page, 'staff-letter', { fullPage: true });
-    await page.locator('button', { hasText: 'It is printed' }).focus();
+    await page.locator('button', { hasText: 'Mark as printed' }).focus();
     await page.keyboard.press('Enter');
     await page.waitForURL(`${hush.url}/staff/letters`);
-    expect(await page.textContent('main')).toContain('No letter waits');
+    expect(await page.textContent('main')).toContain('No letter to print');
     expect(faults).toEqual([]);
   });
 });

@@ -78,9 +78,9 @@ test('a bounce with proof counts by POST /hooks/mail; one without waits for a pe
   const done = await supervisor.post(`/staff/review/${id}/decide`, { decision: 'address' });
   expect(done.text).toContain('Recorded.');
   expect(await hush.decide({ email: claimed })).toMatchObject({ allowed: false, reason: 'undeliverable' });
-  expect((await supervisor.get('/staff/review')).text).toContain('Nothing waits');
+  expect((await supervisor.get('/staff/review')).text).toContain('Nothing is waiting');
   const officer = await signIn(hush, 'privacy_officer');
-  expect((await officer.get('/staff/audit')).text).toContain('recorded what returned mail said');
+  expect((await officer.get('/staff/audit')).text).toContain('recorded what returned mail reported');
 });
 
 test('STOP by text silences every text and marketing calls, with one confirmation; a forged one does nothing', async () => {

@@ -118,7 +118,7 @@ describe('a denial given for one spelling', () => {
     await say(plain, 'opted_out');
     const agent = await signIn(hush, 'agent');
     const { text: unseen } = await agent.post('/staff/call', { find: other });
-    expect(unseen).toContain('In force: said no to under another spelling');
+    expect(unseen).toContain('In force: opted out under another spelling');
     const { text: nobody } = await agent.post('/staff/call', { find: 'nobody.known@gmail.com' });
     expect(nobody).not.toContain('Said no to already');
   });

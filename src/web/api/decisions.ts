@@ -39,7 +39,7 @@ export function decisionRoutes(
   routes.add({
     method: 'post',
     path: '/decisions',
-    summary: 'May we?',
+    summary: 'Ask whether a contact may be contacted',
     description:
       'Whether a brand may use a channel for a purpose to reach a contact, and why. Ask right before sending; treat no answer as no.',
     scope: 'decisions',

@@ -63,7 +63,7 @@ export function accessPackagePages(parts: { readonly packages: Packages; readonl
   }
 
   return (shell: StaffShell): void => {
-    shell.navigate({ href: '/staff/access', label: 'Access', permission: 'requests.read' });
+    shell.navigate({ href: '/staff/access', label: 'Access packages', permission: 'requests.read' });
 
     shell.get('/staff/access', 'requests.read', async (visit) => {
       const spec: List<StoredPackage> = {
@@ -90,7 +90,7 @@ export function accessPackagePages(parts: { readonly packages: Packages; readonl
         ],
         empty: {
           title: 'No package yet',
-          text: 'When somebody verified asks what we hold, it is gathered here and in the systems that the catalog names.',
+          text: 'When a verified person asks for their data, it is collected here and from the systems listed in the catalog.',
         },
         rows: packages.list,
       };
@@ -123,14 +123,14 @@ export function accessPackagePages(parts: { readonly packages: Packages; readonl
       const made = await packageFor(visit);
       await written(visit, made, 'export', 'access_mail');
       const { fingerprint } = await delivery.mail(made.id, visit.user.id);
-      await visit.go(`/staff/access/${made.id}`, `Handed to the mail server, for the key ${fingerprint}.`);
+      await visit.go(`/staff/access/${made.id}`, `Sent to the mail server, encrypted for the key ${fingerprint}.`);
     });
 
     shell.post('/staff/access/:id/posted', 'requests.work', async (visit) => {
       const made = await packageFor(visit);
       await written(visit, made, 'change', 'access_posted');
       await delivery.posted(made.id, visit.user.id);
-      await visit.go(`/staff/access/${made.id}`, 'Marked as posted. What was gathered is destroyed.');
+      await visit.go(`/staff/access/${made.id}`, 'Marked as posted. The package is deleted.');
     });
   };
 }

@@ -68,7 +68,7 @@ export function approvalPages(parts: ApprovalParts) {
     await visit.page(
       'lift',
       {
-        title: 'The caller wants marketing again',
+        title: 'Opt back in',
         key: contactKeyText(contact.key),
         masked: files.masked(contact),
         scopes: await deniedScopes(visit, contact.key),
@@ -110,7 +110,7 @@ export function approvalPages(parts: ApprovalParts) {
   return (shell: StaffShell): void => {
     shell.navigate({
       href: '/staff/approvals',
-      label: 'Needs two',
+      label: 'Approvals',
       permission: 'approvals.read',
       count: async (visit) => (visit.may('lifts.decide') ? approvals.countWaiting() : 0),
     });
@@ -121,7 +121,7 @@ export function approvalPages(parts: ApprovalParts) {
       const wanted = visit.query('status');
       const spec: List<Approval> = {
         name: 'approvals',
-        title: 'What needs a second person',
+        title: 'Approvals',
         noun: ['approval', 'approvals'],
         filters: [
           {
@@ -135,7 +135,7 @@ export function approvalPages(parts: ApprovalParts) {
           { name: 'q', label: 'Who asked' },
         ],
         columns: [
-          { label: 'Asked', text: (item) => when(item.at), href: (item) => `/staff/approvals/${item.id}` },
+          { label: 'Requested', text: (item) => when(item.at), href: (item) => `/staff/approvals/${item.id}` },
           { label: 'What', text: (item) => visit.pages.word('approval', item.kind) },
           { label: 'About', text: (item) => about(visit, item) },
           { label: 'By', text: (item) => item.userName },
@@ -147,8 +147,8 @@ export function approvalPages(parts: ApprovalParts) {
           { label: 'Decided by', text: (item) => item.decided?.userName ?? '' },
         ],
         empty: {
-          title: 'Nothing waits',
-          text: 'When a caller wants an opt-out lifted, or somebody needs a list with readable addresses, it waits here until another person has looked.',
+          title: 'Nothing is waiting',
+          text: 'When a caller wants to opt back in, or someone needs a list with readable addresses, it waits here until a second person decides.',
         },
         rows: rowsOf(
           wanted === '' ? all : all.filter((item) => status(item) === wanted),
@@ -158,7 +158,7 @@ export function approvalPages(parts: ApprovalParts) {
       };
       if (await sentAsCsv(visit, spec)) return;
       await visit.page('approvals', {
-        title: 'What needs a second person',
+        title: 'Approvals',
         list: await viewList(visit, spec),
         mayAsk: visit.may('exports.request'),
       });
@@ -172,10 +172,10 @@ export function approvalPages(parts: ApprovalParts) {
       const caller = await find.byKey(found.contact.key);
       const chosen = (await deniedScopes(visit, found.contact.key)).find(({ value }) => value === visit.field('scope'));
       const said = saidFrom(visit);
-      if (!caller || !chosen) return showLift(visit, 'Choose what the caller wants again.');
-      if (said.verification === 'none') return showLift(visit, 'A lift needs a verified caller. An opt-out does not.');
-      if (said.words === '')
-        return showLift(visit, 'Write what the caller said: the second person has only that to go by.');
+      if (!caller || !chosen) return showLift(visit, 'Choose what the caller wants to receive again.');
+      if (said.verification === 'none')
+        return showLift(visit, 'To opt back in, the caller must be verified. To opt out, they need not be.');
+      if (said.words === '') return showLift(visit, 'Write what the caller said: the second person decides by it.');
       const notice = catalog.notices.find(
         ({ id, version, language }) => `${id} ${version} ${language}` === visit.field('notice'),
       );
@@ -193,7 +193,7 @@ export function approvalPages(parts: ApprovalParts) {
         reason: found.why.reason,
         about: id,
       });
-      await visit.go(`/staff/approvals/${id}`, 'It waits for a second person. Nothing has changed yet.');
+      await visit.go(`/staff/approvals/${id}`, 'Waiting for a second person. Nothing has changed yet.');
     });
 
     shell.get('/staff/approvals/:id', 'approvals.read', async (visit) => show(visit, await approvalOf(visit)));
@@ -205,7 +205,7 @@ export function approvalPages(parts: ApprovalParts) {
         if (approval.kind !== kind) throw new HushError('not_found', 'there is no such approval');
         if (approval.user === visit.user.id) {
           await visit.record({ kind: 'refusal', what: 'own', about: `approval ${approval.id}` });
-          throw new HushError('forbidden', 'nobody decides on what they asked for');
+          throw new HushError('forbidden', 'you cannot decide on your own request');
         }
         const confirmed = visit.field('decision') === 'confirm';
         let events: readonly string[] = [];
@@ -218,7 +218,7 @@ export function approvalPages(parts: ApprovalParts) {
           contact: approval.contact,
           about: [approval.id, ...events.map(receiptOf)].join(' '),
         });
-        await visit.go(`/staff/approvals/${approval.id}`, confirmed ? 'Confirmed.' : 'Refused. Nothing has changed.');
+        await visit.go(`/staff/approvals/${approval.id}`, confirmed ? 'Approved.' : 'Refused. Nothing has changed.');
       });
     }
 
@@ -243,7 +243,10 @@ export function approvalPages(parts: ApprovalParts) {
       }
       const id = await approvals.requestExport(visit.user, { brand, channel, purpose }, reason);
       await visit.record({ kind: 'change', what: 'export_requested', note: reason, about: id });
-      await visit.go(`/staff/approvals/${id}`, 'It waits for a second person. You can fetch it for a day, once.');
+      await visit.go(
+        `/staff/approvals/${id}`,
+        'Waiting for a second person. Once approved you can download it for a day, once.',
+      );
     });
   };
 }

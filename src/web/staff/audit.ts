@@ -26,7 +26,7 @@ const periodText = ({ from, to }: AuditExport): string =>
 
 function stateText({ state, first, end, next, fault }: AuditExport): string {
   if (state === 'failed') return `failed: ${(fault ?? 'unknown').replaceAll('_', ' ')}; ask for a smaller period`;
-  if (state !== 'running') return state === 'ready' ? 'ready' : 'waits';
+  if (state !== 'running') return state === 'ready' ? 'ready' : 'waiting';
   const total = (end ?? 0) - (first ?? 0);
   return `${total > 0 ? Math.floor((((next ?? first ?? 0) - (first ?? 0)) / total) * 100) : 0} %`;
 }
@@ -114,8 +114,8 @@ export function auditPages(parts: {
           { label: 'About', text: (entry) => entry.about ?? '' },
         ],
         empty: {
-          title: 'Nothing fits',
-          text: 'Every look at a person, every change and every export of staff is written down here before it happens. Take a filter away to see more.',
+          title: 'Nothing found',
+          text: 'Everything staff open, change or export is logged here before it happens. Remove a filter to see more.',
         },
         rows: async (skip, limit) => {
           const [rows, total] = await Promise.all([trail.list(filter, skip, limit), trail.count(filter)]);
@@ -144,7 +144,7 @@ export function auditPages(parts: {
       });
       // To the end of the day named.
       await jobs.begin({ from: from.getTime(), to: to.getTime() + DAY }, visit.user);
-      await visit.go('/staff/audit/exports', 'It is being written. You can leave this page and come back.');
+      await visit.go('/staff/audit/exports', 'The file is being made. You can leave this page and come back.');
     });
 
     shell.get('/staff/audit/exports', 'audit.export', async (visit) => {
@@ -154,7 +154,7 @@ export function auditPages(parts: {
         noun: ['export', 'exports'],
         filters: [],
         columns: [
-          { label: 'Asked', text: ({ at }) => when(at) },
+          { label: 'Requested', text: ({ at }) => when(at) },
           { label: 'By', text: ({ byName }) => byName },
           {
             label: 'Period',
@@ -168,11 +168,11 @@ export function auditPages(parts: {
             text: ({ first, end }) =>
               first === undefined || end === undefined ? '' : (end - first).toLocaleString('en'),
           },
-          { label: 'Can be fetched until', text: ({ until }) => (until === undefined ? '' : when(until)) },
+          { label: 'Available until', text: ({ until }) => (until === undefined ? '' : when(until)) },
         ],
         empty: {
           title: 'No export yet',
-          text: 'Ask for a period on the audit page. It is written in the background, and then its period is a link here.',
+          text: 'Ask for a period on the audit page. The file is made in the background; then you can download it here.',
         },
         rows: jobs.list,
       };
@@ -180,7 +180,7 @@ export function auditPages(parts: {
       await visit.page('list', {
         title: spec.title,
         intro:
-          'Written in the background, packed by gzip. Reload to see how far it has come. Check a file with: hush verify FILE --vkey KEY',
+          'Made in the background, compressed with gzip. Reload to see the progress. Check a file with: hush verify FILE --vkey KEY',
         list: await viewList(visit, spec),
       });
     });

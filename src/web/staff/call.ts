@@ -121,7 +121,7 @@ export function callPages(parts: CallParts) {
     await visit.page(
       'call',
       {
-        title: 'A call',
+        title: 'New call',
         find: state.find,
         fault: state.fault,
         among: (state.among ?? []).map((caller) => ({
@@ -171,13 +171,13 @@ export function callPages(parts: CallParts) {
   }
 
   return (shell: StaffShell): void => {
-    shell.navigate({ href: '/staff/call', label: 'A call', permission: 'calls.record' });
+    shell.navigate({ href: '/staff/call', label: 'New call', permission: 'calls.record' });
 
     shell.get('/staff/call', 'calls.record', (visit) => show(visit, { find: '' }));
 
     shell.post('/staff/call', 'calls.record', async (visit) => {
       const text = visit.field('find');
-      if (text === '') return show(visit, { find: '', fault: 'Write what the caller gives you.' }, 400);
+      if (text === '') return show(visit, { find: '', fault: 'Type what the caller gives you.' }, 400);
       const { all, chosen, fault } = await callers(visit);
       const own = all.length === 0 ? ownNumberFrom(text) : undefined;
       if (own && visit.may(OWN_PAGES[own.kind].permission)) return visit.go(`${OWN_PAGES[own.kind].path}/${own.id}`);
@@ -187,7 +187,7 @@ export function callPages(parts: CallParts) {
           find: text,
           fault:
             fault ??
-            'Nobody is known under that, and it is no address to say no for. Ask for an email address or a phone number: an address we have never seen is fine.',
+            'We found nobody, and this is not an address. Ask for an email address or a phone number: an address we have never seen is fine.',
         });
       }
       if (!chosen) return show(visit, { find: text, among: all });
@@ -201,7 +201,7 @@ export function callPages(parts: CallParts) {
       const call = visit.field('call');
       if (!chosen) return show(visit, { find: visit.field('find'), among: all, fault: 'Choose who is calling.' }, 400);
       if (!wish || !/^[0-9a-z]{16}$/.test(call) || (brand !== '*' && !brandById(catalog, brand))) {
-        return show(visit, { find: visit.field('find'), chosen, fault: 'Choose what the caller says no to.' }, 400);
+        return show(visit, { find: visit.field('find'), chosen, fault: 'Choose what the caller opts out of.' }, 400);
       }
       const linked = chosen.contact ? await find.linked(chosen.contact) : [];
       const typed = 'point' in chosen.subject && chosen.type === 'email' ? chosen.subject.point : undefined;

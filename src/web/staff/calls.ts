@@ -27,7 +27,7 @@ export function callsPages(parts: {
 }) {
   const { calls, catalog, clock } = parts;
 
-  const brandName = (brand: string) => (brand === '*' ? 'the group' : (brandById(catalog, brand)?.name ?? brand));
+  const brandName = (brand: string) => (brand === '*' ? 'the whole group' : (brandById(catalog, brand)?.name ?? brand));
   const wishName = (call: StaffCall) => wishById(call.wish)?.label ?? call.wish;
 
   /** One's own call, or anybody's for those who review. Another's is as if it were not there. */
@@ -44,7 +44,7 @@ export function callsPages(parts: {
     const event = (await parts.ledger.byId(first))?.event ?? contact?.pending.find(({ id }) => id === first);
     const evidence = contact && event ? parts.files.evidence(contact, event)?.evidence : undefined;
     return {
-      masked: contact ? parts.files.masked(contact) : 'an address kept as a hash only',
+      masked: contact ? parts.files.masked(contact) : 'an address stored only in coded form',
       words: typeof evidence?.words === 'string' ? evidence.words : undefined,
       callerName: typeof evidence?.callerName === 'string' ? evidence.callerName : undefined,
     };
@@ -58,7 +58,7 @@ export function callsPages(parts: {
     await visit.page(
       'recorded',
       {
-        title: own && !call.undone ? 'Recorded' : 'A call',
+        title: own && !call.undone ? 'Recorded' : 'Call',
         call,
         own,
         fault,
@@ -78,7 +78,7 @@ export function callsPages(parts: {
   }
 
   return (shell: StaffShell): void => {
-    shell.navigate({ href: '/staff/calls', label: 'Calls today', permission: 'calls.read' });
+    shell.navigate({ href: '/staff/calls', label: 'Call log', permission: 'calls.read' });
 
     shell.get('/staff/calls', 'calls.read', async (visit) => {
       const from = dayFrom(visit.query('day'), clock.now());
@@ -94,7 +94,7 @@ export function callsPages(parts: {
           { name: 'day', label: 'Day', type: 'date' },
           {
             name: 'wish',
-            label: 'Wanted',
+            label: 'Opted out of',
             options: [...new Set(found.map(({ wish }) => wish))].map((id) => ({
               value: id,
               label: wishById(id)?.label ?? id,
@@ -104,8 +104,8 @@ export function callsPages(parts: {
         ],
         columns: [
           { label: 'Time', text: (call) => when(call.at), href: (call) => `/staff/calls/${call.id}` },
-          { label: 'Wanted', text: wishName },
-          { label: 'From', text: (call) => brandName(call.brand) },
+          { label: 'Opted out of', text: wishName },
+          { label: 'Brand', text: (call) => brandName(call.brand) },
           { label: 'Who called', text: (call) => visit.pages.word('caller', call.caller) },
           { label: 'Verified', text: (call) => visit.pages.word('verification', call.verification) },
           { label: 'Receipt', text: (call) => receiptOf(call.events[0] ?? '') },
@@ -118,7 +118,7 @@ export function callsPages(parts: {
         ],
         empty: {
           title: `No call on ${dayText(from)}`,
-          text: 'A call is here as soon as it is recorded under “A call”. Supervisors see everybody’s, and can undo a mistake.',
+          text: 'A call appears here as soon as it is recorded under “New call”. Supervisors see all calls and can undo a mistake.',
         },
         rows: rowsOf(shown, visit.query('q'), (call) => `${call.events.map(receiptOf).join(' ')} ${call.userName}`),
       };
@@ -135,7 +135,7 @@ export function callsPages(parts: {
     shell.post('/staff/calls/:id/undo', 'calls.undo', async (visit) => {
       const call = await callOf(visit);
       const reason = visit.field('reason');
-      if (reason === '') return show(visit, call, 'Write what went wrong: it stays with the record.', 400);
+      if (reason === '') return show(visit, call, 'Write what went wrong. It is kept with the record.', 400);
       if (call.user === visit.user.id) {
         await visit.record({ kind: 'refusal', what: 'own', about: `call ${call.id}` });
       }
@@ -150,7 +150,7 @@ export function callsPages(parts: {
       });
       await visit.go(
         `/staff/calls/${call.id}`,
-        `Undone by a new event. The call itself stays in the record.${standing > 0 ? ' What the person said no to besides still stands: see their page.' : ''}`,
+        `Undone. The call itself stays in the record.${standing > 0 ? ' Other opt-outs of this person are still in force: see their page.' : ''}`,
       );
     });
   };

@@ -49,7 +49,7 @@ function comparisonWords(progress: ReconciliationProgress, paused: boolean, word
       const where =
         progress.phase === 'reading' ? `${read} read there` : `${plural(progress.compared ?? 0, 'contact')} compared`;
       const waits = paused ? 'the destination is paused' : progress.why;
-      const why = waits === undefined ? '' : ` It waits: ${waits}.`;
+      const why = waits === undefined ? '' : ` Waiting: ${waits}.`;
       return `${kind} under way: ${where}.${why}`;
     }
     case 'finished': {
@@ -87,11 +87,11 @@ export function destinationPages(parts: { readonly reports: DestinationReports }
         columns: [
           { label: 'Name', text: ({ name }) => name },
           { label: 'State', text: ({ state }) => visit.pages.word('state', state), tone: ({ state }) => TONES[state] },
-          { label: 'To be told', text: ({ pending }) => pending.toLocaleString('en'), num: true },
-          { label: 'Oldest waits', text: ({ oldest, pending }) => (pending === 0 ? '' : lasting(oldest)), num: true },
+          { label: 'Pending', text: ({ pending }) => pending.toLocaleString('en'), num: true },
+          { label: 'Oldest pending', text: ({ oldest, pending }) => (pending === 0 ? '' : lasting(oldest)), num: true },
           { label: 'Backfill', text: backfillWords, num: true },
           { label: 'Drift', text: (report) => driftWords(report, word) },
-          { label: 'Last told', text: ({ lastToldAt }) => (lastToldAt === undefined ? 'never' : when(lastToldAt)) },
+          { label: 'Last sync', text: ({ lastToldAt }) => (lastToldAt === undefined ? 'never' : when(lastToldAt)) },
           {
             label: 'Last error',
             text: ({ lastError }) => (lastError ? `${lastError.message} (${when(lastError.at)})` : ''),
@@ -100,7 +100,7 @@ export function destinationPages(parts: { readonly reports: DestinationReports }
         ],
         empty: {
           title: 'No destination',
-          text: 'Destinations are in config/catalog.yaml: an outside system, an adapter, and the lists it is told about. A new one is backfilled by itself.',
+          text: 'Destinations are in config/catalog.yaml: an outside system, an adapter, and its lists. A new one is filled automatically.',
         },
         rows: rowsOf(
           wanted === '' ? all : all.filter(({ state }) => state === wanted),
@@ -153,7 +153,9 @@ export function destinationPages(parts: { readonly reports: DestinationReports }
         await reports[act](name);
         await visit.go(
           '/staff/destinations',
-          act === 'pause' ? `${name} is told nothing for now. What is to be told is kept.` : `${name} is told again.`,
+          act === 'pause'
+            ? `Nothing is sent to ${name} for now. Changes are kept.`
+            : `Changes are sent to ${name} again.`,
         );
       });
     }
@@ -170,8 +172,8 @@ export function destinationPages(parts: { readonly reports: DestinationReports }
       await visit.go(
         '/staff/destinations',
         dryRun
-          ? `${name} is compared. Differences are counted and left as they are.`
-          : `${name} is compared. Differences are repaired.`,
+          ? `${name} is being compared. Differences are only counted.`
+          : `${name} is being compared. Differences will be repaired.`,
       );
     });
   };

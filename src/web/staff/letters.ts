@@ -67,13 +67,13 @@ export function letterPages(parts: {
           { label: 'By', text: ({ by }) => by },
           {
             label: 'State',
-            text: ({ printed }) => (printed ? `printed ${when(printed.at)} by ${printed.by}` : 'waits for a printer'),
+            text: ({ printed }) => (printed ? `printed ${when(printed.at)} by ${printed.by}` : 'waiting to be printed'),
             tone: ({ printed }) => (printed ? 'soft' : 'warn'),
           },
         ],
         empty: {
-          title: 'No letter waits',
-          text: 'When a request is answered and we know a postal address only, its letter is listed here to be printed and posted.',
+          title: 'No letter to print',
+          text: 'When a request is answered and we only have a postal address, its letter is listed here to be printed and posted.',
         },
         rows: (skip, limit) => store.toPrint(all, skip, limit),
       };
@@ -81,7 +81,7 @@ export function letterPages(parts: {
       await visit.page('list', {
         title: spec.title,
         intro:
-          'Letters to people of whom we know a postal address only. Open one, print it, post it, then take it off the list.',
+          'Letters to people for whom we only have a postal address. Open one, print it, post it, then mark it as printed.',
         list: await viewList(visit, spec),
       });
     });
@@ -108,10 +108,10 @@ export function letterPages(parts: {
       const letter = await letterFor(visit);
       if (!(await mayReadLetter(visit, letter))) {
         await visit.record({ kind: 'refusal', what: 'person_refused', about: `${letter.request} ${letter.id}` });
-        throw new HushError('forbidden', 'say first why you look at this person');
+        throw new HushError('forbidden', 'give your reason for opening this person’s page first');
       }
       const content = await letters.asSent(letter.id);
-      if (!content?.pdf) throw new HushError('not_found', 'the words of this letter are gone');
+      if (!content?.pdf) throw new HushError('not_found', 'the text of this letter is gone');
       await visit.record({ kind: 'export', what: 'letter', about: `${letter.request} ${letter.kind} ${letter.id}` });
       visit.response
         .type('application/pdf')
@@ -124,7 +124,7 @@ export function letterPages(parts: {
       const letter = await letterFor(visit);
       await visit.record({ kind: 'change', what: 'letter_printed', about: `${letter.request} ${letter.id}` });
       const first = await store.printed(letter.id, new Date(clock.now()), visit.user.id);
-      await visit.go('/staff/letters', first ? 'Taken off the list.' : 'It was off the list already.');
+      await visit.go('/staff/letters', first ? 'Marked as printed.' : 'It was marked as printed before.');
     });
   };
 }

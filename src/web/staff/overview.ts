@@ -52,9 +52,9 @@ export function overviewPage(parts: OverviewParts) {
       title: 'Opt-outs by day and source',
       summary:
         total === 0
-          ? `Contacts that said no, in the last ${period} days.`
-          : `${total.toLocaleString('en')} contacts said no in ${period} days, most through ${visit.pages.word('source', first ?? 'other')}. Groups under ${SMALLEST} are hidden.`,
-      empty: `Nothing to show yet: a day and source appears here once at least ${SMALLEST} contacts have said no. Fewer could name somebody.`,
+          ? `Contacts that opted out in the last ${period} days.`
+          : `${total.toLocaleString('en')} contacts opted out in ${period} days, most through ${visit.pages.word('source', first ?? 'other')}. Groups under ${SMALLEST} are hidden.`,
+      empty: `Nothing to show yet: a day and source appears here once at least ${SMALLEST} contacts have opted out. Smaller groups could identify someone.`,
       head: ['Day'],
       groups: names.map((id) => ({ id, label: visit.pages.word('source', id) })),
       days: shown.map(({ time, groups, hidden }) => ({
@@ -86,7 +86,7 @@ export function overviewPage(parts: OverviewParts) {
         rows.length === 0
           ? `From an opt-out to a destination’s acceptance, in the last ${period} days.`
           : `From an opt-out to its acceptance: 99 of 100 within ${lasting(slowest)} at every destination.`,
-      empty: `Nothing to show yet: a destination appears here once it was told of at least ${SMALLEST} contacts.`,
+      empty: `Nothing to show yet: a destination appears here once it has accepted at least ${SMALLEST} contacts.`,
       rows,
       text: lasting,
     });
@@ -95,13 +95,13 @@ export function overviewPage(parts: OverviewParts) {
   function lag(reports: readonly DestinationReport[], word: Visit['pages']['word']): Chart {
     const waiting = reports.filter(({ pending }) => pending > 0).length;
     return bars({
-      title: 'What destinations are still to be told',
+      title: 'Waiting to be synced',
       summary:
         waiting === 0
-          ? 'Every destination is in step.'
-          : `${waiting} of ${reports.length} destinations have something to be told.`,
-      empty: 'Nothing waits. When a destination is down, paused or slow, what waits for it is drawn here.',
-      head: ['Destination', 'To be told, oldest, drift'],
+          ? 'Every destination is synced.'
+          : `${waiting} of ${reports.length} destinations have changes waiting.`,
+      empty: 'Nothing is waiting. When a destination is down, paused or slow, the changes waiting for it appear here.',
+      head: ['Destination', 'Pending, oldest, drift'],
       rows: reports.map((report) => ({
         name: report.name,
         value: report.pending,
@@ -152,7 +152,7 @@ export function overviewPage(parts: OverviewParts) {
               ]
             : []),
         ...(visit.may('lifts.decide')
-          ? [{ label: 'need a second person', value: await parts.approvals.countWaiting(), href: '/staff/approvals' }]
+          ? [{ label: 'waiting for approval', value: await parts.approvals.countWaiting(), href: '/staff/approvals' }]
           : []),
         ...(visit.may('requests.read') && parts.requests
           ? [
@@ -168,7 +168,7 @@ export function overviewPage(parts: OverviewParts) {
                 href: '/staff/destinations',
               },
               {
-                label: 'still to be told',
+                label: 'waiting to be synced',
                 value: reports.reduce((sum, { pending }) => sum + pending, 0),
                 href: '/staff/destinations',
               },

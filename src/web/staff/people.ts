@@ -90,7 +90,11 @@ export async function contactFor(
 
 /** Shows nothing of the contact, not even whether there is one. */
 function askReason(visit: Visit, key: string, fault?: string): Promise<void> {
-  return visit.page('reason', { title: 'Why do you look?', key, reasons: REASONS, fault }, fault ? 400 : 200);
+  return visit.page(
+    'reason',
+    { title: 'Why do you need to see this person?', key, reasons: REASONS, fault },
+    fault ? 400 : 200,
+  );
 }
 
 /** A person's page: may we, what happened, what they agreed to, who knows. */
@@ -147,7 +151,7 @@ export function peoplePages(parts: PeopleParts) {
       const key = contactKeyFromText(visit.param('key'));
       if (!key) throw new HushError('not_found', 'there is no such contact');
       if (!tookReason(visit, [key], clock))
-        return askReason(visit, visit.param('key'), 'Choose a reason, and write in a few words what it is about.');
+        return askReason(visit, visit.param('key'), 'Choose a reason and write in a few words what it is about.');
       await visit.go(`/staff/contacts/${contactKeyText(key)}`);
     });
 
@@ -159,7 +163,7 @@ export function peoplePages(parts: PeopleParts) {
       if (reason === '')
         return visit.go(
           `/staff/contacts/${contactKeyText(contact.key)}`,
-          'To show an address, write why it is needed.',
+          'To show the full address, write why you need it.',
         );
       await visit.record({
         kind: 'look',
@@ -169,7 +173,7 @@ export function peoplePages(parts: PeopleParts) {
         note: reason,
       });
       const address = files.address(contact);
-      return show(visit, address ? readable(address) : 'Only a keyed hash of it is left.');
+      return show(visit, address ? readable(address) : 'The address is stored only in coded form.');
     });
 
     shell.navigate({ href: '/staff/people', label: 'People', permission: 'people.view', also: ['/staff/contacts'] });
@@ -183,7 +187,7 @@ export function peoplePages(parts: PeopleParts) {
       const again = (fault: string) =>
         visit.page('people', { title: 'People', find: text, fault, reasons: REASONS, reason: reason ?? '', note }, 400);
       if (needsReason(visit.user.roles) && (!reason || note === ''))
-        return again('Choose a reason, and write in a few words what it is about.');
+        return again('Choose a reason and write in a few words what it is about.');
       let callers: Awaited<ReturnType<FindCaller['find']>>;
       try {
         callers = (await find.find(text)).filter(({ known }) => known);
@@ -195,7 +199,7 @@ export function peoplePages(parts: PeopleParts) {
       const why = { reason: reason ?? 'office', ...(note ? { note } : {}) };
       if (callers.length === 0) {
         await visit.record({ kind: 'look', what: 'caller_not_found', ...why });
-        return again('Nobody is known under that.');
+        return again('We found nobody.');
       }
       for (const { key } of callers) await visit.record({ kind: 'look', what: 'caller_found', contact: key, ...why });
       allowLook(
@@ -208,7 +212,7 @@ export function peoplePages(parts: PeopleParts) {
       const [only] = callers;
       if (only && callers.length === 1) return visit.go(`/staff/contacts/${contactKeyText(only.key)}`);
       await visit.page('which', {
-        title: 'Which is it?',
+        title: 'Which one is it?',
         among: callers.map((caller) => ({
           href: `/staff/contacts/${contactKeyText(caller.key)}`,
           masked: caller.masked,

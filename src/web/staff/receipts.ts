@@ -12,7 +12,7 @@ import { receiptOf, scopeWords, spelled } from './words.js';
 
 /** Half a second after its acknowledgement, as a rule. */
 const notYet = () =>
-  new HushError('unavailable', 'this event is not under a published checkpoint yet', {
+  new HushError('unavailable', 'this entry is not in a published checkpoint yet', {
     retryAfter: 1,
     remedy: 'reload in a second',
   });
@@ -46,7 +46,7 @@ export function receiptPages(parts: {
     shell.navigate({ href: '/staff/receipts', label: 'Receipts', permission: 'receipts.read' });
 
     shell.get('/staff/receipts', 'receipts.read', (visit) =>
-      visit.page('receipts', { title: 'Look up a receipt', given: '', fault: undefined }),
+      visit.page('receipts', { title: 'Receipts', given: '', fault: undefined }),
     );
     shell.post('/staff/receipts', 'receipts.read', async (visit) => {
       const given = visit.field('receipt').slice(0, 100);
@@ -55,9 +55,10 @@ export function receiptPages(parts: {
       await visit.page(
         'receipts',
         {
-          title: 'Look up a receipt',
+          title: 'Receipts',
           given,
-          fault: 'No receipt has this number. It has 20 letters and digits; dashes and case make no difference.',
+          fault:
+            'We found no receipt with this number. It has 20 letters and digits; dashes and capitals make no difference.',
         },
         404,
       );

@@ -26,7 +26,7 @@ const ON_TAKING: ReadonlySet<string> = new Set(['note', 'files']);
 /** One of the list, or a fault that says which field. */
 function oneOf<T extends string>(visit: Visit, name: string, list: readonly T[]): T {
   const found = list.find((item) => item === visit.field(name));
-  if (!found) throw new HushError('invalid', 'choose one of the list', { field: name, remedy: 'go back and choose' });
+  if (!found) throw new HushError('invalid', 'choose one of the list', { field: name, remedy: 'choose one' });
   return found;
 }
 
@@ -59,7 +59,7 @@ export function requestActs(parts: {
     if (!old || !contact)
       throw new HushError('invalid', 'choose which address was wrong', {
         field: 'wrong',
-        remedy: 'go back and choose',
+        remedy: 'choose one',
       });
     const point: ContactPoint = normaliseContact(
       contact.type === 'email' ? { email: text } : contact.type === 'phone' ? { phone: text } : { id: text },
@@ -71,7 +71,7 @@ export function requestActs(parts: {
   const ACTS: Readonly<Record<string, Act>> = {
     async assign(record, by, visit) {
       await answers.assign(record, by, { id: visit.user.id, name: visit.user.name });
-      return 'It is with you.';
+      return 'Assigned to you.';
     },
     async seen(record, by) {
       await answers.seen(record, by);
@@ -79,13 +79,15 @@ export function requestActs(parts: {
     },
     async note(record, by, visit) {
       await answers.note(record, by, visit.field('text'));
-      return 'Noted.';
+      return 'Note saved.';
     },
     async message(record, by, visit) {
       const letter = rights.post.letterOf(record, { kind: 'acknowledgement' });
       const mail = letter?.to.email && letter.link ? { email: letter.to.email, link: letter.link } : undefined;
       await answers.message(record, by, visit.field('text'), mail);
-      return mail ? 'Sent: a mail says that there is a message.' : 'Kept, but there is no address to say so to.';
+      return mail
+        ? 'Saved. An email tells the person that there is a message.'
+        : 'Saved, but we have no email address to tell the person.';
     },
     async files(record, by, visit) {
       const [upload] = uploadsOf(visit.request);
@@ -98,7 +100,7 @@ export function requestActs(parts: {
         }
         throw error;
       }
-      return 'Attached, sealed.';
+      return 'Attached and encrypted.';
     },
     async acknowledge(record, by) {
       await answers.acknowledge(record, by);
@@ -120,17 +122,17 @@ export function requestActs(parts: {
     },
     async authority(record, by, visit) {
       const now = await verification.authority(record, by, visit.field('file'), chosenContacts(visit));
-      return now.state === 'in_progress' ? 'Verified.' : 'Written down. The person has yet to say yes.';
+      return now.state === 'in_progress' ? 'Verified.' : 'Recorded. The person has not said yes yet.';
     },
     async confirmed(record, by, visit) {
       if (visit.field('text') === '') {
-        throw new HushError('invalid', 'write which known number was called, and what she said', {
+        throw new HushError('invalid', 'write which number you called, and what the person said', {
           field: 'text',
           remedy: 'write it',
         });
       }
       const now = await verification.confirmedByPhone(record, by, visit.field('text'), chosenContacts(visit));
-      return now.state === 'in_progress' ? 'Verified.' : 'Written down. The document is still missing.';
+      return now.state === 'in_progress' ? 'Verified.' : 'Recorded. The document is still missing.';
     },
     async extend(record, by, visit) {
       const reason = oneOf(visit, 'reason', EXTENSION_REASONS);
@@ -158,7 +160,7 @@ export function requestActs(parts: {
           remedy: 'write it',
         });
       await answers.withdraw(record, by, words(visit));
-      return 'Withdrawn on the person’s word.';
+      return 'The withdrawal is recorded.';
     },
     async correct(record, by, visit) {
       const zone = visit.field('timeZone');
@@ -190,15 +192,15 @@ export function requestActs(parts: {
     },
     async access(record, by, visit) {
       await fulfilment.access(record, by, oneOf(visit, 'delivery', ['download', 'openpgp', 'print']));
-      return 'What we hold is being gathered.';
+      return 'The data is being collected.';
     },
     async erase(record, by) {
       await fulfilment.erase(record, by);
-      return 'The erasure has begun. Destinations are told first; it closes by itself.';
+      return 'The erasure has started. It is sent to all destinations first; then the request closes automatically.';
     },
     async override(record, by, visit) {
       await erasures.override(record, by, words(visit), clock.now());
-      return 'Written down. The erasure goes on without them.';
+      return 'Recorded. The erasure continues without them.';
     },
     async complete(record, by) {
       await fulfilment.complete(record, by);
@@ -218,7 +220,7 @@ export function requestActs(parts: {
             contact: record.contacts[0]?.key,
             about: record.id,
           });
-          throw new HushError('forbidden', 'say first why you look at this person');
+          throw new HushError('forbidden', 'give your reason for opening this person’s page first');
         }
         // Before it is done: who did it is known, whatever comes of it.
         await visit.record({
@@ -249,7 +251,7 @@ export function requestActs(parts: {
         ...(reason ? { reason } : {}),
         explanation: words(visit),
       });
-      if (!letter) throw new HushError('conflict', 'what was personal in this request has been forgotten', {});
+      if (!letter) throw new HushError('conflict', 'the personal data of this request has been deleted', {});
       const content = await rights.letters.preview(letter);
       if (visit.field('format') === 'pdf') {
         visit.response
@@ -267,7 +269,7 @@ export function requestActs(parts: {
         delivery: visit.field('delivery'),
       };
       await visit.page('request-preview', {
-        title: `Before it goes: ${visit.pages.word('letter', kind)}`,
+        title: `Preview: ${visit.pages.word('letter', kind)}`,
         record,
         content,
         to: letter.to,

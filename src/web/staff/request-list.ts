@@ -105,7 +105,7 @@ export function requestListPages(parts: {
     return visit.page(
       'request-new',
       {
-        title: 'Take a request',
+        title: 'Record a request',
         kinds: REQUEST_KINDS,
         ways: REQUEST_WAYS.filter((way) => way !== 'form' && way !== 'api'),
         languages: catalog.languages,
@@ -148,7 +148,7 @@ export function requestListPages(parts: {
           },
           {
             name: 'assignee',
-            label: 'Who works on it',
+            label: 'Assigned to',
             options: [
               { value: 'me', label: 'me' },
               { value: 'nobody', label: 'nobody yet' },
@@ -163,7 +163,7 @@ export function requestListPages(parts: {
             text: (record) => (isClosed(record.state) ? '' : dueWords(policy, record, now).text),
             tone: (record) => (isClosed(record.state) ? undefined : dueWords(policy, record, now).tone),
           },
-          { label: 'Wants', text: ({ kind }) => visit.pages.word('requestKind', kind) },
+          { label: 'Kind', text: ({ kind }) => visit.pages.word('requestKind', kind) },
           { label: 'Received', text: ({ receivedAt }) => day(receivedAt) },
           {
             label: 'Due',
@@ -171,16 +171,16 @@ export function requestListPages(parts: {
               `${day(calendarDay(policy, jurisdiction, due.getTime()))}${due > firstDue ? ' (extended)' : ''}`,
           },
           { label: 'State', text: ({ state }) => visit.pages.word('requestState', state) },
-          { label: 'With', text: ({ assignee }) => assignee?.name ?? '' },
+          { label: 'Assigned to', text: ({ assignee }) => assignee?.name ?? '' },
           {
             label: 'New',
-            text: ({ unread, state }) => (unread && !isClosed(state) ? 'wrote to us' : ''),
+            text: ({ unread, state }) => (unread && !isClosed(state) ? 'new message' : ''),
             tone: ({ unread, state }) => (unread && !isClosed(state) ? 'warn' : undefined),
           },
         ],
         empty: {
           title: 'No request here',
-          text: 'Requests come by the form at /rights, by mail, phone and letter, and from marketing systems. The one that is due first stands first.',
+          text: 'Requests arrive by the form at /rights, by email, phone and letter, and from marketing systems. The one due first is on top.',
         },
         rows: async (skip, limit) => ({
           rows: await store.list(filter, skip, limit),
@@ -214,8 +214,8 @@ export function requestListPages(parts: {
         .map((line) => line.trim())
         .filter((line) => line !== '');
       if (!kind) return showNew(visit, 'Choose what they want.');
-      if (!way) return showNew(visit, 'Choose how it came.');
-      if (lines.length === 0) return showNew(visit, 'Write at least one address, number or key.');
+      if (!way) return showNew(visit, 'Choose how it arrived.');
+      if (lines.length === 0) return showNew(visit, 'Write at least one email, phone or customer number.');
       const agentName = visit.field('agentName');
       const agentEmail = visit.field('agentEmail');
       const received = visit.field('received');
@@ -246,7 +246,7 @@ export function requestListPages(parts: {
         if (!(error instanceof HushError) || error.kind !== 'invalid') throw error;
         return showNew(visit, `${error.message}${error.detail.remedy ? `: ${error.detail.remedy}` : ''}.`);
       }
-      await visit.go(`/staff/requests/${record.id}`, `Taken. The reference to read out: ${referenceOf(record.id)}`);
+      await visit.go(`/staff/requests/${record.id}`, `Saved. The reference to read out: ${referenceOf(record.id)}`);
     });
   };
 }

@@ -79,22 +79,22 @@ export function reviewPages(parts: { readonly review: InboundReview; readonly cl
           { name: 'q', label: 'Address or reason' },
         ],
         columns: [
-          { label: 'Came', text: (item) => when(item.receivedAt), href: (item) => `/staff/review/${item.id}` },
+          { label: 'Received', text: (item) => when(item.receivedAt), href: (item) => `/staff/review/${item.id}` },
           { label: 'What', text: (item) => visit.pages.word('review', item.kind) },
           { label: 'About', text: (item) => item.masked },
           { label: 'Reason', text: (item) => [item.reason, item.status].filter(Boolean).join(' ') },
-          { label: 'Waits because', text: (item) => visit.pages.word('waits', item.why), tone: () => 'warn' },
+          { label: 'Why it needs review', text: (item) => visit.pages.word('waits', item.why), tone: () => 'warn' },
         ],
         empty: {
-          title: 'Nothing waits',
-          text: 'Bounces and complaints without proof that we sent the mail wait here, and messages no rule could read, until somebody has looked.',
+          title: 'Nothing is waiting',
+          text: 'Bounces and complaints without proof that we sent the mail, and messages that were not understood automatically, wait here until someone decides.',
         },
         rows: rowsOf(all, visit.query('q'), (item) => `${item.masked} ${item.reason ?? ''} ${item.status ?? ''}`),
       };
       if (await sentAsCsv(visit, list)) return;
       await visit.page('list', {
         title: list.title,
-        intro: 'Nothing here has been recorded. It goes by itself after 90 days.',
+        intro: 'Nothing here has been recorded yet. It is deleted automatically after 90 days.',
         list: await viewList(visit, list),
       });
     });
@@ -104,7 +104,7 @@ export function reviewPages(parts: { readonly review: InboundReview; readonly cl
     shell.post('/staff/review/:id/look', 'review.read', async (visit) => {
       const { id, contact } = await review.open(visit.param('id'));
       if (!tookReason(visit, [contact], clock))
-        return show(visit, 'Choose a reason, and write in a few words what it is about.');
+        return show(visit, 'Choose a reason and write in a few words what it is about.');
       await visit.go(`/staff/review/${id}`);
     });
 
@@ -115,7 +115,7 @@ export function reviewPages(parts: { readonly review: InboundReview; readonly cl
       if (decision === 'dismiss') {
         await visit.record({ kind: 'change', what: 'review_dismissed', contact: item.contact, about: id });
         await review.dismiss(id, { actor: visit.user.id });
-        return visit.go('/staff/review', 'Dismissed. Nothing was recorded, and what it said is forgotten.');
+        return visit.go('/staff/review', 'Dismissed. Nothing was recorded, and its text was deleted.');
       }
       const accepted = await review.confirm(id, {
         actor: visit.user.id,

@@ -69,20 +69,20 @@ export interface StaffShell {
 }
 
 const TITLES: Readonly<Record<number, { readonly title: string; readonly text: string }>> = {
-  400: { title: 'That cannot be done as written', text: 'Go back, correct it, and send it again.' },
+  400: { title: 'That cannot be done as written', text: 'Go back, correct it and send it again.' },
   401: { title: 'Your session has ended', text: 'Nothing was recorded. Sign in again, then repeat what you did.' },
-  403: { title: 'Your role does not allow this', text: 'It was not done, and it was written down that it was tried.' },
-  404: { title: 'There is nothing here', text: 'The address is wrong, or what was here is not for you to see.' },
-  409: { title: 'Somebody was faster', text: 'What you decided on has changed meanwhile. Look at it again.' },
+  403: { title: 'Your role does not allow this', text: 'Nothing was done. The attempt was logged.' },
+  404: { title: 'There is nothing here', text: 'The address is wrong, or you may not see this page.' },
+  409: { title: 'Someone else changed this first', text: 'It has changed since you opened it. Look at it again.' },
   413: { title: 'That was too large', text: 'Send less at once.' },
   429: { title: 'Too many requests', text: 'Wait a minute, then try again.' },
   500: {
     title: 'Something broke on our side',
-    text: 'Nothing is known to have changed. Try again; if it stays, tell the operator the time.',
+    text: 'Try again. If it happens again, tell the operator what time it happened.',
   },
   503: {
-    title: 'The record cannot be reached',
-    text: 'Nothing was changed. Take the caller’s number or address down and try again in a moment.',
+    title: 'The database cannot be reached',
+    text: 'Nothing was changed. Write down the caller’s address and try again in a moment.',
   },
 };
 

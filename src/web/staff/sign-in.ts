@@ -93,7 +93,7 @@ export function signInRoutes(parts: {
     response.clearCookie(cookie, { ...cookieOptions, maxAge: undefined } as never);
     if (!attempt) {
       log.warn({ reqId: request.id, code: 'no_attempt' }, 'staff sign-in refused');
-      return refused(response, 403, 'This sign-in was not begun here, or it took longer than ten minutes.');
+      return refused(response, 403, 'This sign-in did not start here, or it took longer than ten minutes.');
     }
     if (production && !request.secure) {
       log.error(
@@ -107,7 +107,7 @@ export function signInRoutes(parts: {
       if (user.roles.length === 0) {
         log.warn({ reqId: request.id, user: user.id, code: 'no_role' }, 'staff sign-in refused');
         await trail.record(user, { kind: 'session', what: 'sign_in_refused', about: 'no role' });
-        return refused(response, 403, 'Your account has no role here. Ask whoever gives out roles for one.');
+        return refused(response, 403, 'Your account has no role here. Ask your administrator for one.');
       }
       await trail.record(user, { kind: 'session', what: 'signed_in' });
       await beginSession(request, user, clock);
@@ -124,7 +124,7 @@ export function signInRoutes(parts: {
       refused(
         response,
         403,
-        'The identity provider’s answer could not be trusted. Nothing was shown and nothing was changed.',
+        'The answer of the identity provider could not be trusted. You are not signed in, and nothing was changed.',
       );
     }
   });
@@ -133,7 +133,7 @@ export function signInRoutes(parts: {
     const session = currentSession(request, clock);
     if (session && !isCsrfToken(session, request.body?._csrf)) {
       await trail.record(session.user, { kind: 'refusal', what: 'csrf', about: 'POST /staff/sign-out' });
-      return refused(response, 403, 'The form was not one of this session. You are still signed in.');
+      return refused(response, 403, 'The form was from another session. You are still signed in.');
     }
     if (session) {
       await trail.record(session.user, { kind: 'session', what: 'signed_out' });
@@ -146,7 +146,7 @@ export function signInRoutes(parts: {
     const provider = await party.endSessionUrl();
     pages.send(response, 200, 'message', {
       title: 'You are signed out',
-      text: 'At a desk that others use, sign out of the identity provider too: else the next click signs you in again.',
+      text: 'On a shared computer, sign out of the identity provider too. Otherwise the next click signs you in again.',
       detail: undefined,
       remedy: undefined,
       links: [

@@ -45,7 +45,7 @@ describe('finding a caller', () => {
   ])('by %s', async (_name, find) => {
     const { text } = await agent.post('/staff/call', { find });
     expect(text).toContain('Customer');
-    expect(text).toContain('It will count for all we know to be theirs');
+    expect(text).toContain('It applies to every address we know of this person');
     // Masked: the address that was not typed is nowhere on the page.
     expect(text).not.toContain('12 Main Street');
   });
@@ -243,7 +243,7 @@ describe('the day’s calls', () => {
     const id = callIdOf(await call(agent, contact.email));
     expect(await hush.decide(contact, 'promotion', { channel: 'mail' })).toMatchObject({ allowed: false });
     const answer = await supervisor.post(`/staff/calls/${id}/undo`, { reason: 'wrong address' });
-    expect(answer.text).toContain('Undone by a new event');
+    expect(answer.text).toContain('Undone.');
     expect(await hush.decide(contact, 'promotion', { channel: 'mail' })).toMatchObject({ allowed: true });
     expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });
     await hush.settle();
@@ -315,12 +315,12 @@ describe('lifting an opt-out on a caller’s word', () => {
     const contact = { email: 'again@example.com' };
     await call(agent, contact.email);
     const asked = await askLift(contact);
-    expect(asked.text).toContain('waits for a second person');
+    expect(asked.text).toContain('Waiting for a second person');
     expect(await hush.decide(contact)).toMatchObject({ allowed: false });
     const id = asked.at.split('/').at(-1);
     expect((await agent.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' })).status).toBe(403);
     expect(await hush.decide(contact)).toMatchObject({ allowed: false });
-    expect((await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' })).text).toContain('Confirmed.');
+    expect((await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' })).text).toContain('Approved.');
     expect(await hush.decide(contact)).toMatchObject({ allowed: true });
     expect((await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' })).status).toBe(409);
   });
@@ -337,7 +337,7 @@ describe('lifting an opt-out on a caller’s word', () => {
     });
     await fetch(hush.url + new URL(oneClickUrl).pathname, { method: 'POST' });
     const page = await supervisor.get(`/staff/approvals/${id}`);
-    expect(page.text).toContain('has said no since');
+    expect(page.text).toContain('has opted out again since');
     expect(page.text).not.toContain('value="confirm"');
     expect((await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' })).status).toBe(409);
     expect(await hush.decide(contact)).toMatchObject({ allowed: false, reason: 'opted_out' });

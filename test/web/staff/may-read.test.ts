@@ -36,7 +36,7 @@ describe('a letter that is kept', () => {
     for (const who of [agent, supervisor, auditor]) {
       const page = await who.get(`/staff/letters/${id}`);
       expect(page.status).toBe(200);
-      expect(page.text).toContain('once you have said why');
+      expect(page.text).toContain('Give your reason first');
       expect(page.text).not.toMatch(/Ana Doe|confirm that it is you/);
       expect((await who.get(`/staff/letters/${id}/pdf`)).status).toBe(403);
     }
@@ -91,7 +91,7 @@ describe('what came back and waits for a person', () => {
     const list = await auditor.get('/staff/review');
     expect(list.text).toContain('j•••@example.com');
     const before = await auditor.get(`/staff/review/${id}`);
-    expect(before.text).toContain('Why do you look?');
+    expect(before.text).toContain('Why do you need to see it?');
     for (const secret of [address, 'Jane Roe', '555-0142', 'abcdefghijklmnop'])
       expect(before.text).not.toContain(secret);
     expect((await auditor.post(`/staff/review/${id}/look`, { reason: 'audit', note: '' })).status).toBe(400);

@@ -37,7 +37,7 @@ describe('a person’s page', () => {
       await supervisor.get(`/staff/contacts/${key}`),
       await supervisor.get(`/staff/contacts/${nobody}`),
     ];
-    expect(known.text).toContain('Why do you look?');
+    expect(known.text).toContain('Why do you need to see this person?');
     expect(known.text).not.toContain('a•••');
     const same = (text: string) => text.replaceAll(key, 'KEY').replaceAll(nobody, 'KEY');
     expect(same(known.text)).toBe(same(unknown.text));
@@ -47,12 +47,12 @@ describe('a person’s page', () => {
   test('a reason without words is none', async () => {
     expect((await supervisor.post(`/staff/contacts/${key}/look`, { reason: 'complaint', note: '' })).status).toBe(400);
     expect((await supervisor.post(`/staff/contacts/${key}/look`, { reason: 'curious', note: 'x' })).status).toBe(400);
-    expect((await supervisor.get(`/staff/contacts/${key}`)).text).toContain('Why do you look?');
+    expect((await supervisor.get(`/staff/contacts/${key}`)).text).toContain('Why do you need to see this person?');
   });
 
   test('with a reason it opens, and who looked, when and why is written down', async () => {
     const page = await supervisor.post(`/staff/contacts/${key}/look`, { reason: 'complaint', note: 'ticket 4711' });
-    expect(page.text).toContain('May we?');
+    expect(page.text).toContain('Permissions');
     expect(page.text).not.toContain('ana@example.com');
     const entry = await last('supervisor');
     expect(entry).toMatchObject({ kind: 'look', what: 'person', reason: 'complaint', note: 'ticket 4711' });
@@ -65,7 +65,7 @@ describe('a person’s page', () => {
     const { text } = await officer.get(`/staff/contacts/${key}`);
     for (const part of [
       '✕ opted out',
-      '✕ signal (GPC)',
+      '✕ browser signal (GPC)',
       '✕ no consent',
       '✓ service',
       'the mail program’s button',
@@ -86,9 +86,9 @@ describe('a person’s page', () => {
     await hush.settle();
     const { text } = await officer.get(`/staff/contacts/${await keyOf(hush, contact)}`);
     expect(text).toContain('Package recipient');
-    const matrix = text.slice(text.indexOf('May we?'), text.indexOf('What happened'));
+    const matrix = text.slice(text.indexOf('Permissions'), text.indexOf('What happened'));
     expect(matrix.match(/✓ (?!service)/g)).toBeNull();
-    expect(matrix.match(/✕ got from a shipper/g)?.length).toBeGreaterThan(20);
+    expect(matrix.match(/✕ address came from a shipper/g)?.length).toBeGreaterThan(20);
     expect(matrix.match(/✓ service/g)).toHaveLength(5);
   });
 
@@ -109,7 +109,7 @@ describe('a person’s page', () => {
     expect((await auditor.post('/staff/people', { find: 'ana@example.com', reason: '', note: '' })).status).toBe(400);
     expect(
       (await auditor.post('/staff/people', { find: 'nobody@example.com', reason: 'audit', note: 'x' })).text,
-    ).toContain('Nobody is known');
+    ).toContain('We found nobody');
   });
 
   test('what somebody wrote cannot become part of the page', async () => {
@@ -156,7 +156,7 @@ describe('the audit trail', () => {
     const page = async (query: string) => (await auditor.get(`/staff/audit?${query}`)).text;
     expect(await page('user=supervisor&kind=refusal')).toContain('asked for a person without a reason');
     expect(await page(`contact=${key}`)).toContain('Sam Okafor');
-    expect(await page('from=2020-01-01&to=2020-01-02')).toContain('Nothing fits');
+    expect(await page('from=2020-01-01&to=2020-01-02')).toContain('Nothing found');
     const today = new Date().toISOString().slice(0, 10);
     expect(await page(`from=${today}&to=${today}&q=complain`)).toContain('0 entries');
   });
@@ -165,7 +165,7 @@ describe('the audit trail', () => {
     for (const query of ['user[$ne]=x', 'q=.*', 'q=%24where', 'kind=%7B%22%24ne%22%3A1%7D', 'page=-1', 'page=9e99']) {
       expect((await auditor.get(`/staff/audit?${query}`)).status).toBe(200);
     }
-    expect((await auditor.get('/staff/audit?q=.*')).text).toContain('Nothing fits');
+    expect((await auditor.get('/staff/audit?q=.*')).text).toContain('Nothing found');
   });
 
   test('as CSV its cells cannot be formulas, and the download is written down itself', async () => {
@@ -280,14 +280,14 @@ describe('receipts', () => {
 
 describe('destinations', () => {
   test('an admin pauses one: nothing is told, what is to be told is counted, and resuming catches up', async () => {
-    expect((await admin.post('/staff/destinations/file/pause', {})).text).toContain('is told nothing for now');
+    expect((await admin.post('/staff/destinations/file/pause', {})).text).toContain('Nothing is sent to file for now');
     const contact = { email: 'paused@example.com' };
     await hush.ask('/v1/events', { events: [{ contact, type: 'opted_out', source: { kind: 'form' } }] });
     await hush.settle();
     expect((await admin.get('/staff/destinations')).text).toMatch(/paused[\s\S]*class="n">1</);
     await admin.post('/staff/destinations/file/resume', {});
     await hush.settle();
-    expect((await admin.get('/staff/destinations')).text).toContain('in step');
+    expect((await admin.get('/staff/destinations')).text).toContain('synced');
     expect((await admin.post('/staff/destinations/../../x/pause', {})).status).not.toBe(200);
     expect((await admin.post('/staff/destinations/nowhere/pause', {})).status).toBe(404);
   });

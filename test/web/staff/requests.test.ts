@@ -63,7 +63,7 @@ describe('the work list', () => {
     expect(found).toContain('1 request');
     const csv = await officer.get('/staff/requests?format=csv');
     expect(csv.headers.get('content-disposition')).toContain('requests.csv');
-    expect(csv.text.split('\r\n')[0]).toContain('Reference,Left,Wants,Received,Due,State');
+    expect(csv.text.split('\r\n')[0]).toContain('Reference,Left,Kind,Received,Due,State');
     expect(csv.text).not.toMatch(/list-late|Ana/);
     expect(await newest('privacy_officer')).toMatchObject({ kind: 'export', what: 'list' });
     // The same on the person's page.
@@ -120,7 +120,7 @@ describe('a request at the console', () => {
       const { text, status } = await who.get(at(record));
       expect(status).toBe(200);
       expect(text).not.toMatch(/Priva|secret|private@|p•••/);
-      expect(text).toContain('said why you look');
+      expect(text).toContain('Give your reason first');
     }
     expect((await supervisor.post(`${at(record)}/note`, { text: 'x' })).status).toBe(403);
     const key = (
@@ -188,7 +188,7 @@ describe('a request at the console', () => {
     await hush.settle();
     await hush.hush.rights.watch.once();
     expect((await again(record)).state).toBe('fulfilling');
-    expect((await officer.get(at(record))).text).toContain('waits for file');
+    expect((await officer.get(at(record))).text).toContain('waiting for file');
     const contact = () => hush.hush.stores.contacts.get(record.contacts[0]?.key ?? Buffer.alloc(16));
     expect((await contact())?.dataKey).toBeDefined();
     // It is in force already, whoever was told.
