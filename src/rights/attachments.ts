@@ -78,12 +78,12 @@ export function createAttachments(parts: {
       } catch (error) {
         throw unavailable(error);
       }
-      // Read again: a request with two files at once changes between.
-      const record = await records.get(given.id);
-      await records.change(record, by, by.id.startsWith('staff') ? {} : { unread: true }, {
-        what: 'file',
-        facts: { file: id, type, size: String(file.bytes.length) },
-      });
+      await records.onLatest(given.id, (record) =>
+        records.change(record, by, by.id.startsWith('staff') ? {} : { unread: true }, {
+          what: 'file',
+          facts: { file: id, type, size: String(file.bytes.length) },
+        }),
+      );
       return id;
     },
 

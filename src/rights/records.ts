@@ -17,6 +17,8 @@ export const AGENT: By = { id: 'agent' };
 /** Longest free text (characters) that is taken with a request. */
 export const TEXT_LIMIT = 4000;
 
+const MAX_ATTEMPTS = 20;
+
 /** What is written down beside a change. */
 export interface Note {
   readonly what: string;
@@ -98,6 +100,23 @@ export function createRecords(parts: {
     get,
     change,
     entry,
+
+    /**
+     * Does something to the request as it is now, again where somebody else changed it between. For what a person sends:
+     * that staff work on the request at the same moment is nothing they could mend.
+     */
+    async onLatest<T>(id: string, act: (record: RequestRecord) => Promise<T>): Promise<T> {
+      for (let attempt = 1; ; attempt++) {
+        const record = await get(id);
+        try {
+          return await act(record);
+        } catch (error) {
+          const isChanged =
+            error instanceof HushError && error.kind === 'conflict' && (await get(id)).rev !== record.rev;
+          if (!isChanged || attempt === MAX_ATTEMPTS) throw error;
+        }
+      }
+    },
 
     /** Does what the table of transitions allows, or throws `conflict`. */
     async act(

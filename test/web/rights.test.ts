@@ -12,12 +12,14 @@ afterAll(() => hush?.stop());
 
 type Fields = Readonly<Record<string, string | Blob>>;
 
-/** Sends a form as a browser does. */
+/** Sends a form as a browser does, and loads the page it is sent to; `to` is its path. */
 async function send(path: string, fields: Fields, headers: Record<string, string> = {}) {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
   const response = await fetch(hush.url + path, { method: 'POST', body: form, headers, redirect: 'manual' });
-  return { status: response.status, text: await response.text(), headers: response.headers };
+  const to = response.headers.get('location') ?? '';
+  if (response.status === 303) return { ...(await view(to, headers)), to };
+  return { status: response.status, text: await response.text(), headers: response.headers, to };
 }
 const view = async (path: string, headers: Record<string, string> = {}) => {
   const response = await fetch(hush.url + path, { headers, redirect: 'manual' });
@@ -59,7 +61,7 @@ describe('the form', () => {
     const texts = new Set<string>();
     for (const address of ['known@example.com', 'known@example.com', 'nobody@example.com']) {
       const { text } = await send('/rights', form('access', address));
-      texts.add(text.replace(reference(text), '…'));
+      texts.add(text.replace(reference(text), '…').replaceAll(/did=[^"&]*/g, 'did='));
     }
     expect(texts.size).toBe(1);
   });
@@ -101,12 +103,55 @@ describe('the form', () => {
     expect(text).toContain('&lt;/textarea&gt;&lt;b&gt;x');
   });
 
+  test('is answered by a page that may be loaded again: one request, one mail, however often', async () => {
+    const sending = 'AAAAAAAAAAAAAAAAAAAAAA';
+    const asked = form('access', 'once@example.com', { sending, file: new File(['my notes'], 'notes.txt') });
+    const first = await send('/rights', asked);
+    expect(first.to).toMatch(/^\/rights\?lang=en&did=/);
+    const count = (await all()).length;
+    const pages = [first, await view(first.to), await view(first.to)];
+    expect(new Set(pages.map(({ text }) => reference(text))).size).toBe(1);
+    expect((await view(`${first.to}&lang=es`.replace('lang=en&', ''))).text).toContain('Hemos recibido su solicitud');
+    // A double click, or Back and Send: the same form again.
+    expect(reference((await send('/rights', asked)).text)).toBe(reference(first.text));
+    expect(await all()).toHaveLength(count);
+    expect(await hush.hush.rights.attachments.list((await latest())!)).toHaveLength(1);
+    const mails = await mailsTo(hush, 'once@example.com');
+    expect(mails.filter((raw) => /We have received your request/.test(raw))).toHaveLength(1);
+    // Changed after Back, it is another request.
+    expect(reference((await send('/rights', { ...asked, kind: 'deletion' })).text)).not.toBe(reference(first.text));
+    expect(await all()).toHaveLength(count + 1);
+    // What the page says is sealed: of another path, or made up, it is the empty form.
+    expect((await view('/rights?did=AAAA')).text).toContain('Your data, your rights');
+  });
+
+  test('keeps what was typed when the language changes, and names the file to be chosen again', async () => {
+    const count = (await all()).length;
+    const typed = form('deletion', 'typed@example.com', {
+      words: 'Everything & more',
+      phone: '920 555 0199',
+      who: 'agent',
+    });
+    const file = new File(['%PDF-1.7\n%%EOF'], 'power.pdf');
+    const { status, text } = await send('/rights?lang=es', { ...typed, agentName: 'Lee', act: 'language', file });
+    expect(status).toBe(200);
+    expect(text).toContain('Sus datos, sus derechos');
+    for (const kept of ['typed@example.com', 'Everything &amp; more', '920 555 0199', 'value="Lee"', 'power.pdf'])
+      expect(text).toContain(kept);
+    expect(text).toMatch(/id="kind-deletion" value="deletion" checked/);
+    expect(text).not.toContain('role="alert"');
+    expect(await all()).toHaveLength(count);
+    // The page itself leads there by a button of the form, not by a link that would lose what was typed.
+    expect((await view('/rights')).text).toMatch(/<button class="lang" form="rights" formaction="\?lang=es"/);
+  });
+
   test('a browser that sends no files in the form is fine too', async () => {
     const response = await fetch(`${hush.url}/rights`, {
       method: 'POST',
       body: new URLSearchParams({ kind: 'opt_out', address: 'plain@example.com' }),
     });
     expect(response.status).toBe(200);
+    expect(response.url).toContain('/rights?lang=en&did=');
     expect(await hush.decide({ email: 'plain@example.com' })).toMatchObject({ reason: 'opted_out' });
   });
 
@@ -220,6 +265,35 @@ describe('the page of a request', () => {
     expect((await hush.hush.rights.records.get(now.id)).state).toBe('withdrawn');
   });
 
+  test('says once what was done, keeps words that could not be sent, and does nothing again when loaded again', async () => {
+    await send('/rights', form('access', 'again@example.com'));
+    const record = (await latest())!;
+    const token = tokenIn((await mailsTo(hush, 'again@example.com')).find((raw) => /received your request/.test(raw)));
+    const messages = async () =>
+      (await hush.hush.rights.records.get(record.id)).history.filter(({ what }) => what === 'message').length;
+    const done = await send(`/rights/${token}`, { act: 'message', words: 'Hello there' });
+    expect(done.text).toContain('Sent. We read it');
+    expect((await view(done.to)).text).toContain('Sent. We read it');
+    expect(await messages()).toBe(1);
+    expect((await view(`/rights/${token}`)).text).not.toContain('Sent. We read it');
+    const spanish = await send(`/rights/${token}?lang=es`, { act: 'language', words: 'Half a sen' });
+    expect(spanish.text).toMatch(/<textarea[^>]*>Half a sen<\/textarea>/);
+    const refused = await send(`/rights/${token}`, {
+      act: 'message',
+      words: 'See my page',
+      file: new File(['<html></html>'], 'page.html'),
+    });
+    expect(refused.status).toBe(400);
+    expect(refused.text).toMatch(/<textarea[^>]*>See my page<\/textarea>/);
+    expect(refused.text).toContain('page.html');
+    expect(await messages()).toBe(1);
+    for (let press = 0; press < 2; press++)
+      expect((await send(`/rights/${token}`, { act: 'withdraw' })).text).toContain('Withdrawn');
+    const late = await send(`/rights/${token}`, { act: 'message', words: 'One more thing' });
+    expect(late.status).toBe(400);
+    expect(late.text).toContain('One more thing');
+  });
+
   test('a message of ours is there to be read, and a mail says that there is one without saying what', async () => {
     await send('/rights', form('access', 'message@example.com'));
     const record = await latest();
@@ -281,6 +355,8 @@ test('too many forms from one network are told to wait, before anything is read'
   const statuses = [];
   for (let at = 0; at < 5; at++) statuses.push((await post()).status);
   expect(statuses).toEqual([200, 200, 200, 429, 429]);
+  // What was typed is there on Back: a page that may not be stored would be loaded again, empty.
+  expect((await fetch(`${limited.url}/rights`)).headers.get('cache-control')).toBe('private, no-cache');
   expect(await limited.hush.stores.requests.count({})).toBe(3);
   await limited.stop();
 });

@@ -141,10 +141,10 @@ export async function createPages(parts: {
       brand: Brand | undefined,
       values: Readonly<Record<string, unknown>>,
     ): void {
+      if (!response.get('Cache-Control')) response.set('Cache-Control', 'no-store');
       response
         .status(status)
         .type('html')
-        .set('Cache-Control', 'no-store')
         .send(render(request, view, brand, values));
     },
     render,

@@ -33,6 +33,8 @@ const resultSchema = z.object({
   refused: z.array(z.string()).default([]),
   /** So many of the receipts, from the first on, are of events that the person may take back here. */
   undo: z.number().default(0),
+  /** The rights request that was made. */
+  request: z.string().optional(),
   good: z.boolean().default(true),
 });
 

@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto';
+import type { Request, Response } from 'express';
+import { HushError } from '../../core/errors.js';
+import { countriesIn, type Place } from '../../core/jurisdiction.js';
+import { isRequestKind, type RequestKind, takesEffectAtOnce } from '../../core/request.js';
+import { FILE_LIMIT } from '../../rights/file-kind.js';
+import type { NewRequest } from '../../rights/intake.js';
+import { AGENT, PERSON, TEXT_LIMIT } from '../../rights/records.js';
+import { referenceOf } from '../../rights/reference.js';
+import { statusOf } from '../middleware/problem.js';
+import { uploadsOf } from '../multipart.js';
+import { ELSEWHERE, type Fault, RIGHTS_FIELDS, readRightsForm } from './rights-input.js';
+import { dayOf, fieldOf, type RightsPagesParts, refusalWords } from './rights-parts.js';
+
+/** Order as people look for them: what stops comes first. */
+const ORDER: readonly RequestKind[] = [
+  'opt_out',
+  'access',
+  'correction',
+  'deletion',
+  'restriction',
+  'objection',
+  'consent_withdrawal',
+  'automated_decision_review',
+];
+const PATH = '/rights';
+/** What a form carries so that sending it twice, by a double click or after Back, is one request. */
+const SENDING = /^[\w-]{22}$/;
+
+/** The form at `/rights`, and the page that says what it came to. */
+export function rightsForm(parts: RightsPagesParts) {
+  const { rights, pages, results, catalog, policy } = parts;
+
+  /** Every country by name, the group's own first, and somewhere we have no name for last. */
+  function places(language: string): Place[] {
+    const own = catalog.group.defaultCountry;
+    const all = countriesIn(language);
+    return [
+      ...all.filter(({ value }) => value === own),
+      ...all.filter(({ value }) => value !== own),
+      { value: ELSEWHERE, label: '' },
+    ];
+  }
+
+  const valuesOf = (request: Request) =>
+    Object.fromEntries(
+      RIGHTS_FIELDS.map((name) => [name, fieldOf(request, name).slice(0, name === 'publicKey' ? 20_000 : TEXT_LIMIT)]),
+    ) as Record<(typeof RIGHTS_FIELDS)[number], string>;
+
+  /** The form with all that was typed. A browser does not send a file's name back: which to choose again is said. */
+  function showForm(request: Request, response: Response, status: number, faults: readonly Fault[]): void {
+    const { language } = pages.context(request);
+    const values = valuesOf(request);
+    const asked = request.query.kind;
+    const sending = fieldOf(request, 'sending');
+    pages.send(request, response, status, 'rights', undefined, {
+      kinds: ORDER,
+      values: { ...values, kind: values.kind || (typeof asked === 'string' && isRequestKind(asked) ? asked : '') },
+      places: places(language),
+      faults,
+      chooseAgain: uploadsOf(request).map(({ name }) => name),
+      sending: SENDING.test(sending) ? sending : randomBytes(16).toString('base64url'),
+      languageForm: 'rights',
+      limit: FILE_LIMIT / 1024 / 1024,
+    });
+  }
+
+  async function showDone(request: Request, response: Response, id: string): Promise<void> {
+    const record = await rights.records.get(id);
+    const { language } = pages.context(request);
+    pages.send(request, response, 200, 'rights-done', undefined, {
+      reference: referenceOf(record.id),
+      kind: record.kind,
+      due: dayOf(policy, language, record, record.due),
+      effective: takesEffectAtOnce(record.kind),
+      receipts: record.receipts,
+      agent: record.byAgent,
+      byMail: record.contacts.some(({ type }) => type === 'email'),
+    });
+  }
+
+  /** Takes the request in once, however often the same form is sent. */
+  async function receive(request: Request, wanted: NewRequest) {
+    const by = wanted.agent ? AGENT : PERSON;
+    const sending = fieldOf(request, 'sending');
+    if (!SENDING.test(sending)) return rights.intake.receive(wanted, by);
+    try {
+      return await rights.intake.receive({ ...wanted, writer: { name: 'rights-form', id: sending } }, by);
+    } catch (error) {
+      // Changed after Back: another request.
+      if (!(error instanceof HushError) || error.kind !== 'id_reused') throw error;
+      return rights.intake.receive(wanted, by);
+    }
+  }
+
+  /** What is wrong with the files. */
+  function fileFaults(request: Request): Fault[] {
+    const { t } = pages.context(request);
+    return uploadsOf(request).flatMap(({ bytes }) => {
+      try {
+        rights.attachments.checked(bytes);
+        return [];
+      } catch (error) {
+        if (!(error instanceof HushError)) throw error;
+        return [{ field: 'file', message: t('rights.fault.file') }];
+      }
+    });
+  }
+
+  async function take(request: Request, response: Response): Promise<void> {
+    const { t, language } = pages.context(request);
+    const { input, faults } = readRightsForm(valuesOf(request), t, catalog.group.defaultCountry);
+    faults.push(...fileFaults(request));
+    if (faults.length > 0 || !input) return showForm(request, response, 400, faults);
+    await (takesEffectAtOnce(input.kind) ? parts.countDenial(request) : parts.countForm(request));
+    const { points, ...wanted } = input;
+    const record = await receive(request, {
+      ...wanted,
+      way: 'form',
+      asker: parts.askerOf(request),
+      contacts: points.map((point) => ({ point })),
+      language,
+    });
+    const by = record.byAgent ? AGENT : PERSON;
+    const isNew = record.history.every(({ what }) => what !== 'file');
+    if (isNew) for (const upload of uploadsOf(request)) await rights.attachments.keep(record, by, upload);
+    pages.seeOther(request, response, PATH, { did: results.seal(PATH, { lines: [], request: record.id }) });
+  }
+
+  return {
+    async show(request: Request, response: Response): Promise<void> {
+      const result = results.open(PATH, request.query.did);
+      if (result?.request) return showDone(request, response, result.request);
+      // Not `no-store`: a browser then shows on Back what was typed.
+      response.set('Cache-Control', 'private, no-cache');
+      showForm(request, response, 200, []);
+    },
+
+    async send(request: Request, response: Response): Promise<void> {
+      // A language was chosen: the same form in other words.
+      if (fieldOf(request, 'act') === 'language') return showForm(request, response, 200, []);
+      try {
+        await take(request, response);
+      } catch (error) {
+        if (!(error instanceof HushError)) throw error;
+        const message = refusalWords(pages, request, error, catalog.group.phone);
+        showForm(request, response, statusOf(error.kind), [{ field: 'send', message }]);
+      }
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import type { Request } from 'express';
+import type { Catalog } from '../../core/catalog.js';
+import type { Clock } from '../../core/clock.js';
+import type { HushError } from '../../core/errors.js';
+import type { Policy } from '../../core/policy.js';
+import { clockFor } from '../../core/request-clock.js';
+import type { Links } from '../../preferences/links.js';
+import type { Rights } from '../../rights/index.js';
+import type { RequestRecord } from '../../store/requests.js';
+import type { Bodies } from '../body-budget.js';
+import type { Pages } from './pages.js';
+import type { Results } from './results.js';
+
+export interface RightsPagesParts {
+  readonly rights: Rights;
+  readonly pages: Pages;
+  readonly results: Results;
+  readonly links: Links;
+  readonly catalog: Catalog;
+  readonly policy: Policy;
+  readonly clock: Clock;
+  /** Counts a token that was not ours; throws when there were too many from one network. */
+  readonly refuse: (request: Request) => Promise<void>;
+  /** The network of whoever asks. */
+  readonly askerOf: (request: Request) => string;
+  /** Keeps room in memory for forms with files. */
+  readonly bodies: Pick<Bodies, 'admit'>;
+  /** Counts a use of the public form; throws when there were too many from one network. */
+  readonly countForm: (request: Request) => Promise<void>;
+  /** The same, wider, before the body is read: it may be an opt-out. */
+  readonly countUnread: (request: Request) => Promise<void>;
+  /** The same for an opt-out. */
+  readonly countDenial: (request: Request) => Promise<void>;
+}
+
+/** A field of a form, without blanks around it; empty when it is not there. */
+export function fieldOf(request: Request, name: string): string {
+  const value: unknown = request.body?.[name];
+  return typeof value === 'string' ? value.trim() : '';
+}
+
+/** The day of a time in the zone that the request's deadline is counted in. */
+export function dayOf(policy: Policy, language: string, record: RequestRecord, time: Date): string {
+  const { timeZone } = clockFor(policy, record.jurisdiction);
+  return new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone }).format(time);
+}
+
+/** Why what was sent could not be taken now, in words for whoever sent it. */
+export function refusalWords(pages: Pages, request: Request, error: HushError, phone: string): string {
+  const kind = error.kind === 'rate_limited' ? 'limited' : error.kind === 'unavailable' ? 'unavailable' : 'broken';
+  return pages.context(request).t(`${kind}.text`, { phone });
+}

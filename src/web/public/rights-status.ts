@@ -1,0 +1,188 @@
+import type { Request, Response } from 'express';
+import { maskContact } from '../../core/contact-point.js';
+import { HushError } from '../../core/errors.js';
+import { allowedActions, isClosed } from '../../core/request.js';
+import type { Link } from '../../preferences/links.js';
+import { FILE_LIMIT } from '../../rights/file-kind.js';
+import { TEXT_LIMIT } from '../../rights/records.js';
+import { referenceOf } from '../../rights/reference.js';
+import type { RequestRecord } from '../../store/requests.js';
+import { statusOf } from '../middleware/problem.js';
+import { uploadsOf } from '../multipart.js';
+import { isOneClickBody } from './misplaced-one-click.js';
+import { dayOf, fieldOf, type RightsPagesParts, refusalWords } from './rights-parts.js';
+
+/** A link to a request with what it is about. */
+interface Opened {
+  readonly link: Link;
+  readonly record: RequestRecord;
+}
+
+/** `/rights/:token`: the question whether it was you, and the page of a request with its messages. */
+export function rightsStatus(parts: RightsPagesParts) {
+  const { rights, pages, results, links, catalog, policy, clock } = parts;
+
+  /** The link of the request with what it is about, or undefined after the helpful 404 was sent. */
+  async function open(request: Request, response: Response): Promise<Opened | undefined> {
+    const link = links.read(String(request.params.token), clock.now());
+    if (link && (link.kind === 'request' || link.kind === 'verify')) {
+      try {
+        return { link, record: await rights.records.get(link.reference) };
+      } catch (error) {
+        if (!(error instanceof HushError) || error.kind !== 'not_found') throw error;
+      }
+    }
+    await parts.refuse(request);
+    pages.missing(request, response);
+    return undefined;
+  }
+
+  /** The result of an act by a page of its own: loaded again, it does nothing again. */
+  function seeResult(request: Request, response: Response, link: Link, key?: string): void {
+    pages.seeOther(request, response, `/rights/${link.token}`, {
+      did: key === undefined ? undefined : results.seal(link.token, { lines: [{ key }] }),
+    });
+  }
+
+  /** Whether it was you: asked, or answered already. Looking confirms nothing: mail scanners look at every link. */
+  function showQuestion(request: Request, response: Response, { link, record }: Opened): void {
+    const { t, language } = pages.context(request);
+    const isAnswered = isClosed(record.state)
+      ? 'over'
+      : record.confirmedAt || (record.state !== 'received' && record.state !== 'verifying')
+        ? 'done'
+        : undefined;
+    if (isAnswered) {
+      pages.message(request, response, 200, link.brand, {
+        title: t('rights.verify.title'),
+        heading: t(`rights.verify.${isAnswered}`),
+        text: t(`rights.verify.${isAnswered}Text`, { reference: referenceOf(record.id) }),
+        good: true,
+      });
+      return;
+    }
+    pages.send(request, response, 200, 'ask', link.brand, {
+      title: t('rights.verify.title'),
+      heading: t(record.byAgent ? 'rights.verify.agentHeading' : 'rights.verify.heading'),
+      text: t(record.byAgent ? 'rights.verify.agentText' : 'rights.verify.text', {
+        what: t(`rights.kind.${record.kind}.noun`),
+        date: dayOf(policy, language, record, record.receivedAt),
+      }),
+      masked: maskContact(link.point),
+      quote: undefined,
+      action: `/rights/${link.token}?lang=${language}`,
+      act: 'verify',
+      button: t(record.byAgent ? 'rights.verify.agentButton' : 'rights.verify.button'),
+      otherwise: t('rights.verify.otherwise'),
+    });
+  }
+
+  async function answerQuestion(request: Request, response: Response, { link, record }: Opened): Promise<void> {
+    // A mail program's one-click says that somebody wants no mail, not that the request is theirs.
+    if (isOneClickBody(request.body)) return pages.missing(request, response);
+    const verified = await rights.records.onLatest(record.id, () => rights.verification.byLink(link));
+    if (!verified) {
+      await parts.refuse(request);
+      return pages.missing(request, response);
+    }
+    seeResult(request, response, link);
+  }
+
+  function showRequest(
+    request: Request,
+    response: Response,
+    { link, record }: Opened,
+    status: number,
+    shown: { readonly said?: string | undefined; readonly fault?: string } = {},
+  ): void {
+    const { language } = pages.context(request);
+    const messages = record.history
+      .filter(({ what }) => what === 'message')
+      .flatMap(({ at, facts, text }) => {
+        const words = rights.seal.text(record, text);
+        return words === undefined
+          ? []
+          : [{ at: dayOf(policy, language, record, at), staff: facts?.from === 'staff', words }];
+      });
+    pages.send(request, response, status, 'rights-status', link.brand, {
+      reference: referenceOf(record.id),
+      kind: record.kind,
+      state: record.state,
+      closed: isClosed(record.state),
+      received: dayOf(policy, language, record, record.receivedAt),
+      due: dayOf(policy, language, record, record.due),
+      extended: record.extendedAt !== undefined,
+      answered: record.closedAt ? dayOf(policy, language, record, record.closedAt) : undefined,
+      byAgent: record.byAgent,
+      receipts: record.receipts,
+      messages,
+      said: shown.said,
+      fault: shown.fault,
+      words: fieldOf(request, 'words').slice(0, TEXT_LIMIT),
+      chooseAgain: uploadsOf(request).map(({ name }) => name),
+      languageForm: isClosed(record.state) ? undefined : 'write',
+      action: `/rights/${link.token}?lang=${language}`,
+      mayWrite: !isClosed(record.state),
+      mayWithdraw: allowedActions(record.kind, record.state).includes('withdraw'),
+      limit: FILE_LIMIT / 1024 / 1024,
+    });
+  }
+
+  async function withdraw(request: Request, response: Response, { link, record }: Opened): Promise<void> {
+    const by = rights.verification.byOf(record);
+    await rights.records.onLatest(record.id, async (now) =>
+      // Pressed twice, or answered meanwhile: its page says so.
+      allowedActions(now.kind, now.state).includes('withdraw') ? rights.answers.withdraw(now, by) : now,
+    );
+    seeResult(request, response, link);
+  }
+
+  async function write(request: Request, response: Response, opened: Opened): Promise<void> {
+    const { link, record } = opened;
+    const { t } = pages.context(request);
+    const by = rights.verification.byOf(record);
+    const fault = (key: string) => showRequest(request, response, opened, 400, { fault: t(key) });
+    if (isClosed(record.state)) return fault('rights.status.over');
+    const [upload] = uploadsOf(request);
+    const words = fieldOf(request, 'words');
+    if (words === '' && !upload) return fault('rights.fault.message');
+    try {
+      if (upload) await rights.attachments.keep(record, by, upload);
+    } catch (error) {
+      if (!(error instanceof HushError) || (error.kind !== 'invalid' && error.kind !== 'too_large')) throw error;
+      return fault('rights.fault.file');
+    }
+    if (words !== '') await rights.records.onLatest(record.id, (now) => rights.answers.message(now, by, words));
+    seeResult(request, response, link, 'rights.status.sent');
+  }
+
+  return {
+    async show(request: Request, response: Response): Promise<void> {
+      const opened = await open(request, response);
+      if (!opened) return;
+      if (opened.link.kind === 'verify') return showQuestion(request, response, opened);
+      const [line] = results.open(opened.link.token, request.query.did)?.lines ?? [];
+      const said = line && pages.context(request).t(line.key);
+      showRequest(request, response, opened, 200, { said });
+    },
+
+    async send(request: Request, response: Response): Promise<void> {
+      const opened = await open(request, response);
+      if (!opened) return;
+      const act = fieldOf(request, 'act');
+      if (act === 'language' && opened.link.kind === 'request') return showRequest(request, response, opened, 200);
+      if (opened.link.kind === 'verify') {
+        await parts.countForm(request);
+        return answerQuestion(request, response, opened);
+      }
+      try {
+        await parts.countForm(request);
+        return await (act === 'withdraw' ? withdraw(request, response, opened) : write(request, response, opened));
+      } catch (error) {
+        if (!(error instanceof HushError)) throw error;
+        const fault = refusalWords(pages, request, error, catalog.group.phone);
+        showRequest(request, response, opened, statusOf(error.kind), { fault });
+      }
+    },
+  };
+}
