@@ -34,6 +34,7 @@ const topic = z.strictObject({
 const purposeWords = z.strictObject({
   sentence: words,
   noun: words,
+  use: words.optional(),
   detail: words.optional(),
   offered: z.boolean().default(false),
   channels: z.array(z.enum(CHANNELS)).default([]),

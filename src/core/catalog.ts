@@ -35,6 +35,8 @@ export interface PurposeWords {
   readonly detail?: Words | undefined;
   /** What it is called in "You will get no more ___". */
   readonly noun: Words;
+  /** What it is called in "Stop ___?", with `{brand}`; only where data is used and nothing is sent. */
+  readonly use?: Words | undefined;
   /** Offered as a switch on the preference page. */
   readonly offered: boolean;
   /** Channels that messages for it are sent through, beside those of the topics: each is a switch of its own. */

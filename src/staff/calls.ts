@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { brandById, type Catalog } from '../core/catalog.js';
+import { brandById, type Catalog, say } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
@@ -71,7 +71,7 @@ export function createCalls(parts: {
   /** False when it could not be queued; the opt-out counts all the same. */
   async function confirm(
     to: ContactPoint,
-    language: 'en' | 'es',
+    language: string,
     wish: Wish,
     brand: string,
     first: Accepted,
@@ -88,7 +88,7 @@ export function createCalls(parts: {
         brand: from,
         to: to.given,
         values: {
-          changes: [`${wish.said[language]} (${name})`],
+          changes: [`${say(wish.said, language)} (${name})`],
           receipt: `r_${events[0] ?? first.id}`,
           // An undo link names one event of the address that it is sent to. Else the person gets a link that can do everything.
           undoLink:
@@ -121,7 +121,7 @@ export function createCalls(parts: {
         readonly brand: string;
         readonly said: Said;
         readonly confirmTo?: ContactPoint | undefined;
-        readonly language: 'en' | 'es';
+        readonly language: string;
       },
     ): Promise<StaffCall> {
       const wholePerson = caller.contact?.person !== undefined;

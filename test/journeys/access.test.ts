@@ -143,7 +143,7 @@ inBrowser.describe('what is held, from the officer to the person', () => {
     // What she reads is a page without faults of its own, on a telephone too.
     const html = archive.get('access.html')?.toString() ?? '';
     expect(html).toContain('Usted se dio de baja');
-    expect(html).toContain('no ha respondido hasta el');
+    expect(html).toContain('no había respondido hasta el');
     for (const width of [320, 1280]) {
       const reading = await open(width);
       await reading.setContent(html);

@@ -100,7 +100,7 @@ inBrowser.describe('rights requests in a browser', () => {
     // Its own page, with a message.
     const status = await mailed(address, /We have received your request/);
     await page.goto(hush.url + status);
-    expect(await page.textContent('main')).toContain('Being worked on');
+    expect(await page.textContent('main')).toContain('We are working on it');
     await typeInto(page, '#words', 'It is Ana, not Anna.');
     await enterTo(page, 'button[value=message]');
     expect(await page.textContent('main')).toContain('It is Ana, not Anna.');
@@ -193,7 +193,7 @@ inBrowser.describe('rights requests in a browser', () => {
       buffer: Buffer.from('%PDF-1.7\npoder\n%%EOF'),
     });
     await enterTo(page, 'form.rights button');
-    expect(await page.textContent('main')).toContain('Preguntamos a la persona por la que actúa');
+    expect(await page.textContent('main')).toContain('Le preguntamos a la persona por la que actúa');
     const request = await requestOf(address);
     const desk = await open('');
     await enter(desk, hush, 'privacy_officer', `/staff/requests/${request.id}`);

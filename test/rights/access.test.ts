@@ -186,7 +186,7 @@ describe('what is asked of other systems', () => {
     ]);
     const deadline = (await hush.hush.accessPackages.get(id))?.systems[0]?.deadline ?? 0;
     const words = new Intl.DateTimeFormat('en', { dateStyle: 'long', timeZone: 'UTC' }).format(deadline);
-    expect(html.toString()).toContain(`has not answered by ${words}`);
+    expect(html.toString()).toContain(`had not answered by ${words}`);
     expect(html.toString()).toContain('answered in part');
     policies.answer = { status: 200, body: { data: {} } };
     ads.answer = { status: 204 };

@@ -80,27 +80,32 @@ const inside = (html: string) =>
     .replaceAll('&amp;', '&');
 
 describe.each(LETTER_KINDS)('a letter of %s', (kind) => {
-  test.each(['en', 'es'])('in %s says the same by mail and on paper, for every kind of request', async (language) => {
-    for (const requestKind of REQUEST_KINDS) {
-      const given = letter(kind, { language, requestKind, explanation: 'First “why”.\n\nThen more, é ñ ü.' });
-      const { subject, html, text, pdf } = await letters.preview(given);
-      const printed = squeezed(pdfText(pdf).join('\n'));
-      const paragraphs = text.split('\n').filter((line) => line.trim() !== '');
-      expect(paragraphs.length).toBeGreaterThan(7);
-      for (const line of paragraphs) {
-        const words = squeezed(line.replace(/^- /, '').replace(/:$/, ''));
-        expect(printed).toContain(words);
-        // A link's address is in the HTML as its target.
-        const target = squeezed(inside(html)) + squeezed(html.replaceAll('&amp;', '&'));
-        for (const piece of words.split(/:(?=https)/)) expect(target).toContain(piece);
+  test.each(['en', 'es', 'fr', 'de'])(
+    'in %s says the same by mail and on paper, for every kind of request',
+    async (language) => {
+      for (const requestKind of REQUEST_KINDS) {
+        const given = letter(kind, { language, requestKind, explanation: 'First “why”.\n\nThen more, é ñ ü.' });
+        const { subject, html, text, pdf } = await letters.preview(given);
+        const printed = squeezed(pdfText(pdf).join('\n'));
+        const paragraphs = text.split('\n').filter((line) => line.trim() !== '');
+        expect(paragraphs.length).toBeGreaterThan(7);
+        for (const line of paragraphs) {
+          const words = squeezed(line.replace(/^- /, '').replace(/:$/, ''));
+          expect(printed).toContain(words);
+          // A link's address is in the HTML as its target.
+          const target = squeezed(inside(html)) + squeezed(html.replaceAll('&amp;', '&'));
+          for (const piece of words.split(/:(?=https)/)) expect(target).toContain(piece);
+        }
+        for (const part of [html, text, printed]) expect(part).not.toMatch(/\{%|%\}|\{\{|undefined|\[object|U\+/);
+        expect(subject).toContain('7K2M-94QX-B1HT');
+        expect(subject.length).toBeLessThan(90);
+        expect(printed).toContain(squeezed('Ana Muñoz 12 Main Street Neenah, WI 54956'));
+        expect(printed).toContain(
+          squeezed({ en: 'Page 1 of', es: 'Página 1 de', fr: 'Page 1 sur', de: 'Seite 1 von' }[language] ?? ''),
+        );
       }
-      for (const part of [html, text, printed]) expect(part).not.toMatch(/\{%|%\}|\{\{|undefined|\[object|U\+/);
-      expect(subject).toContain('7K2M-94QX-B1HT');
-      expect(subject.length).toBeLessThan(90);
-      expect(printed).toContain(squeezed('Ana Muñoz 12 Main Street Neenah, WI 54956'));
-      expect(printed).toContain(squeezed(language === 'en' ? 'Page 1 of' : 'Página 1 de'));
-    }
-  });
+    },
+  );
 
   test('is a tagged PDF with language and title, that fetches and embeds nothing', async () => {
     const { subject, pdf } = await letters.preview(letter(kind, { language: 'es' }));
@@ -144,7 +149,7 @@ test.each(Object.entries(REASONS).flatMap(([kind, list]) => (list ?? []).map((re
         ),
       );
       const { text } = await letters.preview(letter(kind as LetterKind, { language, reason }));
-      expect(text).toMatch(/The reason:|El motivo:/);
+      expect(text).toMatch(/The reason:|El motivo:|La raison\s:|Der Grund:/);
       expect(texts).not.toContain(text);
     }
   },
@@ -153,7 +158,7 @@ test.each(Object.entries(REASONS).flatMap(([kind, list]) => (list ?? []).map((re
 test('a denial says how to have it looked at again and where to complain; a refusal how to try again', async () => {
   const denial = await letters.preview(letter('denial'));
   expect(denial.text).toContain(catalog.group.privacyAddress);
-  expect(denial.text).toMatch(/Somebody who did not decide it will look at it again/);
+  expect(denial.text).toMatch(/Someone who did not make the decision will look at it again/);
   expect(denial.text).toMatch(/attorney general/);
   const refusal = await letters.preview(letter('refusal'));
   expect(refusal.text).toMatch(/we cannot respond to it/);

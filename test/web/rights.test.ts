@@ -40,8 +40,8 @@ const reference = (text: string) => /class="num">([0-9A-Z]{5}-[0-9A-Z]{5}-[0-9A-
 describe('the form', () => {
   test.each(REQUEST_KINDS)('takes %s, in English and Spanish, and gives a reference', async (kind) => {
     for (const [language, said] of [
-      ['en', /It counts from now|We have received your request/],
-      ['es', /Cuenta desde ahora|Hemos recibido su solicitud/],
+      ['en', /It applies from now on|We have received your request/],
+      ['es', /Se aplica desde ahora|Recibimos su solicitud/],
     ] as const) {
       const answer = await send(`/rights?lang=${language}`, form(kind, `form-${kind}-${language}@example.com`));
       expect(answer.status).toBe(200);
@@ -68,7 +68,7 @@ describe('the form', () => {
 
   test.each([
     ['nothing', {}, ['Choose what you want', 'Enter your email address']],
-    ['a broken address', form('access', 'ana@'), ['Enter a whole email address']],
+    ['a broken address', form('access', 'ana@'), ['Enter a complete email address']],
     ['nobody to answer to', { ...form('access', ''), phone: '+19205550144' }, ['so that our answer can reach you']],
     ['a place that is no country', form('access', 'a@example.com', { place: 'Germany' }), ['Choose your country']],
     ['no name', { ...form('access', 'a@example.com'), name: '' }, ['Enter your name']],
@@ -240,11 +240,11 @@ describe('the page of a request', () => {
     await send('/rights?lang=es', form('deletion', 'status@example.com', { words: 'Todo, por favor' }));
     const record = await latest();
     const mails = await mailsTo(hush, 'status@example.com');
-    const token = tokenIn(mails.find((raw) => /recibido su solicitud/.test(raw)));
+    const token = tokenIn(mails.find((raw) => /Recibimos su solicitud/.test(raw)));
     const page = await view(`/rights/${token}`);
     expect(page.text).toContain('We answer by');
     expect(page.text).not.toMatch(/status@example|Ana|Todo, por favor/);
-    expect((await view(`/rights/${token}?lang=es`)).text).toContain('Respondemos a más tardar el');
+    expect((await view(`/rights/${token}?lang=es`)).text).toContain('Responderemos a más tardar el');
     const said = await send(`/rights/${token}`, {
       act: 'message',
       words: 'It is <b>urgent</b>',

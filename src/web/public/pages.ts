@@ -103,12 +103,13 @@ export async function createPages(parts: {
     });
   }
 
-  const channelName = (t: TFunction, channel: string) => t(`channel.${channel === '*' ? 'any' : channel}`);
+  /** How messages of a channel reach people: "by email", "on websites". */
+  const byWords = (t: TFunction, channel: string) => t(`by.${channel === '*' ? 'any' : channel}`);
 
   return {
     css: { path: cssPath, text: css },
     context,
-    channelName,
+    byWords,
 
     /** `:root{--brand…}` for one brand, light and dark. */
     brandCss(brand: Brand): string {
@@ -120,16 +121,17 @@ export async function createPages(parts: {
     linkWords(request: Request, link: Link) {
       const { language, t } = context(request);
       const { purpose, channel } = link.scope;
-      const noun =
-        purpose === '*' || purpose === 'marketing'
-          ? say(catalog.purposes.promotion.noun, language)
-          : say(catalog.purposes[purpose].noun, language);
+      const words = catalog.purposes[purpose === '*' || purpose === 'marketing' ? 'promotion' : purpose];
+      const topicName = link.topic ? say(link.topic.name, language) : undefined;
       return {
-        noun,
-        channelName: channelName(t, channel),
+        noun: say(words.noun, language),
+        by: byWords(t, channel),
+        brand: link.brand.name,
         /** Of a channel whose messages may be on their way for days. */
         byPost: channel === 'mail' || channel === '*',
-        topicName: link.topic ? say(link.topic.name, language) : undefined,
+        topicName,
+        /** What stops, of a use of data by which nothing is sent. */
+        use: words.use && !topicName ? say(words.use, language).replace('{brand}', link.brand.name) : undefined,
       };
     },
 

@@ -41,6 +41,9 @@ export interface Section {
  * nothing where a consent is needed; a fresh link proves its address and gives a consent.
  */
 export type SwitchGrant = Pick<ContactEvent, 'type' | 'lifts'>;
+const capitalised = (text: string, language: string): string =>
+  text.charAt(0).toLocaleUpperCase(language) + text.slice(1);
+
 export const switchGrant = (proven: boolean): SwitchGrant =>
   proven ? { type: 'consent_granted', lifts: 'any' } : { type: 'opted_in', lifts: 'none' };
 
@@ -55,7 +58,7 @@ export function preferenceSections(parts: {
   readonly country: string | undefined;
   readonly now: number;
   readonly page: PageContext;
-  readonly channelName: (channel: string) => string;
+  readonly byWords: (channel: string) => string;
 }): Section[] {
   const { catalog, policy, brand, state, page } = parts;
   const now = presentAt(state, parts.now);
@@ -135,7 +138,7 @@ export function preferenceSections(parts: {
       );
       return {
         id: `by-${prefix.replace('.', '-')}${channel}`,
-        heading: t('preferences.by', { channel: parts.channelName(channel), brand: from.name }),
+        heading: capitalised(t('preferences.by', { by: parts.byWords(channel), brand: from.name }), language),
         rows: [
           ...own.map((topic) => topicRow(from, prefix, channel, topic)),
           ...purposes.map((purpose) =>

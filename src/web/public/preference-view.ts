@@ -102,7 +102,7 @@ export function sectionsFor(
     country,
     now: clock.now(),
     page,
-    channelName: (channel) => pages.channelName(page.t, channel),
+    byWords: (channel) => pages.byWords(page.t, channel),
   });
 }
 
@@ -118,7 +118,7 @@ export function saidOf(
     t(key, { ...(date === undefined ? {} : { date: dateWords(language, date) }), address }),
   );
   return {
-    lines: [...lines, ...standingLines(page, catalog, result.standing, (channel) => pages.channelName(t, channel))],
+    lines: [...lines, ...standingLines(page, catalog, result.standing, (channel) => pages.byWords(t, channel))],
     receipts: result.receipts,
     refused: result.refused.flatMap((name) => labels.get(name) ?? []),
     undo: result.undo === 0 ? undefined : result.receipts.slice(0, result.undo).join(' '),

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Request, type Response, Router } from 'express';
 import { encodeBase32 } from '../../core/base32.js';
-import { type Catalog, say } from '../../core/catalog.js';
+import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { type ContactPoint, maskContact, normaliseContact } from '../../core/contact-point.js';
 import { HushError } from '../../core/errors.js';
@@ -232,18 +232,12 @@ export function publicRoutes(parts: PublicParts): Router {
     });
   }
 
-  const nounOf = (request: Request, link: Link) =>
-    link.topic ? say(link.topic.name, pages.context(request).language) : pages.linkWords(request, link).noun;
-
   router.get('/confirm/:token', async (request, response) => {
     const link = await signUpOf(request, response);
     if (!link) return;
     const { t, language } = pages.context(request);
-    const words = {
-      noun: nounOf(request, link),
-      brand: link.brand.name,
-      channel: pages.linkWords(request, link).channelName,
-    };
+    const { noun, topicName, by, brand } = pages.linkWords(request, link);
+    const words = { noun: topicName ? t('quoted', { text: topicName }) : noun, brand, by };
     const result = results.open(link.token, request.query.did);
     if (result) {
       const [line] = result.lines;

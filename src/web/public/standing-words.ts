@@ -14,7 +14,7 @@ export function standingLines(
   { t, language }: PageContext,
   catalog: Catalog,
   denials: readonly StandingDenial[],
-  channelName: (channel: string) => string,
+  byWords: (channel: string) => string,
 ): string[] {
   const dateWords = (at: number) =>
     new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone: 'UTC' }).format(at);
@@ -24,13 +24,13 @@ export function standingLines(
     if (type === 'gpc_received') return t('standing.signal', { date: dateWords(at) });
     const topic = topicById(catalog, scope.topic);
     const what = topic
-      ? `“${say(topic.name, language)}”`
+      ? t('quoted', { text: say(topic.name, language) })
       : scope.purpose === '*' || scope.purpose === 'marketing'
         ? t('standing.marketing')
         : say(catalog.purposes[scope.purpose].noun, language);
     return scope.channel === '*'
       ? t('standing.denied', { what, date: dateWords(at) })
-      : t('standing.deniedBy', { what, channel: channelName(scope.channel), date: dateWords(at) });
+      : t('standing.deniedBy', { what, by: byWords(scope.channel), date: dateWords(at) });
   }
 
   // A signal denies five uses at once, and a repeat of the same no is the same sentence.

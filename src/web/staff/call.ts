@@ -144,7 +144,7 @@ export function callPages(parts: CallParts) {
         wishes: WISHES,
         brands: brandOptions(catalog),
         verifications: VERIFICATIONS,
-        languages: catalog.languages.filter((language) => language === 'en' || language === 'es'),
+        languages: catalog.languages,
       },
       status,
     );
@@ -211,7 +211,7 @@ export function callPages(parts: CallParts) {
         brand,
         said: saidFrom(visit),
         confirmTo,
-        language: visit.field('language') === 'es' ? 'es' : 'en',
+        language: catalog.languages.find((code) => code === visit.field('language')) ?? 'en',
       });
       // Somebody never seen before has a page from now on, and the call is the reason to open it.
       allowLook(visit.session, [chosen.key], 'call', '', clock);

@@ -23,6 +23,17 @@ export function lasting(seconds: number): string {
   return `${Math.round(seconds / 8640) / 10} days`;
 }
 
+const languageNames = new Intl.DisplayNames('en', { type: 'language' });
+
+/** "German" for `de`; the code itself where it is none. */
+function languageName(code: string): string {
+  try {
+    return languageNames.of(code) ?? code;
+  } catch {
+    return code;
+  }
+}
+
 /** Renders the console's views: words of codes from `locales/staff.en.yaml`, running text in the views. English only. */
 export async function createStaffPages(parts: {
   readonly views: string;
@@ -75,6 +86,7 @@ export async function createStaffPages(parts: {
             when,
             day,
             lasting,
+            languageName,
             css: [parts.baseCss, cssPath],
             user: undefined,
             navigation: [],

@@ -339,7 +339,7 @@ describe('double opt-in', () => {
     expect([status, html.includes('You stopped this on')]).toEqual([409, true]);
     expect((await press(to, { act: 'confirm' })).status).toBe(409);
     time.ahead += MINUTE;
-    expect((await press(to, { act: 'again' })).html).toContain('a new mail to confirm is on its way');
+    expect((await press(to, { act: 'again' })).html).toContain('a new email to confirm is on its way');
     expect(await hush.decide(who.contact, 'promotion', { topic: 'news' })).toMatchObject({ reason: 'opted_out' });
     const all = await confirmations(who.contact.email, 2);
     const next = all.find((one) => one !== to) ?? '';

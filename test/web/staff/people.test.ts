@@ -68,7 +68,7 @@ describe('a person’s page', () => {
       '✕ browser signal (GPC)',
       '✕ no consent',
       '✓ service',
-      'the mail program’s button',
+      'the email program’s button',
       'Yes, send me offers and news by email',
       'suppressed',
       'shipping portal',
