@@ -43,8 +43,8 @@ export function createReport(parts: { readonly store: RequestStore; readonly pol
       return (await store.ofContacts(keys)).map(({ id, kind, state, jurisdiction, receivedAt, due, closedAt }) => ({
         id,
         href: `/staff/requests/${id}`,
-        kind: kind.replaceAll('_', ' '),
-        status: state.replaceAll('_', ' '),
+        kind,
+        state,
         received: receivedAt.getTime(),
         ...(closedAt ? {} : { due: calendarDay(policy, jurisdiction, due.getTime()) }),
       }));

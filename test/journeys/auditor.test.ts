@@ -126,6 +126,11 @@ inBrowser.describe('the auditor', () => {
       }
 
       // A period, from the console.
+      if (width === 1280) await follows(page, 'System');
+      else {
+        await reach(page, 'Menu');
+        await page.keyboard.press('Enter');
+      }
       await follows(page, 'Audit');
       await look(page, 'audit');
       expect(await page.textContent('#log ~ dl')).toContain('no witness yet');

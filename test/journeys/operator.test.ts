@@ -47,7 +47,9 @@ describe('the operator', () => {
     });
     expect([...shares].sort((a, b) => a - b)).toEqual(shares);
     expect(await stateOf(hush)).toMatchObject({ state: 'in_step', backfill: { total: PEOPLE, done: PEOPLE } });
-    expect(await page()).toContain('<td>sender</td><td><span class="tag yes">synced</span>');
+    expect(await page()).toContain(
+      '<span>sender</span></td><td role="cell" data-label="State"><span class="tag yes">synced</span>',
+    );
   });
 
   test('breaks its credentials and sees the alert and what waits, while the other destination goes on', async () => {

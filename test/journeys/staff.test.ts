@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { type Hush, startHush } from '../support/hush.js';
 import { signIn } from '../web/staff/browser.js';
-import { inBrowser, launch, overflow, violations } from '../web/staff/chromium.js';
+import { inBrowser, launch, layoutFaults, overflow, violations } from '../web/staff/chromium.js';
 import { keyOf, makeCustomer } from '../web/staff/people.js';
 import { enter } from './keyboard.js';
 import { takePicture } from './picture.js';
@@ -142,6 +142,7 @@ inBrowser.describe('the staff console in a browser', () => {
       ['auditor', '/staff/calls?day=2020-01-01'],
       ['auditor', '/staff/nowhere'],
       ['admin', '/staff/audit'],
+      ['admin', '/docs'],
     ];
     const faults: string[] = [];
     for (const width of [1280, 320]) {
@@ -150,6 +151,7 @@ inBrowser.describe('the staff console in a browser', () => {
         for (const [, to, picture] of tour.filter(([name]) => name === user)) {
           await page.goto(`${hush.url}${to}`);
           faults.push(...(await violations(page)).map((fault) => `${user} ${to} at ${width}: ${fault}`));
+          faults.push(...(await layoutFaults(page)).map((fault) => `${user} ${to} at ${width}: ${fault}`));
           const wide = await overflow(page);
           if (wide > 0) faults.push(`${user} ${to} at ${width}: ${wide} px too wide`);
           if (picture && width === 1280) await takePicture(page, `staff-${picture}`, { fullPage: true });

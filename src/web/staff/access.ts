@@ -63,7 +63,7 @@ export function accessPackagePages(parts: { readonly packages: Packages; readonl
   }
 
   return (shell: StaffShell): void => {
-    shell.navigate({ href: '/staff/access', label: 'Access packages', permission: 'requests.read' });
+    shell.navigate({ group: 'Requests', href: '/staff/access', label: 'Access packages', permission: 'requests.read' });
 
     shell.get('/staff/access', 'requests.read', async (visit) => {
       const spec: List<StoredPackage> = {

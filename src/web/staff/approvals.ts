@@ -109,6 +109,7 @@ export function approvalPages(parts: ApprovalParts) {
 
   return (shell: StaffShell): void => {
     shell.navigate({
+      group: 'Approvals',
       href: '/staff/approvals',
       label: 'Approvals',
       permission: 'approvals.read',

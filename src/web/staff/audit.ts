@@ -67,7 +67,7 @@ export function auditPages(parts: {
   }
 
   return (shell: StaffShell): void => {
-    shell.navigate({ href: '/staff/audit', label: 'Audit', permission: 'audit.read' });
+    shell.navigate({ group: 'System', href: '/staff/audit', label: 'Audit', permission: 'audit.read' });
 
     shell.get('/staff/audit', 'audit.read', async (visit) => {
       const filter = filterFrom(visit);

@@ -171,7 +171,7 @@ export function callPages(parts: CallParts) {
   }
 
   return (shell: StaffShell): void => {
-    shell.navigate({ href: '/staff/call', label: 'New call', permission: 'calls.record' });
+    shell.navigate({ group: 'Calls', href: '/staff/call', label: 'New call', permission: 'calls.record' });
 
     shell.get('/staff/call', 'calls.record', (visit) => show(visit, { find: '' }));
 

@@ -78,7 +78,7 @@ export function callsPages(parts: {
   }
 
   return (shell: StaffShell): void => {
-    shell.navigate({ href: '/staff/calls', label: 'Call log', permission: 'calls.read' });
+    shell.navigate({ group: 'Calls', href: '/staff/calls', label: 'Call log', permission: 'calls.read' });
 
     shell.get('/staff/calls', 'calls.read', async (visit) => {
       const from = dayFrom(visit.query('day'), clock.now());

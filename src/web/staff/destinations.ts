@@ -66,7 +66,12 @@ function comparisonWords(progress: ReconciliationProgress, paused: boolean, word
 export function destinationPages(parts: { readonly reports: DestinationReports }) {
   const { reports } = parts;
   return (shell: StaffShell): void => {
-    shell.navigate({ href: '/staff/destinations', label: 'Destinations', permission: 'destinations.read' });
+    shell.navigate({
+      group: 'System',
+      href: '/staff/destinations',
+      label: 'Destinations',
+      permission: 'destinations.read',
+    });
 
     shell.get('/staff/destinations', 'destinations.read', async (visit) => {
       const all = await reports.all();

@@ -41,6 +41,7 @@ export function letterPages(parts: {
 
   return (shell: StaffShell): void => {
     shell.navigate({
+      group: 'Requests',
       href: '/staff/letters',
       label: 'Letters',
       permission: 'requests.read',

@@ -111,7 +111,7 @@ export function overviewPage(parts: OverviewParts) {
   }
 
   return (shell: StaffShell): void => {
-    shell.navigate({ href: '/staff', label: 'Overview', permission: 'console.open' });
+    shell.navigate({ group: 'Overview', href: '/staff', label: 'Overview', permission: 'console.open' });
 
     shell.get('/staff', 'console.open', async (visit) => {
       const now = clock.now();

@@ -16,7 +16,7 @@ export interface ListedRequest {
   readonly id: string;
   readonly href: string;
   readonly kind: string;
-  readonly status: string;
+  readonly state: string;
   /** ms */
   readonly received: number;
   /** ms */
@@ -176,7 +176,13 @@ export function peoplePages(parts: PeopleParts) {
       return show(visit, address ? readable(address) : 'The address is stored only in coded form.');
     });
 
-    shell.navigate({ href: '/staff/people', label: 'People', permission: 'people.view', also: ['/staff/contacts'] });
+    shell.navigate({
+      group: 'People',
+      href: '/staff/people',
+      label: 'People',
+      permission: 'people.view',
+      also: ['/staff/contacts'],
+    });
     shell.get('/staff/people', 'people.view', (visit) =>
       visit.page('people', { title: 'People', find: '', fault: undefined, reasons: REASONS, reason: '', note: '' }),
     );

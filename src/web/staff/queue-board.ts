@@ -21,7 +21,7 @@ export function queueBoard(queue: Queue) {
       options: { uiConfig: { boardTitle: 'Hush queues', miscLinks: [{ text: 'Back to the console', url: '/staff' }] } },
     });
     const board = adapter.getRouter();
-    shell.navigate({ href: PATH, label: 'Queues', permission: 'queues.read' });
+    shell.navigate({ group: 'System', href: PATH, label: 'Queues', permission: 'queues.read' });
     shell.mount(PATH, 'queues.read', (request, response, next) => {
       response.set(
         'Content-Security-Policy',

@@ -43,7 +43,7 @@ export function receiptPages(parts: {
   }
 
   return (shell: StaffShell): void => {
-    shell.navigate({ href: '/staff/receipts', label: 'Receipts', permission: 'receipts.read' });
+    shell.navigate({ group: 'People', href: '/staff/receipts', label: 'Receipts', permission: 'receipts.read' });
 
     shell.get('/staff/receipts', 'receipts.read', (visit) =>
       visit.page('receipts', { title: 'Receipts', given: '', fault: undefined }),

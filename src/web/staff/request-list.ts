@@ -120,6 +120,7 @@ export function requestListPages(parts: {
 
   return (shell: StaffShell): void => {
     shell.navigate({
+      group: 'Requests',
       href: '/staff/requests',
       label: 'Requests',
       permission: 'requests.read',

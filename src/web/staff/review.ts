@@ -57,6 +57,7 @@ export function reviewPages(parts: { readonly review: InboundReview; readonly cl
 
   return (shell: StaffShell): void => {
     shell.navigate({
+      group: 'Approvals',
       href: '/staff/review',
       label: 'Returned mail',
       permission: 'review.read',

@@ -6,6 +6,7 @@ import type { AuditTrail, Deed, StaffUser } from '../../staff/audit-trail.js';
 import { may, type Permission, ROLE_WORDS } from '../../staff/permissions.js';
 import { unavailable } from '../../store/connect.js';
 import { statusOf } from '../middleware/problem.js';
+import { type NavigationItem, navigationFor } from './navigation.js';
 import type { StaffPages } from './render.js';
 import { currentSession, isCsrfToken, keepSession, type StaffSession } from './session.js';
 
@@ -42,17 +43,6 @@ export interface StaffRoute {
   readonly path: string;
   readonly permission: Permission;
   readonly handle: Handle;
-}
-
-/** An entry of the bar on top, shown to whoever has the permission. */
-export interface NavigationItem {
-  readonly href: string;
-  readonly label: string;
-  readonly permission: Permission;
-  /** Where else it is current: the beginnings of further paths. */
-  readonly also?: readonly string[];
-  /** A number beside it; nothing when it is 0. */
-  readonly count?: (visit: Visit) => Promise<number>;
 }
 
 /** What pages are built on: each is a route with one permission. */
@@ -148,20 +138,9 @@ export function createShell(parts: {
       async page(view, values, status = 200) {
         const said = session.said;
         if (said !== undefined) delete session.said;
-        const shown = navigation.filter(({ permission }) => may(user.roles, permission));
-        const items = await Promise.all(
-          shown.map(async ({ href, label, count, also = [] }) => ({
-            href,
-            label,
-            current:
-              request.path === href ||
-              [href, ...also].some((start) => start !== '/staff' && request.path.startsWith(`${start}/`)),
-            count: await count?.(visit).catch(() => 0),
-          })),
-        );
         pages.send(response, status, view, {
           user: { ...user, role: user.roles.map((role) => ROLE_WORDS[role].name).join(', ') },
-          navigation: items,
+          navigation: await navigationFor(navigation, visit),
           flash: said,
           csrf: session.csrf,
           may: visit.may,

@@ -61,3 +61,22 @@ export function overflow(page: Page): Promise<number> {
     'document.documentElement.scrollWidth - document.documentElement.clientWidth',
   ) as Promise<number>;
 }
+
+/** What the console promises of its layout: a bar of one line, cards instead of columns on a phone, labels with air around them. */
+export function layoutFaults(page: Page): Promise<string[]> {
+  return page.evaluate(`(() => {
+    const faults = [];
+    const box = (element) => element.getBoundingClientRect();
+    const bar = document.querySelector('.bar');
+    if (bar && box(bar).height > 56) faults.push('the bar has more than one line');
+    for (const region of document.querySelectorAll('.scroll'))
+      if (innerWidth < 400 && region.scrollWidth > region.clientWidth) faults.push('scrolls sideways: ' + region.getAttribute('aria-label'));
+    for (const label of document.querySelectorAll('main label.f, main legend.f')) {
+      const before = label.previousElementSibling ?? label.parentElement.previousElementSibling;
+      if (!before || box(label).height === 0 || box(before).height === 0) continue;
+      const gap = box(label).top - box(before).bottom;
+      if (gap >= 0 && gap < 8) faults.push('too near what is above it: ' + label.textContent);
+    }
+    return faults;
+  })()`) as Promise<string[]>;
+}
