@@ -113,7 +113,7 @@ export function approvalPages(parts: ApprovalParts) {
       href: '/staff/approvals',
       label: 'Approvals',
       permission: 'approvals.read',
-      count: async (visit) => (visit.may('lifts.decide') ? approvals.countWaiting() : 0),
+      count: async (may) => (may('lifts.decide') ? approvals.countWaiting() : 0),
     });
 
     shell.get('/staff/approvals', 'approvals.read', async (visit) => {

@@ -1,5 +1,6 @@
-import { may, type Permission } from '../../staff/permissions.js';
-import type { Visit } from './shell.js';
+import type { Permission } from '../../staff/permissions.js';
+
+type May = (permission: Permission) => boolean;
 
 /** The bar on top, in this order. `Overview` has one page; its group is its page. */
 const GROUPS = ['Overview', 'Calls', 'People', 'Requests', 'Approvals', 'System'] as const;
@@ -13,7 +14,7 @@ export interface NavigationItem {
   /** Where else it is current: the beginnings of further paths. */
   readonly also?: readonly string[];
   /** A number beside it; nothing when it is 0. */
-  readonly count?: (visit: Visit) => Promise<number>;
+  readonly count?: (may: May) => Promise<number>;
 }
 
 interface ShownItem {
@@ -36,18 +37,21 @@ function isCurrent(path: string, { href, also = [] }: NavigationItem): boolean {
   return path === href || [href, ...also].some((start) => start !== '/staff' && path.startsWith(`${start}/`));
 }
 
-/** The groups that this visitor may open. A count that cannot be had is left out: the page is shown all the same. */
-export async function navigationFor(items: readonly NavigationItem[], visit: Visit): Promise<readonly ShownGroup[]> {
-  const { path } = visit.request;
+/** The groups that somebody at `path` may open. A count that cannot be had is left out: the page is shown all the same. */
+export async function navigationFor(
+  items: readonly NavigationItem[],
+  path: string,
+  may: May,
+): Promise<readonly ShownGroup[]> {
   const shown = await Promise.all(
     items
-      .filter(({ permission }) => may(visit.user.roles, permission))
+      .filter(({ permission }) => may(permission))
       .map(async (item) => ({
         group: item.group,
         href: item.href,
         label: item.label,
         current: isCurrent(path, item),
-        count: (await item.count?.(visit).catch(() => 0)) ?? 0,
+        count: (await item.count?.(may).catch(() => 0)) ?? 0,
       })),
   );
   return GROUPS.flatMap((label) => {

@@ -61,7 +61,7 @@ export function reviewPages(parts: { readonly review: InboundReview; readonly cl
       href: '/staff/review',
       label: 'Returned mail',
       permission: 'review.read',
-      count: async (visit) => (visit.may('review.decide') ? (await review.list({ limit: 100 })).length : 0),
+      count: async (may) => (may('review.decide') ? (await review.list({ limit: 100 })).length : 0),
     });
 
     shell.get('/staff/review', 'review.read', async (visit) => {

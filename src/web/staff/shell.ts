@@ -140,7 +140,7 @@ export function createShell(parts: {
         if (said !== undefined) delete session.said;
         pages.send(response, status, view, {
           user: { ...user, role: user.roles.map((role) => ROLE_WORDS[role].name).join(', ') },
-          navigation: await navigationFor(navigation, visit),
+          navigation: await navigationFor(navigation, request.path, visit.may),
           flash: said,
           csrf: session.csrf,
           may: visit.may,
