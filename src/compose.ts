@@ -22,11 +22,12 @@ import { createFormMail, createRecipientLimits } from './mail/recipient-limits.j
 import { createTransport } from './mail/transport.js';
 import { createAccept } from './preferences/accept.js';
 import { createConsents } from './preferences/consents.js';
+import { createLanguageOf, inOwnLanguage } from './preferences/contact-language.js';
 import { createEarlierStop } from './preferences/earlier-stop.js';
 import { createJournal } from './preferences/journal.js';
 import { createLinkedContacts } from './preferences/linked-contacts.js';
 import { createLinks } from './preferences/links.js';
-import type { Letter } from './preferences/post.js';
+import type { QueuedLetter } from './preferences/post.js';
 import { createPrivateParts } from './preferences/private-part.js';
 import { createProjectionLoop } from './preferences/projection-loop.js';
 import { createProjector } from './preferences/projector.js';
@@ -220,9 +221,13 @@ export async function compose(
   });
   const transport = createTransport({ smtpUrl: environment.smtpUrl, mailbox: stores.mailbox, now: clock.now });
   const outbox = createOutbox({ store: stores.outbox, composer, transport, keyring, clock, log });
-  const post = createFormMail<Letter>(
-    createRecipientLimits({ store: stores.outbox, keyring, country: catalog.group.defaultCountry, clock }),
-    outbox.enqueue,
+  const languageOf = createLanguageOf({ questions, catalog, clock });
+  const post = inOwnLanguage(
+    { languageOf, keyring, country: catalog.group.defaultCountry },
+    createFormMail<QueuedLetter>(
+      createRecipientLimits({ store: stores.outbox, keyring, country: catalog.group.defaultCountry, clock }),
+      outbox.enqueue,
+    ),
   );
   const consents = createConsents({
     accept,
@@ -295,6 +300,7 @@ export async function compose(
     packages: accessPackages,
     purgeLetters: stores.letters.forgetRequest,
     mail: post,
+    languageOf,
     keyring,
     catalog,
     policy,
@@ -360,6 +366,7 @@ export async function compose(
     receipts,
     links,
     post,
+    languageOf,
     keyring,
     catalog,
     policy,
@@ -650,6 +657,7 @@ export async function compose(
     stores,
     accept,
     questions,
+    languageOf,
     links,
     receipts,
     projection,

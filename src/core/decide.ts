@@ -55,12 +55,13 @@ export interface DecisionContext {
   readonly ignoreQuietHours?: boolean;
 }
 
-/** What decisions go by of what profiles said. Times in ms. */
+/** What profiles said. Decisions go by all but the language. Times in ms. */
 export interface Facts {
   readonly relationship: Relationship;
   readonly jurisdiction: string | undefined;
   readonly timeZone: string | undefined;
   readonly minor: boolean;
+  readonly language: string | undefined;
   readonly purchaseAt: number | undefined;
   readonly inquiryAt: number | undefined;
 }
@@ -103,11 +104,13 @@ function factsOf(atoms: readonly FactAtom[], erasedAt: number | undefined): Fact
   const jurisdiction = latest.get('jurisdiction')?.fact;
   const timeZone = latest.get('timeZone')?.fact;
   const minor = latest.get('minor')?.fact;
+  const language = latest.get('language')?.fact;
   return {
     relationship,
     jurisdiction: jurisdiction && 'jurisdiction' in jurisdiction ? jurisdiction.jurisdiction : undefined,
     timeZone: timeZone && 'timeZone' in timeZone ? timeZone.timeZone : undefined,
     minor: minor !== undefined && 'minor' in minor && minor.minor,
+    language: language && 'language' in language ? language.language : undefined,
     purchaseAt: latest.get('implied:purchase')?.at,
     inquiryAt: latest.get('implied:inquiry')?.at,
   };

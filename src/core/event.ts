@@ -78,6 +78,8 @@ export interface ContactEvent {
   /** IANA time zone. */
   readonly timeZone?: string;
   readonly minor?: boolean;
+  /** ISO 639-1: what the person wants to be written to in. */
+  readonly language?: string;
   readonly implied?: 'purchase' | 'inquiry';
   readonly cadence?: Cadence;
 }

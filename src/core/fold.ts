@@ -38,6 +38,7 @@ export interface FactAtom extends AtomBase {
     | { readonly jurisdiction: string }
     | { readonly timeZone: string }
     | { readonly minor: boolean }
+    | { readonly language: string }
     | { readonly implied: 'purchase' | 'inquiry' };
 }
 export interface ReachAtom extends AtomBase {
@@ -150,6 +151,7 @@ function atomsOf(event: ContactEvent): readonly Atom[] {
       if (event.jurisdiction != null) facts.push({ jurisdiction: event.jurisdiction });
       if (event.timeZone != null) facts.push({ timeZone: event.timeZone });
       if (event.minor != null) facts.push({ minor: event.minor });
+      if (event.language != null) facts.push({ language: event.language });
       if (event.implied != null) facts.push({ implied: event.implied });
       return facts.map((fact) => ({ ...base, t: 'fact', fact }));
     }

@@ -9,6 +9,7 @@ import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import type { Accept } from '../preferences/accept.js';
+import type { LanguageOf } from '../preferences/contact-language.js';
 import type { Links } from '../preferences/links.js';
 import type { Post } from '../preferences/post.js';
 import type { Questions } from '../preferences/questions.js';
@@ -34,6 +35,7 @@ export async function createInbound(parts: {
   readonly receipts: Receipts;
   readonly links: Links;
   readonly post: Post;
+  readonly languageOf: LanguageOf;
   readonly keyring: Keyring;
   readonly catalog: Catalog;
   readonly policy: Policy;
@@ -89,6 +91,7 @@ export async function createInbound(parts: {
           receipts,
           review,
           quota: stores.outbox,
+          languageOf: parts.languageOf,
           catalog,
           keyring,
           clock,

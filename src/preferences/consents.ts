@@ -82,10 +82,10 @@ export function createConsents(parts: {
       language,
       brand: scope.brand,
       to: point.given,
-      values: {
-        link: `${parts.publicUrl()}/confirm/${links.confirm(point, scope, id, expires)}?lang=${language}`,
+      values: (lang) => ({
+        link: `${parts.publicUrl()}/confirm/${links.confirm(point, scope, id, expires)}?lang=${lang}`,
         notice: text,
-      },
+      }),
       // Another topic is another question. The same one again is none.
       quota: { asker: signUp.asker, perDay: 1, about: scopeText(scope) },
       until: expires,

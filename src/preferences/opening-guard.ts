@@ -72,7 +72,8 @@ export function createOpeningGuard(parts: {
     const { relationship: _r, jurisdiction: _j, timeZone: _t, minor: _m, implied: _i, ...rest } = draft;
     const facts = { ...closingFacts(draft), ...(await closingPlace(draft)) };
     const [first, ...more] = FACTS.filter((name) => draft[name] !== undefined && facts[name] === undefined);
-    if (first !== undefined && Object.keys(facts).length === 0) throw needsLift(first);
+    // In which language somebody is written to opens nothing.
+    if (first !== undefined && draft.language === undefined && Object.keys(facts).length === 0) throw needsLift(first);
     const fields = first === undefined ? [] : [first, ...more];
     return { draft: { ...rest, ...facts }, leftOut: fields.map((field) => ({ field, reason: NEEDS_LIFT })) };
   }

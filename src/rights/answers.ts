@@ -160,7 +160,7 @@ export function createAnswers(parts: {
           language: record.language,
           brand: record.brand,
           to: mailTo.email,
-          values: { reference: referenceOf(record.id), link: mailTo.link },
+          values: () => ({ reference: referenceOf(record.id), link: mailTo.link }),
         });
       }
       return kept;

@@ -37,6 +37,7 @@ export function createFulfilment(parts: {
   readonly contacts: Contacts;
   readonly seal: RequestSeal;
   readonly packages: AccessPackages | undefined;
+  readonly languageFor: (record: RequestRecord) => Promise<string>;
   readonly keyring: Keyring;
   readonly clock: Clock;
 }) {
@@ -238,7 +239,7 @@ export function createFulfilment(parts: {
         {
           id: record.id,
           contacts: shown(record).map(({ key }) => key),
-          language: record.language,
+          language: await parts.languageFor(record),
           brand: record.brand,
           delivery,
         },

@@ -6,10 +6,12 @@ import type { Policy } from '../core/policy.js';
 import type { Alert } from '../core/request-clock.js';
 import { createRecipientLimits } from '../mail/recipient-limits.js';
 import type { Accept } from '../preferences/accept.js';
+import type { LanguageOf } from '../preferences/contact-language.js';
 import type { Links } from '../preferences/links.js';
 import type { Post } from '../preferences/post.js';
 import { createUndo } from '../preferences/undo.js';
 import type { Stores } from '../store/open.js';
+import type { RequestRecord } from '../store/requests.js';
 import type { AccessPackages } from './access-port.js';
 import { createAnswers } from './answers.js';
 import { createAttachments } from './attachments.js';
@@ -36,6 +38,7 @@ export function createRights(parts: {
   /** Removes the letters of a request whose record is purged. */
   readonly purgeLetters?: ((request: string) => Promise<void>) | undefined;
   readonly mail: Post;
+  readonly languageOf: LanguageOf;
   readonly keyring: Keyring;
   readonly catalog: Catalog;
   readonly policy: Policy;
@@ -50,7 +53,21 @@ export function createRights(parts: {
   const files = stores.requestFiles;
   const seal = createRequestSeal(keyring);
   const records = createRecords({ store, seal, clock });
-  const post = createPostLetters({ store, records, seal, letters, links, catalog, policy, clock, publicUrl, log });
+  /** The person's own language, as it is known today, else that of the request. */
+  const languageFor = (record: RequestRecord) => parts.languageOf(record.contacts, record.language);
+  const post = createPostLetters({
+    store,
+    records,
+    seal,
+    letters,
+    languageFor,
+    links,
+    catalog,
+    policy,
+    clock,
+    publicUrl,
+    log,
+  });
   const effects = createEffects({
     accept,
     contacts,
@@ -109,6 +126,7 @@ export function createRights(parts: {
       contacts,
       seal,
       packages,
+      languageFor,
       keyring,
       clock,
     }),

@@ -40,6 +40,7 @@ export function createPostLetters(parts: {
   readonly records: Records;
   readonly seal: RequestSeal;
   readonly letters: Letters;
+  readonly languageFor: (record: RequestRecord) => Promise<string>;
   readonly links: Links;
   readonly catalog: Catalog;
   readonly policy: Policy;
@@ -77,13 +78,14 @@ export function createPostLetters(parts: {
     return `${parts.publicUrl()}/rights/${token}?lang=${record.language}`;
   }
 
-  /** Undefined when what is personal is forgotten. */
-  function letterOf(
-    record: RequestRecord,
+  /** In the person's own language. Undefined when what is personal is forgotten. */
+  async function letterOf(
+    asked: RequestRecord,
     wanted: WantedLetter & { readonly kind: LetterKind },
-  ): LetterRequest | undefined {
-    const personal = seal.personal(record);
+  ): Promise<LetterRequest | undefined> {
+    const personal = seal.personal(asked);
     if (!personal) return undefined;
+    const record = { ...asked, language: await parts.languageFor(asked) };
     const to = addressee(record, personal, wanted.kind);
     const extendedDue = record.extendedAt
       ? record.due.getTime()
@@ -140,7 +142,7 @@ export function createPostLetters(parts: {
       let record = given;
       for (let round = 0; record.letters.length > 0 && round < 10; round++) {
         const [first] = wantedOf(record);
-        const letter = first && letterOf(record, first);
+        const letter = first && (await letterOf(record, first));
         const reaches = letter !== undefined && (letter.to.email !== undefined || letter.to.postal !== undefined);
         const sent = letter && reaches ? await letters.send(letter, by.name ?? by.id) : undefined;
         const now = new Date(clock.now());

@@ -72,12 +72,12 @@ export function createWatch(parts: {
       language: 'en',
       brand: record.brand,
       to: catalog.group.privacyAddress,
-      values: {
+      values: () => ({
         reference: referenceOf(record.id),
         what,
         due: date(calendarDay(policy, record.jurisdiction, record.due.getTime())),
         link: `${parts.publicUrl()}/staff/requests/${record.id}`,
-      },
+      }),
     });
     const entry = records.entry(record, SYSTEM, { what: 'alert', facts: { alert: alert.id, kind: alert.kind } });
     if (!(await store.raise(record.id, alert.id, entry))) return;

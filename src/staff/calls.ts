@@ -87,15 +87,15 @@ export function createCalls(parts: {
         language,
         brand: from,
         to: to.given,
-        values: {
-          changes: [`${say(wish.said, language)} (${name})`],
+        values: (lang) => ({
+          changes: [`${say(wish.said, lang)} (${name})`],
           receipt: `r_${events[0] ?? first.id}`,
           // An undo link names one event of the address that it is sent to. Else the person gets a link that can do everything.
           undoLink:
             events.length === 1 && contactKeyText(contactKeyBytes(parts.keyring, to)) === first.contact
-              ? `${parts.publicUrl()}/p/${links.undo(to, from, first.id, clock.now())}?lang=${language}`
-              : `${parts.publicUrl()}/preferences?lang=${language}`,
-        },
+              ? `${parts.publicUrl()}/p/${links.undo(to, from, first.id, clock.now())}?lang=${lang}`
+              : `${parts.publicUrl()}/preferences?lang=${lang}`,
+        }),
         quota: { asker, perDay: 5 },
       });
       return outcome !== 'over_quota';

@@ -13,6 +13,7 @@ import { createInbound } from '../../src/inbound/index.js';
 import { loadBounceRules } from '../../src/inbound/mail/rules.js';
 import { readTextWords } from '../../src/inbound/sms/text-words.js';
 import { createAccept } from '../../src/preferences/accept.js';
+import { createLanguageOf } from '../../src/preferences/contact-language.js';
 import { createLinks } from '../../src/preferences/links.js';
 import type { Letter } from '../../src/preferences/post.js';
 import { createPrivateParts } from '../../src/preferences/private-part.js';
@@ -81,6 +82,7 @@ export async function openInbound(name: string) {
       letters.push(letter);
       return 'queued';
     },
+    languageOf: createLanguageOf({ questions, catalog, clock }),
     keyring,
     catalog,
     policy,

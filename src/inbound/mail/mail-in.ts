@@ -146,10 +146,10 @@ export function createMailIn(parts: {
       language,
       brand: brand.id,
       to: point.given,
-      values: {
+      values: (lang) => ({
         receipt: event,
-        undoLink: `${publicUrl()}/p/${links.undo(point, brand.id, event, clock.now())}?lang=${language}`,
-      },
+        undoLink: `${publicUrl()}/p/${links.undo(point, brand.id, event, clock.now())}?lang=${lang}`,
+      }),
       quota: { asker: 'mail', perDay: 1 },
     });
   }

@@ -8,6 +8,7 @@ import { HushError } from '../../core/errors.js';
 import { contactKeyBytes, contactKeyText, type Keyring } from '../../core/keys.js';
 import { EVERYTHING, scopeText } from '../../core/scope.js';
 import type { Accept, Draft } from '../../preferences/accept.js';
+import type { LanguageOf } from '../../preferences/contact-language.js';
 import type { Receipts } from '../../preferences/receipts.js';
 import type { OutboxStore } from '../../store/outbox.js';
 import { fittingEvidence } from '../evidence.js';
@@ -55,6 +56,7 @@ export function createTextIn(parts: {
   readonly review: Pick<InboundReview, 'hold'>;
   /** Keeps answers to so many a day (`stores.outbox`). */
   readonly quota: Pick<OutboxStore, 'takeSlot'>;
+  readonly languageOf: LanguageOf;
   readonly catalog: Catalog;
   readonly keyring: Keyring;
   readonly clock: Pick<Clock, 'now'>;
@@ -145,7 +147,8 @@ export function createTextIn(parts: {
       group: catalog.group.name,
       phone: brand?.phone ?? catalog.group.phone,
     };
-    return say(words.replies[act], language).replace(/\{(\w+)\}/g, (whole, name: string) => fill[name] ?? whole);
+    const own = await parts.languageOf([{ key: contactKeyBytes(keyring, point), point }], language);
+    return say(words.replies[act], own).replace(/\{(\w+)\}/g, (whole, name: string) => fill[name] ?? whole);
   }
 
   async function take(text: TextMessage): Promise<TextTaken> {

@@ -34,6 +34,7 @@ const COLUMNS: Readonly<Record<string, readonly string[]>> = {
   registry: ['registry'],
   relationship: ['relationship'],
   minor: ['minor'],
+  language: ['language'],
   cadence: ['cadence'],
   notice: ['notice', 'id'],
   notice_version: ['notice', 'version'],

@@ -121,6 +121,7 @@ export const eventSchema = z
     jurisdiction: nullable(jurisdictionSchema),
     timeZone: nullable(z.string().max(64).refine(isTimeZone, 'write an IANA time zone such as America/Chicago')),
     minor: nullable(z.boolean()),
+    language: nullable(z.string().regex(/^[a-z]{2}$/, 'write an ISO 639-1 code such as es')),
     implied: nullable(z.enum(['purchase', 'inquiry'])),
     cadence: z.enum(CADENCES).optional(),
     notice: z.strictObject({ id: text(64), version: text(32) }).optional(),
@@ -150,7 +151,7 @@ export const eventSchema = z
     only('cadence', ['cadence_set']);
     only('lifts', ['opted_in', 'consent_granted']);
     only('until', ['paused', 'consent_granted']);
-    for (const field of ['relationship', 'jurisdiction', 'timeZone', 'minor', 'implied'] as const)
+    for (const field of ['relationship', 'jurisdiction', 'timeZone', 'minor', 'language', 'implied'] as const)
       only(field, ['profile']);
   })
   .openapi('Event');

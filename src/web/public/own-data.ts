@@ -19,7 +19,7 @@ export function ownData(parts: {
     contact: { type: link.point.type, address: link.point.given },
     made: iso(now),
     events: events.map(
-      ({ id, type, at, scope, source, until, cadence, notice, relationship, jurisdiction, timeZone }) => ({
+      ({ id, type, at, scope, source, until, cadence, notice, relationship, jurisdiction, timeZone, language }) => ({
         receipt: `r_${id}`,
         type,
         at: iso(at),
@@ -30,6 +30,7 @@ export function ownData(parts: {
         relationship,
         jurisdiction,
         timeZone,
+        language,
         ...(until === undefined ? {} : { until: iso(until) }),
       }),
     ),

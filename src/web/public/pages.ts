@@ -111,6 +111,9 @@ export async function createPages(parts: {
     context,
     byWords,
 
+    /** Every language by its own name. */
+    languageNames: () => languages.map((code) => ({ code, name: words.getFixedT(code)('languageName') })),
+
     /** `:root{--brand…}` for one brand, light and dark. */
     brandCss(brand: Brand): string {
       const { color, ink, darkColor, darkInk } = brand.look;

@@ -7,6 +7,7 @@ import type { Draft } from '../../preferences/accept.js';
 import { FRESH_FOR, isOver, LINK_QUOTA, type Link } from '../../preferences/links.js';
 import type { StoredEvent } from '../../store/contacts.js';
 import { ownData } from './own-data.js';
+import { languageFrom } from './preference-changes.js';
 import { savingOf } from './preference-saving.js';
 import {
   type ContactView,
@@ -50,11 +51,13 @@ async function save(
     proven: session !== undefined,
     linked,
     now: clock.now(),
+    language: languageFrom(body, parts.catalog.languages),
     pauses: view.pauses,
   });
   // What denies counts, however often a link is used; the rest may wait a minute.
   const isAdmitted = others.length === 0 || (await parts.admitsAct(link.tag));
-  const accepted = await acts.all([...denying, ...(isAdmitted ? others : [])]);
+  const drafts = [...denying, ...(isAdmitted ? others : [])];
+  const accepted = await acts.all(drafts);
   const lines: Result['lines'] = [];
   if (pausedUntil !== undefined) lines.push({ key: 'preferences.paused', date: pausedUntil });
   if (!isAdmitted) lines.push({ key: 'preferences.tooMany' });
@@ -66,7 +69,8 @@ async function save(
   if (lines.length === 0) {
     const until = view.pauses.reduce((latest, pause) => Math.max(latest, pause.until ?? 0), 0);
     if (accepted.length === 0) lines.push({ key: 'preferences.nothing' });
-    else if (until > 0) lines.push({ key: 'preferences.savedPaused', date: until });
+    else if (until > 0 && drafts.some(({ type }) => type !== 'profile'))
+      lines.push({ key: 'preferences.savedPaused', date: until });
     else lines.push({ key: 'preferences.saved' });
   }
   return {
@@ -198,7 +202,7 @@ async function sendFresh(parts: PreferencePageParts, request: Request, link: Lin
     language,
     brand: link.brand.id,
     to: link.point.given,
-    values: { link: `${parts.publicUrl()}/p/${token}?lang=${language}` },
+    values: (lang) => ({ link: `${parts.publicUrl()}/p/${token}?lang=${lang}` }),
     quota: { asker: parts.askerOf(request), ...LINK_QUOTA },
     until: clock.now() + FRESH_FOR,
   });
@@ -216,8 +220,8 @@ export async function postPreferences(
   const { t } = pages.context(request);
   const body: Body = request.body ?? {};
   const session = sessionOf(parts, link, body.session);
-  const answer = (result: Result) =>
-    pages.seeOther(request, response, `/p/${link.token}`, { session, did: results.seal(link.token, result) });
+  const answer = (result: Result, lang?: string) =>
+    pages.seeOther(request, response, `/p/${link.token}`, { session, lang, did: results.seal(link.token, result) });
   switch (body.act) {
     case 'stop-all':
       return answer(await stopAll(parts, request, link));
@@ -258,6 +262,6 @@ export async function postPreferences(
     default:
       // An undo link names one event, and nothing else is done through it but what denies.
       if (link.kind === 'undo') return pages.missing(request, response);
-      return answer(await save(parts, request, link, body, session));
+      return answer(await save(parts, request, link, body, session), languageFrom(body, parts.catalog.languages));
   }
 }

@@ -1,6 +1,14 @@
 import { CADENCES, type Cadence } from '../../core/event.js';
 import type { Row } from './preference-sections.js';
 
+/** The language to write in that was chosen on the page; undefined where the one that it showed stays. */
+export function languageFrom(
+  body: Readonly<Record<string, unknown>>,
+  languages: readonly string[],
+): string | undefined {
+  return body.language === body['was.language'] ? undefined : languages.find((code) => code === body.language);
+}
+
 /** What was changed on the page: the switches that were turned, and how often each topic may come. */
 export function changesFrom(
   body: Record<string, unknown>,

@@ -34,6 +34,8 @@ export function savingOf(
     readonly proven: boolean;
     readonly linked: boolean;
     readonly now: number;
+    /** The language that is written in from now on; undefined where it was not changed. */
+    readonly language: string | undefined;
     /** Pauses of everything that stand. */
     readonly pauses: readonly DenialAtom[];
   },
@@ -68,6 +70,7 @@ export function savingOf(
       ({ scope, until }): Draft => ({ ...base, type: 'paused', scope, ...(until === undefined ? {} : { until }) }),
     ),
     ...cadences.map(({ row, cadence }): Draft => ({ ...base, type: 'cadence_set', scope: row.scope, cadence })),
+    ...(options.language === undefined ? [] : [{ ...base, type: 'profile' as const, language: options.language }]),
   ];
   const result = {
     others,

@@ -2,7 +2,7 @@ import type { Request, Response } from 'express';
 import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { maskContact } from '../../core/contact-point.js';
-import { standingDenials } from '../../core/decide.js';
+import { factsAt, standingDenials } from '../../core/decide.js';
 import { type DenialAtom, presentAt, type State } from '../../core/fold.js';
 import type { Policy } from '../../core/policy.js';
 import { ALL_MARKETING, covers } from '../../core/scope.js';
@@ -166,6 +166,7 @@ export async function showPreferences(
   const sections = sectionsFor(parts, page, link, view);
   const labels = new Map(sections.flatMap(({ rows }) => rows.map(({ name, label }) => [name, label] as const)));
   labels.set(PAUSE_NAME, t('preferences.pauseEnd'));
+  const facts = factsAt(view.state, presentAt(view.state, parts.clock.now()));
   const paused = view.pauses.reduce((latest, { until = 0 }) => Math.max(latest, until), 0);
   const stopped = await parts.earlierStop(link, ALL_MARKETING);
   pages.send(request, response, 200, 'preferences', link.brand, {
@@ -175,6 +176,10 @@ export async function showPreferences(
     gpc: view.standing.some(({ type }) => type === 'gpc_received'),
     pausedUntil: paused > 0 ? dateWords(language, paused) : undefined,
     stoppedSince: stopped ? dateWords(language, stopped.at) : undefined,
+    languages: pages.languageNames(),
+    // One that was stored is not changed by opening the page in another; without one the page's own is offered.
+    written: facts.language ?? parts.catalog.languages[0],
+    offered: facts.language ?? language,
     sections,
     session: options.session,
     said: options.result ? saidOf(parts, page, options.result, labels) : undefined,

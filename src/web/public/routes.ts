@@ -169,10 +169,10 @@ export function publicRoutes(parts: PublicParts): Router {
           language,
           brand: brandId,
           to: point.given,
-          values: {
+          values: (lang) => ({
             receipt: accepted.id,
-            undoLink: `${parts.publicUrl()}/p/${links.undo(point, brandId, accepted.id, now)}?lang=${language}`,
-          },
+            undoLink: `${parts.publicUrl()}/p/${links.undo(point, brandId, accepted.id, now)}?lang=${lang}`,
+          }),
           quota: { asker: parts.askerOf(request), perDay: 1 },
         });
       }
@@ -184,7 +184,7 @@ export function publicRoutes(parts: PublicParts): Router {
         language,
         brand: brandId,
         to: point.given,
-        values: { link: `${parts.publicUrl()}/p/${token}?lang=${language}` },
+        values: (lang) => ({ link: `${parts.publicUrl()}/p/${token}?lang=${lang}` }),
         quota: { asker: parts.askerOf(request), ...LINK_QUOTA },
         until: now + FRESH_FOR,
       });

@@ -82,7 +82,7 @@ export function requestActs(parts: {
       return 'Note saved.';
     },
     async message(record, by, visit) {
-      const letter = rights.post.letterOf(record, { kind: 'acknowledgement' });
+      const letter = await rights.post.letterOf(record, { kind: 'acknowledgement' });
       const mail = letter?.to.email && letter.link ? { email: letter.to.email, link: letter.link } : undefined;
       await answers.message(record, by, visit.field('text'), mail);
       return mail
@@ -246,7 +246,7 @@ export function requestActs(parts: {
       const kind = oneOf(visit, 'letter', LETTER_KINDS);
       const reason = visit.field('reason');
       await recordLook(visit, record, clock, 'letter_preview', kind);
-      const letter = rights.post.letterOf(record, {
+      const letter = await rights.post.letterOf(record, {
         kind,
         ...(reason ? { reason } : {}),
         explanation: words(visit),

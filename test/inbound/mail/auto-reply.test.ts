@@ -162,11 +162,13 @@ describe('the notice about an opt-out that nobody proved', () => {
     ['es', { subject: 'Darme de baja' }],
     ['es', { subject: 'Hola', body: 'No quiero recibir más mensajes, gracias.' }],
     ['es', { subject: 'unsubscribe', headers: { 'Content-Language': 'es-MX' } }],
-    ['es', { subject: 'unsubscribe', headers: { 'Accept-Language': 'de-DE, es-ES, en-US' } }],
+    ['de', { subject: 'unsubscribe', headers: { 'Accept-Language': 'de-DE, es-ES, en-US' } }],
+    ['es', { subject: 'unsubscribe', headers: { 'Accept-Language': 'it-IT, es-ES, en-US' } }],
     ['es', { subject: 'Baja', body: 'Por favor', headers: { 'Content-Language': 'en-US' } }],
     ['en', { subject: 'unsubscribe' }],
     ['en', { subject: 'Please take me off your list', headers: { 'Content-Language': 'es' } }],
-    ['en', { subject: 'Bitte abmelden', body: 'Ich will keine Werbung mehr' }],
+    ['de', { subject: 'Bitte abmelden', body: 'Ich will keine Werbung mehr' }],
+    ['fr', { subject: 'Me désabonner', body: 'Je ne veux plus de messages' }],
   ] as const)('is in %s for %j', async (language, mail) => {
     const jane = somebody();
     await inbound.mailIn.receive(written({ from: jane, to: `unsubscribe@${DOMAIN}`, body: '', ...mail }), {
@@ -174,7 +176,7 @@ describe('the notice about an opt-out that nobody proved', () => {
     });
     const letter = inbound.letters.find(({ to }) => to === jane);
     expect(letter).toMatchObject({ template: 'stopped-notice', language });
-    expect(letter?.values.undoLink).toContain(`?lang=${language}`);
+    expect(letter?.values(language).undoLink).toContain(`?lang=${language}`);
   });
 });
 

@@ -159,6 +159,7 @@ describe('STOP', () => {
       },
       receipts: { get: () => Promise.reject(away) },
       review: inbound.review,
+      languageOf: async (_contacts, wanted) => wanted,
       quota: { takeSlot: () => Promise.reject(new Error('away')) },
       catalog,
       keyring,
@@ -169,6 +170,23 @@ describe('STOP', () => {
     expect(answer.text).toBe(twiml(undefined));
     expect(kept).toEqual(['opted_out sms', 'opted_out voice']);
     await post({ From: somebody(), Body: 'START' }, undefined, appWith(textIn)).expect(503);
+  });
+});
+
+describe('the language of an answer', () => {
+  test('is the one that the person chose, whatever the words are of', async () => {
+    const jane = somebody();
+    await inbound.accept.accept({
+      subject: { point: phoneOf(jane) },
+      type: 'profile',
+      language: 'fr',
+      source: { kind: 'api' },
+    });
+    expect(await says({ From: jane, Body: 'HELP' })).toMatch(/^JM Facets: Pour de l.+aide, appelez le/);
+    expect(await says({ From: jane, Body: 'STOP' })).toMatch(/^JM Facets: Vous ne recevrez plus de SMS/);
+    inbound.time.now += 1000;
+    expect(await says({ From: jane, Body: 'START' })).toMatch(/^JM Facets: Vous pouvez recevoir de nouveau des SMS/);
+    expect(await says({ From: somebody(), Body: 'Hilfe' })).toMatch(/^JM Facets: Hilfe unter/);
   });
 });
 

@@ -120,6 +120,12 @@ test('what closes is taken all the same, and the answer names what was left out'
   expect(rejected).toEqual([]);
   expect(accepted[0]?.leftOut?.map(({ field }) => field)).toEqual(['relationship', 'timeZone']);
   expect(await hush.decide(contact)).toMatchObject({ reason: 'minor' });
+  // In which language somebody is written to opens nothing.
+  const speaker = newEmail();
+  const said = { type: 'profile', language: 'de', relationship: 'customer' };
+  expect((await send('events', speaker, said)).accepted[0]?.leftOut?.map(({ field }) => field)).toEqual([
+    'relationship',
+  ]);
   // A place where more needs a consent only closes; from there back it would open.
   const german = newEmail();
   expect((await send('events', german, { type: 'profile', jurisdiction: 'DE' })).rejected).toEqual([]);

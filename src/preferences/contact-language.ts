@@ -1,0 +1,48 @@
+import type { Catalog } from '../core/catalog.js';
+import { factsAt } from '../core/decide.js';
+import { HushError } from '../core/errors.js';
+import { presentAt } from '../core/fold.js';
+import { contactKeyBytes, type Keyring } from '../core/keys.js';
+import { sealedContact } from '../core/sealed-contact.js';
+import type { Letter, Post, QueuedLetter } from './post.js';
+import type { Asked, Questions } from './questions.js';
+
+/** The language to write to somebody in: their own where it is known, else the one that was asked for. Never throws. */
+export type LanguageOf = (contacts: readonly Asked[], wanted: string) => Promise<string>;
+
+/**
+ * The language that a person chose is a fact of the contact (`profile`), and comes before that of the page, the key or the
+ * mail through which something was asked. Of several contacts the first that has one counts.
+ */
+export function createLanguageOf(parts: {
+  readonly questions: Pick<Questions, 'present'>;
+  readonly catalog: Pick<Catalog, 'languages'>;
+  readonly clock: { now(): number };
+}): LanguageOf {
+  const { questions, catalog, clock } = parts;
+  return async (contacts, wanted) => {
+    try {
+      for (const asked of contacts) {
+        const { state } = await questions.present(asked);
+        const { language } = factsAt(state, presentAt(state, clock.now()));
+        if (language !== undefined && catalog.languages.includes(language)) return language;
+      }
+    } catch (error) {
+      // A mail in another language is better than none.
+      if (!(error instanceof HushError)) throw error;
+    }
+    return wanted;
+  };
+}
+
+/** Every mail goes out in the language of whom it goes to: the one place that decides it. */
+export function inOwnLanguage(
+  parts: { readonly languageOf: LanguageOf; readonly keyring: Keyring; readonly country: string },
+  post: (letter: QueuedLetter) => ReturnType<Post>,
+): Post {
+  return async (letter: Letter) => {
+    const point = sealedContact('email', letter.to, parts.country);
+    const language = await parts.languageOf([{ key: contactKeyBytes(parts.keyring, point), point }], letter.language);
+    return post({ ...letter, language, values: letter.values(language) });
+  };
+}
