@@ -5,7 +5,7 @@ import { HushError } from '../core/errors.js';
 import { checkedAddress, checkedHeaders, type Mailbox, parseSender } from './headers.js';
 import type { Block } from './plain-text.js';
 import { type MailTemplate, type MailValues, readTemplates } from './templates.js';
-import { type MailWords, readMailWords } from './words.js';
+import { type MailWords, type Reader, readMailWords } from './words.js';
 
 /** A mail to be written. */
 export interface MailRequest {
@@ -17,6 +17,7 @@ export interface MailRequest {
   /** One address. */
   readonly to: string;
   readonly values: MailValues;
+  readonly reader?: Reader | undefined;
   /** Further headers, such as List-Unsubscribe. */
   readonly headers?: Readonly<Record<string, string>>;
   /** The same id gives the same Message-ID, so that a mail sent twice is shown once by most mail programs. */
@@ -52,9 +53,9 @@ export interface ComposedMail {
 export interface Composer {
   compose(request: MailRequest): ComposedMail;
   /** What the template says in this language, for a medium of one's own. Throws as `compose`. */
-  write(request: Pick<MailRequest, 'template' | 'language' | 'brand' | 'values'>): Written;
+  write(request: Pick<MailRequest, 'template' | 'language' | 'brand' | 'values' | 'reader'>): Written;
   /** Words beside the templates: of a list under a part of the files, such as `denial-reason`. Throws when there are none. */
-  word(part: string, key: string, language: string, values?: Readonly<Record<string, string>>): string;
+  word(part: string, key: string, language: string, values?: Readonly<Record<string, string>>, reader?: Reader): string;
   /** The values each template needs, by its name. */
   readonly templates: ReadonlyMap<string, readonly string[]>;
 }
@@ -98,7 +99,8 @@ function valuesNeeded(template: MailTemplate, words: MailWords, given: Readonly<
         throw new ConfigError(
           `mail.${language}.yaml: lacks ${template.name}.${key}, which ${template.name}.mjml uses. Add it.`,
         );
-      for (const [, name = ''] of text.matchAll(/\{\{\s*(\w+)\s*\}\}/g))
+      const toAgent = words.find(template.name, key, language, 'agent') ?? '';
+      for (const [, name = ''] of `${text} ${toAgent}`.matchAll(/\{\{\s*(\w+)\s*\}\}/g))
         if (!Object.hasOwn(given, name)) names.add(name);
     }
   }
@@ -144,7 +146,7 @@ export async function createComposer(parts: {
     );
   }
 
-  function write(request: Pick<MailRequest, 'template' | 'language' | 'brand' | 'values'>): Written {
+  function write(request: Pick<MailRequest, 'template' | 'language' | 'brand' | 'values' | 'reader'>): Written {
     const template = templates.get(request.template);
     const brand = brandById(catalog, request.brand);
     if (!template)
@@ -158,7 +160,7 @@ export async function createComposer(parts: {
       ),
       ...brandWords(catalog, brand),
     };
-    const t = (key: string) => words.say(template.name, key, language, forWords);
+    const t = (key: string) => words.say(template.name, key, language, forWords, request.reader);
     const scope = { t, values, brand, group: catalog.group, language };
     return {
       subject: oneLine(t('subject')),
@@ -211,7 +213,8 @@ export async function createComposer(parts: {
   return {
     compose,
     write,
-    word: (part, key, language, values = {}) => words.say(part, key, languageOf(language), values),
+    word: (part, key, language, values = {}, reader = undefined) =>
+      words.say(part, key, languageOf(language), values, reader),
     templates: needed,
   };
 }

@@ -9,13 +9,25 @@ type WordsFile = z.infer<typeof wordsFile>;
 const keysOf = (file: WordsFile) =>
   Object.entries(file).flatMap(([part, words]) => Object.keys(words).map((key) => `${part}.${key}`));
 
+/** Whom words are for, where it is not the person themselves: somebody who acts for them. */
+export type Reader = 'agent';
+
 /** The words of all mails in all languages. */
 export interface MailWords {
   readonly languages: readonly string[];
-  /** The words of a template under a key, else those under `common`; undefined when there are none. */
-  find(template: string, key: string, language: string): string | undefined;
+  /**
+   * The words of a template under a key, else those under `common`; undefined when there are none. For a reader of their own
+   * (`agent`), those under `key-agent` where there are any.
+   */
+  find(template: string, key: string, language: string, reader?: Reader): string | undefined;
   /** The same with `{{names}}` filled in from the values, unescaped. Throws when words or a value are missing. */
-  say(template: string, key: string, language: string, values: Readonly<Record<string, string>>): string;
+  say(
+    template: string,
+    key: string,
+    language: string,
+    values: Readonly<Record<string, string>>,
+    reader?: Reader,
+  ): string;
 }
 
 /**
@@ -51,16 +63,25 @@ export async function readMailWords(localesDir: string, languages: readonly stri
     },
   });
 
-  const find: MailWords['find'] = (template, key, language) =>
-    files.get(language)?.[template]?.[key] ?? files.get(language)?.common?.[key];
+  /** Where the words are, first to last. */
+  const placesOf = (template: string, key: string, reader: Reader | undefined): [part: string, key: string][] =>
+    [template, 'common'].flatMap((part): [string, string][] => [
+      ...(reader ? [[part, `${key}-${reader}`] as [string, string]] : []),
+      [part, key],
+    ]);
+  const find: MailWords['find'] = (template, key, language, reader) =>
+    placesOf(template, key, reader)
+      .map(([part, name]) => files.get(language)?.[part]?.[name])
+      .find((text) => text !== undefined);
   return {
     languages: wanted,
     find,
-    say(template, key, language, values) {
-      if (find(template, key, language) === undefined)
+    say(template, key, language, values, reader) {
+      if (find(template, key, language, reader) === undefined)
         throw new Error(`there are no words for ${template}.${key} in ${language}`);
       // `replace` keeps values from being read as options, `nest` from being read as `$t(…)`.
-      return i18n.t([`${template}.${key}`, `common.${key}`], { lng: language, replace: values, nest: false });
+      const keys = placesOf(template, key, reader).map(([part, name]) => `${part}.${name}`);
+      return i18n.t(keys, { lng: language, replace: values, nest: false });
     },
   };
 }

@@ -10,7 +10,7 @@ import {
 } from '../core/request.js';
 import { type Clocked, checkExtension, deadlinesOf } from '../core/request-clock.js';
 import type { Post } from '../preferences/post.js';
-import type { RequestRecord } from '../store/requests.js';
+import type { RequestEntry, RequestRecord } from '../store/requests.js';
 import type { PostLetters } from './post-letters.js';
 import { type By, type Records, TEXT_LIMIT } from './records.js';
 import { referenceOf } from './reference.js';
@@ -24,6 +24,15 @@ export function clockedOf(record: RequestRecord): Clocked {
     ...(record.acknowledgedAt ? { acknowledgedAt: record.acknowledgedAt.getTime() } : {}),
     ...(record.extendedAt ? { extendedAt: record.extendedAt.getTime() } : {}),
   };
+}
+
+/** Who a message of staff is for. */
+export type MessageReader = 'person' | 'agent';
+
+/** Readers of a message: who wrote it, and who it is for. One from before a choice was kept went to whoever asked. */
+export function readersOf(record: RequestRecord, { by, facts }: RequestEntry): readonly string[] {
+  if (facts?.from !== 'staff') return [by];
+  return facts.to === undefined ? [record.byAgent ? 'agent' : 'person'] : facts.to.split(' ');
 }
 
 /** A letter that staff write. */
@@ -138,29 +147,39 @@ export function createAnswers(parts: {
       return records.change(record, by, {}, { what: 'note', text: needsWords(text, 'the note') });
     },
 
-    /** From staff to the person, or back. The person is told by mail that there is one, and reads it on the status page. */
+    /**
+     * From staff to the person, whoever acts for them, or both; or back. Each is told by mail that there is one, and reads it
+     * on their page of the request.
+     */
     async message(
       record: RequestRecord,
       by: By,
       text: string,
-      mailTo?: { readonly email: string; readonly link: string },
+      to: readonly MessageReader[] = [],
     ): Promise<RequestRecord> {
       const fromStaff = by.id.startsWith('staff');
+      const reached = post.reachesOf(record);
       const words = needsWords(text, 'the message');
       const kept = await records.change(
         record,
         by,
         { unread: !fromStaff },
-        { what: 'message', facts: { from: fromStaff ? 'staff' : 'person' }, text: words },
+        {
+          what: 'message',
+          facts: { from: fromStaff ? 'staff' : by.id, ...(to.length > 0 ? { to: to.join(' ') } : {}) },
+          text: words,
+        },
       );
-      if (mailTo) {
+      for (const reader of to) {
+        const mailTo = reached[reader];
+        if (!mailTo) continue;
         await parts.mail({
-          id: `request-message:${record.id}:${kept.rev}`,
+          id: `request-message:${record.id}:${kept.rev}:${reader}`,
           template: 'request-message',
           language: record.language,
           brand: record.brand,
           to: mailTo.email,
-          values: () => ({ reference: referenceOf(record.id), link: mailTo.link }),
+          values: (language) => ({ reference: referenceOf(record.id), link: mailTo.link(language) }),
         });
       }
       return kept;

@@ -75,6 +75,12 @@ export function createRights(parts: {
     catalog,
     undo: createUndo({ contacts, ledger: stores.ledger, persons, clock }),
   });
+  const admitMail = createRecipientLimits({
+    store: stores.outbox,
+    keyring,
+    country: catalog.group.defaultCountry,
+    clock,
+  });
   const intake = createIntake({
     store,
     records,
@@ -82,7 +88,7 @@ export function createRights(parts: {
     effects,
     post,
     contacts,
-    admitMail: createRecipientLimits({ store: stores.outbox, keyring, country: catalog.group.defaultCountry, clock }),
+    admitMail,
     keyring,
     catalog,
     policy,
@@ -116,7 +122,7 @@ export function createRights(parts: {
     intake,
     erasures,
     watch,
-    verification: createVerification({ records, post, files, clock }),
+    verification: createVerification({ records, post, files, admitMail, clock }),
     answers: createAnswers({ records, post, mail, policy, clock }),
     fulfilment: createFulfilment({
       records,

@@ -18,11 +18,10 @@ import type { Personal, RequestSeal } from './personal.js';
 import type { PostLetters } from './post-letters.js';
 import { type By, type Records, TEXT_LIMIT, type WantedLetter } from './records.js';
 import { newRequestId, requestIdOf } from './reference.js';
+import { MAILS_A_DAY } from './verification.js';
 
 /** A letter that lay on a desk: received at most so long (ms) before it is written down. */
 const LATEST = 90 * 86_400_000;
-/** Requests of one network, recipient and day that are answered by mail on their own: a stranger's form must not flood a mailbox. */
-const MAILS_A_DAY = 3;
 /** The same for staff and systems. */
 const MAILS_A_DAY_BY_OTHERS = 20;
 const MOST_CONTACTS = 10;
@@ -127,13 +126,11 @@ export function createIntake(parts: {
 
   function lettersFor(record: RequestRecord): WantedLetter[] {
     if (isDoneOnReceipt(record.kind)) return [];
-    return [
-      { kind: 'acknowledgement' },
-      // Whoever reads the mail of the address confirms; of an agent's request, the person herself.
-      ...(seal.personal(record)?.addresses.some((address) => address?.type === 'email')
-        ? [{ kind: record.byAgent ? 'agent_confirmation' : 'verification' }]
-        : []),
-    ];
+    const hasEmail = seal.personal(record)?.addresses.some((address) => address?.type === 'email') ?? false;
+    // One letter that acknowledges, and asks whoever reads the mail of the address to confirm.
+    if (!record.byAgent) return [{ kind: hasEmail ? 'verification' : 'acknowledgement' }];
+    // The agent hears that we have it; the person themselves says whether they want it.
+    return [{ kind: 'acknowledgement' }, ...(hasEmail ? [{ kind: 'agent_confirmation' }] : [])];
   }
 
   /**

@@ -35,6 +35,16 @@ export interface LetterRequest {
   /** What a member of staff adds in the words of the letter. */
   readonly explanation?: string;
   readonly link?: string;
+  /** The page of the request, where `link` is another one. */
+  readonly statusLink?: string;
+  /** Who asks for the person; read by them in letters to the agent too. */
+  readonly agent?: string;
+  /** It goes to the agent: what it says of the data is said of the person. */
+  readonly toAgent?: boolean;
+  /** What whoever gets the first letter has to do now. */
+  readonly next?: 'nothing' | 'call' | 'document';
+  /** How often it was asked for, from the second time on: sent again on the same day it is another letter. */
+  readonly attempt?: number;
   /** Receipts of what was done, as read out. */
   readonly results?: readonly string[];
 }

@@ -87,8 +87,10 @@ export function createLetters(parts: {
       throw new HushError('invalid', `a letter of ${kind} has a reason`, { field: 'reason' });
     }
     const name = greetable(letter.to.name);
+    const reader = letter.toAgent ? 'agent' : undefined;
     const link = letter.link === undefined ? [] : [letter.link];
-    if (link.some((href) => !/^https?:\/\/[^\s<>"\p{Cc}]+$/u.test(href)))
+    const statusLink = letter.statusLink === undefined ? [] : [letter.statusLink];
+    if ([...link, ...statusLink].some((href) => !/^https?:\/\/[^\s<>"\p{Cc}]+$/u.test(href)))
       throw new HushError('invalid', 'the link of a letter is a web address', { field: 'link' });
     if (kind === 'extension' && letter.extendedDue === undefined)
       throw new HushError('invalid', 'a letter of extension has a new date', { field: 'extendedDue' });
@@ -99,10 +101,13 @@ export function createLetters(parts: {
       received: dateWords(language, letter.receivedAt, zone),
       due: dateWords(language, letter.due, zone),
       extendedDue: dateWords(language, letter.extendedDue ?? letter.due, zone),
-      what: composer.word('request-kind', letter.requestKind, language),
-      reason: list ? said(list, letter.reason ?? '', language) : '',
-      done: composer.word('fulfilled', letter.requestKind, language),
+      what: composer.word('request-kind', letter.requestKind, language, {}, reader),
+      reason: list ? said(list, letter.reason ?? '', language, reader) : '',
+      done: composer.word('fulfilled', letter.requestKind, language, {}, reader),
       effect: takesEffectAtOnce(letter.requestKind) ? composer.word('letter-words', 'effect', language) : '',
+      agent: greetable(letter.agent) ?? composer.word('letter-words', 'somebody', language),
+      next: composer.word('letter-next', letter.next ?? 'nothing', language, { phone: catalog.group.phone }),
+      statusLinks: statusLink,
       explanation: (letter.explanation ?? '')
         .split(/\r?\n\s*\r?\n/)
         .map((text) => text.replace(TURNS, '').trim())
@@ -116,9 +121,9 @@ export function createLetters(parts: {
   }
 
   /** Words of a list; an id that is not on it is the caller's fault. */
-  function said(list: string, id: string, language: string): string {
+  function said(list: string, id: string, language: string, reader: 'agent' | undefined): string {
     try {
-      return composer.word(list, id, language);
+      return composer.word(list, id, language, {}, reader);
     } catch {
       throw new HushError('invalid', `there is no reason ${id.slice(0, 60)} for such a letter`, { field: 'reason' });
     }
@@ -131,6 +136,7 @@ export function createLetters(parts: {
       language: letter.language,
       brand: letter.brand,
       values: valuesOf(letter),
+      reader: letter.toAgent ? 'agent' : undefined,
     });
     const brand = brandById(catalog, letter.brand);
     if (!brand) throw new HushError('invalid', `there is no brand ${letter.brand}`, { field: 'brand' });
@@ -211,7 +217,11 @@ export function createLetters(parts: {
 
   /** The letter as staff see it: whoever reads it must not be able to confirm in the person's name. */
   const shown = (letter: LetterRequest): Promise<LetterContent> =>
-    write(letter.link === undefined ? letter : { ...letter, link: hideLinks(letter.link) });
+    write({
+      ...letter,
+      ...(letter.link === undefined ? {} : { link: hideLinks(letter.link) }),
+      ...(letter.statusLink === undefined ? {} : { statusLink: hideLinks(letter.statusLink) }),
+    });
 
   const letters: Letters = {
     preview: shown,

@@ -3,7 +3,7 @@ import type { Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint, PostalAddress } from '../core/contact-point.js';
 import type { Policy } from '../core/policy.js';
-import { isClosed } from '../core/request.js';
+import { isClosed, needsVerification } from '../core/request.js';
 import { deadlinesOf } from '../core/request-clock.js';
 import { sealedContact } from '../core/sealed-contact.js';
 import { isOneAddress } from '../mail/headers.js';
@@ -24,6 +24,13 @@ const TO_PERSON: ReadonlySet<LetterKind> = new Set<LetterKind>(['agent_confirmat
 export function pointFrom(catalog: Catalog, address: Personal['addresses'][number]): ContactPoint | undefined {
   if (!address) return undefined;
   return sealedContact(address.type, address.given, catalog.group.defaultCountry);
+}
+
+/** A reader of a request by mail. */
+export interface Reached {
+  readonly email: string;
+  /** Their page of the request, in a language. */
+  readonly link: (language: string) => string;
 }
 
 /** The address of a person, in lines. */
@@ -78,24 +85,27 @@ export function createPostLetters(parts: {
     return `${parts.publicUrl()}/rights/${token}?lang=${record.language}`;
   }
 
-  /** In the person's own language. Undefined when what is personal is forgotten. */
+  /** In the reader's own language. Undefined when what is personal is forgotten. */
   async function letterOf(
     asked: RequestRecord,
     wanted: WantedLetter & { readonly kind: LetterKind },
   ): Promise<LetterRequest | undefined> {
     const personal = seal.personal(asked);
     if (!personal) return undefined;
-    const record = { ...asked, language: await parts.languageFor(asked) };
-    const to = addressee(record, personal, wanted.kind);
+    const to = addressee(asked, personal, wanted.kind);
+    const toAgent = to.email !== undefined && to.email === personal.agent?.email && !TO_PERSON.has(wanted.kind);
+    // Whoever acts for the person reads the language of their own form.
+    const record = toAgent ? asked : { ...asked, language: await parts.languageFor(asked) };
     const extendedDue = record.extendedAt
       ? record.due.getTime()
       : deadlinesOf(policy, { jurisdiction: record.jurisdiction, receivedAt: record.receivedAt.getTime() }).extendedDue;
+    const toPerson = TO_PERSON.has(wanted.kind);
+    const statusLink = to.email === undefined ? undefined : urlOf('request', record, to.email);
     const link =
-      to.email === undefined
-        ? undefined
-        : TO_PERSON.has(wanted.kind)
-          ? urlOf('verify', record, to.email, Math.ceil(clock.now() / DAY) * DAY + VERIFY_FOR)
-          : urlOf('request', record, to.email);
+      to.email !== undefined && toPerson
+        ? urlOf('verify', record, to.email, Math.ceil(clock.now() / DAY) * DAY + VERIFY_FOR)
+        : statusLink;
+    const attempt = record.history.filter(({ what }) => what === 'ask_verification').length;
     return {
       kind: wanted.kind,
       request: record.id,
@@ -110,8 +120,19 @@ export function createPostLetters(parts: {
       ...(wanted.reason === undefined ? {} : { reason: wanted.reason }),
       ...(wanted.explanation ? { explanation: wanted.explanation } : {}),
       ...(link === undefined ? {} : { link }),
+      ...(toPerson && statusLink ? { statusLink } : {}),
+      ...(toPerson && attempt > 1 ? { attempt } : {}),
+      ...(personal.agent ? { agent: personal.agent.name, toAgent } : {}),
+      ...(wanted.kind === 'acknowledgement' ? { next: nextOf(record) } : {}),
       ...(record.receipts.length > 0 ? { results: record.receipts.map((receipt) => `r_${receipt}`) } : {}),
     };
+  }
+
+  /** What whoever reads that we have the request has to do now. */
+  function nextOf(record: RequestRecord): NonNullable<LetterRequest['next']> {
+    if (!needsVerification(record.kind) || (record.state !== 'received' && record.state !== 'verifying'))
+      return 'nothing';
+    return record.byAgent ? 'document' : 'call';
   }
 
   function wantedOf(record: RequestRecord): (WantedLetter & { kind: LetterKind })[] {
@@ -122,8 +143,24 @@ export function createPostLetters(parts: {
     });
   }
 
+  /** Whom a request can be written to by mail, each with the page that is theirs. */
+  function reachesOf(record: RequestRecord): Partial<Record<'person' | 'agent', Reached>> {
+    const personal = seal.personal(record);
+    const person = personal && emailOf(personal)?.given;
+    const agent = personal?.agent?.email;
+    const reached = (email: string): Reached => ({
+      email,
+      link: (language) => urlOf('request', { ...record, language }, email),
+    });
+    return {
+      ...(person === undefined ? {} : { person: reached(person) }),
+      ...(agent !== undefined && isOneAddress(agent) ? { agent: reached(agent) } : {}),
+    };
+  }
+
   return {
     letterOf,
+    reachesOf,
 
     /** True when a letter can reach somebody, by mail or by post. */
     reaches(record: RequestRecord, kind: LetterKind): boolean {

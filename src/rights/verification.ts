@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
-import type { RequestKind } from '../core/request.js';
+import { after, type RequestKind } from '../core/request.js';
+import type { AdmitMail } from '../mail/recipient-limits.js';
 import type { Link } from '../preferences/links.js';
 import type { RequestFiles } from '../store/request-files.js';
 import type { RequestContact, RequestRecord } from '../store/requests.js';
@@ -24,11 +25,16 @@ export function checksNeeded(kind: RequestKind): number {
   return kind === 'access' ? 3 : 2;
 }
 
+/** Mails of a request that whoever follows it can cause: of one network, recipient and day, and not at once. */
+export const MAILS_A_DAY = 3;
+const AGAIN_AFTER_MS = 5 * 60_000;
+
 /** How it was shown who asks. An opt-out, an objection and a withdrawal never come here. */
 export function createVerification(parts: {
   readonly records: Records;
   readonly post: PostLetters;
   readonly files: RequestFiles;
+  readonly admitMail: AdmitMail;
   readonly clock: Clock;
 }) {
   const { records, post, files, clock } = parts;
@@ -82,15 +88,62 @@ export function createVerification(parts: {
     );
   }
 
+  /** Sends the link again. */
+  async function askAgain(record: RequestRecord, by: By): Promise<RequestRecord> {
+    const kind = record.byAgent ? 'agent_confirmation' : 'verification';
+    if (!post.reaches(record, kind)) {
+      throw new HushError('invalid', 'there is no address to send it to', { remedy: 'verify by what they know' });
+    }
+    const asked = await records.act(record, 'ask_verification', by, {}, { facts: { way: 'link' } }, [{ kind }]);
+    return post.flushQuietly(asked, by);
+  }
+
+  /** The request of a link that verifies one of its addresses. */
+  async function ofLink(link: Link): Promise<RequestRecord | undefined> {
+    const record = await records.get(link.reference).catch((error: unknown) => {
+      if (error instanceof HushError && error.kind === 'not_found') return undefined;
+      throw error;
+    });
+    const isTheirs = link.kind === 'verify' && record?.contacts.some(({ key }) => key.equals(link.key));
+    return isTheirs ? record : undefined;
+  }
+
+  /** True while somebody can be asked by mail whether they want the request. */
+  const canAsk = (record: RequestRecord): boolean =>
+    after(record.kind, record.state, 'ask_verification') !== undefined && post.reachesOf(record).person !== undefined;
+
   return {
-    /** Sends the link again. */
-    async askAgain(record: RequestRecord, by: By): Promise<RequestRecord> {
-      const kind = record.byAgent ? 'agent_confirmation' : 'verification';
-      if (!post.reaches(record, kind)) {
-        throw new HushError('invalid', 'there is no address to send it to', { remedy: 'verify by what they know' });
-      }
-      const asked = await records.act(record, 'ask_verification', by, {}, { facts: { way: 'link' } }, [{ kind }]);
-      return post.flushQuietly(asked, by);
+    askAgain,
+    canAsk,
+
+    /**
+     * Sends the link again on the word of somebody who follows the request: within the share of mails that the address has
+     * of this network. False when it had it.
+     */
+    async sendAgain(record: RequestRecord, by: By, asker: string): Promise<boolean> {
+      const { person } = post.reachesOf(record);
+      if (!canAsk(record) || person === undefined) return true;
+      const asked = record.history.filter(({ what }) => what === 'ask_verification').length;
+      const quota = { asker, perDay: MAILS_A_DAY, everyMs: AGAIN_AFTER_MS };
+      if (!(await parts.admitMail('request', person.email, quota, `${record.id}:${asked}`))) return false;
+      await askAgain(record, by);
+      return true;
+    },
+
+    /**
+     * Whoever reads the mail of the address did not ask, or wants nobody to act for them: the request ends. An agent is told
+     * that there is no confirmation, and no more. Of a request that is being carried out, or over, nothing changes.
+     */
+    async decline(link: Link): Promise<RequestRecord | undefined> {
+      const record = await ofLink(link);
+      if (!record) return undefined;
+      const reason = 'not_confirmed_by_person';
+      const act = (['refuse', 'withdraw'] as const).find((step) => after(record.kind, record.state, step));
+      if (!act) return record;
+      const letters = post.reachesOf(record).agent ? [{ kind: 'refusal', reason }] : [];
+      const fields = act === 'refuse' ? { refusalReason: reason } : {};
+      const ended = await records.act(record, act, PERSON, fields, { what: 'declined', facts: { reason } }, letters);
+      return post.flushQuietly(ended);
     },
 
     /**
@@ -98,12 +151,8 @@ export function createVerification(parts: {
      * person wants it. Pressed again, it changes nothing. Undefined for a link that is not of this request.
      */
     async byLink(link: Link): Promise<RequestRecord | undefined> {
-      const record = await records.get(link.reference).catch((error: unknown) => {
-        if (error instanceof HushError && error.kind === 'not_found') return undefined;
-        throw error;
-      });
-      if (link.kind !== 'verify' || !record) return undefined;
-      if (!record.contacts.some(({ key }) => key.equals(link.key))) return undefined;
+      const record = await ofLink(link);
+      if (!record) return undefined;
       if (record.state !== 'received' && record.state !== 'verifying') return record;
       if (!record.byAgent) return verified(record, PERSON, 'link', [link.key], {});
       const confirmed =
@@ -182,8 +231,9 @@ export function createVerification(parts: {
       return verified(confirmed, by, 'agent', [], { authority: confirmed.authority });
     },
 
-    byAgent: AGENT,
-    byOf: (record: RequestRecord): By => (record.byAgent ? AGENT : PERSON),
+    /** Who holds a link of a request: the person at one of its addresses, or whoever acts for them. */
+    byOf: (record: RequestRecord, link: Pick<Link, 'key'>): By =>
+      record.byAgent && !record.contacts.some(({ key }) => key.equals(link.key)) ? AGENT : PERSON,
   };
 }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { referenceOf } from '../../src/rights/reference.js';
-import { ask, mailsTo, tokenIn } from '../rights/setting.js';
+import { ask, mailsTo, statusTokenIn, tokenIn } from '../rights/setting.js';
 import { type Hush, startHush } from '../support/hush.js';
 import { inBrowser, launch, overflow, violations } from '../web/staff/chromium.js';
 import { enter, enterTo, tabTo, typeInto } from './keyboard.js';
@@ -98,7 +98,7 @@ inBrowser.describe('rights requests in a browser', () => {
     await enterTo(page, 'main form button');
     expect(await page.textContent('h1')).toContain('confirmed');
     // Its own page, with a message.
-    const status = await mailed(address, /We have received your request/);
+    const status = `/rights/${statusTokenIn((await mailsTo(hush, address))[0])}`;
     await page.goto(hush.url + status);
     expect(await page.textContent('main')).toContain('We are working on it');
     await typeInto(page, '#words', 'It is Ana, not Anna.');

@@ -57,12 +57,10 @@ test('an access request from the form to the file in the hands of the person, an
   );
   expect(held.consents[0].wording).toContain('send me offers and news');
   expect(held.requests).toEqual([expect.objectContaining({ id: asked.id, kind: 'access', state: 'fulfilling' })]);
-  expect(held.letters.map(({ kind }: { kind: string }) => kind)).toEqual(
-    expect.arrayContaining(['acknowledgement', 'verification']),
-  );
+  expect(held.letters.map(({ kind }: { kind: string }) => kind)).toEqual(expect.arrayContaining(['verification']));
   // The letters are there to be read as sent.
   const kinds = (await hush.hush.letters.ofRequest(asked.id)).map(({ kind }) => kind);
-  expect(kinds).toEqual(expect.arrayContaining(['acknowledgement', 'verification', 'fulfilment']));
+  expect(kinds).toEqual(expect.arrayContaining(['verification', 'fulfilment']));
 });
 
 test('somebody the ledger does not know gets a package with all of their request, mailed to the address they proved', async () => {

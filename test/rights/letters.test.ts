@@ -155,6 +155,30 @@ test.each(Object.entries(REASONS).flatMap(([kind, list]) => (list ?? []).map((re
   },
 );
 
+test.each(LETTER_KINDS.filter((kind) => kind !== 'verification' && kind !== 'agent_confirmation'))(
+  'a letter of %s to whoever acts for a person speaks of the data held about that person',
+  async (kind) => {
+    for (const language of catalog.languages) {
+      for (const requestKind of REQUEST_KINDS) {
+        for (const reason of REASONS[kind] ?? [undefined]) {
+          const given = letter(kind, { language, requestKind, toAgent: true, agent: 'Lee Attorney', next: 'document' });
+          const { subject, text } = await letters.preview(reason === undefined ? given : { ...given, reason });
+          const said = `${subject}\n${text}`.replace(composer.word('common', 'privacy', language), '');
+          expect(said).not.toMatch(
+            /about you\b|your data|that it is you|sobre usted\b|sus datos|sur vous\b|vos données|que c’est vous|über Sie\b|Ihre Daten|Sie es sind/,
+          );
+        }
+      }
+    }
+  },
+);
+
+test('sent again on the same day, a letter that asks to confirm is another one', async () => {
+  const given = letter('verification');
+  const first = await letters.send(given, 'system');
+  expect((await letters.send({ ...given, attempt: 2 }, 'system')).id).not.toBe(first.id);
+});
+
 test('a denial says how to have it looked at again and where to complain; a refusal how to try again', async () => {
   const denial = await letters.preview(letter('denial'));
   expect(denial.text).toContain(catalog.group.privacyAddress);

@@ -41,6 +41,13 @@ export function tokenIn(mail: string | undefined): string {
   return found[1];
 }
 
+/** The token of the page of a request: in a mail that asks to confirm, that link stands last. */
+export function statusTokenIn(mail: string | undefined): string {
+  const found = [...(mail ?? '').matchAll(/\/rights\/([A-Za-z0-9_-]{40,})/g)].at(-1);
+  if (!found?.[1]) throw new Error('the mail has no link');
+  return found[1];
+}
+
 /** Presses the button of the last mail that has one with this subject. */
 export async function pressLink(hush: Hush, address: string, subject: RegExp): Promise<RequestRecord | undefined> {
   const mail = (await mailsTo(hush, address)).filter((raw) => subject.test(raw)).at(-1);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { normaliseContact } from '../../src/core/contact-point.js';
 import { REQUEST_KINDS } from '../../src/core/request.js';
-import { mailsTo, tokenIn } from '../rights/setting.js';
+import { mailsTo, statusTokenIn, tokenIn } from '../rights/setting.js';
 import { type Hush, startHush } from '../support/hush.js';
 
 let hush: Hush;
@@ -61,7 +61,7 @@ describe('the form', () => {
     const texts = new Set<string>();
     for (const address of ['known@example.com', 'known@example.com', 'nobody@example.com']) {
       const { text } = await send('/rights', form('access', address));
-      texts.add(text.replace(reference(text), '…').replaceAll(/did=[^"&]*/g, 'did='));
+      texts.add(text.replace(reference(text), '…').replaceAll(/(did=|name="did" value=")[^"&]*/g, '$1'));
     }
     expect(texts.size).toBe(1);
   });
@@ -111,7 +111,7 @@ describe('the form', () => {
     const count = (await all()).length;
     const pages = [first, await view(first.to), await view(first.to)];
     expect(new Set(pages.map(({ text }) => reference(text))).size).toBe(1);
-    expect((await view(`${first.to}&lang=es`.replace('lang=en&', ''))).text).toContain('Hemos recibido su solicitud');
+    expect((await view(`${first.to}&lang=es`.replace('lang=en&', ''))).text).toContain('Recibimos su solicitud');
     // A double click, or Back and Send: the same form again.
     expect(reference((await send('/rights', asked)).text)).toBe(reference(first.text));
     expect(await all()).toHaveLength(count);
@@ -235,12 +235,86 @@ describe('the link that verifies', () => {
   });
 });
 
+describe('the first letter', () => {
+  test('is one: it acknowledges, holds the button, and never says that there is nothing to do', async () => {
+    await send('/rights', form('access', 'first@example.com'));
+    const mails = await mailsTo(hush, 'first@example.com');
+    expect(mails).toHaveLength(1);
+    expect(mails[0]).toMatch(/We have received your request: please confirm/);
+    expect(mails[0]).toMatch(/We will answer by/);
+    expect(mails[0]).toContain('See where it stands');
+    expect(mails[0]).not.toContain('nothing to do');
+    const record = (await latest())!;
+    expect(record.acknowledgedAt).toBeDefined();
+    expect(record.letters).toEqual([]);
+    expect(tokenIn(mails[0])).not.toBe(statusTokenIn(mails[0]));
+    // Of a phone number nobody can be asked by mail: the letter says what to do.
+    await send('/rights', { ...form('access', ''), phone: '920 555 0188', postal: '1 Main Street' });
+    const byPost = (await hush.hush.letters.ofRequest((await latest())!.id))[0];
+    const words = (await hush.hush.letters.asSent(byPost?.id ?? ''))?.text;
+    expect(words).toContain('Please call');
+    expect(words).not.toContain('nothing to do');
+  });
+
+  test('is sent again in one press, from the page after the form and from its own, a few times', async () => {
+    const address = 'resend@example.com';
+    const done = await send('/rights', form('access', address));
+    const did = new URLSearchParams(done.to.split('?')[1]).get('did') ?? '';
+    expect(done.text).toContain('Send it again');
+    const again = await send('/rights', { act: 'again', did });
+    expect(again.text).toContain('We have sent the message with the button again');
+    expect(reference(again.text)).toBe(reference(done.text));
+    const [first = '', second = '', ...more] = await mailsTo(hush, address);
+    expect(more).toEqual([]);
+    expect(tokenIn(second)).toBe(tokenIn(first));
+    // Loaded again it sends nothing; nor does a third press within five minutes.
+    await view(again.to);
+    const status = `/rights/${statusTokenIn(first)}`;
+    expect((await view(status)).text).toContain('Send it again');
+    expect((await send(status, { act: 'again' })).text).toContain('Please wait five minutes');
+    expect(await mailsTo(hush, address)).toHaveLength(2);
+    expect((await send('/rights', { act: 'again', did: 'AAAA' })).text).toContain('Your data, your rights');
+    await send(`/rights/${tokenIn(first)}`, { act: 'verify' });
+    expect((await view(status)).text).not.toContain('Send it again');
+    expect((await send(status, { act: 'again' })).status).toBe(200);
+    expect(await mailsTo(hush, address)).toHaveLength(2);
+  });
+
+  test('with a link whose time is over says so, and sends a new one in one press', async () => {
+    const address = 'overlink@example.com';
+    await send('/rights', form('access', address));
+    const record = (await latest())!;
+    const { links, clock } = hush.hush;
+    const scope = { brand: 'jmf', channel: '*', purpose: '*', topic: '*' } as const;
+    const point = normaliseContact({ email: address }, 'US');
+    const old = `/rights/${links.seal('verify', point, scope, record.id, clock.now() - 1000)}`;
+    const page = await view(old);
+    expect(page.status).toBe(410);
+    expect(page.text).toContain('This link has expired');
+    await send(old, { act: 'verify' });
+    expect((await hush.hush.rights.records.get(record.id)).state).toBe('verifying');
+    expect((await send(old, { act: 'again' })).text).toContain('We have sent the message');
+    expect(await mailsTo(hush, address)).toHaveLength(2);
+  });
+
+  test('is declined by whoever reads the mail and did not ask', async () => {
+    await send('/rights', form('deletion', 'notme@example.com'));
+    const [mail] = await mailsTo(hush, 'notme@example.com');
+    const no = await send(`/rights/${tokenIn(mail)}`, { act: 'decline' });
+    expect(no.text).toContain('We have closed the request');
+    expect((await latest())?.state).toBe('refused');
+    expect((await send(`/rights/${tokenIn(mail)}`, { act: 'verify' })).text).toContain('We have closed the request');
+    expect((await latest())?.state).toBe('refused');
+    expect(await mailsTo(hush, 'notme@example.com')).toHaveLength(1);
+  });
+});
+
 describe('the page of a request', () => {
   test('shows how far it is and by when, takes messages and files, and can be withdrawn', async () => {
     await send('/rights?lang=es', form('deletion', 'status@example.com', { words: 'Todo, por favor' }));
     const record = await latest();
     const mails = await mailsTo(hush, 'status@example.com');
-    const token = tokenIn(mails.find((raw) => /Recibimos su solicitud/.test(raw)));
+    const token = statusTokenIn(mails.find((raw) => /Recibimos su solicitud/.test(raw)));
     const page = await view(`/rights/${token}`);
     expect(page.text).toContain('We answer by');
     expect(page.text).not.toMatch(/status@example|Ana|Todo, por favor/);
@@ -268,14 +342,16 @@ describe('the page of a request', () => {
   test('says once what was done, keeps words that could not be sent, and does nothing again when loaded again', async () => {
     await send('/rights', form('access', 'again@example.com'));
     const record = (await latest())!;
-    const token = tokenIn((await mailsTo(hush, 'again@example.com')).find((raw) => /received your request/.test(raw)));
+    const token = statusTokenIn(
+      (await mailsTo(hush, 'again@example.com')).find((raw) => /received your request/.test(raw)),
+    );
     const messages = async () =>
       (await hush.hush.rights.records.get(record.id)).history.filter(({ what }) => what === 'message').length;
     const done = await send(`/rights/${token}`, { act: 'message', words: 'Hello there' });
-    expect(done.text).toContain('Sent. We read it');
-    expect((await view(done.to)).text).toContain('Sent. We read it');
+    expect(done.text).toContain('Sent. We will read it');
+    expect((await view(done.to)).text).toContain('Sent. We will read it');
     expect(await messages()).toBe(1);
-    expect((await view(`/rights/${token}`)).text).not.toContain('Sent. We read it');
+    expect((await view(`/rights/${token}`)).text).not.toContain('Sent. We will read it');
     const spanish = await send(`/rights/${token}?lang=es`, { act: 'language', words: 'Half a sen' });
     expect(spanish.text).toMatch(/<textarea[^>]*>Half a sen<\/textarea>/);
     const refused = await send(`/rights/${token}`, {
@@ -297,13 +373,12 @@ describe('the page of a request', () => {
   test('a message of ours is there to be read, and a mail says that there is one without saying what', async () => {
     await send('/rights', form('access', 'message@example.com'));
     const record = await latest();
-    const token = tokenIn(
+    const token = statusTokenIn(
       (await mailsTo(hush, 'message@example.com')).find((raw) => /received your request/.test(raw)),
     );
-    await hush.hush.rights.answers.message(record!, { id: 'staff o', name: 'Olga' }, 'Which claim do you mean?', {
-      email: 'message@example.com',
-      link: `${hush.url}/rights/${token}`,
-    });
+    await hush.hush.rights.answers.message(record!, { id: 'staff o', name: 'Olga' }, 'Which claim do you mean?', [
+      'person',
+    ]);
     const mail = (await mailsTo(hush, 'message@example.com')).at(-1) ?? '';
     expect(mail).toContain('There is a message about your request');
     expect(mail).not.toContain('Which claim');
@@ -328,7 +403,8 @@ test('an agent asks, with a document; the person confirms; neither alone is enou
   const [file] = await hush.hush.rights.attachments.list(record!);
   expect(file).toMatchObject({ name: 'power.pdf', type: 'application/pdf' });
   const mail = (await mailsTo(hush, 'person@example.com')).at(-1);
-  expect(mail).toContain('act for you');
+  expect(mail).toContain('Lee Attorney asked us in your name to see the data we hold about you');
+  expect(mail).toContain('No, I did not ask for this');
   // A mail program's one-click, to the wrong URL, confirms nothing.
   expect((await send(`/rights/${tokenIn(mail)}`, { 'List-Unsubscribe': 'One-Click' })).status).toBe(404);
   expect((await hush.hush.rights.records.get(record?.id ?? '')).confirmedAt).toBeUndefined();
@@ -343,6 +419,58 @@ test('an agent asks, with a document; the person confirms; neither alone is enou
     state: 'in_progress',
     verifiedBy: 'agent',
   });
+});
+
+test('an agent whom the person does not know: one press ends it, and the agent is told neutrally', async () => {
+  await send(
+    '/rights',
+    form('access', 'unasked@example.com', { who: 'agent', agentName: 'Pat Broker', agentEmail: 'pat@broker.example' }),
+  );
+  const record = (await latest())!;
+  const [toAgent = '', ...none] = await mailsTo(hush, 'pat@broker.example');
+  expect(none).toEqual([]);
+  expect(toAgent).toContain('to see the data held about the person you act for');
+  expect(toAgent).not.toMatch(/nothing to do|hold about you/);
+  const [mail] = await mailsTo(hush, 'unasked@example.com');
+  const question = await view(`/rights/${tokenIn(mail)}`);
+  expect(question.text).toContain('Pat Broker asked us in your name');
+  expect((await view(`/rights/${statusTokenIn(toAgent)}`)).text).toContain('See the data held about the person');
+  const no = await send(`/rights/${tokenIn(mail)}`, { act: 'decline' });
+  expect(no.text).toContain('We have closed the request');
+  const closed = await hush.hush.rights.records.get(record.id);
+  expect(closed).toMatchObject({ state: 'refused', refusalReason: 'not_confirmed_by_person' });
+  expect(closed.history.find(({ what }) => what === 'declined')?.by).toBe('person');
+  const told = (await mailsTo(hush, 'pat@broker.example')).at(-1) ?? '';
+  expect(told).toContain('we have no confirmation from the person');
+  expect(told).not.toMatch(/did not ask|said no|declined|that it is you/);
+  expect(await mailsTo(hush, 'unasked@example.com')).toHaveLength(1);
+});
+
+test('who wrote and sent what is kept apart: the person, the agent, and whom staff wrote to', async () => {
+  await send(
+    '/rights',
+    form('access', 'apart@example.com', { who: 'agent', agentName: 'Kim Agent', agentEmail: 'kim@law.example' }),
+  );
+  const record = (await latest())!;
+  const now = () => hush.hush.rights.records.get(record.id);
+  const person = `/rights/${statusTokenIn((await mailsTo(hush, 'apart@example.com'))[0])}`;
+  const agent = `/rights/${statusTokenIn((await mailsTo(hush, 'kim@law.example'))[0])}`;
+  const note = () => new File(['x'], 'x.txt');
+  await send(person, { act: 'message', words: 'From the person', file: note() });
+  await send(agent, { act: 'message', words: 'From the agent', file: note() });
+  expect((await hush.hush.rights.attachments.list(await now())).map(({ by }) => by)).toEqual(['person', 'agent']);
+  const { answers } = hush.hush.rights;
+  const staff = { id: 'staff o', name: 'Olga' };
+  await answers.message(await now(), staff, 'Only for the person', ['person']);
+  await answers.message(await now(), staff, 'Only for the agent', ['agent']);
+  await answers.message(await now(), staff, 'For both of you', ['person', 'agent']);
+  const texts = ['From the person', 'From the agent', 'Only for the person', 'Only for the agent', 'For both of you'];
+  const seen = (page: string) => texts.filter((words) => page.includes(words));
+  expect(seen((await view(person)).text)).toEqual(['From the person', 'Only for the person', 'For both of you']);
+  expect(seen((await view(agent)).text)).toEqual(['From the agent', 'Only for the agent', 'For both of you']);
+  const told = async (address: string) =>
+    (await mailsTo(hush, address)).filter((raw) => raw.includes('There is a message about your request')).length;
+  expect([await told('apart@example.com'), await told('kim@law.example')]).toEqual([2, 2]);
 });
 
 test('too many forms from one network are told to wait, before anything is read', async () => {

@@ -65,9 +65,9 @@ export function rightsForm(parts: RightsPagesParts) {
     });
   }
 
-  async function showDone(request: Request, response: Response, id: string): Promise<void> {
+  async function showDone(request: Request, response: Response, id: string, line?: string): Promise<void> {
     const record = await rights.records.get(id);
-    const { language } = pages.context(request);
+    const { language, t } = pages.context(request);
     pages.send(request, response, 200, 'rights-done', undefined, {
       reference: referenceOf(record.id),
       kind: record.kind,
@@ -76,6 +76,9 @@ export function rightsForm(parts: RightsPagesParts) {
       receipts: record.receipts,
       agent: record.byAgent,
       byMail: record.contacts.some(({ type }) => type === 'email'),
+      mayAskAgain: record.confirmedAt === undefined && rights.verification.canAsk(record),
+      did: String(request.query.did),
+      said: line && t(line, { phone: catalog.group.phone }),
     });
   }
 
@@ -127,10 +130,22 @@ export function rightsForm(parts: RightsPagesParts) {
     pages.seeOther(request, response, PATH, { did: results.seal(PATH, { lines: [], request: record.id }) });
   }
 
+  /** The mail with the button once more, for whoever has just made the request. */
+  async function sendAgain(request: Request, response: Response): Promise<void> {
+    const id = results.open(PATH, fieldOf(request, 'did'))?.request;
+    if (id === undefined) return pages.seeOther(request, response, PATH);
+    await parts.countForm(request);
+    const isSent = await rights.records.onLatest(id, (record) =>
+      rights.verification.sendAgain(record, record.byAgent ? AGENT : PERSON, parts.askerOf(request)),
+    );
+    const key = isSent ? 'rights.again.sent' : 'rights.again.wait';
+    pages.seeOther(request, response, PATH, { did: results.seal(PATH, { lines: [{ key }], request: id }) });
+  }
+
   return {
     async show(request: Request, response: Response): Promise<void> {
       const result = results.open(PATH, request.query.did);
-      if (result?.request) return showDone(request, response, result.request);
+      if (result?.request) return showDone(request, response, result.request, result.lines[0]?.key);
       // Not `no-store`: a browser then shows on Back what was typed.
       response.set('Cache-Control', 'private, no-cache');
       showForm(request, response, 200, []);
@@ -139,6 +154,7 @@ export function rightsForm(parts: RightsPagesParts) {
     async send(request: Request, response: Response): Promise<void> {
       // A language was chosen: the same form in other words.
       if (fieldOf(request, 'act') === 'language') return showForm(request, response, 200, []);
+      if (fieldOf(request, 'act') === 'again') return sendAgain(request, response);
       try {
         await take(request, response);
       } catch (error) {

@@ -7,6 +7,7 @@ import { RELATIONSHIPS } from '../../core/event.js';
 import { readJurisdiction } from '../../core/jurisdiction.js';
 import { contactKeyFromText } from '../../core/keys.js';
 import { DENIAL_REASONS, EXTENSION_REASONS, REFUSAL_REASONS, REVIEW_OUTCOMES } from '../../core/request.js';
+import type { MessageReader } from '../../rights/answers.js';
 import type { Rights } from '../../rights/index.js';
 import { LETTER_KINDS } from '../../rights/letter.js';
 import type { By } from '../../rights/records.js';
@@ -19,6 +20,14 @@ import type { StaffShell, Visit } from './shell.js';
 
 /** Does it, and says so in a sentence. */
 type Act = (record: RequestRecord, by: By, visit: Visit) => Promise<string>;
+
+/** Whom a message goes to, where somebody acts for the person. */
+const MESSAGE_CHOICES = ['person', 'agent', 'both'] as const;
+const MESSAGE_TO: Readonly<Record<(typeof MESSAGE_CHOICES)[number], readonly MessageReader[]>> = {
+  person: ['person'],
+  agent: ['agent'],
+  both: ['person', 'agent'],
+};
 
 /** Open to whoever takes requests in; every other act is for those who work on them. */
 const ON_TAKING: ReadonlySet<string> = new Set(['note', 'files']);
@@ -82,12 +91,12 @@ export function requestActs(parts: {
       return 'Note saved.';
     },
     async message(record, by, visit) {
-      const letter = await rights.post.letterOf(record, { kind: 'acknowledgement' });
-      const mail = letter?.to.email && letter.link ? { email: letter.to.email, link: letter.link } : undefined;
-      await answers.message(record, by, visit.field('text'), mail);
-      return mail
-        ? 'Saved. An email tells the person that there is a message.'
-        : 'Saved, but we have no email address to tell the person.';
+      const readers = record.byAgent ? MESSAGE_TO[oneOf(visit, 'to', MESSAGE_CHOICES)] : (['person'] as const);
+      await answers.message(record, by, visit.field('text'), readers);
+      const reached = rights.post.reachesOf(record);
+      return readers.some((reader) => reached[reader])
+        ? 'Saved. An email says that there is a message.'
+        : 'Saved, but we have no email address to say so to.';
     },
     async files(record, by, visit) {
       const [upload] = uploadsOf(visit.request);

@@ -153,7 +153,7 @@ describe('a request at the console', () => {
     expect(preview.text).toContain('We cannot do what you asked');
     expect(preview.text).toContain('The parcel was &lt;b&gt;not&lt;/b&gt; yours.');
     expect((await again(record)).rev).toBe(before);
-    expect(await hush.hush.rights.letters.ofRequest(record.id)).toHaveLength(2);
+    expect(await hush.hush.rights.letters.ofRequest(record.id)).toHaveLength(1);
     await officer.post(`${at(record)}/deny`, { reason: 'others_rights', explanation: 'The parcel was not yours.' });
     expect(await again(record)).toMatchObject({ state: 'denied', denialReason: 'others_rights' });
     const letters = await hush.hush.rights.letters.ofRequest(record.id);
