@@ -63,6 +63,7 @@ const policySchema = z.strictObject({
   softBounces: z.strictObject({ count: z.number().int().min(1), days: z.number().int().min(1) }),
   // Without a word of the operator's: what Gmail does. https://support.google.com/mail/answer/7436150
   mailboxes: z.array(mailbox).default([{ domains: ['gmail.com', 'googlemail.com'], dots: 'ignored' }]),
+  optOutSignal: z.strictObject({ afterConsent: z.enum(['ask', 'honour']) }).default({ afterConsent: 'ask' }),
   requests: z
     .array(
       z

@@ -55,13 +55,15 @@ export interface DecisionContext {
   readonly ignoreQuietHours?: boolean;
 }
 
-/** What profiles said. Decisions go by all but the language. Times in ms. */
+/** What profiles said. Decisions go by all but the language and the signal. Times in ms. */
 export interface Facts {
   readonly relationship: Relationship;
   readonly jurisdiction: string | undefined;
   readonly timeZone: string | undefined;
   readonly minor: boolean;
   readonly language: string | undefined;
+  /** When the person last said that a signal of their browser does not count against what they agreed to. */
+  readonly signalIgnoredAt: number | undefined;
   readonly purchaseAt: number | undefined;
   readonly inquiryAt: number | undefined;
 }
@@ -111,6 +113,7 @@ function factsOf(atoms: readonly FactAtom[], erasedAt: number | undefined): Fact
     timeZone: timeZone && 'timeZone' in timeZone ? timeZone.timeZone : undefined,
     minor: minor !== undefined && 'minor' in minor && minor.minor,
     language: language && 'language' in language ? language.language : undefined,
+    signalIgnoredAt: latest.get('signal')?.at,
     purchaseAt: latest.get('implied:purchase')?.at,
     inquiryAt: latest.get('implied:inquiry')?.at,
   };

@@ -80,6 +80,8 @@ export interface ContactEvent {
   readonly minor?: boolean;
   /** ISO 639-1: what the person wants to be written to in. */
   readonly language?: string;
+  /** The person knows that their browser sends an opt-out signal, and what they agreed to counts instead. 11 CCR 7025(c)(3) */
+  readonly signal?: 'ignored';
   readonly implied?: 'purchase' | 'inquiry';
   readonly cadence?: Cadence;
 }

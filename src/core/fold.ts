@@ -39,6 +39,7 @@ export interface FactAtom extends AtomBase {
     | { readonly timeZone: string }
     | { readonly minor: boolean }
     | { readonly language: string }
+    | { readonly signal: 'ignored' }
     | { readonly implied: 'purchase' | 'inquiry' };
 }
 export interface ReachAtom extends AtomBase {
@@ -152,6 +153,7 @@ function atomsOf(event: ContactEvent): readonly Atom[] {
       if (event.timeZone != null) facts.push({ timeZone: event.timeZone });
       if (event.minor != null) facts.push({ minor: event.minor });
       if (event.language != null) facts.push({ language: event.language });
+      if (event.signal != null) facts.push({ signal: event.signal });
       if (event.implied != null) facts.push({ implied: event.implied });
       return facts.map((fact) => ({ ...base, t: 'fact', fact }));
     }

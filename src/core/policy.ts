@@ -59,6 +59,8 @@ export interface Policy {
   readonly softBounces: { readonly count: number; readonly days: number };
   /** Which spellings of a mailbox share denials; all that name a domain apply. */
   readonly mailboxes: readonly MailboxRule[];
+  /** What an opt-out signal of a browser meets where the person consented after an earlier one. 11 CCR 7025(c)(3) */
+  readonly optOutSignal: { readonly afterConsent: 'ask' | 'honour' };
   readonly requests: readonly RequestClock[];
   /** Calendar months for which the record of a request is kept after it was closed. */
   readonly requestRecordMonths: number;

@@ -11,7 +11,16 @@ import type { StoredEvent } from '../store/contacts.js';
 export function sharedPart(event: StoredEvent): StoredEvent | undefined {
   if (event.type === 'erased' || event.type === 'cadence_set') return undefined;
   if (event.type !== 'profile') return opens(event.type) ? undefined : event;
-  const { relationship: _r, jurisdiction: _j, timeZone: _t, minor: _m, implied: _i, language: _l, ...rest } = event;
+  const {
+    relationship: _r,
+    jurisdiction: _j,
+    timeZone: _t,
+    minor: _m,
+    implied: _i,
+    language: _l,
+    signal: _s,
+    ...rest
+  } = event;
   const facts = closingFacts(event);
   return Object.keys(facts).length === 0 ? undefined : { ...rest, ...facts };
 }

@@ -37,6 +37,9 @@ export function linesOf(value: unknown, name = '', depth = 0): [string, string][
   return lines;
 }
 
+/** Facts whose values are codes with words of their own. */
+const FACT_CODES: ReadonlySet<string> = new Set(['relationship', 'implied', 'signal']);
+
 /** Says what is held in a language: codes by `locales/access.*.yaml`, purposes and topics by the catalog. */
 export function createAccessWords(parts: { readonly catalog: Catalog; readonly localesDir: string }) {
   const { catalog } = parts;
@@ -107,7 +110,9 @@ export function createAccessWords(parts: { readonly catalog: Catalog; readonly l
         ...list(row.facts).map(({ at, ...fact }): [string, string] => [
           label('facts'),
           `${Object.entries(fact)
-            .map(([name, value]) => `${word('field', name)}: ${plain(value)}`)
+            .map(
+              ([name, value]) => `${word('field', name)}: ${FACT_CODES.has(name) ? word('fact', value) : plain(value)}`,
+            )
             .join(', ')} (${label('since')} ${time(at)})`,
         ]),
         ...list(row.standing).map(({ type, at, scope, except, registry, cadence, until }): [string, string] => [

@@ -69,7 +69,7 @@ describe('a fault of the catalog names file, line and remedy', () => {
       /unknown: leaglName; remove it or check its spelling|missing; write a string/,
     ],
     ['a postal address that is empty', /postal: 24[^\n]*/, "postal: ''", /15 USC 7704/],
-    ['no YAML', 'languages: [en, es]', 'languages: [en, es]]', /not valid YAML: .* Correct that line/],
+    ['no YAML', 'languages: [en, es, fr, de]', 'languages: [en, es, fr, de]]', /not valid YAML: .* Correct that line/],
     [
       'an environment that lacks a name',
       /\$\{HUSH_INBOUND_DOMAIN[^}]*\}/,
@@ -108,6 +108,7 @@ describe('a fault of the policy names file, line and remedy', () => {
   test.each<[string, string | RegExp, string, RegExp]>([
     ['a jurisdiction in small letters', "'NO', GB", 'no, GB', /write an ISO 3166 code such as US or US-CA/],
     ['a channel that is not there', 'channels: [sms]', 'channels: [fax]', /write one of/],
+    ['a rule for signals that we do not know', 'afterConsent: ask', 'afterConsent: never', /write one of ask, honour/],
     ['a zone that is not there', 'America/New_York', 'America/New_Yorck', /IANA time zone/],
     ['hours beyond the day', 'from: 8, to: 20', 'from: 8, to: 25', /24|hour/],
     ['records kept too short', /requestRecordMonths: \d+/, 'requestRecordMonths: 12', /11 CCR 7101/],

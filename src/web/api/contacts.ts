@@ -42,8 +42,9 @@ const replacedSchema = z.object({
   ),
 });
 
-const factsJson = ({ purchaseAt, inquiryAt, ...facts }: Facts) => ({
+const factsJson = ({ purchaseAt, inquiryAt, signalIgnoredAt, ...facts }: Facts) => ({
   ...facts,
+  ...(signalIgnoredAt === undefined ? {} : { signalIgnored: iso(signalIgnoredAt) }),
   ...(purchaseAt === undefined && inquiryAt === undefined
     ? {}
     : {

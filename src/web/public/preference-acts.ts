@@ -190,6 +190,34 @@ async function download(parts: PreferencePageParts, request: Request, response: 
     .send(JSON.stringify(held, null, 2));
 }
 
+/** The person confirms what their browser says: from now on it counts against what they had agreed to. */
+async function followSignal(parts: PreferencePageParts, request: Request, link: Link): Promise<Result> {
+  const accepted = await parts.acts.all([
+    {
+      subject: { point: link.point },
+      type: 'gpc_received',
+      source: { kind: 'link', destination: link.tag },
+      evidence: parts.evidenceOf(request),
+    },
+  ]);
+  return { lines: [{ key: 'signal.followed' }], receipts: accepted.map(({ id }) => id) };
+}
+
+/** What they had agreed to counts. It opens nothing that is not open, so any link may say it. */
+async function ignoreSignal(parts: PreferencePageParts, request: Request, link: Link): Promise<Result> {
+  if (!(await parts.admitsAct(link.tag))) return { lines: [{ key: 'preferences.tooMany' }], good: false };
+  const accepted = await parts.acts.all([
+    {
+      subject: { point: link.point },
+      type: 'profile',
+      signal: 'ignored',
+      source: { kind: 'link', destination: link.tag },
+      evidence: parts.evidenceOf(request),
+    },
+  ]);
+  return { lines: [{ key: 'signal.kept' }], receipts: accepted.map(({ id }) => id) };
+}
+
 async function sendFresh(parts: PreferencePageParts, request: Request, link: Link): Promise<Result> {
   const result = { lines: [{ key: 'preferences.freshSent' }] };
   if (link.point.type !== 'email') return result;
@@ -256,6 +284,10 @@ export async function postPreferences(
         session: links.session(link, link.expires ?? clock.now()),
       });
     }
+    case 'signal-follow':
+      return answer(await followSignal(parts, request, link));
+    case 'signal-keep':
+      return answer(await ignoreSignal(parts, request, link));
     case 'download':
       if (!session) return answer({ lines: [{ key: 'preferences.needsFresh' }], good: false });
       return download(parts, request, response, link);

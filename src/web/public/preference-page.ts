@@ -1,19 +1,28 @@
 import { type Request, type Response, Router } from 'express';
 import { maskContact } from '../../core/contact-point.js';
+import { presentAt } from '../../core/fold.js';
+import { signalView } from '../../core/opt-out-signal.js';
 import { GPC_PURPOSES } from '../../core/scope.js';
 import { isOver, type Link } from '../../preferences/links.js';
 import { postPreferences } from './preference-acts.js';
-import { type PreferencePageParts, saidOf, sessionOf, showPreferences, showSpent, viewOf } from './preference-view.js';
+import {
+  type PreferencePageParts,
+  saidOf,
+  sendsSignal,
+  sessionOf,
+  showPreferences,
+  showSpent,
+  viewOf,
+} from './preference-view.js';
 import type { OpenedResult } from './results.js';
 
 const MINUTE = 60_000;
 
 /** Global Privacy Control: the one signal that a GET may record, because it only denies. 11 CCR 7025 */
 async function honourSignal(parts: PreferencePageParts, request: Request, link: Link): Promise<void> {
-  if (request.method !== 'GET' || request.get('sec-gpc') !== '1') return;
-  const { standing } = await viewOf(parts, link);
-  // One that was lifted since does not answer a signal that is sent again.
-  if (standing.some(({ type }) => type === 'gpc_received')) return;
+  if (request.method !== 'GET' || !sendsSignal(request)) return;
+  const { state } = await viewOf(parts, link);
+  if (!signalView(state, presentAt(state, parts.clock.now()), parts.policy).isRecorded) return;
   await parts.acts.all([
     {
       subject: { point: link.point },

@@ -1,9 +1,10 @@
 import type { Request, Response } from 'express';
-import type { Catalog } from '../../core/catalog.js';
+import { type Catalog, say } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { maskContact } from '../../core/contact-point.js';
 import { factsAt, standingDenials } from '../../core/decide.js';
 import { type DenialAtom, presentAt, type State } from '../../core/fold.js';
+import { signalView } from '../../core/opt-out-signal.js';
 import type { Policy } from '../../core/policy.js';
 import { ALL_MARKETING, covers } from '../../core/scope.js';
 import type { EarlierStop } from '../../preferences/earlier-stop.js';
@@ -152,6 +153,42 @@ export function showSpent(
   });
 }
 
+export const sendsSignal = (request: Request): boolean => request.get('sec-gpc') === '1';
+
+/** What the page says of an opt-out signal: what it did, what stands besides, and once the question which of two counts. */
+function signalWords(
+  { catalog, policy, clock }: PreferencePageParts,
+  request: Request,
+  { t, language }: PageContext,
+  { state }: ContactView,
+) {
+  const { isInForce, consents, isOpen, endedConsentAt } = signalView(state, presentAt(state, clock.now()), policy);
+  const agreed = consents.map(({ scope: { purpose }, at }) => ({
+    at,
+    what:
+      purpose === '*' || purpose === 'marketing'
+        ? t('standing.marketing')
+        : say(catalog.purposes[purpose].noun, language),
+  }));
+  const date = dateWords(language, Math.max(...agreed.map(({ at }) => at), 0));
+  const isAsked = isOpen && sendsSignal(request);
+  return {
+    lines: isInForce
+      ? agreed.length > 0
+        ? [t('preferences.gpcExcept', { date })]
+        : [
+            t('preferences.gpc'),
+            ...(endedConsentAt === undefined
+              ? []
+              : [t('preferences.gpcEnded', { date: dateWords(language, endedConsentAt) })]),
+          ]
+      : [],
+    ask: isAsked
+      ? { text: t('signal.text', { date }), agreed: [...new Set(agreed.map(({ what }) => what))] }
+      : undefined,
+  };
+}
+
 export async function showPreferences(
   parts: PreferencePageParts,
   request: Request,
@@ -173,7 +210,7 @@ export async function showPreferences(
     shown: options.session ? link.point.given : maskContact(link.point),
     wholePerson: view.contact?.person !== undefined,
     linked: view.contact ? await parts.linkedContacts.masked(view.contact) : [],
-    gpc: view.standing.some(({ type }) => type === 'gpc_received'),
+    signal: signalWords(parts, request, page, view),
     pausedUntil: paused > 0 ? dateWords(language, paused) : undefined,
     stoppedSince: stopped ? dateWords(language, stopped.at) : undefined,
     languages: pages.languageNames(),

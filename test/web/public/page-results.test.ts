@@ -349,3 +349,79 @@ describe('double opt-in', () => {
     expect(await hush.decide(who.contact, 'promotion', { topic: 'news' })).toMatchObject({ reason: 'consented' });
   });
 });
+
+describe('an opt-out signal of the browser and a deliberate yes', () => {
+  const SIGNAL = { 'sec-gpc': '1' };
+  const ADS = { brand: 'jmf', channel: 'ads' };
+  const lookAt = async (to: string, headers: Record<string, string> = {}) =>
+    (await fetch(hush.url + to, { headers })).text();
+  /** Opens a fresh link in a browser that sends the signal, and allows ads on other sites there. */
+  async function allowed() {
+    const who = await someone();
+    const link = fresh(who);
+    const opened = await press(link, { act: 'open' });
+    const shown = await lookAt(opened.location, SIGNAL);
+    expect(shown).toContain('Opt-out signal honoured');
+    expect((await hush.decide(who.contact, 'retargeting', ADS)).reason).toBe('gpc');
+    time.ahead += MINUTE;
+    const session = fieldIn(shown, 'session');
+    const row = /name="([\w.]*retargeting)" value="1"/.exec(shown)?.[1] ?? '';
+    const { location } = await press(link, { act: 'save', session, [`was.${row}`]: '0', [row]: '1' });
+    time.ahead += MINUTE;
+    return { ...who, session, location, link };
+  }
+
+  test('the yes stands when the signal comes again; the page shows both and asks', async () => {
+    const who = await allowed();
+    for (const to of [who.location, who.page]) {
+      const html = await lookAt(to, SIGNAL);
+      expect(html).toContain('Your browser and your choice do not match');
+      expect(html).toMatch(/<li>ads on other sites<\/li>/);
+      expect(html).not.toContain('and we do not');
+      expect((await hush.decide(who.contact, 'retargeting', ADS)).allowed).toBe(true);
+    }
+    // A browser that sends none has no conflict; what the first signal stopped besides is said, and no more.
+    const html = await lookAt(who.page);
+    expect(html).not.toContain('do not match');
+    expect(html).toContain('Opt-out signal honoured, except for what you allowed yourself on');
+    expect((await hush.decide(who.contact, 'lookalike_seed', ADS)).reason).toBe('gpc');
+  });
+
+  test('“leave it on” is asked for once and never again', async () => {
+    const who = await allowed();
+    const { html, location } = await press(who.page, { act: 'signal-keep' });
+    expect(html).toContain('we will not ask again');
+    for (const to of [location, who.page, who.location]) {
+      expect(await lookAt(to, SIGNAL)).not.toContain('do not match');
+      expect((await hush.decide(who.contact, 'retargeting', ADS)).allowed).toBe(true);
+    }
+  });
+
+  test('“turn it off” confirms the signal, on any link, with a receipt', async () => {
+    const who = await allowed();
+    const { html } = await press(who.page, { act: 'signal-follow' });
+    expect(html).toContain('The signal of your browser counts');
+    expect(receiptsIn(html)).toHaveLength(1);
+    expect((await hush.decide(who.contact, 'retargeting', ADS)).reason).toBe('gpc');
+    expect(await lookAt(who.page, SIGNAL)).toContain('you had allowed this yourself');
+  });
+
+  test('a yes that nobody gave after a signal is met by it: it counts, and the page says what it ended', async () => {
+    const who = await someone();
+    await hush.ask('/v1/events', {
+      events: [
+        {
+          contact: who.contact,
+          type: 'consent_granted',
+          scope: { purpose: 'retargeting' },
+          source: { kind: 'form', evidence: { wording: 'Show me ads' } },
+          notice: { id: 'newsletter', version: '1' },
+          at: new Date(now() - DAY).toISOString(),
+        },
+      ],
+    });
+    const html = await lookAt(who.page, SIGNAL);
+    expect(html).toContain('you had allowed this yourself');
+    expect((await hush.decide(who.contact, 'retargeting', ADS)).reason).toBe('gpc');
+  });
+});
