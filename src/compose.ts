@@ -477,7 +477,6 @@ export async function compose(
     publicUrl: publicUrlNow,
     evidenceOf,
   };
-  const requestPages = requestPage({ rights, catalog, policy, clock });
   const staff = await createStaff({
     environment: environment.staff,
     production,
@@ -516,8 +515,8 @@ export async function compose(
     },
     extensions: [
       requestListPages({ rights, store: stores.requests, contacts, catalog, policy, clock }),
-      requestPages.pages,
-      requestActs({ rights, catalog, clock, show: requestPages.show }),
+      requestPage({ rights, catalog, policy, clock }),
+      requestActs({ rights, catalog, clock }),
       reviewPages({ review: inbound.review, clock }),
       letterPages({ letters, store: stores.letters, outbox: stores.outbox, rights, clock }),
       accessPackagePages({ packages: accessPackages, delivery: accessDelivery }),

@@ -24,6 +24,7 @@ import { createRequestFiles } from './request-files.js';
 import { createRequestStore } from './requests.js';
 import { createStaffApprovals } from './staff-approvals.js';
 import { createStaffCalls } from './staff-calls.js';
+import { createStaffDrafts } from './staff-drafts.js';
 import { createStaffLookup } from './staff-lookup.js';
 import { createStaffSessions } from './staff-sessions.js';
 import { createStaffStatistics } from './staff-statistics.js';
@@ -57,6 +58,7 @@ export async function openStores(uri: string, namespace: string) {
     trail: createTrailStore(connection),
     staffSessions: createStaffSessions(connection),
     staffCalls: createStaffCalls(connection),
+    staffDrafts: createStaffDrafts(connection),
     staffApprovals: createStaffApprovals(connection),
     staffLookup: createStaffLookup(connection),
     statistics: createStaffStatistics(connection),

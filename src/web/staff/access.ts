@@ -1,4 +1,5 @@
 import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
 import type { Packages } from '../../rights/access.js';
 import type { AccessDelivery } from '../../rights/access-delivery.js';
@@ -8,6 +9,9 @@ import { type List, sentAsCsv, viewList } from './list.js';
 import { when } from './render.js';
 import type { StaffShell, Visit } from './shell.js';
 import { spelled } from './words.js';
+
+/** A link and its passphrase, as they are shown once. */
+const handedSchema = z.object({ passphrase: z.string(), link: z.string(), mailed: z.boolean() });
 
 const TYPES = { html: 'text/html; charset=utf-8', pdf: 'application/pdf', json: 'application/json' } as const;
 
@@ -39,8 +43,9 @@ export function accessPackagePages(parts: { readonly packages: Packages; readonl
     return visit.record({ kind, what, contact: made.contacts[0], about: `${made.request} ${made.id}${file}` });
   }
 
-  async function show(visit: Visit, told?: { passphrase: string; link: string; mailed: boolean }): Promise<void> {
+  async function show(visit: Visit): Promise<void> {
     const made = await packageFor(visit);
+    const once = handedSchema.safeParse(visit.takeOnce());
     const state = stateOf(made);
     await visit.page('access', {
       title: 'Access package',
@@ -58,7 +63,7 @@ export function accessPackagePages(parts: { readonly packages: Packages; readonl
       })),
       files: FILES.map((name) => ({ name, size: Math.max(1, Math.round((made.files?.[name]?.size ?? 0) / 1024)) })),
       open: made.key !== undefined && made.files !== undefined && made.openedAt === undefined,
-      told: told && { ...told, groups: spelled(told.passphrase) },
+      told: once.success ? { ...once.data, groups: spelled(once.data.passphrase) } : undefined,
     });
   }
 
@@ -116,7 +121,10 @@ export function accessPackagePages(parts: { readonly packages: Packages; readonl
     shell.post('/staff/access/:id/link', 'requests.work', async (visit) => {
       const made = await packageFor(visit);
       await written(visit, made, 'export', 'access_link');
-      await show(visit, await delivery.offer(made.id, visit.user.id));
+      const page = `/staff/access/${made.id}`;
+      // Kept nowhere but in the sealed session, until the page was shown.
+      visit.showOnce(page, await delivery.offer(made.id, visit.user.id));
+      await visit.go(page);
     });
 
     shell.post('/staff/access/:id/mail', 'requests.work', async (visit) => {

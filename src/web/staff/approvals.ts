@@ -60,24 +60,19 @@ export function approvalPages(parts: ApprovalParts) {
     return [...scopes].map(([value, scope]) => ({ value, scope, label: scopeWords(visit.pages, catalog, scope) }));
   }
 
-  async function showLift(visit: Visit, fault?: string): Promise<void> {
+  async function showLift(visit: Visit): Promise<void> {
     const found = await contactFor(visit, parts);
     if (!found) return;
     const { contact, why } = found;
     await visit.record({ kind: 'look', what: 'person', contact: contact.key, ...why, about: 'to ask for a lift' });
-    await visit.page(
-      'lift',
-      {
-        title: 'Opt back in',
-        key: contactKeyText(contact.key),
-        masked: files.masked(contact),
-        scopes: await deniedScopes(visit, contact.key),
-        notices: catalog.notices,
-        verifications: VERIFICATIONS.filter((item) => item !== 'none'),
-        fault,
-      },
-      fault ? 400 : 200,
-    );
+    await visit.page('lift', {
+      title: 'Opt back in',
+      key: contactKeyText(contact.key),
+      masked: files.masked(contact),
+      scopes: await deniedScopes(visit, contact.key),
+      notices: catalog.notices,
+      verifications: VERIFICATIONS.filter((item) => item !== 'none'),
+    });
   }
 
   async function show(visit: Visit, approval: Approval): Promise<void> {
@@ -173,10 +168,10 @@ export function approvalPages(parts: ApprovalParts) {
       const caller = await find.byKey(found.contact.key);
       const chosen = (await deniedScopes(visit, found.contact.key)).find(({ value }) => value === visit.field('scope'));
       const said = saidFrom(visit);
-      if (!caller || !chosen) return showLift(visit, 'Choose what the caller wants to receive again.');
+      if (!caller || !chosen) return visit.again('Choose what the caller wants to receive again.');
       if (said.verification === 'none')
-        return showLift(visit, 'To opt back in, the caller must be verified. To opt out, they need not be.');
-      if (said.words === '') return showLift(visit, 'Write what the caller said: the second person decides by it.');
+        return visit.again('To opt back in, the caller must be verified. To opt out, they need not be.');
+      if (said.words === '') return visit.again('Write what the caller said: the second person decides by it.');
       const notice = catalog.notices.find(
         ({ id, version, language }) => `${id} ${version} ${language}` === visit.field('notice'),
       );
@@ -201,26 +196,31 @@ export function approvalPages(parts: ApprovalParts) {
 
     for (const kind of ['lift', 'export'] as const) {
       const path = kind === 'lift' ? 'lifts' : 'exports';
-      shell.post(`/staff/${path}/:id/decide`, DECIDES[kind], async (visit) => {
-        const approval = await approvalOf(visit);
-        if (approval.kind !== kind) throw new HushError('not_found', 'there is no such approval');
-        if (approval.user === visit.user.id) {
-          await visit.record({ kind: 'refusal', what: 'own', about: `approval ${approval.id}` });
-          throw new HushError('forbidden', 'you cannot decide on your own request');
-        }
-        const confirmed = visit.field('decision') === 'confirm';
-        let events: readonly string[] = [];
-        if (!confirmed) await approvals.refuse(visit.user, approval);
-        else if (kind === 'lift') events = await approvals.confirmLift(visit.user, approval);
-        else await approvals.confirmExport(visit.user, approval);
-        await visit.record({
-          kind: 'change',
-          what: `${kind}_${confirmed ? 'confirmed' : 'refused'}`,
-          contact: approval.contact,
-          about: [approval.id, ...events.map(receiptOf)].join(' '),
-        });
-        await visit.go(`/staff/approvals/${approval.id}`, confirmed ? 'Approved.' : 'Refused. Nothing has changed.');
-      });
+      shell.post(
+        `/staff/${path}/:id/decide`,
+        DECIDES[kind],
+        async (visit) => {
+          const approval = await approvalOf(visit);
+          if (approval.kind !== kind) throw new HushError('not_found', 'there is no such approval');
+          if (approval.user === visit.user.id) {
+            await visit.record({ kind: 'refusal', what: 'own', about: `approval ${approval.id}` });
+            throw new HushError('forbidden', 'you cannot decide on your own request');
+          }
+          const confirmed = visit.field('decision') === 'confirm';
+          let events: readonly string[] = [];
+          if (!confirmed) await approvals.refuse(visit.user, approval);
+          else if (kind === 'lift') events = await approvals.confirmLift(visit.user, approval);
+          else await approvals.confirmExport(visit.user, approval);
+          await visit.record({
+            kind: 'change',
+            what: `${kind}_${confirmed ? 'confirmed' : 'refused'}`,
+            contact: approval.contact,
+            about: [approval.id, ...events.map(receiptOf)].join(' '),
+          });
+          await visit.go(`/staff/approvals/${approval.id}`, confirmed ? 'Approved.' : 'Refused. Nothing has changed.');
+        },
+        '/staff/approvals/:id',
+      );
     }
 
     shell.get('/staff/exports', 'exports.request', (visit) =>
@@ -229,7 +229,6 @@ export function approvalPages(parts: ApprovalParts) {
         brands: catalog.brands.filter(({ retired }) => !retired),
         channels: CHANNELS,
         purposes: PURPOSES.filter((purpose) => purpose !== 'legal' && purpose !== 'service'),
-        fault: undefined,
       }),
     );
     shell.post('/staff/exports', 'exports.request', async (visit) => {

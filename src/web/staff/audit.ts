@@ -132,20 +132,25 @@ export function auditPages(parts: {
       });
     });
 
-    shell.post('/staff/audit/exports', 'audit.export', async (visit) => {
-      const from = dateIn(visit.field('from'));
-      const to = dateIn(visit.field('to'));
-      if (!from || !to || to < from)
-        throw new HushError('invalid', 'a period has a first and a last day', { remedy: 'write both as 2026-03-31' });
-      await visit.record({
-        kind: 'export',
-        what: 'ledger',
-        about: `${visit.field('from')} to ${visit.field('to')}`,
-      });
-      // To the end of the day named.
-      await jobs.begin({ from: from.getTime(), to: to.getTime() + DAY }, visit.user);
-      await visit.go('/staff/audit/exports', 'The file is being made. You can leave this page and come back.');
-    });
+    shell.post(
+      '/staff/audit/exports',
+      'audit.export',
+      async (visit) => {
+        const from = dateIn(visit.field('from'));
+        const to = dateIn(visit.field('to'));
+        if (!from || !to || to < from)
+          throw new HushError('invalid', 'a period has a first and a last day', { remedy: 'write both as 2026-03-31' });
+        await visit.record({
+          kind: 'export',
+          what: 'ledger',
+          about: `${visit.field('from')} to ${visit.field('to')}`,
+        });
+        // To the end of the day named.
+        await jobs.begin({ from: from.getTime(), to: to.getTime() + DAY }, visit.user);
+        await visit.go('/staff/audit/exports', 'The file is being made. You can leave this page and come back.');
+      },
+      '/staff/audit',
+    );
 
     shell.get('/staff/audit/exports', 'audit.export', async (visit) => {
       const spec: List<AuditExport> = {

@@ -14,7 +14,7 @@ import type { PersonFiles } from '../../staff/person.js';
 import { WISHES, wishById } from '../../staff/wishes.js';
 import { stateOf } from '../../store/contacts.js';
 import { allowLook } from './session.js';
-import type { StaffShell, Visit } from './shell.js';
+import { type StaffShell, sentenceOf, type Visit } from './shell.js';
 import { brandOptions, scopeWords } from './words.js';
 
 export interface CallParts {
@@ -46,6 +46,17 @@ const typedAddress = ({ subject, masked }: Caller): string =>
   'point' in subject && subject.point.type !== 'postal' ? subject.point.given : masked;
 
 const callId = (): string => encodeBase32(randomBytes(10)).toLowerCase();
+
+const NOBODY_FOUND =
+  'We found nobody, and this is not an address. Ask for an email address or a phone number: an address we have never seen is fine.';
+
+/** What the screen shows: nothing yet, whom it may be, or whom the form is about. */
+interface Found {
+  readonly find: string;
+  readonly chosen?: Caller;
+  readonly among?: readonly Caller[];
+  readonly fault?: string;
+}
 
 /**
  * `/staff/call`: one screen, by keyboard: type whom, Enter, choose what, Enter. Whoever is looked for is sent in a form, so
@@ -105,67 +116,68 @@ export function callPages(parts: CallParts) {
       .sort((a, b) => b.at - a.at);
   }
 
-  async function show(
-    visit: Visit,
-    state: {
-      find: string;
-      chosen?: Caller | undefined;
-      among?: readonly Caller[];
-      said?: Said;
-      fault?: string | undefined;
-    },
-    status = 200,
-  ): Promise<void> {
+  async function show(visit: Visit, state: Found): Promise<void> {
     const { chosen } = state;
     const known = chosen ? await summary(visit, chosen) : undefined;
-    await visit.page(
-      'call',
-      {
-        title: 'New call',
-        find: state.find,
-        fault: state.fault,
-        among: (state.among ?? []).map((caller) => ({
-          key: contactKeyText(caller.key),
-          type: caller.type,
-          typed: typedAddress(caller),
-          known: caller.known,
-        })),
-        chosen: chosen && {
-          key: contactKeyText(chosen.key),
-          type: chosen.type,
-          typed: typedAddress(chosen),
-          spelled: chosen.known ? undefined : spelledBack(typedAddress(chosen)),
-          known: chosen.known,
-          mail: chosen.type === 'email' || known?.email,
-        },
-        summary: known,
-        elsewhere: chosen?.others ? saidNo(visit, stateOf(undefined, chosen.others)) : [],
-        call: callId(),
-        wishes: WISHES,
-        brands: brandOptions(catalog),
-        verifications: VERIFICATIONS,
-        languages: catalog.languages,
+    await visit.page('call', {
+      title: 'New call',
+      find: state.find,
+      fault: state.fault,
+      among: (state.among ?? []).map((caller) => ({
+        key: contactKeyText(caller.key),
+        type: caller.type,
+        typed: typedAddress(caller),
+        known: caller.known,
+      })),
+      chosen: chosen && {
+        key: contactKeyText(chosen.key),
+        type: chosen.type,
+        typed: typedAddress(chosen),
+        spelled: chosen.known ? undefined : spelledBack(typedAddress(chosen)),
+        known: chosen.known,
+        mail: chosen.type === 'email' || known?.email,
       },
-      status,
-    );
+      summary: known,
+      elsewhere: chosen?.others ? saidNo(visit, stateOf(undefined, chosen.others)) : [],
+      call: callId(),
+      wishes: WISHES,
+      brands: brandOptions(catalog),
+      verifications: VERIFICATIONS,
+      languages: catalog.languages,
+    });
   }
 
-  /** Whom the form is about: what was looked for, and which of them was chosen. */
-  async function callers(visit: Visit): Promise<{ all: Caller[]; chosen: Caller | undefined; fault?: string }> {
+  /** Whom a form is about: what was looked for, and which of them was chosen. */
+  async function callersFor(
+    text: string,
+    wanted: string,
+  ): Promise<{ all: readonly Caller[]; chosen?: Caller | undefined }> {
+    const all = await find.find(text);
+    const [only] = all;
+    const chosen =
+      wanted === '' ? (all.length === 1 ? only : undefined) : all.find(({ key }) => contactKeyText(key) === wanted);
+    return { all, chosen };
+  }
+
+  /** What was found of what the draft says. */
+  async function found(visit: Visit): Promise<Found> {
+    const text = visit.drafted('find');
+    if (text === '') return { find: text };
     try {
-      const all = await find.find(visit.field('find'));
-      const wanted = visit.field('contact');
-      const chosen =
-        wanted === '' ? (all.length === 1 ? all[0] : undefined) : all.find(({ key }) => contactKeyText(key) === wanted);
-      return { all, chosen };
+      const { all, chosen } = await callersFor(text, visit.drafted('contact'));
+      if (all.length > 0) return chosen ? { find: text, chosen } : { find: text, among: all };
+      return { find: text, fault: NOBODY_FOUND };
     } catch (error) {
-      if (error instanceof HushError && error.kind === 'invalid') {
-        return {
-          all: [],
-          chosen: undefined,
-          fault: `${error.message}: ${error.detail.remedy ?? 'try it in another spelling'}.`,
-        };
-      }
+      if (!(error instanceof HushError) || error.kind !== 'invalid') throw error;
+      return { find: text, fault: sentenceOf(error) };
+    }
+  }
+
+  async function isAddress(text: string): Promise<boolean> {
+    try {
+      return (await find.find(text)).length > 0;
+    } catch (error) {
+      if (error instanceof HushError && error.kind === 'invalid') return false;
       throw error;
     }
   }
@@ -173,35 +185,30 @@ export function callPages(parts: CallParts) {
   return (shell: StaffShell): void => {
     shell.navigate({ group: 'Calls', href: '/staff/call', label: 'New call', permission: 'calls.record' });
 
-    shell.get('/staff/call', 'calls.record', (visit) => show(visit, { find: '' }));
+    shell.get('/staff/call', 'calls.record', async (visit) => {
+      const state = await found(visit);
+      if (state.fault) await visit.record({ kind: 'look', what: 'caller_not_found', reason: 'call' });
+      await show(visit, state);
+    });
 
     shell.post('/staff/call', 'calls.record', async (visit) => {
       const text = visit.field('find');
-      if (text === '') return show(visit, { find: '', fault: 'Type what the caller gives you.' }, 400);
-      const { all, chosen, fault } = await callers(visit);
-      const own = all.length === 0 ? ownNumberFrom(text) : undefined;
-      if (own && visit.may(OWN_PAGES[own.kind].permission)) return visit.go(`${OWN_PAGES[own.kind].path}/${own.id}`);
-      if (all.length === 0) {
-        await visit.record({ kind: 'look', what: 'caller_not_found', reason: 'call' });
-        return show(visit, {
-          find: text,
-          fault:
-            fault ??
-            'We found nobody, and this is not an address. Ask for an email address or a phone number: an address we have never seen is fine.',
-        });
-      }
-      if (!chosen) return show(visit, { find: text, among: all });
-      return show(visit, { find: text, chosen });
+      if (text === '') return visit.again('Type what the caller gives you.');
+      const own = ownNumberFrom(text);
+      const page = own && OWN_PAGES[own.kind];
+      if (own && page && visit.may(page.permission) && !(await isAddress(text)))
+        return visit.go(`${page.path}/${own.id}`);
+      await visit.goWith('/staff/call');
     });
 
     shell.post('/staff/call/record', 'calls.record', async (visit) => {
-      const { all, chosen } = await callers(visit);
+      const { all, chosen } = await callersFor(visit.field('find'), visit.field('contact'));
       const wish = wishById(visit.field('wish'));
       const brand = visit.field('brand') || '*';
       const call = visit.field('call');
-      if (!chosen) return show(visit, { find: visit.field('find'), among: all, fault: 'Choose who is calling.' }, 400);
+      if (!chosen) return visit.again(all.length > 1 ? 'Choose who is calling.' : NOBODY_FOUND);
       if (!wish || !/^[0-9a-z]{16}$/.test(call) || (brand !== '*' && !brandById(catalog, brand))) {
-        return show(visit, { find: visit.field('find'), chosen, fault: 'Choose what the caller opts out of.' }, 400);
+        return visit.again('Choose what the caller opts out of.');
       }
       const linked = chosen.contact ? await find.linked(chosen.contact) : [];
       const typed = 'point' in chosen.subject && chosen.type === 'email' ? chosen.subject.point : undefined;

@@ -50,31 +50,26 @@ export function callsPages(parts: {
     };
   }
 
-  async function show(visit: Visit, call: StaffCall, fault?: string, status = 200): Promise<void> {
+  async function show(visit: Visit, call: StaffCall): Promise<void> {
     const { masked, words, callerName } = await saidIn(call);
     await visit.record({ kind: 'look', what: 'call', contact: call.contact, reason: 'call', about: call.id });
     const own = call.user === visit.user.id;
     const readable = mayReadAbout(visit, { decides: 'calls.undo', own, contacts: [call.contact] }, clock);
-    await visit.page(
-      'recorded',
-      {
-        title: own && !call.undone ? 'Recorded' : 'Call',
-        call,
-        own,
-        fault,
-        masked: readable ? masked : undefined,
-        words: readable ? words : undefined,
-        callerName: readable ? callerName : undefined,
-        wish: wishName(call),
-        brand: brandName(call.brand),
-        readout: spelled(call.events[0] ?? ''),
-        receipts: call.events.map(receiptOf),
-        undone: call.undone && { ...call.undone, receipts: call.undone.events.map(receiptOf) },
-        mayUndo: !own && !call.undone && visit.may('calls.undo'),
-        person: visit.may('people.view') ? `/staff/contacts/${contactKeyText(call.contact)}` : undefined,
-      },
-      status,
-    );
+    await visit.page('recorded', {
+      title: own && !call.undone ? 'Recorded' : 'Call',
+      call,
+      own,
+      masked: readable ? masked : undefined,
+      words: readable ? words : undefined,
+      callerName: readable ? callerName : undefined,
+      wish: wishName(call),
+      brand: brandName(call.brand),
+      readout: spelled(call.events[0] ?? ''),
+      receipts: call.events.map(receiptOf),
+      undone: call.undone && { ...call.undone, receipts: call.undone.events.map(receiptOf) },
+      mayUndo: !own && !call.undone && visit.may('calls.undo'),
+      person: visit.may('people.view') ? `/staff/contacts/${contactKeyText(call.contact)}` : undefined,
+    });
   }
 
   return (shell: StaffShell): void => {
@@ -135,7 +130,7 @@ export function callsPages(parts: {
     shell.post('/staff/calls/:id/undo', 'calls.undo', async (visit) => {
       const call = await callOf(visit);
       const reason = visit.field('reason');
-      if (reason === '') return show(visit, call, 'Write what went wrong. It is kept with the record.', 400);
+      if (reason === '') return visit.again('Write what went wrong. It is kept with the record.');
       if (call.user === visit.user.id) {
         await visit.record({ kind: 'refusal', what: 'own', about: `call ${call.id}` });
       }

@@ -4,6 +4,8 @@ import type { StaffEnvironment } from '../../config/environment.js';
 import type { Clock } from '../../core/clock.js';
 import type { Keyring } from '../../core/keys.js';
 import type { AuditTrail } from '../../staff/audit-trail.js';
+import { createDrafts } from '../../staff/drafts.js';
+import type { StaffDrafts } from '../../store/staff-drafts.js';
 import type { StaffSessions } from '../../store/staff-sessions.js';
 import { multipart, UPLOAD_LIMIT } from '../multipart.js';
 import { DEVELOPMENT_CLIENT, DEVELOPMENT_PATH, developmentProvider } from './development-provider.js';
@@ -26,6 +28,7 @@ export interface StaffConsoleParts {
   readonly log: Logger;
   readonly publicUrl: () => string;
   readonly sessions: StaffSessions;
+  readonly drafts: StaffDrafts;
   readonly trail: AuditTrail;
   /** Counts a sign-in that was refused; throws when there were too many from one network. */
   readonly countRefused: (request: Request) => Promise<void>;
@@ -44,12 +47,28 @@ export interface StaffConsole {
 export async function createStaffConsole(parts: StaffConsoleParts): Promise<StaffConsole> {
   const { environment, production, clock, keyring, log, publicUrl, trail } = parts;
   const pages = await createStaffPages({ ...parts.folders, baseCss: parts.baseCss });
-  const shell = createShell({ pages, trail, clock, log });
+  const shell = createShell({
+    pages,
+    trail,
+    drafts: createDrafts({ store: parts.drafts, keyring, clock }),
+    clock,
+    log,
+  });
   const router = Router();
 
   router.get(pages.css.path, (_request, response) => {
     response.type('css').set('Cache-Control', 'public, max-age=31536000, immutable').send(pages.css.text);
   });
+  // Opened in a tab of its own by whoever is told that the session ends: any page makes it longer.
+  shell.get('/staff/stay', 'console.open', (visit) =>
+    visit.page('message', {
+      title: 'You stay signed in',
+      text: 'Close this tab and go on in the other one.',
+      detail: undefined,
+      remedy: undefined,
+      links: [],
+    }),
+  );
   for (const extend of parts.extensions) extend(shell);
 
   if (environment.oidc === undefined && production) {

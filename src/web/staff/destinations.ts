@@ -148,38 +148,48 @@ export function destinationPages(parts: { readonly reports: DestinationReports }
     }
 
     for (const act of ['pause', 'resume'] as const) {
-      shell.post(`/staff/destinations/:name/${act}`, 'destinations.manage', async (visit) => {
-        const name = named(visit);
-        await visit.record({
-          kind: 'change',
-          what: act === 'pause' ? 'destination_paused' : 'destination_resumed',
-          about: name,
-        });
-        await reports[act](name);
-        await visit.go(
-          '/staff/destinations',
-          act === 'pause'
-            ? `Nothing is sent to ${name} for now. Changes are kept.`
-            : `Changes are sent to ${name} again.`,
-        );
-      });
+      shell.post(
+        `/staff/destinations/:name/${act}`,
+        'destinations.manage',
+        async (visit) => {
+          const name = named(visit);
+          await visit.record({
+            kind: 'change',
+            what: act === 'pause' ? 'destination_paused' : 'destination_resumed',
+            about: name,
+          });
+          await reports[act](name);
+          await visit.go(
+            '/staff/destinations',
+            act === 'pause'
+              ? `Nothing is sent to ${name} for now. Changes are kept.`
+              : `Changes are sent to ${name} again.`,
+          );
+        },
+        '/staff/destinations',
+      );
     }
 
-    shell.post('/staff/destinations/:name/reconcile', 'destinations.manage', async (visit) => {
-      const name = named(visit);
-      const dryRun = visit.field('dryRun') !== '';
-      await visit.record({
-        kind: 'change',
-        what: dryRun ? 'destination_dry_run' : 'destination_compared',
-        about: name,
-      });
-      await reports.reconcile(name, { dryRun, by: 'staff' });
-      await visit.go(
-        '/staff/destinations',
-        dryRun
-          ? `${name} is being compared. Differences are only counted.`
-          : `${name} is being compared. Differences will be repaired.`,
-      );
-    });
+    shell.post(
+      '/staff/destinations/:name/reconcile',
+      'destinations.manage',
+      async (visit) => {
+        const name = named(visit);
+        const dryRun = visit.field('dryRun') !== '';
+        await visit.record({
+          kind: 'change',
+          what: dryRun ? 'destination_dry_run' : 'destination_compared',
+          about: name,
+        });
+        await reports.reconcile(name, { dryRun, by: 'staff' });
+        await visit.go(
+          '/staff/destinations',
+          dryRun
+            ? `${name} is being compared. Differences are only counted.`
+            : `${name} is being compared. Differences will be repaired.`,
+        );
+      },
+      '/staff/destinations',
+    );
   };
 }

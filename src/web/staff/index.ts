@@ -153,6 +153,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
     log,
     publicUrl,
     sessions: stores.staffSessions,
+    drafts: stores.staffDrafts,
     trail,
     countRefused: parts.countRefused,
     extensions: [

@@ -26,6 +26,8 @@ export interface ListedRequest {
 /** Rights requests of any of these contacts; given by the rights part. */
 export type RequestsOf = (keys: readonly Buffer[]) => Promise<readonly ListedRequest[]>;
 
+export const NEEDS_REASON = 'Choose a reason and write in a few words what it is about.';
+
 /** Why somebody looks, where there is no call. */
 export const REASONS = ['request', 'complaint', 'correction', 'audit'] as const;
 
@@ -88,20 +90,18 @@ export async function contactFor(
   return { contact, why };
 }
 
-/** Shows nothing of the contact, not even whether there is one. */
-function askReason(visit: Visit, key: string, fault?: string): Promise<void> {
-  return visit.page(
-    'reason',
-    { title: 'Why do you need to see this person?', key, reasons: REASONS, fault },
-    fault ? 400 : 200,
-  );
+/** Shows nothing of the contact, not even whether there is one. The form leads to the page that was asked for. */
+function askReason(visit: Visit, key: string): Promise<void> {
+  const { path, originalUrl } = visit.request;
+  const to = originalUrl.startsWith(`${path}?draft=`) ? originalUrl : path;
+  return visit.page('reason', { title: 'Why do you need to see this person?', key, to, reasons: REASONS });
 }
 
 /** A person's page: may we, what happened, what they agreed to, who knows. */
 export function peoplePages(parts: PeopleParts) {
   const { find, files, catalog, clock } = parts;
 
-  async function show(visit: Visit, unmasked?: string): Promise<void> {
+  async function show(visit: Visit): Promise<void> {
     const found = await contactFor(visit, parts);
     if (!found) return;
     const { contact, why } = found;
@@ -129,7 +129,7 @@ export function peoplePages(parts: PeopleParts) {
       key: contactKeyText(contact.key),
       type: contact.type,
       file,
-      unmasked,
+      unmasked: visit.takeOnce(),
       keyedOnly: files.address(contact) === undefined,
       topicName: (id: string) => catalog.topics.find((topic) => topic.id === id)?.name.en ?? id,
       scopeOf: (scope: Parameters<typeof scopeWords>[2]) => scopeWords(pages, catalog, scope),
@@ -150,9 +150,10 @@ export function peoplePages(parts: PeopleParts) {
     shell.post('/staff/contacts/:key/look', 'people.view', async (visit) => {
       const key = contactKeyFromText(visit.param('key'));
       if (!key) throw new HushError('not_found', 'there is no such contact');
-      if (!tookReason(visit, [key], clock))
-        return askReason(visit, visit.param('key'), 'Choose a reason and write in a few words what it is about.');
-      await visit.go(`/staff/contacts/${contactKeyText(key)}`);
+      if (!tookReason(visit, [key], clock)) return visit.again(NEEDS_REASON);
+      const own = `/staff/contacts/${contactKeyText(key)}`;
+      const to = visit.field('to');
+      await visit.go(to === own || to.startsWith(`${own}/`) || to.startsWith(`${own}?`) ? to : own);
     });
 
     shell.post('/staff/contacts/:key/address', 'people.unmask', async (visit) => {
@@ -160,11 +161,7 @@ export function peoplePages(parts: PeopleParts) {
       if (!found) return;
       const { contact } = found;
       const reason = visit.field('reason');
-      if (reason === '')
-        return visit.go(
-          `/staff/contacts/${contactKeyText(contact.key)}`,
-          'To show the full address, write why you need it.',
-        );
+      if (reason === '') return visit.again('To show the full address, write why you need it.');
       await visit.record({
         kind: 'look',
         what: 'address',
@@ -173,7 +170,9 @@ export function peoplePages(parts: PeopleParts) {
         note: reason,
       });
       const address = files.address(contact);
-      return show(visit, address ? readable(address) : 'The address is stored only in coded form.');
+      const page = `/staff/contacts/${contactKeyText(contact.key)}`;
+      visit.showOnce(page, address ? readable(address) : 'The address is stored only in coded form.');
+      await visit.go(page);
     });
 
     shell.navigate({
@@ -183,29 +182,31 @@ export function peoplePages(parts: PeopleParts) {
       permission: 'people.view',
       also: ['/staff/contacts'],
     });
-    shell.get('/staff/people', 'people.view', (visit) =>
-      visit.page('people', { title: 'People', find: '', fault: undefined, reasons: REASONS, reason: '', note: '' }),
-    );
+    shell.get('/staff/people', 'people.view', async (visit) => {
+      if (!visit.draft?.lookup) return visit.page('people', { title: 'People', reasons: REASONS });
+      const callers = (await find.find(visit.drafted('find'))).filter(({ key }) => reasonFor(visit, key, clock));
+      for (const { key } of callers) {
+        await visit.record({ kind: 'look', what: 'caller_found', contact: key, ...reasonFor(visit, key, clock) });
+      }
+      await visit.page('which', {
+        title: 'Which one is it?',
+        among: callers.map((caller) => ({
+          href: `/staff/contacts/${contactKeyText(caller.key)}`,
+          masked: caller.masked,
+          type: caller.type,
+        })),
+      });
+    });
+
     shell.post('/staff/people', 'people.view', async (visit) => {
-      const text = visit.field('find');
       const reason = REASONS.find((item) => item === visit.field('reason'));
       const note = visit.field('note').slice(0, 200);
-      const again = (fault: string) =>
-        visit.page('people', { title: 'People', find: text, fault, reasons: REASONS, reason: reason ?? '', note }, 400);
-      if (needsReason(visit.user.roles) && (!reason || note === ''))
-        return again('Choose a reason and write in a few words what it is about.');
-      let callers: Awaited<ReturnType<FindCaller['find']>>;
-      try {
-        callers = (await find.find(text)).filter(({ known }) => known);
-      } catch (error) {
-        if (error instanceof HushError && error.kind === 'invalid')
-          return again(`${error.message}: ${error.detail.remedy ?? ''}.`);
-        throw error;
-      }
+      if (needsReason(visit.user.roles) && (!reason || note === '')) return visit.again(NEEDS_REASON);
+      const callers = (await find.find(visit.field('find'))).filter(({ known }) => known);
       const why = { reason: reason ?? 'office', ...(note ? { note } : {}) };
       if (callers.length === 0) {
         await visit.record({ kind: 'look', what: 'caller_not_found', ...why });
-        return again('We found nobody.');
+        return visit.again('We found nobody.');
       }
       for (const { key } of callers) await visit.record({ kind: 'look', what: 'caller_found', contact: key, ...why });
       allowLook(
@@ -217,14 +218,7 @@ export function peoplePages(parts: PeopleParts) {
       );
       const [only] = callers;
       if (only && callers.length === 1) return visit.go(`/staff/contacts/${contactKeyText(only.key)}`);
-      await visit.page('which', {
-        title: 'Which one is it?',
-        among: callers.map((caller) => ({
-          href: `/staff/contacts/${contactKeyText(caller.key)}`,
-          masked: caller.masked,
-          type: caller.type,
-        })),
-      });
+      await visit.goWith('/staff/people');
     });
   };
 }

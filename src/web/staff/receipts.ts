@@ -45,22 +45,14 @@ export function receiptPages(parts: {
   return (shell: StaffShell): void => {
     shell.navigate({ group: 'People', href: '/staff/receipts', label: 'Receipts', permission: 'receipts.read' });
 
-    shell.get('/staff/receipts', 'receipts.read', (visit) =>
-      visit.page('receipts', { title: 'Receipts', given: '', fault: undefined }),
-    );
+    shell.get('/staff/receipts', 'receipts.read', (visit) => visit.page('receipts', { title: 'Receipts' }));
     shell.post('/staff/receipts', 'receipts.read', async (visit) => {
       const given = visit.field('receipt').slice(0, 100);
       const receipt = await receipts.get(given);
       if (receipt) return visit.go(`/staff/receipts/${receipt.id}`);
-      await visit.page(
-        'receipts',
-        {
-          title: 'Receipts',
-          given,
-          fault:
-            'We found no receipt with this number. It has 20 letters and digits; dashes and capitals make no difference.',
-        },
-        404,
+      await visit.again(
+        'We found no receipt with this number. It has 20 letters and digits; dashes and capitals make no difference.',
+        { status: 404 },
       );
     });
 

@@ -74,27 +74,31 @@ export async function createStaffPages(parts: {
       return found === key ? code.replaceAll('_', ' ') : found;
     },
 
+    render(view: string, values: Readonly<Record<string, unknown>>): string {
+      return template(view)({
+        t,
+        word: this.word,
+        when,
+        day,
+        lasting,
+        languageName,
+        css: [parts.baseCss, cssPath],
+        user: undefined,
+        navigation: [],
+        flash: undefined,
+        csrf: '',
+        fault: undefined,
+        ends: undefined,
+        ...values,
+      });
+    },
+
+    sendHtml(response: Response, status: number, html: string): void {
+      response.status(status).type('html').set('Cache-Control', 'no-store').send(html);
+    },
+
     send(response: Response, status: number, view: string, values: Readonly<Record<string, unknown>>): void {
-      response
-        .status(status)
-        .type('html')
-        .set('Cache-Control', 'no-store')
-        .send(
-          template(view)({
-            t,
-            word: this.word,
-            when,
-            day,
-            lasting,
-            languageName,
-            css: [parts.baseCss, cssPath],
-            user: undefined,
-            navigation: [],
-            flash: undefined,
-            csrf: '',
-            ...values,
-          }),
-        );
+      this.sendHtml(response, status, this.render(view, values));
     },
   };
 }

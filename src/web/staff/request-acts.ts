@@ -16,7 +16,7 @@ import type { RequestRecord } from '../../store/requests.js';
 import { uploadsOf } from '../multipart.js';
 import { byOf } from './request-list.js';
 import { mayRead, recordLook, requestOf } from './request-page.js';
-import type { StaffShell, Visit } from './shell.js';
+import { type StaffShell, sentenceOf, type Visit } from './shell.js';
 
 /** Does it, and says so in a sentence. */
 type Act = (record: RequestRecord, by: By, visit: Visit) => Promise<string>;
@@ -32,6 +32,9 @@ const MESSAGE_TO: Readonly<Record<(typeof MESSAGE_CHOICES)[number], readonly Mes
 /** Open to whoever takes requests in; every other act is for those who work on them. */
 const ON_TAKING: ReadonlySet<string> = new Set(['note', 'files']);
 
+/** Acts whose letter is seen before it goes. */
+const PREVIEWED: ReadonlySet<string> = new Set(['extend', 'deny', 'refuse']);
+
 /** One of the list, or a fault that says which field. */
 function oneOf<T extends string>(visit: Visit, name: string, list: readonly T[]): T {
   const found = list.find((item) => item === visit.field(name));
@@ -39,25 +42,14 @@ function oneOf<T extends string>(visit: Visit, name: string, list: readonly T[])
   return found;
 }
 
-/** Every value of a field that was sent several times (checkboxes), as the runtime's parser gives it. */
-function several(visit: Visit, name: string): string[] {
-  const value: unknown = visit.request.body?.[name];
-  return (Array.isArray(value) ? value : [value]).filter((item): item is string => typeof item === 'string');
-}
-
 /** What staff do with a request: each act is written down before it is done, and the table of transitions has the last word. */
-export function requestActs(parts: {
-  readonly rights: Rights;
-  readonly catalog: Catalog;
-  readonly clock: Clock;
-  readonly show: (visit: Visit, record: RequestRecord, fault?: string) => Promise<void>;
-}) {
+export function requestActs(parts: { readonly rights: Rights; readonly catalog: Catalog; readonly clock: Clock }) {
   const { rights, catalog, clock } = parts;
   const { answers, fulfilment, verification, erasures, attachments } = rights;
 
   const words = (visit: Visit) => visit.field('explanation');
   const chosenContacts = (visit: Visit): Buffer[] =>
-    several(visit, 'contact').flatMap((text) => contactKeyFromText(text) ?? []);
+    visit.several('contact').flatMap((text) => contactKeyFromText(text) ?? []);
 
   /** The right address of a correction, of the kind it replaces. */
   function replacement(visit: Visit, record: RequestRecord) {
@@ -120,7 +112,7 @@ export function requestActs(parts: {
       return 'A link is on its way to the address of the request.';
     },
     async verify(record, by, visit) {
-      const sent = several(visit, 'check');
+      const sent = visit.several('check');
       const checks = CHECKS.filter((check) => sent.includes(check) || visit.field(`check_${check}`) !== '');
       await verification.byKnowledge(record, by, {
         checks,
@@ -242,49 +234,64 @@ export function requestActs(parts: {
         try {
           await visit.go(`/staff/requests/${record.id}`, await act(record, byOf(visit.user), visit));
         } catch (error) {
-          if (!(error instanceof HushError) || (error.kind !== 'invalid' && error.kind !== 'too_large')) throw error;
-          const again = await rights.records.get(record.id);
-          await parts.show(visit, again, `${error.message}${error.detail.remedy ? `: ${error.detail.remedy}` : ''}.`);
+          // Sent from the preview: the form that was filled in is the one that leads there.
+          const previewed = PREVIEWED.has(name) && error instanceof HushError && error.kind === 'invalid';
+          if (!previewed) throw error;
+          const action = `/staff/requests/${record.id}/preview`;
+          await visit.again(sentenceOf(error), { action, fields: { act: name } });
         }
       });
     }
 
-    // Shows a letter as it would go. Nothing is sent and nothing changes.
-    shell.post('/staff/requests/:id/preview', 'requests.work', async (visit) => {
+    // A letter as it would go. Nothing is sent and nothing changes.
+    shell.post(
+      '/staff/requests/:id/preview',
+      'requests.work',
+      async (visit) => {
+        const { id } = await requestOf(visit, rights);
+        oneOf(visit, 'letter', LETTER_KINDS);
+        await visit.goWith(`/staff/requests/${id}/preview`, true);
+      },
+      '/staff/requests/:id',
+    );
+
+    /** The letter that the draft describes, with what was typed for it. */
+    async function previewOf(visit: Visit) {
       const record = await requestOf(visit, rights);
-      const kind = oneOf(visit, 'letter', LETTER_KINDS);
-      const reason = visit.field('reason');
+      const kind = LETTER_KINDS.find((item) => item === visit.drafted('letter'));
+      if (!kind) throw new HushError('not_found', 'there is no such preview');
+      const reason = visit.drafted('reason');
       await recordLook(visit, record, clock, 'letter_preview', kind);
       const letter = await rights.post.letterOf(record, {
         kind,
         ...(reason ? { reason } : {}),
-        explanation: words(visit),
+        explanation: visit.drafted('explanation'),
       });
       if (!letter) throw new HushError('conflict', 'the personal data of this request has been deleted', {});
-      const content = await rights.letters.preview(letter);
-      if (visit.field('format') === 'pdf') {
-        visit.response
-          .type('application/pdf')
-          .set('Cache-Control', 'no-store')
-          .set('Content-Disposition', 'attachment; filename="preview.pdf"')
-          .send(content.pdf);
-        return;
-      }
-      const fields = {
-        reason,
-        explanation: words(visit),
-        letter: kind,
-        outcome: visit.field('outcome'),
-        delivery: visit.field('delivery'),
-      };
+      return { record, kind, letter, content: await rights.letters.preview(letter) };
+    }
+
+    shell.get('/staff/requests/:id/preview', 'requests.work', async (visit) => {
+      const { record, kind, letter, content } = await previewOf(visit);
+      const names = ['reason', 'explanation', 'letter', 'outcome', 'delivery'];
       await visit.page('request-preview', {
         title: `Preview: ${visit.pages.word('letter', kind)}`,
         record,
         content,
         to: letter.to,
-        fields: Object.entries(fields).filter(([, value]) => value !== ''),
-        act: visit.field('act'),
+        fields: names.map((name) => [name, visit.drafted(name)]).filter(([, value]) => value !== ''),
+        act: visit.drafted('act'),
+        draft: visit.query('draft'),
       });
+    });
+
+    shell.get('/staff/requests/:id/preview.pdf', 'requests.work', async (visit) => {
+      const { content } = await previewOf(visit);
+      visit.response
+        .type('application/pdf')
+        .set('Cache-Control', 'no-store')
+        .set('Content-Disposition', 'attachment; filename="preview.pdf"')
+        .send(content.pdf);
     });
   };
 }

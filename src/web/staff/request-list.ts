@@ -88,7 +88,7 @@ export function requestListPages(parts: {
     return { point };
   }
 
-  function showNew(visit: Visit, fault?: string): Promise<void> {
+  function showNew(visit: Visit): Promise<void> {
     const fields = [
       'kind',
       'way',
@@ -102,20 +102,15 @@ export function requestListPages(parts: {
       'agentName',
       'agentEmail',
     ];
-    return visit.page(
-      'request-new',
-      {
-        title: 'Record a request',
-        kinds: REQUEST_KINDS,
-        ways: REQUEST_WAYS.filter((way) => way !== 'form' && way !== 'api'),
-        languages: catalog.languages,
-        places: placeOptions(catalog),
-        values: Object.fromEntries(fields.map((name) => [name, visit.field(name) || visit.query(name)])),
-        today: dayText(clock.now()),
-        fault,
-      },
-      fault ? 400 : 200,
-    );
+    return visit.page('request-new', {
+      title: 'Record a request',
+      kinds: REQUEST_KINDS,
+      ways: REQUEST_WAYS.filter((way) => way !== 'form' && way !== 'api'),
+      languages: catalog.languages,
+      places: placeOptions(catalog),
+      values: Object.fromEntries(fields.map((name) => [name, visit.query(name)])),
+      today: dayText(clock.now()),
+    });
   }
 
   return (shell: StaffShell): void => {
@@ -214,39 +209,33 @@ export function requestListPages(parts: {
         .split(/[\n,;]+/)
         .map((line) => line.trim())
         .filter((line) => line !== '');
-      if (!kind) return showNew(visit, 'Choose what they want.');
-      if (!way) return showNew(visit, 'Choose how it arrived.');
-      if (lines.length === 0) return showNew(visit, 'Write at least one email, phone or customer number.');
+      if (!kind) return visit.again('Choose what they want.');
+      if (!way) return visit.again('Choose how it arrived.');
+      if (lines.length === 0) return visit.again('Write at least one email, phone or customer number.');
       const agentName = visit.field('agentName');
       const agentEmail = visit.field('agentEmail');
       const received = visit.field('received');
       const now = clock.now();
       // A day on paper: its noon, or now, when it came today.
       const receivedAt = received === '' || received === dayText(now) ? now : dayFrom(received, now) + 43_200_000;
-      let record: RequestRecord;
-      try {
-        const jurisdiction = readJurisdiction(visit.field('place'), 'place');
-        const named = await Promise.all(lines.map(namedFrom));
-        await visit.record({ kind: 'change', what: 'request_taken', reason: 'request', about: kind });
-        record = await rights.intake.receive(
-          {
-            kind,
-            way,
-            contacts: named,
-            language: visit.field('language'),
-            name: visit.field('name'),
-            description: visit.field('words'),
-            postal: visit.field('postal'),
-            receivedAt,
-            jurisdiction,
-            ...(agentName ? { agent: { name: agentName, ...(agentEmail ? { email: agentEmail } : {}) } } : {}),
-          },
-          byOf(visit.user),
-        );
-      } catch (error) {
-        if (!(error instanceof HushError) || error.kind !== 'invalid') throw error;
-        return showNew(visit, `${error.message}${error.detail.remedy ? `: ${error.detail.remedy}` : ''}.`);
-      }
+      const jurisdiction = readJurisdiction(visit.field('place'), 'place');
+      const named = await Promise.all(lines.map(namedFrom));
+      await visit.record({ kind: 'change', what: 'request_taken', reason: 'request', about: kind });
+      const record = await rights.intake.receive(
+        {
+          kind,
+          way,
+          contacts: named,
+          language: visit.field('language'),
+          name: visit.field('name'),
+          description: visit.field('words'),
+          postal: visit.field('postal'),
+          receivedAt,
+          jurisdiction,
+          ...(agentName ? { agent: { name: agentName, ...(agentEmail ? { email: agentEmail } : {}) } } : {}),
+        },
+        byOf(visit.user),
+      );
       await visit.go(`/staff/requests/${record.id}`, `Saved. The reference to read out: ${referenceOf(record.id)}`);
     });
   };

@@ -80,7 +80,7 @@ export async function recordLook(
 export function requestPage(parts: RequestPageParts) {
   const { rights, catalog, policy, clock } = parts;
 
-  async function show(visit: Visit, record: RequestRecord, fault?: string): Promise<void> {
+  async function show(visit: Visit, record: RequestRecord): Promise<void> {
     const readable = mayRead(visit, record, clock);
     await recordLook(visit, record, clock, 'request', readable ? '' : 'without what is personal');
     const now = clock.now();
@@ -106,77 +106,69 @@ export function requestPage(parts: RequestPageParts) {
     const label = new Map(
       contacts.map(({ text, masked: shown, type }) => [text, shown ?? visit.pages.word('contact', type)]),
     );
-    await visit.page(
-      'request',
-      {
-        title: `${visit.pages.word('requestKind', record.kind)}, ${referenceOf(record.id)}`,
-        record,
-        reference: referenceOf(record.id),
-        closed: isClosed(record.state),
-        due: dueWords(policy, record, now),
-        age: ageInDays(policy, clocked, now),
-        // Deadlines end with a day of the clock's own zone; in UTC they would seem to be a day later.
-        onDay: (time: Date | number) => calendarDay(policy, record.jurisdiction, Number(time)),
-        zone: clockFor(policy, record.jurisdiction).timeZone,
-        acknowledgeBy,
-        extendedDue,
-        alerts: isClosed(record.state) ? [] : alertsOf(policy, clocked),
-        raised: new Set(record.alerts.map(({ id }) => id)),
-        readable,
-        forgotten: record.dataKey === undefined,
-        personal: personal?.description ? { ...personal, description: hideLinks(personal.description) } : personal,
-        contacts,
-        steps: steps.map((step) => ({ ...step, label: label.get(contactKeyText(step.key)) ?? step.type })),
-        needsProof: needsVerification(record.kind),
-        checks: CHECKS,
-        checksNeeded: checksNeeded(record.kind),
-        files,
-        letters,
-        actions: visit.may('requests.work') ? allowedActions(record.kind, record.state) : [],
-        extensionReasons: EXTENSION_REASONS,
-        denialReasons: denialReasonsOf(record.kind),
-        refusalReasons: REFUSAL_REASONS,
-        outcomes: REVIEW_OUTCOMES,
-        relationships: RELATIONSHIPS,
-        places: placeOptions(catalog),
-        place: placeName(record.jurisdiction),
-        maxFile: FILE_LIMIT / 1024 / 1024,
-        history: [...record.history].reverse().map((entry) => ({
-          ...entry,
-          words: readable ? hideLinks(rights.seal.text(record, entry.text) ?? '') : undefined,
-          hidden: entry.text !== undefined && !readable,
-        })),
-        receiptOf,
-        fault,
-      },
-      fault ? 400 : 200,
-    );
+    await visit.page('request', {
+      title: `${visit.pages.word('requestKind', record.kind)}, ${referenceOf(record.id)}`,
+      record,
+      reference: referenceOf(record.id),
+      closed: isClosed(record.state),
+      due: dueWords(policy, record, now),
+      age: ageInDays(policy, clocked, now),
+      // Deadlines end with a day of the clock's own zone; in UTC they would seem to be a day later.
+      onDay: (time: Date | number) => calendarDay(policy, record.jurisdiction, Number(time)),
+      zone: clockFor(policy, record.jurisdiction).timeZone,
+      acknowledgeBy,
+      extendedDue,
+      alerts: isClosed(record.state) ? [] : alertsOf(policy, clocked),
+      raised: new Set(record.alerts.map(({ id }) => id)),
+      readable,
+      forgotten: record.dataKey === undefined,
+      personal: personal?.description ? { ...personal, description: hideLinks(personal.description) } : personal,
+      contacts,
+      steps: steps.map((step) => ({ ...step, label: label.get(contactKeyText(step.key)) ?? step.type })),
+      needsProof: needsVerification(record.kind),
+      checks: CHECKS,
+      checksNeeded: checksNeeded(record.kind),
+      files,
+      letters,
+      actions: visit.may('requests.work') ? allowedActions(record.kind, record.state) : [],
+      extensionReasons: EXTENSION_REASONS,
+      denialReasons: denialReasonsOf(record.kind),
+      refusalReasons: REFUSAL_REASONS,
+      outcomes: REVIEW_OUTCOMES,
+      relationships: RELATIONSHIPS,
+      places: placeOptions(catalog),
+      place: placeName(record.jurisdiction),
+      maxFile: FILE_LIMIT / 1024 / 1024,
+      history: [...record.history].reverse().map((entry) => ({
+        ...entry,
+        words: readable ? hideLinks(rights.seal.text(record, entry.text) ?? '') : undefined,
+        hidden: entry.text !== undefined && !readable,
+      })),
+      receiptOf,
+    });
   }
 
-  return {
-    show,
-    pages: (shell: StaffShell): void => {
-      shell.get('/staff/requests/:id', 'requests.read', async (visit) => show(visit, await requestOf(visit, rights)));
+  return (shell: StaffShell): void => {
+    shell.get('/staff/requests/:id', 'requests.read', async (visit) => show(visit, await requestOf(visit, rights)));
 
-      shell.get('/staff/requests/:id/files/:file', 'requests.read', async (visit) => {
-        const record = await requestOf(visit, rights);
-        const file = mayRead(visit, record, clock)
-          ? await rights.attachments.open(record, visit.param('file'))
-          : undefined;
-        if (!file) {
-          await visit.record({ kind: 'refusal', what: 'file', about: record.id });
-          throw new HushError('not_found', 'there is no such file');
-        }
-        await recordLook(visit, record, clock, 'file', visit.param('file'));
-        visit.response
-          .status(200)
-          // Never shown in the browser, whatever it is: no type that it would open, and no guessing (helmet's nosniff).
-          .type('application/octet-stream')
-          .set('Cache-Control', 'no-store')
-          .set('Content-Security-Policy', "default-src 'none'; sandbox")
-          .set('Content-Disposition', `attachment; filename="${file.name}"`)
-          .send(file.bytes);
-      });
-    },
+    shell.get('/staff/requests/:id/files/:file', 'requests.read', async (visit) => {
+      const record = await requestOf(visit, rights);
+      const file = mayRead(visit, record, clock)
+        ? await rights.attachments.open(record, visit.param('file'))
+        : undefined;
+      if (!file) {
+        await visit.record({ kind: 'refusal', what: 'file', about: record.id });
+        throw new HushError('not_found', 'there is no such file');
+      }
+      await recordLook(visit, record, clock, 'file', visit.param('file'));
+      visit.response
+        .status(200)
+        // Never shown in the browser, whatever it is: no type that it would open, and no guessing (helmet's nosniff).
+        .type('application/octet-stream')
+        .set('Cache-Control', 'no-store')
+        .set('Content-Security-Policy', "default-src 'none'; sandbox")
+        .set('Content-Disposition', `attachment; filename="${file.name}"`)
+        .send(file.bytes);
+    });
   };
 }

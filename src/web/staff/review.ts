@@ -4,7 +4,7 @@ import { type InboundReview, REVIEW_KINDS, type ReviewDetail, type ReviewKind } 
 import { maskAddresses } from '../../staff/mask-addresses.js';
 import type { ReviewLine } from '../../store/inbound-review.js';
 import { type List, rowsOf, sentAsCsv, viewList } from './list.js';
-import { mayReadAbout, REASONS, reasonFor, tookReason } from './people.js';
+import { mayReadAbout, NEEDS_REASON, REASONS, reasonFor, tookReason } from './people.js';
 import { when } from './render.js';
 import type { StaffShell, Visit } from './shell.js';
 import { receiptOf } from './words.js';
@@ -29,7 +29,7 @@ export function reviewPages(parts: { readonly review: InboundReview; readonly cl
     });
   }
 
-  async function show(visit: Visit, fault?: string): Promise<void> {
+  async function show(visit: Visit): Promise<void> {
     const item = await review.open(visit.param('id'));
     const readable = mayRead(visit, item.contact);
     await visit.record({
@@ -39,20 +39,15 @@ export function reviewPages(parts: { readonly review: InboundReview; readonly cl
       ...reasonFor(visit, item.contact, clock),
       about: readable ? item.id : `${item.id} without what it says`,
     });
-    await visit.page(
-      'review',
-      {
-        title: visit.pages.word('review', item.kind),
-        item,
-        readable,
-        facts: factsFor(visit, item),
-        reasons: REASONS,
-        fault,
-        receipts: (item.events ?? []).map(receiptOf),
-        mayDecide: item.waiting && visit.may('review.decide'),
-      },
-      fault ? 400 : 200,
-    );
+    await visit.page('review', {
+      title: visit.pages.word('review', item.kind),
+      item,
+      readable,
+      facts: factsFor(visit, item),
+      reasons: REASONS,
+      receipts: (item.events ?? []).map(receiptOf),
+      mayDecide: item.waiting && visit.may('review.decide'),
+    });
   }
 
   return (shell: StaffShell): void => {
@@ -104,8 +99,7 @@ export function reviewPages(parts: { readonly review: InboundReview; readonly cl
 
     shell.post('/staff/review/:id/look', 'review.read', async (visit) => {
       const { id, contact } = await review.open(visit.param('id'));
-      if (!tookReason(visit, [contact], clock))
-        return show(visit, 'Choose a reason and write in a few words what it is about.');
+      if (!tookReason(visit, [contact], clock)) return visit.again(NEEDS_REASON);
       await visit.go(`/staff/review/${id}`);
     });
 

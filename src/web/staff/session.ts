@@ -28,6 +28,8 @@ export interface StaffSession {
   looks: Record<string, { readonly reason: string; readonly note?: string; readonly until: number }>;
   /** Said on the next page. */
   said?: string;
+  /** Shown on the next page of the path, once: an address in full, a passphrase. */
+  once?: { readonly path: string; readonly value: unknown };
 }
 
 declare module 'express-session' {
@@ -110,17 +112,23 @@ export async function keepSession(request: Request): Promise<void> {
   });
 }
 
+/** When (ms) a session ends if nothing is clicked any more: a minute early, because clicks are written down by the minute. */
+export function sessionEnd({ seenAt, signedInAt }: StaffSession): number {
+  return Math.min(seenAt + IDLE, signedInAt + ABSOLUTE);
+}
+
 export async function endSession(request: Request): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     request.session.destroy((error: unknown) => (error ? reject(error) : resolve()));
   });
 }
 
-/** Compared in constant time, whatever was sent. */
+/** Compared in constant time, whatever was sent. The ticket behind the dot is not of the session (src/staff/drafts.ts). */
 export function isCsrfToken(staff: StaffSession, given: unknown): boolean {
   if (typeof given !== 'string') return false;
+  const [token = ''] = given.split('.');
   const digest = (text: string) => createHmac('sha256', staff.csrf).update(text).digest();
-  return timingSafeEqual(digest(given), digest(staff.csrf));
+  return timingSafeEqual(digest(token), digest(staff.csrf));
 }
 
 /** Remembers why somebody looks at contacts: of one person, all at once. */

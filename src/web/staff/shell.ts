@@ -2,39 +2,18 @@ import { type ErrorRequestHandler, type Request, type RequestHandler, type Respo
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
-import type { AuditTrail, Deed, StaffUser } from '../../staff/audit-trail.js';
-import { may, type Permission, ROLE_WORDS } from '../../staff/permissions.js';
+import type { AuditTrail, StaffUser } from '../../staff/audit-trail.js';
+import type { Draft, Drafts } from '../../staff/drafts.js';
+import { may, type Permission } from '../../staff/permissions.js';
 import { unavailable } from '../../store/connect.js';
 import { statusOf } from '../middleware/problem.js';
-import { type NavigationItem, navigationFor } from './navigation.js';
+import { fieldsIn, pageOfForm, ticketIn, withDraft } from './form-pages.js';
+import type { NavigationItem } from './navigation.js';
 import type { StaffPages } from './render.js';
-import { currentSession, isCsrfToken, keepSession, type StaffSession } from './session.js';
+import { currentSession, isCsrfToken, type StaffSession } from './session.js';
+import { createVisit, type Visit } from './visit.js';
 
-/** One request of somebody signed in who has the route's permission. */
-export interface Visit {
-  readonly request: Request;
-  readonly response: Response;
-  readonly user: StaffUser;
-  readonly session: StaffSession;
-  readonly pages: StaffPages;
-  may(permission: Permission): boolean;
-  /** A field of the form, trimmed; '' when it was not sent. */
-  field(name: string): string;
-  /** A value of the query, trimmed; '' when absent. */
-  query(name: string): string;
-  /** A part of the path. */
-  param(name: string): string;
-  /** Writes down what is about to be shown or was done; durable when it resolves. */
-  record(deed: Deed): Promise<void>;
-  /** Renders `views/staff/<view>.ejs` in the console's layout. `title` is needed. */
-  page(
-    view: string,
-    values: Readonly<Record<string, unknown>> & { readonly title: string },
-    status?: number,
-  ): Promise<void>;
-  /** After a POST: goes to a page (303), which says `said` once. */
-  go(path: string, said?: string): Promise<void>;
-}
+export type { Visit } from './visit.js';
 
 export type Handle = (visit: Visit) => Promise<void> | void;
 
@@ -42,6 +21,8 @@ export interface StaffRoute {
   readonly method: 'get' | 'post';
   readonly path: string;
   readonly permission: Permission;
+  /** Of a POST: the page of its form, where the path does not say. */
+  readonly page?: string | undefined;
   readonly handle: Handle;
 }
 
@@ -49,8 +30,12 @@ export interface StaffRoute {
 export interface StaffShell {
   /** Adds a page. Nobody without the permission reaches `handle`; refusals are logged. */
   get(path: string, permission: Permission, handle: Handle): void;
-  /** Adds an act. As `get`, and the form must carry the session's `_csrf`. */
-  post(path: string, permission: Permission, handle: Handle): void;
+  /**
+   * Adds an act. As `get`, and the form must carry the session's `_csrf`. It ends with `go`, never with a page of its own, so
+   * that reload repeats nothing. What it refuses is said on the page of its form: the GET of the same path, or the path without
+   * its last part, or `page`.
+   */
+  post(path: string, permission: Permission, handle: Handle, page?: string): void;
   /** Mounts a handler that brings its own pages, such as the queue board. GET and HEAD only. */
   mount(path: string, permission: Permission, handler: RequestHandler): void;
   navigate(item: NavigationItem): void;
@@ -58,9 +43,27 @@ export interface StaffShell {
   readonly pages: StaffPages;
 }
 
+/** The path in full, wherever a handler is mounted. */
+const pathOf = (request: Request): string => request.baseUrl + request.path;
+
+/** What is said on the page of the form, not on a page of its own. */
+const REFUSED: ReadonlySet<string> = new Set(['invalid', 'conflict', 'too_large']);
+const SIGNED_IN_AGAIN =
+  'You have signed in again since you opened this form. Nothing was recorded: check it and send it again.';
+const SESSION_ENDED = 'Your session ended before you sent this. Nothing was recorded: check it and send it again.';
+
+/** "Choose one of the list: choose one." as a sentence. */
+export function sentenceOf({ message, detail }: HushError): string {
+  const text = detail.remedy ? `${message}: ${detail.remedy}` : message;
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
 const TITLES: Readonly<Record<number, { readonly title: string; readonly text: string }>> = {
   400: { title: 'That cannot be done as written', text: 'Go back, correct it and send it again.' },
-  401: { title: 'Your session has ended', text: 'Nothing was recorded. Sign in again, then repeat what you did.' },
+  401: {
+    title: 'Your session has ended',
+    text: 'Nothing was recorded. Sign in again. If this page can keep what you typed, it is in the form after that.',
+  },
   403: { title: 'Your role does not allow this', text: 'Nothing was done. The attempt was logged.' },
   404: { title: 'There is nothing here', text: 'The address is wrong, or you may not see this page.' },
   409: { title: 'Someone else changed this first', text: 'It has changed since you opened it. Look at it again.' },
@@ -79,6 +82,7 @@ const TITLES: Readonly<Record<number, { readonly title: string; readonly text: s
 export function createShell(parts: {
   readonly pages: StaffPages;
   readonly trail: AuditTrail;
+  readonly drafts: Drafts;
   readonly clock: Clock;
   readonly log: Logger;
 }): StaffShell & {
@@ -87,12 +91,17 @@ export function createShell(parts: {
   readonly guard: RequestHandler;
   readonly missing: RequestHandler;
 } {
-  const { pages, trail, clock, log } = parts;
+  const { pages, trail, drafts, clock, log } = parts;
   const router = Router();
   const routes: Omit<StaffRoute, 'handle'>[] = [];
   const navigation: NavigationItem[] = [];
 
-  function fault(response: Response, status: number, detail?: { message: string; remedy?: string | undefined }): void {
+  function fault(
+    response: Response,
+    status: number,
+    detail?: { message: string; remedy?: string | undefined },
+    retry?: Request,
+  ): void {
     const words = TITLES[status] ?? TITLES[500];
     if (status === 503) response.set('Retry-After', '10');
     pages.send(response, status, 'message', {
@@ -100,6 +109,11 @@ export function createShell(parts: {
       text: words?.text ?? '',
       detail: detail?.message,
       remedy: detail?.remedy,
+      // What was sent can be sent again from here: the page that had it may be gone.
+      retry:
+        retry?.method === 'POST'
+          ? { action: pathOf(retry), fields: fieldsIn(retry.body), csrf: retry.body?._csrf }
+          : undefined,
       links: status === 401 ? [{ href: '/staff', label: 'Sign in' }] : [{ href: '/staff', label: 'To the overview' }],
     });
   }
@@ -116,57 +130,50 @@ export function createShell(parts: {
     fault(response, 403);
   }
 
-  function visitOf(request: Request, response: Response, session: StaffSession): Visit {
-    const { user } = session;
-    const visit: Visit = {
-      request,
-      response,
-      user,
-      session,
-      pages,
-      may: (permission) => may(user.roles, permission),
-      field(name) {
-        const value: unknown = request.body?.[name];
-        return typeof value === 'string' ? value.trim() : '';
-      },
-      query(name) {
-        const value = request.query[name];
-        return typeof value === 'string' ? value.trim() : '';
-      },
-      param: (name) => String(request.params[name] ?? ''),
-      record: (deed) => trail.record(user, deed),
-      async page(view, values, status = 200) {
-        const said = session.said;
-        if (said !== undefined) delete session.said;
-        pages.send(response, status, view, {
-          user: { ...user, role: user.roles.map((role) => ROLE_WORDS[role].name).join(', ') },
-          navigation: await navigationFor(navigation, request.path, visit.may),
-          flash: said,
-          csrf: session.csrf,
-          may: visit.may,
-          ...values,
-        });
-      },
-      async go(path, said) {
-        if (said !== undefined) session.said = said;
-        await keepSession(request);
-        response.redirect(303, path);
-      },
-    };
-    return visit;
+  function visitOf(request: Request, response: Response, session: StaffSession, draft?: Draft): Visit {
+    const pageOf = () => pageOfForm(routes, request.path);
+    return createVisit({ request, response, session, pages, trail, drafts, draft, navigation, pageOf });
   }
 
-  function add(method: 'get' | 'post', path: string, permission: Permission, handle: Handle): void {
-    routes.push({ method, path, permission });
+  /** A form that was refused goes back to its page, with what was typed and what is wrong. */
+  async function act(visit: Visit, handle: Handle): Promise<void> {
+    try {
+      await handle(visit);
+    } catch (error) {
+      const refused = error instanceof HushError && REFUSED.has(error.kind);
+      if (!refused || visit.response.headersSent) throw error;
+      await visit.again(sentenceOf(error), { status: statusOf(error.kind) });
+    }
+  }
+
+  function add(method: 'get' | 'post', path: string, permission: Permission, handle: Handle, page?: string): void {
+    routes.push({ method, path, permission, page });
     router[method](path, async (request: Request, response: Response) => {
       const session = currentSession(request, clock);
       if (!session) throw new HushError('unauthorized', 'nobody is signed in');
-      if (!may(session.user.roles, permission)) return refuse(request, response, session.user, 'role', path);
-      if (method === 'post' && !isCsrfToken(session, request.body?._csrf)) {
-        return refuse(request, response, session.user, 'csrf', path);
+      const { user } = session;
+      if (!may(user.roles, permission)) return refuse(request, response, user, 'role', path);
+      if (method === 'get') {
+        const kept =
+          typeof request.query.draft === 'string' ? await drafts.get(user.id, request.query.draft) : undefined;
+        return handle(visitOf(request, response, session, kept));
       }
-      await handle(visitOf(request, response, session));
+      const visit = visitOf(request, response, session);
+      if (isCsrfToken(session, request.body?._csrf)) return act(visit, handle);
+      // Of a page that the same user opened before they signed in again: nothing is done, and nothing typed is lost.
+      if (drafts.userOf(ticketIn(request.body)) === user.id) return visit.again(SIGNED_IN_AGAIN, { status: 409 });
+      return refuse(request, response, user, 'csrf', path);
     });
+  }
+
+  /** What somebody sent after their session had ended: kept for the one whose page it was, until they have signed in again. */
+  async function keepForLater(request: Request): Promise<string | undefined> {
+    const user = drafts.userOf(ticketIn(request.body));
+    const path = pathOf(request);
+    const page = pageOfForm(routes, path);
+    if (user === undefined || page === undefined) return undefined;
+    const id = await drafts.keep(user, { action: path, fields: fieldsIn(request.body), fault: SESSION_ENDED });
+    return id === undefined ? undefined : withDraft(page, id);
   }
 
   return {
@@ -174,7 +181,7 @@ export function createShell(parts: {
     routes,
     pages,
     get: (path, permission, handle) => add('get', path, permission, handle),
-    post: (path, permission, handle) => add('post', path, permission, handle),
+    post: (path, permission, handle, page) => add('post', path, permission, handle, page),
     navigate: (item) => void navigation.push(item),
 
     mount(path, permission, handler) {
@@ -190,14 +197,22 @@ export function createShell(parts: {
     },
 
     /** Nobody unknown gets further, whether or not there is a page: what exists is not theirs to know. */
-    guard(request, response, next) {
+    async guard(request, response, next) {
       if (currentSession(request, clock)) return next();
       if (request.method === 'GET' || request.method === 'HEAD') {
         const to = request.originalUrl.startsWith('/staff') ? request.originalUrl : '/staff';
         response.redirect(303, `/staff/sign-in?to=${encodeURIComponent(to)}`);
         return;
       }
-      fault(response, 401);
+      const later = await keepForLater(request);
+      if (later === undefined) return fault(response, 401);
+      pages.send(response, 401, 'message', {
+        title: 'Your session has ended',
+        text: 'Nothing was recorded. What you typed is kept for an hour: sign in, check it and send it.',
+        detail: undefined,
+        remedy: undefined,
+        links: [{ href: `/staff/sign-in?to=${encodeURIComponent(later)}`, label: 'Sign in and go on' }],
+      });
     },
 
     missing: (_request, response) => fault(response, 404),
@@ -215,12 +230,13 @@ export function createShell(parts: {
           response,
           statusOf(told.kind),
           known ? { message: told.message, remedy: told.detail.remedy } : undefined,
+          told.kind === 'unavailable' ? request : undefined,
         );
       }
       const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
       if (status >= 400 && status < 500) return fault(response, status === 413 ? 413 : 400);
       log.error({ err: error, reqId: request.id }, 'staff page failed');
-      fault(response, 500);
+      fault(response, 500, undefined, request);
     },
   };
 }
