@@ -33,6 +33,7 @@ import { createProjectionLoop } from './preferences/projection-loop.js';
 import { createProjector } from './preferences/projector.js';
 import { createQuestions } from './preferences/questions.js';
 import { createReceipts } from './preferences/receipts.js';
+import { createStopReasons } from './preferences/stop-reasons.js';
 import { createUndo } from './preferences/undo.js';
 import { checkRedis, createQueue } from './queue.js';
 import { createAccessPackages } from './rights/access.js';
@@ -602,6 +603,7 @@ export async function compose(
         tickets,
         ledger,
         linkedContacts: createLinkedContacts({ contacts, persons, privateParts }),
+        stopReasons: createStopReasons({ statistics: stores.statistics, tickets, keyring, clock }),
         policy,
         refuse: refuseToken,
         admitsAct: limits.admitsAct,

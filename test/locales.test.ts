@@ -65,6 +65,7 @@ test('topics, purposes, answers to texts and what callers get in writing have ev
     ...Object.values(catalog.purposes).flatMap(({ sentence, noun, detail, use }) => [sentence, noun, detail, use]),
     ...Object.values(replies),
     ...WISHES.map(({ said }) => said),
+    ...catalog.stopReasons.map(({ words }) => words),
   ].filter((words) => words !== undefined);
   for (const words of all) {
     expect(Object.keys(words)).toEqual(expect.arrayContaining([...catalog.languages]));

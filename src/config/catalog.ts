@@ -100,6 +100,7 @@ const catalogSchema = z
     brands: z.array(brand).min(1),
     topics: z.array(topic),
     purposes: z.record(z.enum(PURPOSES), purposeWords),
+    stopReasons: z.array(z.strictObject({ id, words })).max(8, 'a short question has at most 8 answers').default([]),
     notices: z.array(z.strictObject({ id, version: z.string().min(1), language: z.string(), text: z.string().min(1) })),
     destinations: z.array(destination).default([]),
     accessSystems: z.array(accessSystem).default([]),
@@ -120,6 +121,7 @@ const catalogSchema = z
     unique(catalog.brands, 'id', 'brands');
     unique(catalog.brands, 'code', 'brands');
     unique(catalog.topics, 'id', 'topics');
+    unique(catalog.stopReasons, 'id', 'stopReasons');
     unique(catalog.topics, 'code', 'topics');
     unique(catalog.destinations, 'name', 'destinations');
     unique(catalog.accessSystems, 'name', 'accessSystems');

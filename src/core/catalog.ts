@@ -43,6 +43,12 @@ export interface PurposeWords {
   readonly channels: readonly Channel[];
 }
 
+/** What people may say, if they like, after they stopped something. */
+export interface StopReason {
+  readonly id: string;
+  readonly words: Words;
+}
+
 export interface Notice {
   readonly id: string;
   readonly version: string;
@@ -97,6 +103,8 @@ export interface Catalog {
   readonly brands: readonly Brand[];
   readonly topics: readonly Topic[];
   readonly purposes: Readonly<Record<Purpose, PurposeWords>>;
+  /** Nobody is asked why where there are none. */
+  readonly stopReasons: readonly StopReason[];
   readonly notices: readonly Notice[];
   readonly destinations: readonly CatalogDestination[];
   readonly accessSystems: readonly AccessSystem[];

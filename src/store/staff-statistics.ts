@@ -10,13 +10,22 @@ export interface DayStatistics {
   /** Grants likewise. */
   readonly grants: Readonly<Record<string, number>>;
   readonly told: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Answers to why people stopped, by reason and then by `brand channel`. */
+  readonly reasons: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 /** Days for which counters are kept. */
 const STATISTICS_DAYS = 800;
 
 const daySchema = new Schema(
-  { _id: String, at: Date, denials: Schema.Types.Mixed, grants: Schema.Types.Mixed, told: Schema.Types.Mixed },
+  {
+    _id: String,
+    at: Date,
+    denials: Schema.Types.Mixed,
+    grants: Schema.Types.Mixed,
+    told: Schema.Types.Mixed,
+    reasons: Schema.Types.Mixed,
+  },
   { collection: 'statistics', versionKey: false },
 );
 daySchema.index({ at: 1 }, { expireAfterSeconds: STATISTICS_DAYS * 86_400 });
@@ -93,6 +102,15 @@ export function createStaffStatistics(connection: Connection) {
       );
     },
 
+    /** Counts one answer to why somebody stopped. */
+    async stopReason(day: string, brand: string, channel: string, reason: string): Promise<void> {
+      await days.updateOne(
+        { _id: day } as never,
+        { $inc: { [`reasons.${reason}.${brand} ${channel}`]: 1 }, $setOnInsert: { at: new Date(day) } },
+        { upsert: true, writeConcern: DURABLE },
+      );
+    },
+
     /** Counters from a day on, oldest first; days on which nothing happened are absent. */
     async since(day: string): Promise<DayStatistics[]> {
       const rows = await days.find({ at: { $gte: new Date(day) } }, { sort: { at: 1 } }).toArray();
@@ -101,6 +119,7 @@ export function createStaffStatistics(connection: Connection) {
         denials: (row.denials ?? {}) as DayStatistics['denials'],
         grants: (row.grants ?? {}) as DayStatistics['grants'],
         told: (row.told ?? {}) as DayStatistics['told'],
+        reasons: (row.reasons ?? {}) as DayStatistics['reasons'],
       }));
     },
   };

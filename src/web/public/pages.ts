@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { type Brand, type Catalog, say } from '../../core/catalog.js';
 import { maskContact } from '../../core/contact-point.js';
 import type { Link } from '../../preferences/links.js';
+import type { OpenedResult } from './results.js';
 
 export interface PageContext {
   readonly language: string;
@@ -118,6 +119,13 @@ export async function createPages(parts: {
     brandCss(brand: Brand): string {
       const { color, ink, darkColor, darkInk } = brand.look;
       return `:root{--brand:${color};--brand-ink:${ink}}@media(prefers-color-scheme:dark){:root{--brand:${darkColor};--brand-ink:${darkInk}}}`;
+    },
+
+    /** The question why somebody stopped, or thanks for the answer; undefined where there is nothing to ask. */
+    whyWords({ language }: Pick<PageContext, 'language'>, result: OpenedResult | undefined) {
+      if (!result?.stopped || catalog.stopReasons.length === 0) return undefined;
+      const reasons = catalog.stopReasons.map(({ id, words: given }) => ({ id, label: say(given, language) }));
+      return { answered: result.stopped.answered, did: result.sealed, reasons };
     },
 
     /** What a link is about, in words. */

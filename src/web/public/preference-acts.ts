@@ -89,7 +89,7 @@ async function stopAll(parts: PreferencePageParts, request: Request, link: Link)
   const first = await parts.earlierStop(link, ALL_MARKETING).catch(() => undefined);
   return first && first.at < at
     ? { lines: [{ key: 'preferences.stoppedBefore', date: first.at }], receipts: [first.id] }
-    : { lines: [{ key: 'preferences.stoppedAll' }], receipts: [id], undo: 1 };
+    : { lines: [{ key: 'preferences.stoppedAll' }], receipts: [id], undo: 1, stopped: { channel: '*' } };
 }
 
 /** What came of an undo: what stands besides is said, so that nobody takes it for gone. */
@@ -218,6 +218,31 @@ async function ignoreSignal(parts: PreferencePageParts, request: Request, link: 
   return { lines: [{ key: 'signal.kept' }], receipts: accepted.map(({ id }) => id) };
 }
 
+/** Why somebody stopped: counted once for a stop that this link shows, and thanked for on the page that asked. */
+async function countReason(
+  parts: PreferencePageParts,
+  request: Request,
+  response: Response,
+  link: Link,
+  body: Body,
+  session: string | undefined,
+): Promise<void> {
+  const { pages, results, catalog } = parts;
+  const result = results.open(link.token, body.did);
+  const reason = catalog.stopReasons.find(({ id }) => id === body.why);
+  const [receipt] = result?.receipts ?? [];
+  if (!result?.stopped || !reason || receipt === undefined)
+    return pages.seeOther(request, response, `/p/${link.token}`, { session });
+  const { channel } = result.stopped;
+  await parts.stopReasons.count({ receipt, brand: link.brand.id, channel }, reason.id);
+  const { sealed: _sealed, ...shown } = result;
+  // The page of one press says all in its heading; that of the preferences has lines.
+  pages.seeOther(request, response, `${result.lines.length === 0 ? '/u' : '/p'}/${link.token}`, {
+    session,
+    did: results.seal(link.token, { ...shown, stopped: { channel, answered: true } }),
+  });
+}
+
 async function sendFresh(parts: PreferencePageParts, request: Request, link: Link): Promise<Result> {
   const result = { lines: [{ key: 'preferences.freshSent' }] };
   if (link.point.type !== 'email') return result;
@@ -284,6 +309,8 @@ export async function postPreferences(
         session: links.session(link, link.expires ?? clock.now()),
       });
     }
+    case 'why':
+      return countReason(parts, request, response, link, body, session);
     case 'signal-follow':
       return answer(await followSignal(parts, request, link));
     case 'signal-keep':

@@ -12,6 +12,7 @@ import type { LinkedContacts } from '../../preferences/linked-contacts.js';
 import { isOver, type Link, type Links } from '../../preferences/links.js';
 import type { Post } from '../../preferences/post.js';
 import type { Questions } from '../../preferences/questions.js';
+import type { StopReasons } from '../../preferences/stop-reasons.js';
 import type { Contact } from '../../store/contacts.js';
 import type { Ledger } from '../../store/ledger.js';
 import type { Tickets } from '../../store/tickets.js';
@@ -41,6 +42,7 @@ export interface PreferencePageParts {
   readonly evidenceOf: (request: Request) => Record<string, string>;
   /** Counts a token that was not ours; throws when there were too many from one network. */
   readonly refuse: (request: Request) => Promise<void>;
+  readonly stopReasons: StopReasons;
   /** Counts an act of a link that does not deny; false when there were too many within a minute. */
   readonly admitsAct: (link: string) => Promise<boolean>;
 }
@@ -61,6 +63,7 @@ interface Said {
   readonly refused: readonly string[];
   readonly undo: string | undefined;
   readonly good: boolean;
+  readonly why: ReturnType<Pages['whyWords']>;
 }
 
 /** In the list of what a link could not switch on: the end of a pause. */
@@ -124,6 +127,7 @@ export function saidOf(
     refused: result.refused.flatMap((name) => labels.get(name) ?? []),
     undo: result.undo === 0 ? undefined : result.receipts.slice(0, result.undo).join(' '),
     good: result.good,
+    why: pages.whyWords(page, result),
   };
 }
 

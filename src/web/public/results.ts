@@ -36,11 +36,13 @@ const resultSchema = z.object({
   /** The rights request that was made. */
   request: z.string().optional(),
   good: z.boolean().default(true),
+  /** Of a stop: why may be asked, once. */
+  stopped: z.object({ channel: z.enum([...CHANNELS, '*']), answered: z.boolean().default(false) }).optional(),
 });
 
 /** What an act came to, as the page says it. */
 export type Result = z.input<typeof resultSchema>;
-export type OpenedResult = z.output<typeof resultSchema>;
+export type OpenedResult = z.output<typeof resultSchema> & { /** As it was sealed. */ readonly sealed: string };
 
 /**
  * A POST of a page answers 303 to a URL that shows what came of it, so that Back and reload repeat the words and never the
@@ -65,7 +67,7 @@ export function createResults(parts: { readonly keyring: Keyring; readonly clock
         const plain = sealer.open(Buffer.from(text, 'base64url'), Buffer.from(about));
         const { until, ...result }: { until?: unknown } = plain ? JSON.parse(plain.toString()) : {};
         if (typeof until !== 'number' || until <= clock.now()) return undefined;
-        return resultSchema.parse(result);
+        return { ...resultSchema.parse(result), sealed: text };
       } catch {
         return undefined;
       }

@@ -74,7 +74,8 @@ export function publicRoutes(parts: PublicParts): Router {
       return pages.missing(request, response);
     }
     const { language } = pages.context(request);
-    const [pressed] = results.open(link.token, request.query.did)?.receipts ?? [];
+    const result = results.open(link.token, request.query.did);
+    const [pressed] = result?.receipts ?? [];
     const stop = await stopOf(link);
     const known = stop === 'unknown' ? undefined : stop;
     const values = {
@@ -92,6 +93,7 @@ export function publicRoutes(parts: PublicParts): Router {
       since: isFirst || !known ? undefined : dateWords(language, known.at),
       receipt: isFirst ? pressed : known?.id,
       undo: pressed,
+      why: isFirst ? pages.whyWords({ language }, result) : undefined,
     });
   });
 
@@ -105,7 +107,7 @@ export function publicRoutes(parts: PublicParts): Router {
     const { link, accepted } = result;
     if (!accepted) return pages.fault(request, response, 503);
     pages.seeOther(request, response, `/u/${link.token}`, {
-      did: results.seal(link.token, { lines: [], receipts: [accepted.id] }),
+      did: results.seal(link.token, { lines: [], receipts: [accepted.id], stopped: { channel: link.scope.channel } }),
     });
   });
 

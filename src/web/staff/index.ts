@@ -163,6 +163,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
         calls,
         approvals,
         requests: parts.requestFigures,
+        catalog,
         clock,
       }),
       callPages({ find, calls, files, catalog, clock }),

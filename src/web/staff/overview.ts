@@ -1,3 +1,4 @@
+import { brandById, type Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import type { Approvals } from '../../staff/approvals.js';
 import type { Calls } from '../../staff/calls.js';
@@ -28,12 +29,13 @@ export interface OverviewParts {
   readonly calls: Calls;
   readonly approvals: Approvals;
   readonly requests: RequestFigures | undefined;
+  readonly catalog: Catalog;
   readonly clock: Clock;
 }
 
 /** The first page: what needs somebody now, and how it has been going. Reads counters, never contacts. */
 export function overviewPage(parts: OverviewParts) {
-  const { statistics, clock } = parts;
+  const { statistics, catalog, clock } = parts;
 
   function optOuts(visit: Visit, days: readonly DayStatistics[], period: number, today: number): Chart {
     const known = new Map(days.map((item) => [item.day, item]));
@@ -92,6 +94,32 @@ export function overviewPage(parts: OverviewParts) {
     });
   }
 
+  /** Answers to why people stopped, by reason; for each, the brands and channels with enough of them. */
+  function stopReasons(days: readonly DayStatistics[], word: Visit['pages']['word'], period: number): Chart {
+    const rows = catalog.stopReasons.flatMap(({ id, words }) => {
+      const counts: Record<string, number> = {};
+      for (const { reasons } of days)
+        for (const [where, count] of Object.entries(reasons[id] ?? {})) counts[where] = (counts[where] ?? 0) + count;
+      const { groups, total } = withoutSmallGroups(counts);
+      const named = Object.entries(groups).map(([where, count]) => {
+        const [brand = '', channel = '*'] = where.split(' ');
+        const name =
+          where === 'other' ? 'elsewhere' : `${brandById(catalog, brand)?.name ?? brand}, ${word('channel', channel)}`;
+        return `${name} ${count.toLocaleString('en')}`;
+      });
+      return total === 0 ? [] : [{ name: words.en, total, where: named.join('; ') }];
+    });
+    const chart = bars({
+      title: 'Why people stopped',
+      summary: `What people answered after a stop in the last ${period} days. Nobody has to. Groups under ${SMALLEST} are hidden.`,
+      empty: `Nothing to show yet: an answer appears here once at least ${SMALLEST} people have given it for one brand and channel.`,
+      head: ['Answer', 'People'],
+      rows: rows.map(({ name, total }) => ({ name, value: total, text: total.toLocaleString('en') })),
+    });
+    const lines = rows.map(({ name, total, where }) => [name, total.toLocaleString('en'), where]);
+    return { ...chart, table: { head: ['Answer', 'People', 'By brand and channel'], rows: lines } };
+  }
+
   function lag(reports: readonly DestinationReport[], word: Visit['pages']['word']): Chart {
     const waiting = reports.filter(({ pending }) => pending > 0).length;
     return bars({
@@ -126,6 +154,7 @@ export function overviewPage(parts: OverviewParts) {
         optOuts(visit, days, period, today),
         times(days, period),
         lag(reports, visit.pages.word.bind(visit.pages)),
+        ...(catalog.stopReasons.length > 0 ? [stopReasons(days, visit.pages.word.bind(visit.pages), period)] : []),
         ...(open ? [open] : []),
       ];
       const wanted = charts.find(({ title }) => title === visit.query('csv'));

@@ -66,7 +66,10 @@ describe.each(OTHERS)('in %s', (language) => {
     const contact = someone();
     const { oneClick, page } = await linksOf(contact);
     expectWhole(await look(oneClick + lang));
-    expectWhole(await press(oneClick + lang, { from: 'page', 'List-Unsubscribe': 'One-Click' }));
+    const stopped = await press(oneClick + lang, { from: 'page', 'List-Unsubscribe': 'One-Click' });
+    expectWhole(stopped);
+    const did = /name="did" value="([^"]+)"/.exec(stopped.html)?.[1] ?? '';
+    expectWhole(await press(page + lang, { act: 'why', why: 'other', did }));
     expectWhole(await look(oneClick + lang));
     for (const purpose of ['retargeting', 'lookalike_seed', 'lookalike_target', 'profiling']) {
       const use = await linksOf(someone(), { channel: 'ads', purpose });

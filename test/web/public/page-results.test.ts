@@ -425,3 +425,77 @@ describe('an opt-out signal of the browser and a deliberate yes', () => {
     expect((await hush.decide(who.contact, 'retargeting', ADS)).reason).toBe('gpc');
   });
 });
+
+describe('why somebody stopped', () => {
+  const didIn = (html: string) => fieldIn(html, 'did');
+  const counts = async () => {
+    const rows = await hush.hush.stores.statistics.since('2020-01-01');
+    const sum: Record<string, number> = {};
+    for (const { reasons } of rows)
+      for (const [reason, where] of Object.entries(reasons))
+        for (const [name, count] of Object.entries(where))
+          sum[`${reason} ${name}`] = (sum[`${reason} ${name}`] ?? 0) + count;
+    return sum;
+  };
+
+  test('is asked after the act alone, answered by one press, counted once, and thanked for', async () => {
+    const who = await someone();
+    expect((await look(who.oneClick)).html).not.toContain('May we ask why');
+    const stopped = await press(who.oneClick, { from: 'page', 'List-Unsubscribe': 'One-Click' });
+    expect(stopped.html).toContain('May we ask why');
+    const before = (await counts())['too-many jmf email'] ?? 0;
+    const answer = { act: 'why', why: 'too-many', did: didIn(stopped.html) };
+    const thanked = await press(who.page, answer);
+    expect(thanked.location).toMatch(/^\/u\//);
+    expect(thanked.html).toContain('Your answer was counted');
+    // What can be done besides is there still, and the question is not.
+    expect(thanked.html).toContain('value="undo"');
+    expect(thanked.html).not.toContain('May we ask why');
+    // Back, and pressed again, also for another answer.
+    for (const why of ['too-many', 'other'])
+      expect((await press(who.page, { ...answer, why })).html).toContain('counted');
+    expect(await counts()).toMatchObject({ 'too-many jmf email': before + 1 });
+    expect(await counts()).not.toHaveProperty(['other jmf email']);
+    expect(await hush.decide(who.contact)).toMatchObject({ allowed: false });
+  });
+
+  test('after “stop all marketing” too, for every channel; not where all was stopped before', async () => {
+    const who = await someone();
+    const { html } = await press(who.page, { act: 'stop-all' });
+    const { html: thanked } = await press(who.page, { act: 'why', why: 'other', did: didIn(html) });
+    expect(thanked).toContain('All marketing is stopped');
+    expect(thanked).toContain('Your answer was counted');
+    expect(await counts()).toHaveProperty(['other jmf *'], 1);
+    time.ahead += MINUTE;
+    expect((await press(who.page, { act: 'stop-all' })).html).not.toContain('May we ask why');
+  });
+
+  test('nothing is counted for a stop that is another’s, forged, over, or for an answer that is none', async () => {
+    const [one, other] = [await someone(), await someone()];
+    const did = didIn((await press(one.oneClick, { from: 'page', 'List-Unsubscribe': 'One-Click' })).html);
+    const before = await counts();
+    await press(other.page, { act: 'why', why: 'too-many', did });
+    await press(one.page, { act: 'why', why: 'nothing.$where', did });
+    await press(one.page, { act: 'why', why: 'too-many', did: `${did.slice(0, -4)}AAAA` });
+    await press(one.page, { act: 'why', why: 'too-many' });
+    time.ahead += 31 * MINUTE;
+    await press(one.page, { act: 'why', why: 'too-many', did });
+    expect(await counts()).toEqual(before);
+  });
+
+  test('what is kept names nobody', async () => {
+    const who = await someone();
+    const { html } = await press(who.oneClick, { from: 'page', 'List-Unsubscribe': 'One-Click' });
+    const lines = hush.logged.length;
+    await press(who.page, { act: 'why', why: 'never-asked', did: didIn(html) });
+    const [receipt = ''] = receiptsIn(html);
+    const kept = JSON.stringify(await hush.hush.stores.statistics.since('2020-01-01'));
+    expect(kept).toContain('never-asked');
+    const { contact } = await hush.ask<{ contact: string }>('/v1/contacts/lookup', { contact: who.contact });
+    for (const trace of [who.contact.email, receipt, contact]) {
+      expect(kept).not.toContain(trace);
+      expect(hush.logged.slice(lines).join('')).not.toContain(`${trace}`);
+    }
+    expect(hush.logged.slice(lines).join('')).not.toContain('never-asked');
+  });
+});

@@ -318,4 +318,18 @@ describe('statistics', () => {
     await hush.hush.staff.follow();
     expect((await hush.hush.stores.statistics.since(today))[0]?.denials).toMatchObject({ link: 12, mailto: 3 });
   });
+
+  test('say why people stopped, by brand and channel, and hide what few said', async () => {
+    const { statistics } = hush.hush.stores;
+    const today = new Date().toISOString().slice(0, 10);
+    const times = (count: number, ...where: [brand: string, channel: string, reason: string]) =>
+      Promise.all(Array.from({ length: count }, () => statistics.stopReason(today, ...where)));
+    await times(11, 'jmf', 'email', 'too-many');
+    await times(4, 'shipping', '*', 'too-many');
+    await times(3, 'jmf', 'email', 'never-asked');
+    const { text } = await officer.get('/staff?csv=Why+people+stopped');
+    expect(text).toMatch(/Too many messages,11,"?JM Facets, Email 11"?\r?\n/);
+    expect(text).not.toMatch(/never asked|Shipping|15/);
+    expect((await officer.get('/staff')).text).toContain('Why people stopped');
+  });
 });

@@ -1,0 +1,35 @@
+import { createHmac } from 'node:crypto';
+import type { Clock } from '../core/clock.js';
+import type { Keyring } from '../core/keys.js';
+import type { Channel } from '../core/scope.js';
+import { inTime } from '../store/connect.js';
+import type { StaffStatistics } from '../store/staff-statistics.js';
+import type { Tickets } from '../store/tickets.js';
+
+/** Longer (ms) than the page that asks can be shown. */
+const REMEMBERED_FOR = 3_600_000;
+
+/**
+ * Counts why people stopped, and keeps nothing of who did: one number for each day, brand, channel and reason. That a stop
+ * has been answered for is remembered for an hour under a keyed hash of its receipt, apart from the answer.
+ */
+export function createStopReasons(parts: {
+  readonly statistics: Pick<StaffStatistics, 'stopReason'>;
+  readonly tickets: Pick<Tickets, 'useOnce'>;
+  readonly keyring: Keyring;
+  readonly clock: Pick<Clock, 'now'>;
+}) {
+  const { statistics, tickets, keyring, clock } = parts;
+  return {
+    /** Counts the first answer for a stop. Throws what the store throws. */
+    async count(stop: { receipt: string; brand: string; channel: Channel | '*' }, reason: string): Promise<void> {
+      const once = createHmac('sha256', keyring.lookup).update(`stop-reason:${stop.receipt}`).digest('base64url');
+      const now = clock.now();
+      if (!(await inTime(tickets.useOnce(once, now + REMEMBERED_FOR)))) return;
+      const day = new Date(now).toISOString().slice(0, 10);
+      await inTime(statistics.stopReason(day, stop.brand, stop.channel, reason));
+    },
+  };
+}
+
+export type StopReasons = ReturnType<typeof createStopReasons>;
