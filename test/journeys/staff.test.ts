@@ -145,29 +145,31 @@ inBrowser.describe('the staff console in a browser', () => {
       ['admin', '/docs'],
     ];
     const faults: string[] = [];
-    for (const width of [1280, 320]) {
-      for (const user of [...new Set(tour.map(([name]) => name))]) {
-        const page = await open(user, '/staff', width);
-        for (const [, to, picture] of tour.filter(([name]) => name === user)) {
-          await page.goto(`${hush.url}${to}`);
-          faults.push(...(await violations(page)).map((fault) => `${user} ${to} at ${width}: ${fault}`));
-          faults.push(...(await layoutFaults(page)).map((fault) => `${user} ${to} at ${width}: ${fault}`));
-          const wide = await overflow(page);
-          if (wide > 0) faults.push(`${user} ${to} at ${width}: ${wide} px too wide`);
-          if (picture && width === 1280) await takePicture(page, `staff-${picture}`, { fullPage: true });
-          if (picture === 'person' && width === 320) await takePicture(page, 'staff-person-320');
-        }
-        if (user === 'agent') {
-          await page.goto(`${hush.url}/staff/call`);
-          await page.keyboard.type('bea@example.com');
-          await page.keyboard.press('Enter');
-          await page.waitForSelector('aside h2');
-          faults.push(...(await violations(page)).map((fault) => `found caller at ${width}: ${fault}`));
-          if ((await overflow(page)) > 0) faults.push(`found caller at ${width}: too wide`);
-          if (width === 1280) await takePicture(page, 'staff-call-found', { fullPage: true });
-        }
-        await page.context().close();
+    async function look(page: Page, what: string, picture?: string): Promise<void> {
+      for (const width of [1280, 320]) {
+        await page.setViewportSize({ width, height: 900 });
+        for (const fault of [...(await violations(page)), ...(await layoutFaults(page))])
+          faults.push(`${what} at ${width}: ${fault}`);
+        const wide = await overflow(page);
+        if (wide > 0) faults.push(`${what} at ${width}: ${wide} px too wide`);
+        if (picture && width === 1280) await takePicture(page, `staff-${picture}`, { fullPage: true });
+        if (picture === 'person' && width === 320) await takePicture(page, 'staff-person-320');
       }
+    }
+    for (const user of [...new Set(tour.map(([name]) => name))]) {
+      const page = await open(user, '/staff');
+      for (const [, to, picture] of tour.filter(([name]) => name === user)) {
+        await page.goto(`${hush.url}${to}`);
+        await look(page, `${user} ${to}`, picture);
+      }
+      if (user === 'agent') {
+        await page.goto(`${hush.url}/staff/call`);
+        await page.keyboard.type('bea@example.com');
+        await page.keyboard.press('Enter');
+        await page.waitForSelector('aside h2');
+        await look(page, 'found caller', 'call-found');
+      }
+      await page.context().close();
     }
     const page = await (await browser.newContext({ viewport: { width: 320, height: 900 } })).newPage();
     await page.goto(`${hush.url}/staff`);
