@@ -80,7 +80,7 @@ import { preferencePage } from './web/public/preference-page.js';
 import { createResults } from './web/public/results.js';
 import { rightsPages } from './web/public/rights.js';
 import { publicRoutes } from './web/public/routes.js';
-import { createWebServer } from './web/server.js';
+import { createWebServer, type Patience } from './web/server.js';
 import { accessPackagePages } from './web/staff/access.js';
 import { createStaff } from './web/staff/index.js';
 import { letterPages } from './web/staff/letters.js';
@@ -97,6 +97,7 @@ export interface ComposeOptions {
   readonly limits?: Limits;
   readonly workerTimes?: Partial<WorkerTimes>;
   readonly sweepMs?: number;
+  readonly patience?: Partial<Patience>;
   /** ms; what was told later than this before a comparison is not compared. */
   readonly settling?: number;
   readonly log?: Logger;
@@ -633,8 +634,11 @@ export async function compose(
     phone: catalog.group.phone,
     clientAddress: (request) => addresses.of(request),
   });
-  const web = createWebServer(runsWeb ? oneClick : () => false, app, (error) =>
-    log.error({ err: error }, 'a request failed before its route'),
+  const web = createWebServer(
+    runsWeb ? oneClick : () => false,
+    app,
+    (error) => log.error({ err: error }, 'a request failed before its route'),
+    options.patience,
   );
 
   const chores = createEvery({

@@ -4,21 +4,22 @@ import { HushError } from '../core/errors.js';
 import { mendLinkTarget } from './link-target.js';
 import { problemOf } from './middleware/problem.js';
 
-/** Without a request for so long (ms) a connection is closed during shutdown. */
-const QUIET = 1000;
-
 /** Bodies without limit: only a standstill ends them. */
 const STREAMS = /^(application\/x-ndjson|text\/csv)\b/i;
 
-/** How long a request may take to arrive: enough for a phone on a bad line, too little to hold a server with. ms. */
+/** How long (ms) connections are waited for: enough for a phone on a bad line, too little to hold a server with. */
 export interface Patience {
   readonly headers: number;
   /** Of a whole body, unless it is a stream. */
   readonly body: number;
   /** Without one byte in either direction while a body is on its way, or an answer on its. */
   readonly standstill: number;
+  /** While shutting down, without a request before idle connections are closed. */
+  readonly quiet: number;
 }
-const PATIENCE: Patience = { headers: 15_000, body: 120_000, standstill: 30_000 };
+const PATIENCE: Patience = { headers: 15_000, body: 120_000, standstill: 30_000, quiet: 1000 };
+/** How often (ms) idle connections are looked for during shutdown. */
+const CLOSING_MS = 50;
 /** Bytes of a body or an answer that wait in memory: lists are read in pieces of it (Node's own from 22 on). */
 const AT_ONCE = 64 * 1024;
 /** After the answer to a request whose body is still coming: time (ms) for the answer to be read. */
@@ -59,8 +60,9 @@ export function createWebServer(
   first: (request: IncomingMessage, response: ServerResponse) => boolean,
   app: RequestListener,
   onFault: (error: unknown) => void,
-  patience: Patience = PATIENCE,
+  given: Partial<Patience> = {},
 ): WebServer {
+  const patience = { ...PATIENCE, ...given };
   let draining = false;
   let lastRequest = 0;
   const under = new WeakMap<Socket, { request: IncomingMessage; response: ServerResponse }>();
@@ -127,8 +129,8 @@ export function createWebServer(
         NetServer.prototype.close.call(server, () => resolve());
       });
       const quiet = setInterval(() => {
-        if (performance.now() - lastRequest > QUIET) server.closeIdleConnections();
-      }, 100);
+        if (performance.now() - lastRequest > patience.quiet) server.closeIdleConnections();
+      }, CLOSING_MS);
       const limit = setTimeout(() => server.closeAllConnections(), limitMs);
       await closed;
       clearInterval(quiet);

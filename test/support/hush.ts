@@ -109,7 +109,8 @@ export async function startHush(options: HushOptions = {}): Promise<Hush> {
   });
   const hush = await compose(
     { ...environment, mongoUri: environment.mongoUri ?? '', redisUrl: environment.redisUrl ?? '' },
-    { sweepMs: 300, ...rest, log: rest.log ?? log },
+    // Its clients are ours, and nothing of theirs is on its way when it is stopped.
+    { sweepMs: 300, patience: { quiet: 0 }, ...rest, log: rest.log ?? log },
   );
   const { port } = await hush.start();
   const url = `http://localhost:${port}`;
