@@ -56,9 +56,10 @@ export async function keyOf(hush: Hush, contact: object): Promise<string> {
 
 /** Resolves when everything recorded is sealed, published and counted. */
 export async function follow(hush: Hush): Promise<void> {
-  const { log, ledger, statistics } = hush.hush.stores;
+  const { contacts, log, ledger, statistics } = hush.hush.stores;
   await until(async () => {
     await hush.settle();
+    if ((await contacts.backlog()).count > 0) return false;
     const unsealed = await ledger.collection.countDocuments({ unsealed: { $exists: true } });
     const { size } = await log.leaves.reached();
     const published = (await log.checkpoints.latest())?.size ?? 0;
