@@ -19,9 +19,11 @@ import { pause, until } from '../support/until.js';
  * limit; workers are killed with -9, Redis is flushed, the primary steps down. At the end every sender equals the decision for every
  * contact. `bench/naive-jobs.ts` puts jobs that carry events into the same fire: thousands end wrong, so it is hot.
  */
-const CONTACTS = Number(process.env.HUSH_TEST_CONTACTS ?? 2000);
+const CONTACTS = Number(process.env.HUSH_TEST_CONTACTS ?? 600);
 /** Workers killed with -9 while it burns, one after the other; the primary steps down at the third. */
 const KILLS = Number(process.env.HUSH_TEST_KILLS ?? 4);
+/** What a writer rests (ms) after each batch: the fire lasts as long as the kills do, however much is written meanwhile. */
+const REST_MS = Number(process.env.HUSH_TEST_REST_MS ?? 300);
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const OFFERS = { brand: 'jmf', channel: 'email', purpose: 'promotion' };
 const EVENTS = { brand: 'jmf', channel: 'email', purpose: 'events' };
@@ -166,7 +168,7 @@ test(`${CONTACTS} contacts, three senders on fire, workers killed, Redis flushed
   /** Everybody at least once, then at random; a batch that was not acknowledged is sent again under the same ids. */
   async function writer(name: string): Promise<void> {
     for (let batch = 0; burning || next < CONTACTS; batch++) {
-      const events = Array.from({ length: 50 }, (_, index) => {
+      const events = Array.from({ length: 25 }, (_, index) => {
         const contact = { email: addressOf(next < CONTACTS ? next++ : Math.floor(random() * CONTACTS)) };
         const scope = random() < 0.5 ? OFFERS : EVENTS;
         const type = random() < 0.6 ? 'opted_out' : 'opted_in';
@@ -179,7 +181,7 @@ test(`${CONTACTS} contacts, three senders on fire, workers killed, Redis flushed
         await pause(200);
       }
       acknowledged += events.length;
-      await pause(20);
+      await pause(REST_MS);
     }
   }
 
@@ -201,6 +203,8 @@ test(`${CONTACTS} contacts, three senders on fire, workers killed, Redis flushed
         .command({ replSetStepDown: 1, force: true })
         .catch(() => undefined);
   }
+  // A fire in which a sender had no luck is no test of it.
+  await until(() => proxies.every(({ counts }) => counts.refused > 0 && counts.unanswered + counts.late > 0));
   burning = false;
   await writers;
   const fire = proxies.map(({ counts }) => ({ ...counts }));
@@ -259,9 +263,5 @@ test(`${CONTACTS} contacts, three senders on fire, workers killed, Redis flushed
   const before = proxies.map(({ counts }) => counts.requests);
   await pause(TIMES.assertAgainAfter + 2000);
   expect(proxies.map(({ counts }) => counts.requests)).toEqual(before);
-  for (const one of fire) {
-    expect(one.refused).toBeGreaterThan(0);
-    expect(one.unanswered + one.late).toBeGreaterThan(0);
-  }
   console.info(JSON.stringify({ seed, acknowledged, kills: KILLS, fire, requests: before }));
 });

@@ -33,7 +33,7 @@ interface Accepted {
 }
 const event = (contact: object, type: string) => ({ contact, type, scope: OFFERS, source: { kind: 'api' } });
 
-test('20,000 events on one contact are all acknowledged, and all are in its ledger once', async () => {
+test('8,000 events on one contact are all acknowledged, and all are in its ledger once', async () => {
   const contact = { email: 'hot@example.com' };
   const ids = new Set<string>();
   let key = '';
@@ -46,8 +46,8 @@ test('20,000 events on one contact are all acknowledged, and all are in its ledg
     for (const { id } of accepted) ids.add(id);
     key = accepted[0]?.contact ?? '';
   };
-  for (let round = 0; round < 20; round += 2) await Promise.all([send(round), send(round + 1)]);
-  expect(ids.size).toBe(20_000);
+  for (let round = 0; round < 8; round += 2) await Promise.all([send(round), send(round + 1)]);
+  expect(ids.size).toBe(8000);
   await until(async () => {
     await hush.settle();
     return (await hush.hush.stores.contacts.backlog()).count === 0;
@@ -56,7 +56,7 @@ test('20,000 events on one contact are all acknowledged, and all are in its ledg
   const bytes = contactKeyFromText(key) ?? Buffer.alloc(0);
   const ledger = await hush.hush.stores.ledger.ofContact(bytes);
   expect(new Set(ledger.map(({ event: { id } }) => `e_${id}`))).toEqual(ids);
-  expect(ledger.map(({ number }) => number)).toEqual(Array.from({ length: 20_000 }, (_, n) => n + 1));
+  expect(ledger.map(({ number }) => number)).toEqual(Array.from({ length: 8000 }, (_, n) => n + 1));
   const stored = await hush.hush.stores.contacts.get(bytes);
   expect(stored).toMatchObject({ pending: [], overflow: 0 });
 });

@@ -7,7 +7,9 @@ import { startProcess } from '../../support/process.js';
 import { formsOf, traces } from '../../support/traces.js';
 import { until } from '../../support/until.js';
 
-const time = { now: Date.parse('2026-06-15T15:00:00Z') };
+const NOW = Date.parse('2026-06-15T15:00:00Z');
+/** A second before: the first test lets it pass. */
+const time = { now: NOW - 1000 };
 let hush: Hush;
 beforeAll(async () => {
   hush = await startHush({ destinations: [], machineTime: () => time.now });
@@ -50,6 +52,44 @@ const addresses = (name: string, count: number) =>
   Array.from({ length: count }, (_, n) => `${name}${n}@example.com\n`).join('');
 /** The ways in which rows are wrong, as [row, field]. */
 const wrong = ({ errors }: Import) => errors.map(({ row, field }) => [row, field]);
+
+// First, because it searches everything that is stored.
+test('of a list nothing is left of somebody who is erased', async () => {
+  const ADDRESS = 'Erna.Importiert@Beispiel-Laden.com';
+  const contact = { email: ADDRESS };
+  await run(`email,note\n${ADDRESS},wrote from ${ADDRESS}\n"${ADDRESS} x",\n${ADDRESS},,${ADDRESS}\n`, {
+    list: 'erna',
+  });
+  await run(
+    lines(
+      { contact, [ADDRESS]: 1 },
+      { contact, id: `crm ${ADDRESS}` },
+      { contact, source: { evidence: { [ADDRESS]: 1 } } },
+    ),
+    { list: 'erna' },
+    ndjson,
+  );
+  await send(`email,note\n${ADDRESS},"${ADDRESS}"x\n`, { list: 'erna' });
+  await hush.settle();
+  const places = { connection: hush.hush.stores.connection, dir: hush.dir, logged: hush.logged };
+  expect(await hush.decide(contact)).toMatchObject({ allowed: false });
+  time.now = NOW;
+  await hush.ask('/v1/events', { events: [{ contact, type: 'erased', source: { kind: 'api' } }] });
+  await until(async () => {
+    await hush.settle();
+    await hush.hush.sweeper.once();
+    return (await traces(formsOf(ADDRESS), places)).traces.length === 0;
+  });
+  expect(await hush.decide(contact)).toMatchObject({ reason: 'erased' });
+  // The same list again does not bring the address back, neither by its batches nor by its rows.
+  await run(`email,note\n${ADDRESS},wrote from ${ADDRESS}\n`, { list: 'erna' });
+  await run(`email,note\n${ADDRESS},another\n`, { list: 'erna2' });
+  await hush.settle();
+  await hush.hush.sweeper.once();
+  const { traces: left, looked } = await traces(formsOf(ADDRESS), places);
+  expect(left).toEqual([]);
+  expect(looked.documents).toBeGreaterThan(30);
+});
 
 describe('an import', () => {
   test('of addresses alone opts them out of everything, from now on', async () => {
@@ -420,24 +460,19 @@ describe('an import that is under way or broke off', () => {
 
   test('for a row that cannot be read says which, and goes on when it is sent again', async () => {
     // More than one piece of the stream: of the first, the rows are recorded.
-    const rows = addresses('torn', 6000);
-    const answer = await send(
-      `email,note\n${rows.replaceAll('\n', ',\n')}torn@example.com,"${'x'.repeat(300_000)}"\nlast@example.com,\n`,
-      {
-        list: 'torn',
-      },
-    );
+    const rows = addresses('torn', 1000).replaceAll('\n', `,${'note '.repeat(30)}\n`);
+    const answer = await send(`email,note\n${rows}torn@example.com,"${'x'.repeat(300_000)}"\nlast@example.com,\n`, {
+      list: 'torn',
+    });
     const problem = (await answer.json()) as { field: string; remedy: string; detail: string };
-    expect([answer.status, problem.field]).toEqual([400, 'row 6002']);
+    expect([answer.status, problem.field]).toEqual([400, 'row 1002']);
     expect(problem.remedy).toMatch(/send the whole list again/);
     const id = /i_[0-9a-z]+/.exec(problem.remedy)?.[0];
     const told = await hush.ask<Import>(`/v1/imports/${id}`);
-    expect(told).toMatchObject({ state: 'interrupted', fault: expect.stringMatching(/^row 6002/) });
+    expect(told).toMatchObject({ state: 'interrupted', fault: expect.stringMatching(/^row 1002/) });
     expect(told.rows).toBeGreaterThan(0);
-    const again = await run(`email,note\n${rows.replaceAll('\n', ',\n')}torn@example.com,\nlast@example.com,\n`, {
-      list: 'torn',
-    });
-    expect(again).toMatchObject({ state: 'done', rows: 6002, repeated: told.rows });
+    const again = await run(`email,note\n${rows}torn@example.com,\nlast@example.com,\n`, { list: 'torn' });
+    expect(again).toMatchObject({ state: 'done', rows: 1002, repeated: told.rows });
     expect(await hush.decide({ email: 'last@example.com' })).toMatchObject({ allowed: false });
   });
 
@@ -490,7 +525,7 @@ describe('an import that is under way or broke off', () => {
       HUSH_DATA_DIR: from.dir,
       HUSH_NAMESPACE: from.namespace,
     };
-    const ROWS = 3000;
+    const ROWS = 1600;
     const first = await startProcess(env);
     const sent = httpRequest(`${first.url}/v1/imports?list=killed`, {
       method: 'POST',
@@ -528,43 +563,6 @@ describe('an import that is under way or broke off', () => {
       await other.stop();
     }
   });
-});
-
-test('of a list nothing is left of somebody who is erased', async () => {
-  const ADDRESS = 'Erna.Importiert@Beispiel-Laden.com';
-  const contact = { email: ADDRESS };
-  await run(`email,note\n${ADDRESS},wrote from ${ADDRESS}\n"${ADDRESS} x",\n${ADDRESS},,${ADDRESS}\n`, {
-    list: 'erna',
-  });
-  await run(
-    lines(
-      { contact, [ADDRESS]: 1 },
-      { contact, id: `crm ${ADDRESS}` },
-      { contact, source: { evidence: { [ADDRESS]: 1 } } },
-    ),
-    { list: 'erna' },
-    ndjson,
-  );
-  await send(`email,note\n${ADDRESS},"${ADDRESS}"x\n`, { list: 'erna' });
-  await hush.settle();
-  const places = { connection: hush.hush.stores.connection, dir: hush.dir, logged: hush.logged };
-  expect(await hush.decide(contact)).toMatchObject({ allowed: false });
-  time.now += 1000;
-  await hush.ask('/v1/events', { events: [{ contact, type: 'erased', source: { kind: 'api' } }] });
-  await until(async () => {
-    await hush.settle();
-    await hush.hush.sweeper.once();
-    return (await traces(formsOf(ADDRESS), places)).traces.length === 0;
-  });
-  expect(await hush.decide(contact)).toMatchObject({ reason: 'erased' });
-  // The same list again does not bring the address back, neither by its batches nor by its rows.
-  await run(`email,note\n${ADDRESS},wrote from ${ADDRESS}\n`, { list: 'erna' });
-  await run(`email,note\n${ADDRESS},another\n`, { list: 'erna2' });
-  await hush.settle();
-  await hush.hush.sweeper.once();
-  const { traces: left, looked } = await traces(formsOf(ADDRESS), places);
-  expect(left).toEqual([]);
-  expect(looked.documents).toBeGreaterThan(100);
 });
 
 describe('what is no list is a 400 that names the field and the remedy', () => {
