@@ -75,13 +75,13 @@ async function buildProgram() {
     target: 'node20',
     // They read files that lie beside them.
     external: ['pdfkit', 'fontkit', '@bull-board/*', 'swagger-ui-dist', 'mongodb-memory-server-core', '@fontsource*'],
-    // What the program knows of itself it finds from where it lies, and so do packages written for require().
+    // What packages that were written for require() take for granted. Names that no module has: all share a scope.
     banner: {
       js: [
-        "import { createRequire as requireFrom } from 'node:module';",
-        "import { dirname as folderOf } from 'node:path';",
-        "import { fileURLToPath as pathOf } from 'node:url';",
-        'const require = requireFrom(import.meta.url), __filename = pathOf(import.meta.url), __dirname = folderOf(__filename);',
+        "import { createRequire as __requireFrom } from 'node:module';",
+        "import { dirname as __folderOf } from 'node:path';",
+        "import { fileURLToPath as __pathOf } from 'node:url';",
+        'const require = __requireFrom(import.meta.url), __filename = __pathOf(import.meta.url), __dirname = __folderOf(__filename);',
       ].join('\n'),
     },
     logLevel: 'error',
