@@ -321,6 +321,109 @@ inBrowser.describe('recipients in a browser', () => {
     expect(await page.content()).not.toContain('forged@');
   });
 
+  /** Pages of one person in every state, each by its path without a language. */
+  async function everyPage(email: string): Promise<string[]> {
+    const { oneClick, preferences } = await linksOf(email);
+    const stopped = await linksOf(`stopped-${email}`);
+    await fetch(hush.url + stopped.oneClick, { method: 'POST', body: new URLSearchParams({ from: 'page' }) });
+    const { links } = hush.hush;
+    const point = links.read(preferences.split('/').at(-1) ?? '', Date.now())?.point;
+    if (!point) throw new Error('the link does not open');
+    const over = links.fresh(point, 'jmf', Date.now() - 86_400_000);
+    const confirm = links.confirm(point, { ...OFFERS, topic: '*' } as never, 'none', Date.now());
+    return [
+      oneClick,
+      stopped.oneClick,
+      preferences,
+      `/p/${links.fresh(point, 'jmf', Date.now())}`,
+      `/p/${over}`,
+      `/confirm/${confirm}`,
+      '/preferences',
+      '/u/forged',
+      '/rights',
+    ];
+  }
+
+  test.each(['en', 'es', 'fr', 'de'])(
+    'in %s every page fits 320 px, from either side, and is light',
+    async (language) => {
+      const { page, loaded } = await visit('/preferences', { viewport: { width: 320, height: 700 } });
+      const styles = loaded.find(({ url }) => url.includes('.css'))?.bytes ?? 0;
+      for (const to of await everyPage(`fits-${language}@example.com`)) {
+        const answer = await page.goto(`${hush.url}${to}?lang=${language}`);
+        expect([to, ((await answer?.body())?.length ?? 0) + styles < LIGHT]).toEqual([to, true]);
+        await page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })");
+        expect([to, await overflow(page)]).toEqual([to, 0]);
+        await page.evaluate("document.documentElement.dir = 'rtl'");
+        expect([to, 'from the right', await overflow(page)]).toEqual([to, 'from the right', 0]);
+        expect([to, await page.evaluate('document.documentElement.scrollLeft')]).toEqual([to, 0]);
+      }
+    },
+  );
+
+  test('a browser font of twice the size enlarges every text, and nothing is cut off', async () => {
+    const { page, context } = await visit('/preferences', { viewport: { width: 640, height: 900 } });
+    const session = await context.newCDPSession(page);
+    const sizes = () =>
+      page.evaluate(`[...document.querySelectorAll('body *')]
+        .filter((one) => [...one.childNodes].some((child) => child.nodeType === 3 && child.data.trim()))
+        .map((one) => parseFloat(getComputedStyle(one).fontSize))`) as Promise<number[]>;
+    for (const to of await everyPage('twice@example.com')) {
+      await session.send('Page.setFontSizes', { fontSizes: { standard: 16, fixed: 13 } });
+      await page.goto(hush.url + to);
+      const before = await sizes();
+      await session.send('Page.setFontSizes', { fontSizes: { standard: 32, fixed: 26 } });
+      await page.goto(hush.url + to);
+      const after = await sizes();
+      expect(after).toHaveLength(before.length);
+      expect([to, after.filter((size, at) => size < 1.9 * (before[at] ?? 0))]).toEqual([to, []]);
+      expect([to, await overflow(page)]).toEqual([to, 0]);
+    }
+  });
+
+  test('print and forced colours show which switch is on', async () => {
+    const { preferences } = await linksOf('seen@example.com');
+    const { page } = await visit(preferences);
+    const one = page.locator('#t-email-tips');
+    for (const media of [{ media: 'print' }, { media: 'screen', forcedColors: 'active' }] as const) {
+      await page.emulateMedia(media);
+      await one.check();
+      // The browser's own box: paper has no backgrounds, and forced colours replace them.
+      expect(await page.evaluate("getComputedStyle(document.querySelector('#t-email-tips')).appearance")).toBe('auto');
+      const [on, off] = [await one.screenshot(), await one.uncheck().then(() => one.screenshot())];
+      expect([media, on.equals(off)]).toEqual([media, false]);
+    }
+  });
+
+  test('a mistake is said in the title, in a summary that takes the focus, and at its field, in each language', async () => {
+    for (const [language, prefix] of Object.entries({
+      en: 'Error:',
+      es: 'Error:',
+      fr: 'Erreur\u00a0:',
+      de: 'Fehler:',
+    })) {
+      const { page, context } = await visit(`/preferences?lang=${language}`);
+      await page.fill('#address', 'no address at all');
+      const loaded = page.waitForEvent('load');
+      await page.press('#address', 'Enter');
+      await loaded;
+      await page.waitForFunction("document.activeElement.className === 'errors'");
+      expect((await page.title()).startsWith(prefix)).toBe(true);
+      const field = page.locator('#address');
+      const said = (await page.textContent('.errors a')) ?? '';
+      expect(await page.textContent(`#${await field.getAttribute('aria-describedby')}`)).toBe(said);
+      expect(said.startsWith('Enter ')).toBe(language === 'en');
+      expect(await field.inputValue()).toBe('no address at all');
+      const [border, message] = (await page.evaluate(
+        "[getComputedStyle(document.querySelector('#address')).borderTopColor, getComputedStyle(document.querySelector('#fault-address')).color]",
+      )) as string[];
+      expect(border).toBe(message);
+      await page.press('.errors a', 'Enter');
+      expect(await page.evaluate('document.activeElement.id')).toBe('address');
+      await context.close();
+    }
+  });
+
   test('a scanner that opens and runs every page of the links, and never presses a button, changes nothing', async () => {
     const email = 'scanned@example.com';
     const { oneClick, preferences } = await linksOf(email);
