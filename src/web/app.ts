@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import compression from 'compression';
 import express, { type ErrorRequestHandler, type Express, type Router } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
@@ -69,6 +70,8 @@ export function createApp(parts: AppParts): Express {
       crossOriginEmbedderPolicy: false,
     }),
   );
+  // Styles alone: a page holds what only its reader may know, beside what a stranger may have written into its address.
+  app.use(['/assets', '/staff/assets'], compression());
   for (const [path, router] of parts.machines) app.use(path, router);
   app.use(express.urlencoded({ extended: false, limit: '64kb', parameterLimit: 300 }));
   for (const router of parts.people) app.use(router);

@@ -125,7 +125,7 @@ inBrowser.describe('what is held, from the officer to the person', () => {
     await narrow.keyboard.type('0000 0000 0000 0000');
     await narrow.keyboard.press('Enter');
     await narrow.waitForSelector('.errors');
-    expect(await narrow.textContent('.errors')).toContain('Puede probar 4 veces más');
+    expect(await narrow.textContent('.errors')).toContain('Puede intentarlo 4 veces más');
     faults.push(...(await faultsOf(narrow, 'wrong passphrase')));
 
     const wide = await open(1280);

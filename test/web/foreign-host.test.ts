@@ -32,8 +32,8 @@ test.each([...PATHS, ...PAGES])('%s leads to no host that the request names', as
 });
 
 test('the page in another language is the same page', async () => {
-  const page = await (await hush.get('/rights?kind=access')).text();
+  const page = await (await hush.get('/preferences?from=mail')).text();
   const [, href = ''] = /href="([^"]*)" lang="es"/.exec(page) ?? [];
-  const other = new URL(href.replaceAll('&amp;', '&'), `${hush.url}/rights?kind=access`);
-  expect(other.href).toBe(`${hush.url}/rights?kind=access&lang=es`);
+  const other = new URL(href.replaceAll('&amp;', '&'), `${hush.url}/preferences?from=mail`);
+  expect(other.href).toBe(`${hush.url}/preferences?from=mail&lang=es`);
 });
