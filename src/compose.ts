@@ -41,10 +41,12 @@ import { createAccessDelivery } from './rights/access-delivery.js';
 import { createGather } from './rights/access-gather.js';
 import { createAskSystem } from './rights/access-systems.js';
 import { createAccessWords } from './rights/access-words.js';
+import { createErasurePreview } from './rights/erasure-preview.js';
 import { createRights } from './rights/index.js';
 import { createLetters } from './rights/letters.js';
 import { createRequestSeal } from './rights/personal.js';
 import { createRequestContents } from './rights/request-contents.js';
+import { createApprovals } from './staff/approvals.js';
 import { openCheckedStores, portError, requireFolder } from './start-up.js';
 import { setStoreTimeout } from './store/connect.js';
 import { clockOffset, provesDurable } from './store/open.js';
@@ -88,7 +90,9 @@ import { requestActs } from './web/staff/request-acts.js';
 import { requestChart } from './web/staff/request-chart.js';
 import { requestListPages } from './web/staff/request-list.js';
 import { requestPage } from './web/staff/request-page.js';
+import { requestPreviews } from './web/staff/request-preview.js';
 import { reviewPages } from './web/staff/review.js';
+import { waitingErasures } from './web/staff/waiting-erasures.js';
 
 /** What a test may set otherwise than an operator. */
 export interface ComposeOptions {
@@ -479,6 +483,8 @@ export async function compose(
     publicUrl: publicUrlNow,
     evidenceOf,
   };
+  const previewErasure = createErasurePreview({ contacts, ledger, store: stores.requests, destinations });
+  const approvals = createApprovals({ store: stores.staffApprovals, accept, contacts, keyring, clock });
   const staff = await createStaff({
     environment: environment.staff,
     production,
@@ -510,6 +516,8 @@ export async function compose(
     followMs: options.sweepMs,
     onErased: rights.erasures.forget,
     requestsOf: rights.report.ofContacts,
+    approvals,
+    erasures: waitingErasures({ rights, preview: previewErasure }),
     requestFigures: {
       chart: async () => requestChart(await rights.report.ages(), rights.report.dues),
       late: rights.report.countLate,
@@ -517,8 +525,9 @@ export async function compose(
     },
     extensions: [
       requestListPages({ rights, store: stores.requests, contacts, catalog, policy, clock }),
-      requestPage({ rights, catalog, policy, clock }),
-      requestActs({ rights, catalog, clock }),
+      requestPage({ rights, catalog, policy, previewErasure, approvals, clock }),
+      requestActs({ rights, catalog, policy, approvals, clock }),
+      requestPreviews({ rights, clock }),
       reviewPages({ review: inbound.review, clock }),
       letterPages({ letters, store: stores.letters, outbox: stores.outbox, rights, clock }),
       accessPackagePages({ packages: accessPackages, delivery: accessDelivery }),

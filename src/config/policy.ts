@@ -84,6 +84,7 @@ const policySchema = z.strictObject({
     .refine((clocks) => clocks.some(({ jurisdictions: covered }) => covered.includes('*')), {
       message: "the last clock is for jurisdictions: ['*'], so that every request has one",
     }),
+  secondPerson: z.strictObject({ erasures: z.boolean() }).default({ erasures: false }),
   // 11 CCR 7101(a): at least 24 months.
   requestRecordMonths: z.number().int().min(24, '11 CCR 7101 asks for 24 months at least'),
   // Records of requests count among what staff did: 11 CCR 7101(a) again.

@@ -62,6 +62,8 @@ export interface Policy {
   /** What an opt-out signal of a browser meets where the person consented after an earlier one. 11 CCR 7025(c)(3) */
   readonly optOutSignal: { readonly afterConsent: 'ask' | 'honour' };
   readonly requests: readonly RequestClock[];
+  /** What somebody else has to approve before it is done. */
+  readonly secondPerson: { readonly erasures: boolean };
   /** Calendar months for which the record of a request is kept after it was closed. */
   readonly requestRecordMonths: number;
   /** Calendar months for which it is kept who looked, changed and exported. */

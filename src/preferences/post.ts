@@ -8,6 +8,8 @@ export interface Letter {
     | 'your-link'
     | 'change-confirmation'
     | 'stopped-notice'
+    | 'lift-confirmed'
+    | 'lift-refused'
     | 'request-message'
     | 'request-alert';
   /** What the page or message through which it was asked for speaks; the person's own language comes before it. */

@@ -17,12 +17,14 @@ import type { Caller } from './find-caller.js';
 
 /** A lift waits so long (ms) for its second person: then the caller is to be asked again. */
 const LIFT_WAITS = 7 * 86_400_000;
+/** An erasure waits as long (ms) as a lift: the request's own clock goes on. */
+const ERASURE_WAITS = LIFT_WAITS;
 /** A list with addresses is asked for, confirmed and fetched within a day (ms). */
 const EXPORT_WAITS = 86_400_000;
 
 /** What a caller asked to have opened again. */
 export interface Lift {
-  readonly scope: Scope;
+  readonly scopes: readonly Scope[];
   /** With a notice it is a consent to that text, read aloud; without one only the opt-out is lifted. */
   readonly notice?: { readonly id: string; readonly version: string };
   readonly wording?: string;
@@ -34,11 +36,25 @@ export interface ListWanted {
   readonly purpose: Purpose;
 }
 
+/** The scopes of a lift; one that was asked for in earlier days has one. */
+export function scopesOfLift(approval: Approval): readonly Scope[] {
+  const { scopes, scope } = approval.details as { readonly scopes?: readonly Scope[]; readonly scope?: Scope };
+  return scopes ?? (scope ? [scope] : []);
+}
+
+/** An erasure that waits: of which request, and of which contacts (hex) as they were proven when it was asked for. */
+export interface ErasureWanted {
+  readonly request: string;
+  readonly contacts: readonly string[];
+}
+
 /** What was written with an approval; gone after an erasure. */
 export interface Written {
   readonly said?: Said;
   readonly wording?: string;
   readonly reason?: string;
+  /** Why it was refused. */
+  readonly refusal?: string;
 }
 
 /** Things that need a second person. The first asks; another confirms or refuses; only then anything happens. */
@@ -51,6 +67,8 @@ export function createApprovals(parts: {
 }) {
   const { store, accept, contacts, clock } = parts;
   const sealer = createSealer(parts.keyring, 'staff-approval');
+
+  const sealedWith = (id: string, text: Written) => sealer.seal(Buffer.from(JSON.stringify(text)), Buffer.from(id));
 
   async function ask(
     user: StaffUser,
@@ -71,7 +89,7 @@ export function createApprovals(parts: {
         user: user.id,
         userName: user.name,
         details,
-        sealed: sealer.seal(Buffer.from(JSON.stringify(written)), Buffer.from(id)),
+        sealed: sealedWith(id, written),
         ...(contact ? { contact } : {}),
       });
     } catch (error) {
@@ -95,10 +113,20 @@ export function createApprovals(parts: {
     }
   }
 
-  async function take(approval: Approval, user: StaffUser, to: 'confirmed' | 'refused'): Promise<void> {
+  async function take(
+    approval: Approval,
+    user: StaffUser,
+    to: 'confirmed' | 'refused',
+    refusal?: string,
+  ): Promise<void> {
     checkDecidable(approval, user);
     const decided = { at: new Date(clock.now()), user: user.id, userName: user.name };
-    if (!(await store.move(approval.id, 'waiting', to, { decided }))) {
+    if (
+      !(await store.move(approval.id, 'waiting', to, {
+        decided,
+        ...(refusal === undefined ? {} : { sealed: sealedWith(approval.id, { ...written(approval), refusal }) }),
+      }))
+    ) {
       throw new HushError('conflict', 'somebody else has just decided', { remedy: 'look at it again' });
     }
   }
@@ -106,11 +134,10 @@ export function createApprovals(parts: {
   /** True when the person has said no since a lift was asked for: it would lift what its caller never spoke of. */
   async function isOvertaken(approval: Approval): Promise<boolean> {
     if (approval.kind !== 'lift' || !approval.contact) return false;
-    const { scope } = approval.details as unknown as Lift;
     try {
       const contact = await contacts.get(approval.contact);
       const state = fold(contact?.state ?? EMPTY_STATE, contact?.pending ?? []);
-      return wasDeniedSince(state, scope, approval.at.getTime());
+      return scopesOfLift(approval).some((scope) => wasDeniedSince(state, scope, approval.at.getTime()));
     } catch (error) {
       throw unavailable(error);
     }
@@ -157,9 +184,9 @@ export function createApprovals(parts: {
         const contact = approval.contact && (await contacts.get(approval.contact));
         if (!contact)
           throw new HushError('conflict', 'the contact is not known any more', { remedy: 'ask the caller again' });
-        const { scope, notice } = approval.details as unknown as Lift;
+        const { notice } = approval.details as unknown as Lift;
         const { said, wording } = written(approval);
-        const draft: Draft = {
+        const draftOf = (scope: Scope, at: number): Draft => ({
           subject: { key: contact.key, type: contact.type },
           type: notice ? 'consent_granted' : 'opted_in',
           scope,
@@ -172,10 +199,11 @@ export function createApprovals(parts: {
             ...(wording ? { wording: wording.slice(0, 300) } : {}),
             confirmedBy: user.id.slice(0, 80),
           },
-          writer: { name: 'staff-approval', id: approval.id },
+          // The first as it was when a lift had one scope: a repeat after an update is the same event.
+          writer: { name: 'staff-approval', id: at === 0 ? approval.id : `${approval.id}:${at}` },
           ...(notice ? { notice } : {}),
-        };
-        const events = (await acceptEach(accept, [draft])).map(({ id }) => id);
+        });
+        const events = (await acceptEach(accept, scopesOfLift(approval).map(draftOf))).map(({ id }) => id);
         await store.move(approval.id, 'confirmed', 'used', { events });
         return events;
       } catch (error) {
@@ -184,7 +212,27 @@ export function createApprovals(parts: {
     },
 
     confirmExport: (user: StaffUser, approval: Approval): Promise<void> => take(approval, user, 'confirmed'),
-    refuse: (user: StaffUser, approval: Approval): Promise<void> => take(approval, user, 'refused'),
+    /** @param why kept under seal, and shown to whoever asked */
+    refuse: (user: StaffUser, approval: Approval, why: string): Promise<void> => take(approval, user, 'refused', why),
+
+    requestErasure: (user: StaffUser, wanted: ErasureWanted, contact: Buffer): Promise<string> =>
+      ask(user, 'erasure', { ...wanted }, {}, ERASURE_WAITS, contact),
+
+    waitingErasure: (request: string) => store.waitingErasure(request, new Date(clock.now())),
+
+    /** Decided first, done after: should this process die in between, nothing is erased, and it is asked for again. */
+    async confirmErasure(
+      user: StaffUser,
+      approval: Approval,
+      erase: (wanted: ErasureWanted) => Promise<readonly string[]>,
+    ): Promise<readonly string[]> {
+      await take(approval, user, 'confirmed');
+      const events = await erase(approval.details as unknown as ErasureWanted);
+      await store.move(approval.id, 'confirmed', 'used', { events });
+      return events;
+    },
+
+    notified: store.notified,
 
     /** True for the first time whoever asked fetches it, within the day. */
     async useExport(user: StaffUser, approval: Approval): Promise<boolean> {

@@ -59,6 +59,10 @@ export const PERMISSIONS = {
     about: 'Approve or refuse such a list that somebody else asked for',
     roles: ['privacy_officer', 'supervisor'],
   },
+  'erasures.decide': {
+    about: 'Approve or refuse an erasure that somebody else asked for, where policy asks for a second person',
+    roles: ['privacy_officer', 'supervisor'],
+  },
   'requests.take': {
     about: 'Write down a rights request that came by phone or letter',
     roles: ['agent', 'supervisor', 'privacy_officer'],

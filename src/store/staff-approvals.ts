@@ -2,8 +2,8 @@ import { type Connection, Schema } from 'mongoose';
 import { binary, bytesOf } from './binary.js';
 import { DURABLE } from './connect.js';
 
-/** What needs a second person: a lift on a caller's word, a list with readable addresses. */
-export type ApprovalKind = 'lift' | 'export';
+/** What needs a second person: a lift on a caller's word, a list with readable addresses, an erasure where policy says so. */
+export type ApprovalKind = 'lift' | 'export' | 'erasure';
 export type ApprovalStatus = 'waiting' | 'confirmed' | 'refused' | 'used';
 
 /** Something asked for that somebody else confirms or refuses. */
@@ -23,6 +23,8 @@ export interface Approval {
   readonly decided?: { readonly at: Date; readonly user: string; readonly userName: string };
   /** Events it became. */
   readonly events?: readonly string[];
+  /** Of a lift: whether the person was written to. */
+  readonly notified?: string;
 }
 
 /** Days for which decided ones are listed; what they became is in the ledger and the audit trail. */
@@ -42,6 +44,7 @@ const approvalSchema = new Schema(
     until: Date,
     decided: Schema.Types.Mixed,
     events: [String],
+    notified: String,
   },
   { collection: 'staff_approvals', versionKey: false },
 );
@@ -64,6 +67,7 @@ function approvalFrom(row: Row): Approval {
     ...(row.contact ? { contact: bytesOf(row.contact) } : {}),
     ...(row.sealed ? { sealed: bytesOf(row.sealed) } : {}),
     ...(row.decided ? { decided: row.decided } : {}),
+    ...(row.notified ? { notified: String(row.notified) } : {}),
     ...(Array.isArray(row.events) && row.events.length > 0 ? { events: row.events.map(String) } : {}),
   };
 }
@@ -107,14 +111,27 @@ export function createStaffApprovals(connection: Connection) {
       id: string,
       from: ApprovalStatus,
       to: ApprovalStatus,
-      fields: { readonly decided?: Approval['decided']; readonly events?: readonly string[] } = {},
+      { sealed, ...fields }: Partial<Pick<Approval, 'decided' | 'events' | 'sealed'>> = {},
     ): Promise<boolean> {
       const result = await approvals.updateOne(
         { _id: id, status: from } as never,
-        { $set: { status: to, ...fields } },
+        { $set: { status: to, ...fields, ...(sealed ? { sealed: binary(sealed) } : {}) } } as never,
         { writeConcern: DURABLE },
       );
       return result.modifiedCount === 1;
+    },
+
+    async notified(id: string, outcome: string): Promise<void> {
+      await approvals.updateOne({ _id: id } as never, { $set: { notified: outcome } }, { writeConcern: DURABLE });
+    },
+
+    /** The erasure of a request that waits to be decided on. */
+    async waitingErasure(request: string, now: Date): Promise<Approval | undefined> {
+      const row = await approvals.findOne(
+        { kind: 'erasure', status: 'waiting', 'details.request': request, until: { $gt: now } },
+        { promoteBuffers: true },
+      );
+      return row ? approvalFrom(row as Row) : undefined;
     },
 
     /** Of erased contacts remain codes and times. */

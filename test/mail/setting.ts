@@ -22,6 +22,7 @@ export const composer = await createComposer({ catalog, ...FOLDERS });
 export const VALUES = {
   link: 'https://preferences.example.com/confirm/t0ken?a=1&b=2',
   undoLink: 'https://preferences.example.com/p/t0ken?a=1&b=2',
+  receipts: ['r_7K2M-94QX-B1HT-0ZWD-6RPE'],
   notice: 'Yes, send me offers and news by email.',
   changes: ['No more offers by email from JM Facets', 'Tips for jewelers: once a month'],
   receipt: 'r_7K2M-94QX-B1HT-0ZWD-6RPE',

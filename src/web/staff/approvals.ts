@@ -1,42 +1,72 @@
-import { brandById, type Catalog } from '../../core/catalog.js';
+import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
-import { standingDenials } from '../../core/decide.js';
 import { HushError } from '../../core/errors.js';
-import { presentAt } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
-import { CHANNELS, PURPOSES, type Scope, scopeText } from '../../core/scope.js';
-import type { Approvals, Lift, ListWanted } from '../../staff/approvals.js';
-import { VERIFICATIONS } from '../../staff/calls.js';
+import type { ErasurePreview } from '../../rights/erasure-preview.js';
+import { referenceOf } from '../../rights/reference.js';
+import { type Approvals, type ErasureWanted, type ListWanted, scopesOfLift } from '../../staff/approvals.js';
+import type { StaffUser } from '../../staff/audit-trail.js';
 import type { FindCaller } from '../../staff/find-caller.js';
+import type { LiftNotice, Notified } from '../../staff/lift-notice.js';
 import type { Permission } from '../../staff/permissions.js';
 import type { PersonFiles } from '../../staff/person.js';
-import { stateOf } from '../../store/contacts.js';
 import type { Approval } from '../../store/staff-approvals.js';
-import { saidFrom } from './call.js';
+import { erasureWords } from './erasure-words.js';
 import { type List, rowsOf, sentAsCsv, viewList } from './list.js';
-import { contactFor, mayReadAbout } from './people.js';
+import { mayReadAbout } from './people.js';
 import { when } from './render.js';
 import type { StaffShell, Visit } from './shell.js';
 import { receiptOf, scopeWords } from './words.js';
 
+/** An erasure that waits for a second person; given by the rights part. */
+export interface WaitingErasures {
+  /** What it would do now; undefined when the request has changed since it was asked for, or is done. */
+  readonly preview: (wanted: ErasureWanted) => Promise<ErasurePreview | undefined>;
+  /** Begins it and returns its receipts. Throws `conflict` when the request has changed. */
+  readonly erase: (wanted: ErasureWanted, by: StaffUser) => Promise<readonly string[]>;
+}
+
 export interface ApprovalParts {
   readonly approvals: Approvals;
+  readonly notify: LiftNotice;
+  readonly erasures: WaitingErasures | undefined;
   readonly find: FindCaller;
   readonly files: PersonFiles;
   readonly catalog: Catalog;
   readonly clock: Clock;
 }
 
-const DECIDES: Readonly<Record<Approval['kind'], Permission>> = { lift: 'lifts.decide', export: 'exports.decide' };
+const DECIDES: Readonly<Record<Approval['kind'], Permission>> = {
+  lift: 'lifts.decide',
+  export: 'exports.decide',
+  erasure: 'erasures.decide',
+};
+
+const NOTIFIED: Readonly<Record<Notified, string>> = {
+  mailed: 'The person is told by email.',
+  failed: 'The email to the person could not be sent: tell them by phone or letter.',
+  no_address: 'We have no email address: tell the person by phone or letter.',
+};
 
 /** What waits for a second person: lifts on a caller's word, lists with readable addresses. */
 export function approvalPages(parts: ApprovalParts) {
   const { approvals, find, files, catalog } = parts;
 
+  async function erase(wanted: ErasureWanted, user: StaffUser): Promise<readonly string[]> {
+    if (!parts.erasures) throw new HushError('unavailable', 'rights requests are not set up here', {});
+    return parts.erasures.erase(wanted, user);
+  }
+
   const status = (approval: Approval) => (approvals.isExpired(approval) ? 'expired' : approval.status);
 
   function about(visit: Visit, approval: Approval): string {
-    if (approval.kind === 'lift') return scopeWords(visit.pages, catalog, (approval.details as unknown as Lift).scope);
+    if (approval.kind === 'lift') {
+      return scopesOfLift(approval)
+        .map((scope) => scopeWords(visit.pages, catalog, scope))
+        .join('; ');
+    }
+    if (approval.kind === 'erasure')
+      return `Request ${referenceOf((approval.details as unknown as ErasureWanted).request)}`;
     const { brand, channel, purpose } = approval.details as unknown as ListWanted;
     return scopeWords(visit.pages, catalog, { brand, channel, purpose, topic: '*' });
   }
@@ -51,28 +81,32 @@ export function approvalPages(parts: ApprovalParts) {
     return found;
   }
 
-  /** Scopes of what stands of all that a person has said no to, each once. */
-  async function deniedScopes(visit: Visit, key: Buffer) {
-    const contact = (await find.byKey(key))?.contact;
-    const state = stateOf(contact);
-    const standing = standingDenials(state, presentAt(state, parts.clock.now()));
-    const scopes = new Map(standing.map(({ scope }) => [scopeText(scope), scope]));
-    return [...scopes].map(([value, scope]) => ({ value, scope, label: scopeWords(visit.pages, catalog, scope) }));
+  async function erasureOf(approval: Approval, readable: boolean) {
+    const preview = await parts.erasures?.preview(approval.details as unknown as ErasureWanted);
+    if (!preview) return undefined;
+    const keys = [...preview.erased, ...preview.kept].map(({ key }) => key);
+    const known = await Promise.all(
+      keys.map(async (key) => [key.toString('hex'), (await find.byKey(key))?.contact] as const),
+    );
+    const masks = new Map(
+      known.map(([hex, contact]) => [hex, contact && readable ? files.masked(contact) : undefined]),
+    );
+    return erasureWords(preview, (key) => masks.get(key.toString('hex')) ?? contactKeyText(key));
   }
 
-  async function showLift(visit: Visit): Promise<void> {
-    const found = await contactFor(visit, parts);
-    if (!found) return;
-    const { contact, why } = found;
-    await visit.record({ kind: 'look', what: 'person', contact: contact.key, ...why, about: 'to ask for a lift' });
-    await visit.page('lift', {
-      title: 'Opt back in',
-      key: contactKeyText(contact.key),
-      masked: files.masked(contact),
-      scopes: await deniedScopes(visit, contact.key),
-      notices: catalog.notices,
-      verifications: VERIFICATIONS.filter((item) => item !== 'none'),
-    });
+  /** What was decided about a lift, to the person, and as a sentence for whoever decided. */
+  async function tellPerson(
+    approval: Approval,
+    outcome: 'confirmed' | 'refused',
+    events: readonly string[],
+  ): Promise<string> {
+    const contact = approval.contact && (await find.byKey(approval.contact))?.contact;
+    if (!contact) return '';
+    const brand = scopesOfLift(approval)[0]?.brand ?? '*';
+    const receipts = events.map(receiptOf);
+    const notified = await parts.notify({ approval: approval.id, contact, brand, outcome, receipts });
+    await approvals.notified(approval.id, notified);
+    return ` ${NOTIFIED[notified]}`;
   }
 
   async function show(visit: Visit, approval: Approval): Promise<void> {
@@ -81,7 +115,7 @@ export function approvalPages(parts: ApprovalParts) {
     const mine = approval.user === visit.user.id;
     const contacts = approval.contact ? [approval.contact] : [];
     const readable = mayReadAbout(visit, { decides: DECIDES[approval.kind], own: mine, contacts }, parts.clock);
-    const { said, wording, reason } = readable ? approvals.written(approval) : {};
+    const { said, wording, reason, refusal } = readable ? approvals.written(approval) : {};
     const state = status(approval);
     const overtaken = state === 'waiting' && (await approvals.isOvertaken(approval));
     await visit.page('approval', {
@@ -92,6 +126,9 @@ export function approvalPages(parts: ApprovalParts) {
       said,
       wording,
       reason,
+      refusal,
+      erasure: approval.kind === 'erasure' && state === 'waiting' ? await erasureOf(approval, readable) : undefined,
+      request: approval.kind === 'erasure' ? (approval.details as unknown as ErasureWanted).request : undefined,
       masked: contact && readable ? files.masked(contact) : undefined,
       person: contact && !readable ? `/staff/contacts/${contactKeyText(contact.key)}` : undefined,
       words: about(visit, approval),
@@ -160,44 +197,11 @@ export function approvalPages(parts: ApprovalParts) {
       });
     });
 
-    shell.get('/staff/contacts/:key/lift', 'lifts.request', (visit) => showLift(visit));
-
-    shell.post('/staff/contacts/:key/lift', 'lifts.request', async (visit) => {
-      const found = await contactFor(visit, parts);
-      if (!found) return;
-      const caller = await find.byKey(found.contact.key);
-      const chosen = (await deniedScopes(visit, found.contact.key)).find(({ value }) => value === visit.field('scope'));
-      const said = saidFrom(visit);
-      if (!caller || !chosen) return visit.again('Choose what the caller wants to receive again.');
-      if (said.verification === 'none')
-        return visit.again('To opt back in, the caller must be verified. To opt out, they need not be.');
-      if (said.words === '') return visit.again('Write what the caller said: the second person decides by it.');
-      const notice = catalog.notices.find(
-        ({ id, version, language }) => `${id} ${version} ${language}` === visit.field('notice'),
-      );
-      const scope: Scope = chosen.scope;
-      const id = await approvals.requestLift(
-        visit.user,
-        caller,
-        { scope, ...(notice ? { notice: { id: notice.id, version: notice.version }, wording: notice.text } : {}) },
-        said,
-      );
-      await visit.record({
-        kind: 'change',
-        what: 'lift_requested',
-        contact: caller.key,
-        reason: found.why.reason,
-        about: id,
-      });
-      await visit.go(`/staff/approvals/${id}`, 'Waiting for a second person. Nothing has changed yet.');
-    });
-
     shell.get('/staff/approvals/:id', 'approvals.read', async (visit) => show(visit, await approvalOf(visit)));
 
-    for (const kind of ['lift', 'export'] as const) {
-      const path = kind === 'lift' ? 'lifts' : 'exports';
+    for (const kind of ['lift', 'export', 'erasure'] as const) {
       shell.post(
-        `/staff/${path}/:id/decide`,
+        `/staff/${kind}s/:id/decide`,
         DECIDES[kind],
         async (visit) => {
           const approval = await approvalOf(visit);
@@ -207,46 +211,26 @@ export function approvalPages(parts: ApprovalParts) {
             throw new HushError('forbidden', 'you cannot decide on your own request');
           }
           const confirmed = visit.field('decision') === 'confirm';
+          const why = visit.field('why').slice(0, 400);
+          if (!confirmed && why === '') return visit.again('Write why you refuse it. Whoever asked will see it.');
           let events: readonly string[] = [];
-          if (!confirmed) await approvals.refuse(visit.user, approval);
+          if (!confirmed) await approvals.refuse(visit.user, approval, why);
           else if (kind === 'lift') events = await approvals.confirmLift(visit.user, approval);
-          else await approvals.confirmExport(visit.user, approval);
+          else if (kind === 'export') await approvals.confirmExport(visit.user, approval);
+          else events = await approvals.confirmErasure(visit.user, approval, (wanted) => erase(wanted, visit.user));
           await visit.record({
             kind: 'change',
             what: `${kind}_${confirmed ? 'confirmed' : 'refused'}`,
             contact: approval.contact,
+            note: confirmed ? undefined : why,
             about: [approval.id, ...events.map(receiptOf)].join(' '),
           });
-          await visit.go(`/staff/approvals/${approval.id}`, confirmed ? 'Approved.' : 'Refused. Nothing has changed.');
+          const said = confirmed ? 'Approved.' : 'Refused. Nothing has changed.';
+          const told = kind === 'lift' ? await tellPerson(approval, confirmed ? 'confirmed' : 'refused', events) : '';
+          await visit.go(`/staff/approvals/${approval.id}`, said + told);
         },
         '/staff/approvals/:id',
       );
     }
-
-    shell.get('/staff/exports', 'exports.request', (visit) =>
-      visit.page('export', {
-        title: 'Ask for a list of addresses',
-        brands: catalog.brands.filter(({ retired }) => !retired),
-        channels: CHANNELS,
-        purposes: PURPOSES.filter((purpose) => purpose !== 'legal' && purpose !== 'service'),
-      }),
-    );
-    shell.post('/staff/exports', 'exports.request', async (visit) => {
-      const channel = CHANNELS.find((item) => item === visit.field('channel'));
-      const purpose = PURPOSES.find((item) => item === visit.field('purpose'));
-      const brand = visit.field('brand');
-      const reason = visit.field('reason');
-      if (!channel || !purpose || !brandById(catalog, brand) || reason === '') {
-        throw new HushError('invalid', 'a list has a brand, a channel, a purpose and a reason', {
-          remedy: 'fill in all four',
-        });
-      }
-      const id = await approvals.requestExport(visit.user, { brand, channel, purpose }, reason);
-      await visit.record({ kind: 'change', what: 'export_requested', note: reason, about: id });
-      await visit.go(
-        `/staff/approvals/${id}`,
-        'Waiting for a second person. Once approved you can download it for a day, once.',
-      );
-    });
   };
 }

@@ -16,23 +16,25 @@ import type { PrivateParts } from '../../preferences/private-part.js';
 import type { Receipts } from '../../preferences/receipts.js';
 import { createUndo } from '../../preferences/undo.js';
 import type { WakeupQueue } from '../../queue.js';
-import { createApprovals } from '../../staff/approvals.js';
+import type { Approvals } from '../../staff/approvals.js';
 import { type AuditTrail, createAuditTrail } from '../../staff/audit-trail.js';
 import { createCalls } from '../../staff/calls.js';
 import { createFindCaller } from '../../staff/find-caller.js';
 import { createLedgerFollower } from '../../staff/follow-ledger.js';
+import { createLiftNotice } from '../../staff/lift-notice.js';
 import { createPersonFiles } from '../../staff/person.js';
 import type { Stores } from '../../store/open.js';
 import type { SuppressionExport } from '../../suppression/export.js';
 import type { BoundDestination } from '../../sync/desired.js';
 import type { DestinationReports } from '../../sync/destination-report.js';
-import { approvalPages } from './approvals.js';
+import { approvalPages, type WaitingErasures } from './approvals.js';
 import { auditPages } from './audit.js';
 import { callPages } from './call.js';
 import { callsPages } from './calls.js';
 import { createStaffConsole, type StaffExtension } from './console.js';
 import { destinationPages } from './destinations.js';
 import { exportPages } from './exports.js';
+import { liftPages } from './lifts.js';
 import { overviewPage, type RequestFigures } from './overview.js';
 import { peoplePages, type RequestsOf } from './people.js';
 import { queueBoard } from './queue-board.js';
@@ -57,6 +59,7 @@ export interface StaffParts {
   readonly links: Links;
   readonly post: Post;
   readonly receipts: Receipts;
+  readonly approvals: Approvals;
   readonly proofs: Proofs;
   readonly exportJobs: ExportJobs;
   readonly suppressionExport: SuppressionExport;
@@ -68,6 +71,8 @@ export interface StaffParts {
   readonly followMs?: number | undefined;
   /** Rights requests of contacts, for the person's page. */
   readonly requestsOf?: RequestsOf;
+  /** Erasures that a second person approves. */
+  readonly erasures?: WaitingErasures;
   /** Rights requests in figures, for the overview. */
   readonly requestFigures?: RequestFigures;
   /** Told of contacts that were erased. */
@@ -94,6 +99,7 @@ export interface Staff {
 /** The staff console with all its parts. */
 export async function createStaff(parts: StaffParts): Promise<Staff> {
   const { stores, keyring, clock, log, catalog, policy, privateParts, accept, links, publicUrl, destinations } = parts;
+  const { approvals } = parts;
   const { contacts, ledger, persons } = stores;
   const trail = createAuditTrail({ store: stores.trail, keyring, clock });
   const files = createPersonFiles({ ledger, privateParts, catalog, policy, destinations, clock });
@@ -119,7 +125,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
     publicUrl,
     log,
   });
-  const approvals = createApprovals({ store: stores.staffApprovals, accept, contacts, keyring, clock });
+  const notify = createLiftNotice({ post: parts.post, privateParts, catalog, publicUrl, log });
   const follower = createLedgerFollower({
     log: stores.log,
     contacts,
@@ -169,9 +175,10 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
       callPages({ find, calls, files, catalog, clock }),
       callsPages({ calls, find, files, ledger, catalog, clock }),
       peoplePages({ find, files, catalog, clock, requestsOf: parts.requestsOf ?? (async () => []) }),
-      approvalPages({ approvals, find, files, catalog, clock }),
+      liftPages({ approvals, find, files, catalog, clock }),
+      approvalPages({ approvals, notify, erasures: parts.erasures, find, files, catalog, clock }),
       ...(parts.extensions ?? []),
-      exportPages({ approvals, suppressionExport: parts.suppressionExport }),
+      exportPages({ approvals, suppressionExport: parts.suppressionExport, catalog }),
       receiptPages({ receipts: parts.receipts, proofs: parts.proofs, files, catalog, publicUrl }),
       destinationPages({ reports: parts.reports }),
       auditPages({ trail, log: stores.log, jobs: parts.exportJobs, keepMonths: policy.auditTrailMonths }),

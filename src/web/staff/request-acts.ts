@@ -6,17 +6,20 @@ import { HushError } from '../../core/errors.js';
 import { RELATIONSHIPS } from '../../core/event.js';
 import { readJurisdiction } from '../../core/jurisdiction.js';
 import { contactKeyFromText } from '../../core/keys.js';
+import type { Policy } from '../../core/policy.js';
 import { DENIAL_REASONS, EXTENSION_REASONS, REFUSAL_REASONS, REVIEW_OUTCOMES } from '../../core/request.js';
 import type { MessageReader } from '../../rights/answers.js';
 import type { Rights } from '../../rights/index.js';
-import { LETTER_KINDS } from '../../rights/letter.js';
 import type { By } from '../../rights/records.js';
 import { CHECKS } from '../../rights/verification.js';
+import type { Approvals } from '../../staff/approvals.js';
 import type { RequestRecord } from '../../store/requests.js';
 import { uploadsOf } from '../multipart.js';
 import { byOf } from './request-list.js';
-import { mayRead, recordLook, requestOf } from './request-page.js';
+import { mayRead, requestOf } from './request-page.js';
+import { oneOf, PREVIEWED } from './request-preview.js';
 import { type StaffShell, sentenceOf, type Visit } from './shell.js';
+import { askForErasure } from './waiting-erasures.js';
 
 /** Does it, and says so in a sentence. */
 type Act = (record: RequestRecord, by: By, visit: Visit) => Promise<string>;
@@ -32,18 +35,14 @@ const MESSAGE_TO: Readonly<Record<(typeof MESSAGE_CHOICES)[number], readonly Mes
 /** Open to whoever takes requests in; every other act is for those who work on them. */
 const ON_TAKING: ReadonlySet<string> = new Set(['note', 'files']);
 
-/** Acts whose letter is seen before it goes. */
-const PREVIEWED: ReadonlySet<string> = new Set(['extend', 'deny', 'refuse']);
-
-/** One of the list, or a fault that says which field. */
-function oneOf<T extends string>(visit: Visit, name: string, list: readonly T[]): T {
-  const found = list.find((item) => item === visit.field(name));
-  if (!found) throw new HushError('invalid', 'choose one of the list', { field: name, remedy: 'choose one' });
-  return found;
-}
-
 /** What staff do with a request: each act is written down before it is done, and the table of transitions has the last word. */
-export function requestActs(parts: { readonly rights: Rights; readonly catalog: Catalog; readonly clock: Clock }) {
+export function requestActs(parts: {
+  readonly rights: Rights;
+  readonly catalog: Catalog;
+  readonly policy: Pick<Policy, 'secondPerson'>;
+  readonly approvals: Pick<Approvals, 'requestErasure' | 'waitingErasure'>;
+  readonly clock: Clock;
+}) {
   const { rights, catalog, clock } = parts;
   const { answers, fulfilment, verification, erasures, attachments } = rights;
 
@@ -195,7 +194,11 @@ export function requestActs(parts: { readonly rights: Rights; readonly catalog: 
       await fulfilment.access(record, by, oneOf(visit, 'delivery', ['download', 'openpgp', 'print']));
       return 'The data is being collected.';
     },
-    async erase(record, by) {
+    async erase(record, by, visit) {
+      if (parts.policy.secondPerson.erasures) {
+        await askForErasure(visit, record, parts.approvals);
+        return 'Waiting for a second person. Nothing has been erased yet.';
+      }
       await fulfilment.erase(record, by);
       return 'The erasure has started. It is sent to all destinations first; then the request closes automatically.';
     },
@@ -242,56 +245,5 @@ export function requestActs(parts: { readonly rights: Rights; readonly catalog: 
         }
       });
     }
-
-    // A letter as it would go. Nothing is sent and nothing changes.
-    shell.post(
-      '/staff/requests/:id/preview',
-      'requests.work',
-      async (visit) => {
-        const { id } = await requestOf(visit, rights);
-        oneOf(visit, 'letter', LETTER_KINDS);
-        await visit.goWith(`/staff/requests/${id}/preview`, true);
-      },
-      '/staff/requests/:id',
-    );
-
-    /** The letter that the draft describes, with what was typed for it. */
-    async function previewOf(visit: Visit) {
-      const record = await requestOf(visit, rights);
-      const kind = LETTER_KINDS.find((item) => item === visit.drafted('letter'));
-      if (!kind) throw new HushError('not_found', 'there is no such preview');
-      const reason = visit.drafted('reason');
-      await recordLook(visit, record, clock, 'letter_preview', kind);
-      const letter = await rights.post.letterOf(record, {
-        kind,
-        ...(reason ? { reason } : {}),
-        explanation: visit.drafted('explanation'),
-      });
-      if (!letter) throw new HushError('conflict', 'the personal data of this request has been deleted', {});
-      return { record, kind, letter, content: await rights.letters.preview(letter) };
-    }
-
-    shell.get('/staff/requests/:id/preview', 'requests.work', async (visit) => {
-      const { record, kind, letter, content } = await previewOf(visit);
-      const names = ['reason', 'explanation', 'letter', 'outcome', 'delivery'];
-      await visit.page('request-preview', {
-        title: `Preview: ${visit.pages.word('letter', kind)}`,
-        record,
-        content,
-        to: letter.to,
-        fields: names.map((name) => [name, visit.drafted(name)]).filter(([, value]) => value !== ''),
-        act: visit.drafted('act'),
-        draft: visit.query('draft'),
-      });
-    });
-
-    shell.get('/staff/requests/:id/preview.pdf', 'requests.work', async (visit) => {
-      const { content } = await previewOf(visit);
-      visit.response
-        .type('application/pdf')
-        .set('Cache-Control', 'no-store')
-        .set('Content-Disposition', 'attachment; filename="preview.pdf"')
-        .send(content.pdf);
-    });
   };
 }

@@ -18,21 +18,27 @@ import {
 } from '../../core/request.js';
 import { ageInDays, alertsOf, calendarDay, clockFor, deadlinesOf } from '../../core/request-clock.js';
 import { clockedOf } from '../../rights/answers.js';
+import type { PreviewErasure } from '../../rights/erasure-preview.js';
 import { FILE_LIMIT } from '../../rights/file-kind.js';
 import type { Rights } from '../../rights/index.js';
 import { pointFrom } from '../../rights/post-letters.js';
 import { parseReference, referenceOf } from '../../rights/reference.js';
 import { CHECKS, checksNeeded } from '../../rights/verification.js';
+import type { Approvals } from '../../staff/approvals.js';
 import type { RequestRecord } from '../../store/requests.js';
+import { erasureWords } from './erasure-words.js';
 import { mayReadAbout, reasonFor } from './people.js';
 import { byOf, dueWords } from './request-list.js';
 import type { StaffShell, Visit } from './shell.js';
+import { isErasable } from './waiting-erasures.js';
 import { placeOptions, receiptOf } from './words.js';
 
 export interface RequestPageParts {
   readonly rights: Rights;
   readonly catalog: Catalog;
   readonly policy: Policy;
+  readonly previewErasure: PreviewErasure;
+  readonly approvals: Pick<Approvals, 'waitingErasure'>;
   readonly clock: Clock;
 }
 
@@ -103,6 +109,7 @@ export function requestPage(parts: RequestPageParts) {
       type: contact.type,
       verified: contact.verified,
     }));
+    const preview = isErasable(record) && visit.may('requests.work') ? await parts.previewErasure(record) : undefined;
     const label = new Map(
       contacts.map(({ text, masked: shown, type }) => [text, shown ?? visit.pages.word('contact', type)]),
     );
@@ -125,6 +132,9 @@ export function requestPage(parts: RequestPageParts) {
       personal: personal?.description ? { ...personal, description: hideLinks(personal.description) } : personal,
       contacts,
       steps: steps.map((step) => ({ ...step, label: label.get(contactKeyText(step.key)) ?? step.type })),
+      erasure: preview && erasureWords(preview, (key) => label.get(contactKeyText(key)) ?? contactKeyText(key)),
+      erasureWaits: preview && (await parts.approvals.waitingErasure(record.id))?.id,
+      needsTwo: policy.secondPerson.erasures,
       needsProof: needsVerification(record.kind),
       checks: CHECKS,
       checksNeeded: checksNeeded(record.kind),

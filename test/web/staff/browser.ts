@@ -5,6 +5,8 @@ export interface Console {
   get(path: string): Promise<Answer>;
   /** Sends a form with the session's token, unless `_csrf` is given. */
   post(path: string, fields: Readonly<Record<string, string>>): Promise<Answer>;
+  /** The same where a field is sent several times. */
+  postAll(path: string, fields: URLSearchParams): Promise<Answer>;
   readonly cookies: Map<string, string>;
 }
 
@@ -45,15 +47,22 @@ export function visitor(hush: Hush): Console {
     return { status: response.status, text, headers: response.headers, at: url.pathname + url.search };
   }
 
+  const send = (path: string, fields: URLSearchParams) =>
+    ask(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: fields.toString(),
+    });
+
   return {
     cookies,
     get: (path) => ask(path),
-    post: (path, fields) =>
-      ask(path, {
-        method: 'POST',
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        body: new URLSearchParams({ _csrf: csrf, ...fields }).toString(),
-      }),
+    post: (path, fields) => send(path, new URLSearchParams({ _csrf: csrf, ...fields })),
+    postAll(path, fields) {
+      const all = new URLSearchParams(fields);
+      if (!all.has('_csrf')) all.set('_csrf', csrf);
+      return send(path, all);
+    },
   };
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { mailsTo } from '../../rights/setting.js';
 import { type Hush, startHush } from '../../support/hush.js';
 import { type Answer, type Console, signIn } from './browser.js';
 import { follow, keyOf, makeCustomer } from './people.js';
@@ -32,6 +33,16 @@ async function call(who: Console, find: string, fields: Readonly<Record<string, 
     verification: 'none',
     ...fields,
   });
+}
+/** The subject of a raw mail, as a mail program shows it. */
+function decodedSubject(raw: string): string {
+  const [, lines = ''] = /^Subject: ((?:.*\r?\n[ \t])*.*)/m.exec(raw) ?? [];
+  return lines
+    .replace(/\?=\s+=\?utf-8\?q\?/gi, '')
+    .replace(/=\?utf-8\?q\?(.*?)\?=/gi, '$1')
+    .replace(/_/g, ' ')
+    .replace(/(?:=[0-9A-F]{2})+/g, (bytes) => Buffer.from(bytes.replaceAll('=', ''), 'hex').toString('utf8'))
+    .toLowerCase();
 }
 const callIdOf = (answer: Answer) => answer.at.split('/').at(-1) ?? '';
 
@@ -311,6 +322,15 @@ describe('lifting an opt-out on a caller’s word', () => {
     });
   }
 
+  /** A lift of these scopes, as the agent sees it then. */
+  async function lifted(contact: { email: string }, scopes: readonly string[]) {
+    await agent.post('/staff/call', { find: contact.email });
+    const fields = new URLSearchParams({ caller: 'self', verification: 'account', words: 'both again' });
+    for (const scope of scopes) fields.append('scope', scope);
+    const request = await agent.postAll(`/staff/contacts/${await keyOf(hush, contact)}/lift`, fields);
+    return { request, to: request.at.split('/').at(-1) };
+  }
+
   test('changes nothing until another person confirms it, and then lifts', async () => {
     const contact = { email: 'again@example.com' };
     await call(agent, contact.email);
@@ -383,9 +403,9 @@ describe('lifting an opt-out on a caller’s word', () => {
     expect((await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' })).status).toBe(403);
     expect(await hush.decide(contact)).toMatchObject({ allowed: false });
     const second = await signIn(hush, 'supervisor-2');
-    expect((await second.post(`/staff/lifts/${id}/decide`, { decision: 'refuse' })).text).toContain(
-      'Nothing has changed',
-    );
+    expect(
+      (await second.post(`/staff/lifts/${id}/decide`, { decision: 'refuse', why: 'not convinced' })).text,
+    ).toContain('Nothing has changed');
     expect(await hush.decide(contact)).toMatchObject({ allowed: false });
   });
 
@@ -418,6 +438,99 @@ describe('lifting an opt-out on a caller’s word', () => {
     expect((await officer.get(`/staff/contacts/${await keyOf(hush, contact)}`)).text).toContain(
       'Yes, send me offers and news by email',
     );
+  });
+
+  test('of several opt-outs at once lifts those that were chosen and no other, each with a receipt', async () => {
+    const contact = { email: 'several@example.com' };
+    await call(agent, contact.email, { wish: 'phone' });
+    await call(agent, contact.email, { wish: 'mail', brand: 'jmf' });
+    const { request, to } = await lifted(contact, ['*/voice/marketing/*', 'jmf/mail/marketing/*']);
+    expect(request.text).toContain('by phone call');
+    expect(request.text).toContain('by post');
+    const page = await supervisor.post(`/staff/lifts/${to}/decide`, { decision: 'confirm' });
+    expect(page.text.match(/r_[0-9A-Z]{4}(-[0-9A-Z]{4}){4}<\/a>/g)).toHaveLength(2);
+    const allowed = async (channel: string) =>
+      (await hush.decide(contact, 'promotion', { channel, at: '2030-06-15T18:00:00Z' })).allowed;
+    expect([await allowed('voice'), await allowed('mail')]).toEqual([true, true]);
+    expect(await hush.decide(contact, 'promotion', { channel: 'sms' })).toMatchObject({ reason: 'opted_out' });
+  });
+
+  test('of several is not approved once one of them was said no to again', async () => {
+    const contact = { email: 'one-of-them@example.com' };
+    await call(agent, contact.email, { wish: 'phone' });
+    const { to } = await lifted(contact, ['*/voice/marketing/*', '*/sms/marketing/*']);
+    await hush.ask('/v1/events', {
+      events: [
+        { contact, type: 'opted_out', scope: { channel: 'sms', purpose: 'marketing' }, source: { kind: 'sms' } },
+      ],
+    });
+    expect((await supervisor.post(`/staff/lifts/${to}/decide`, { decision: 'confirm' })).status).toBe(409);
+    expect(await hush.decide(contact, 'promotion', { channel: 'voice' })).toMatchObject({ allowed: false });
+  });
+
+  test('that was asked for before there could be several still counts for its one', async () => {
+    const contact = { email: 'old-lift@example.com' };
+    await call(agent, contact.email);
+    const id = (await askLift(contact)).at.split('/').at(-1) ?? '';
+    const { collection } = hush.hush.stores.staffApprovals.models[0];
+    const row = await collection.findOne({ _id: id as never });
+    const [scope] = row?.details.scopes ?? [];
+    await collection.updateOne(
+      { _id: id as never },
+      { $set: { 'details.scope': scope }, $unset: { 'details.scopes': '' } },
+    );
+    expect((await supervisor.get(`/staff/approvals/${id}`)).text).toContain('all marketing');
+    await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' });
+    expect(await hush.decide(contact)).toMatchObject({ allowed: true });
+  });
+
+  test('is refused with a reason, which whoever asked reads; without one nothing is decided', async () => {
+    const contact = { email: 'refused@example.com' };
+    await call(agent, contact.email);
+    const { at } = await askLift(contact);
+    const id = at.split('/').at(-1);
+    const none = await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'refuse' });
+    expect(none.status).toBe(400);
+    expect(none.text).toContain('Write why you refuse it');
+    await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'refuse', why: 'the voice was another one' });
+    const page = await agent.get(at);
+    expect(page.text).toContain('“the voice was another one”');
+    expect(page.text).toContain('I want it again');
+    const row = await hush.hush.stores.staffApprovals.models[0].collection.findOne({ _id: id as never });
+    expect(JSON.stringify(row)).not.toContain('another one');
+  });
+
+  test.each([
+    ['confirm', 'volverá a recibir', /r_[0-9A-Z]{4}(-[0-9A-Z]{4}){4}/],
+    ['refuse', 'no reactivamos', /preferences/],
+  ])('%s: the person is written to, in their language, and the page says so', async (decision, subject, inside) => {
+    const contact = { email: `told-${decision}@example.com` };
+    await hush.ask('/v1/events', {
+      events: [{ contact, type: 'profile', language: 'es', source: { kind: 'form' } }],
+    });
+    await call(agent, contact.email);
+    const id = (await askLift(contact)).at.split('/').at(-1);
+    const page = await supervisor.post(`/staff/lifts/${id}/decide`, { decision, why: 'not convinced' });
+    expect(page.text).toContain('told by email');
+    const mail = (await mailsTo(hush, contact.email)).at(-1) ?? '';
+    expect(mail).toContain('Content-Language: es');
+    expect(decodedSubject(mail)).toContain(subject);
+    expect(mail).toMatch(inside);
+    // Why it was refused is for staff.
+    expect(mail).not.toContain('not convinced');
+  });
+
+  test('of an address without email says that nobody was written to', async () => {
+    const contact = { phone: '+19205550188' };
+    await call(agent, contact.phone);
+    await agent.post('/staff/call', { find: contact.phone });
+    const asked = await agent.post(`/staff/contacts/${await keyOf(hush, contact)}/lift`, {
+      scope: '*/*/marketing/*',
+      verification: 'account',
+      words: 'again please',
+    });
+    const page = await supervisor.post(`/staff/lifts/${asked.at.split('/').at(-1)}/decide`, { decision: 'confirm' });
+    expect(page.text).toContain('no email address; tell them by phone or letter');
   });
 
   test('another agent does not see what was asked', async () => {
