@@ -47,7 +47,7 @@ test('a mail arrives by SMTP as it was composed', async () => {
   await transportTo(peer.url).send(sent);
   const [arrived] = peer.received;
   expect(arrived?.to).toEqual(['ana@example.com']);
-  expect(arrived?.mail.subject).toBe('Sus preferencias en JM Facets han cambiado');
+  expect(arrived?.mail.subject).toBe('Sus preferencias en JM Facets cambiaron');
   expect(addressText(arrived?.mail.to)).toBe('ana@example.com');
   expect(addressText(arrived?.mail.from)).toBe('"JM Facets" <hello@jmf.example>');
   expect(arrived?.mail.messageId).toBe(sent.headers['Message-ID']);
@@ -134,7 +134,7 @@ test('without a mail server mail is kept in the mailbox, newest first, to be rea
   const list = await store.list();
   expect(list.map(({ to, subject }) => [to, subject])).toEqual([
     ['second@example.com', 'Your choices at JM Facets have changed'],
-    ['first@example.com', 'Sus preferencias en JM Facets han cambiado'],
+    ['first@example.com', 'Sus preferencias en JM Facets cambiaron'],
   ]);
   const message = await store.get(list[0]?.id ?? '');
   const parsed = await simpleParser(message?.raw ?? '');

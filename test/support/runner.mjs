@@ -1,9 +1,23 @@
-/** The runner that jest.config.mjs describes, in child processes always: with one worker it would run in Jest's own and fail at the end. */
+/**
+ * The runner that jest.config.mjs describes. In child processes always: with one worker it would run in Jest's own and fail at the
+ * end. In the same ones for all projects, which differ only in the files that are theirs: each process loads the whole program.
+ */
 import { createRunner } from 'jest-light-runner';
 
+/** Memory (MB) of objects in a process: without a limit Node leaves garbage lie as long as the machine has room. */
+const HEAP_MB = 512;
+
 export default class Runner extends createRunner({ runtime: 'child_process' }) {
+  #config;
+
   constructor(...given) {
     super(...given);
     this._runtime = 'child_process';
+    process.env.NODE_OPTIONS ??= `--max-old-space-size=${HEAP_MB}`;
+  }
+
+  _runTest(test) {
+    this.#config ??= test.context.config;
+    return super._runTest({ ...test, context: { ...test.context, config: this.#config } });
   }
 }

@@ -74,7 +74,15 @@ async function buildProgram() {
     platform: 'node',
     target: 'node20',
     // They read files that lie beside them.
-    external: ['pdfkit', 'fontkit', '@bull-board/*', 'swagger-ui-dist', 'mongodb-memory-server-core', '@fontsource*'],
+    external: [
+      'fs-native-extensions',
+      'pdfkit',
+      'fontkit',
+      '@bull-board/*',
+      'swagger-ui-dist',
+      'mongodb-memory-server-core',
+      '@fontsource*',
+    ],
     // What packages that were written for require() take for granted. Names that no module has: all share a scope.
     banner: {
       js: [

@@ -60,7 +60,7 @@ const allowed = async ({ brand, channel }: { brand: string; channel: string }, p
 
 /** What stands on the screen of a call: the items of its list. */
 function standingOn(text: string): string[] {
-  const [, rest = ''] = text.split('In force: said no to');
+  const [, rest = ''] = text.split('In force: opted out of');
   const [list = ''] = rest.split('</ul>');
   return list
     .split('<li>')
