@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { gzipSync } from 'node:zlib';
 import ejs from 'ejs';
 import type { Request, Response } from 'express';
 import i18next, { type TFunction } from 'i18next';
@@ -110,7 +109,7 @@ export async function createPages(parts: {
   const byWords = (t: TFunction, channel: string) => t(`by.${channel === '*' ? 'any' : channel}`);
 
   return {
-    css: { path: cssPath, text: css, gzip: gzipSync(css, { level: 9 }) },
+    css: { path: cssPath, text: css },
     context,
     byWords,
 
