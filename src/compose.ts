@@ -487,6 +487,7 @@ export async function compose(
   const approvals = createApprovals({ store: stores.staffApprovals, accept, contacts, keyring, clock });
   const staff = await createStaff({
     environment: environment.staff,
+    files: { takerOf: () => rights.attachments.store, drop: rights.attachments.drop },
     production,
     folders: {
       views: path.join(ROOT, 'views'),
@@ -595,6 +596,7 @@ export async function compose(
         rights,
         policy,
         bodies,
+        admitsUpload: limits.admitsUpload,
         refuse: refuseToken,
         countForm: limits.form,
         countDenial: limits.denial,
@@ -692,6 +694,7 @@ export async function compose(
     staff,
     letters,
     rights,
+    bodies,
     accessPackages,
     accessDelivery,
     exportJobs: audit.exportJobs,

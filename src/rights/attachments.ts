@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { encodeBase32 } from '../core/base32.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
+import { openWith, sealWith } from '../core/seal.js';
 import { unavailable } from '../store/connect.js';
-import type { RequestFiles } from '../store/request-files.js';
+import type { RequestFile, RequestFiles } from '../store/request-files.js';
 import type { RequestRecord } from '../store/requests.js';
-import { FILE_LIMIT, FILES_LIMIT, type FileType, fileTypeOf, safeFileName } from './file-kind.js';
+import { createTypeReader, FILES_LIMIT, type FileType, HEAD, safeFileName } from './file-kind.js';
 import type { RequestSeal } from './personal.js';
 import type { By, Records } from './records.js';
 
@@ -20,7 +21,48 @@ export interface Attachment {
   readonly name: string;
 }
 
-/** Files of requests: what they are is read off their bytes; they lie sealed, and leave as a download only. */
+/** A file that lies sealed in the store and belongs to no request yet. */
+export interface StoredUpload {
+  readonly id: string;
+  readonly name: string;
+  readonly type: FileType;
+  readonly size: number;
+  readonly chunks: number;
+  readonly key: Buffer;
+}
+
+/** Octets of a file that are held while it passes. */
+export const CHUNK_BYTES = 256 * 1024;
+/** An upload that no request took is dropped after so long (ms). */
+const UNTAKEN_MS = 3_600_000;
+
+const refused = () =>
+  new HushError('invalid', 'this file is no PDF, picture of a phone or scanner, or plain text', {
+    field: 'file',
+    remedy: 'save it as PDF, or take a picture of it',
+  });
+
+/** What a file is made of, in pieces of one size but for the last. */
+async function* piecesOf(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let held: Buffer[] = [];
+  let size = 0;
+  for await (const part of bytes) {
+    held.push(part);
+    size += part.length;
+    while (size >= CHUNK_BYTES) {
+      const all = Buffer.concat(held);
+      yield all.subarray(0, CHUNK_BYTES);
+      held = [all.subarray(CHUNK_BYTES)];
+      size -= CHUNK_BYTES;
+    }
+  }
+  if (size > 0) yield Buffer.concat(held);
+}
+
+/**
+ * Files of requests: what they are is read off their bytes; they go sealed into the store piece by piece as they arrive, and
+ * leave as a download only.
+ */
 export function createAttachments(parts: {
   readonly files: RequestFiles;
   readonly records: Records;
@@ -28,60 +70,85 @@ export function createAttachments(parts: {
   readonly clock: Clock;
 }) {
   const { files, records, seal, clock } = parts;
+  const place = (id: string, at: number) => Buffer.from(`${id}/${at}`, 'utf8');
 
-  /** The type of a file that may be kept. Throws HushError `invalid` or `too_large`. */
-  function checked(bytes: Buffer): FileType {
-    if (bytes.length > FILE_LIMIT) {
-      throw new HushError('too_large', `a file has at most ${FILE_LIMIT / 1024 / 1024} MB`, {
-        field: 'file',
-        remedy: 'scan it in grey, or split it',
-      });
+  async function* contentOf(record: RequestRecord, file: RequestFile, key: Buffer): AsyncGenerator<Buffer> {
+    for (let at = 0; at < (file.chunks ?? 0); at++) {
+      const sealed = await files.chunk(file.id, at);
+      const plain = sealed && openWith(key, sealed, place(file.id, at));
+      if (!plain) throw new Error(`piece ${at} of a file of request ${record.id} does not open`);
+      yield plain;
     }
-    const type = fileTypeOf(bytes);
-    if (!type) {
-      throw new HushError('invalid', 'this file is no PDF, PNG, JPEG or plain text', {
-        field: 'file',
-        remedy: 'save it as PDF, or take a picture of it',
-      });
-    }
-    return type;
   }
 
   return {
-    checked,
+    /**
+     * Takes a file as it arrives: piece by piece, sealed under a key of its own. Undefined for one without a byte, of a field
+     * nobody filled in. Throws HushError `invalid` for what is not taken, `unavailable`; then nothing of it is left.
+     */
+    async store(name: string, bytes: AsyncIterable<Buffer>): Promise<StoredUpload | undefined> {
+      const id = `f_${encodeBase32(randomBytes(10)).toLowerCase()}`;
+      const key = randomBytes(32);
+      const reader = createTypeReader();
+      const until = new Date(clock.now() + UNTAKEN_MS);
+      let size = 0;
+      let chunks = 0;
+      try {
+        for await (const piece of piecesOf(bytes)) {
+          const isFirst = size === 0;
+          reader.take(piece);
+          if (isFirst && piece.length >= HEAD && !(await reader.beginning())) throw refused();
+          await files.keepChunk(id, chunks, sealWith(key, piece, place(id, chunks)), until);
+          size += piece.length;
+          chunks++;
+        }
+        if (size === 0) return undefined;
+        const type = await reader.whole();
+        if (!type) throw refused();
+        return { id, name: safeFileName(name, type), type, size, chunks, key };
+      } catch (error) {
+        if (chunks > 0) await files.dropUntaken([id]).catch(() => undefined);
+        throw unavailable(error);
+      }
+    },
 
-    async keep(given: RequestRecord, by: By, file: { readonly name: string; readonly bytes: Buffer }): Promise<string> {
-      const type = checked(file.bytes);
+    /** Drops what was stored and taken by no request. */
+    async drop(uploads: readonly StoredUpload[]): Promise<void> {
+      if (uploads.length > 0) await files.dropUntaken(uploads.map(({ id }) => id));
+    },
+
+    /** Gives a stored file to its request. Throws HushError `invalid` where it has too many, `conflict`, `unavailable`. */
+    async keep(given: RequestRecord, by: By, upload: StoredUpload): Promise<string> {
       const key = seal.keyOf(given);
       if (!key) throw new HushError('conflict', 'what was personal in this request has been forgotten', {});
-      if ((await files.count(given.id)) >= FILES_LIMIT) {
-        throw new HushError('invalid', `a request has at most ${FILES_LIMIT} files`, {
-          field: 'file',
-          remedy: 'put pages together',
-        });
-      }
-      const id = `f_${encodeBase32(randomBytes(10)).toLowerCase()}`;
+      const { id, name, type, size, chunks } = upload;
       try {
-        await files.keep(
-          {
-            id,
-            request: given.id,
-            at: new Date(clock.now()),
-            by: by.id,
-            ...(by.name === undefined ? {} : { byName: by.name }),
-            type,
-            size: file.bytes.length,
-            name: seal.sealText(given.id, key, safeFileName(file.name, type)),
-          },
-          seal.sealFile(given.id, key, file.bytes),
-        );
+        if ((await files.count(given.id)) >= FILES_LIMIT) {
+          throw new HushError('invalid', `a request has at most ${FILES_LIMIT} files`, {
+            field: 'file',
+            remedy: 'put pages together',
+          });
+        }
+        const isKept = await files.keep({
+          id,
+          request: given.id,
+          at: new Date(clock.now()),
+          by: by.id,
+          ...(by.name === undefined ? {} : { byName: by.name }),
+          type,
+          size,
+          name: seal.sealText(given.id, key, name),
+          chunks,
+          key: seal.sealFile(given.id, key, upload.key),
+        });
+        if (!isKept) throw new HushError('conflict', 'the file is gone', { remedy: 'send it again' });
       } catch (error) {
         throw unavailable(error);
       }
       await records.onLatest(given.id, (record) =>
         records.change(record, by, by.id.startsWith('staff') ? {} : { unread: true }, {
           what: 'file',
-          facts: { file: id, type, size: String(file.bytes.length) },
+          facts: { file: id, type, size: String(size) },
         }),
       );
       return id;
@@ -89,18 +156,34 @@ export function createAttachments(parts: {
 
     async list(record: RequestRecord): Promise<Attachment[]> {
       const kept = await files.ofRequest(record.id);
-      return kept.map(({ name, request: _request, ...file }) => ({
+      return kept.map(({ name, request: _request, chunks: _chunks, key: _key, ...file }) => ({
         ...file,
         name: seal.text(record, name) ?? 'forgotten',
       }));
     },
 
-    /** The bytes, to be sent as a download. Undefined when it is not of this request, or was forgotten. */
-    async open(record: RequestRecord, id: string): Promise<{ name: string; type: string; bytes: Buffer } | undefined> {
+    /**
+     * A file with its bytes in pieces, to be sent as a download. Undefined when it is not of this request, or was forgotten.
+     */
+    async open(
+      record: RequestRecord,
+      id: string,
+    ): Promise<{ name: string; type: string; size: number; bytes: AsyncIterable<Buffer> } | undefined> {
       const found = await files.get(record.id, id);
-      const bytes = found && seal.file(record, found.sealed);
       const name = found && seal.text(record, found.file.name);
-      return found && bytes && name ? { name, type: found.file.type, bytes } : undefined;
+      if (!found || !name) return undefined;
+      const { type, size } = found.file;
+      if (found.file.key) {
+        const key = seal.file(record, found.file.key);
+        return key && { name, type, size, bytes: contentOf(record, found.file, key) };
+      }
+      // Kept in one piece, before files went into the store as they arrive.
+      const whole = found.sealed && seal.file(record, found.sealed);
+      if (!whole) return undefined;
+      async function* bytes(content: Buffer): AsyncGenerator<Buffer> {
+        yield content;
+      }
+      return { name, type, size, bytes: bytes(whole) };
     },
   };
 }

@@ -1,54 +1,92 @@
-/** Media types that may be attached to a request. */
-export const FILE_TYPES = ['application/pdf', 'image/png', 'image/jpeg', 'text/plain'] as const;
-export type FileType = (typeof FILE_TYPES)[number];
+import { fileTypeFromBuffer } from 'file-type';
 
-/** Largest file (bytes): a scan of ten pages. Its sealed form has to fit into one document of 16 MB. */
-export const FILE_LIMIT = 5 * 1024 * 1024;
+/** Media types that may be attached to a request, with the ending that a file of it gets. */
+const ENDINGS = {
+  'application/pdf': 'pdf',
+  'image/png': 'png',
+  'image/jpeg': 'jpg',
+  // What phones take pictures in: HEIC (ISO/IEC 23008-12) on iPhones and some others, WebP, AVIF.
+  'image/heic': 'heic',
+  'image/heif': 'heif',
+  'image/webp': 'webp',
+  'image/avif': 'avif',
+  'text/plain': 'txt',
+} as const;
+export type FileType = keyof typeof ENDINGS;
+
+/** For the `accept` of a form. */
+export const ACCEPTED = 'image/*,.heic,.heif,.pdf,application/pdf,.txt,text/plain';
+
 /** Files of one request. */
 export const FILES_LIMIT = 20;
+/** Bytes of all files that are sent at once: some photos of a phone, or a scan of forty pages. */
+export const UPLOAD_LIMIT = 20 * 1024 * 1024;
 
-const MAGIC: readonly (readonly [type: FileType, bytes: Buffer])[] = [
-  // ISO 32000-1 §7.5.2
-  ['application/pdf', Buffer.from('%PDF-', 'latin1')],
-  // PNG (ISO/IEC 15948) §5.2
-  ['image/png', Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])],
-  // JFIF, Exif: SOI, then the first marker
-  ['image/jpeg', Buffer.from([0xff, 0xd8, 0xff])],
-];
+const isTaken = (type: string): type is FileType => Object.hasOwn(ENDINGS, type);
 
-const ENDS: Partial<Record<FileType, (bytes: Buffer) => boolean>> = {
-  'application/pdf': (bytes) => bytes.subarray(-1024).includes('%%EOF'),
-  'image/png': (bytes) => bytes.subarray(-12).includes('IEND'),
-  'image/jpeg': (bytes) => bytes.subarray(-1024).includes(Buffer.from([0xff, 0xd9])),
+/** Octets from the beginning that a type is told by. */
+export const HEAD = 4100;
+const TAIL = 1024;
+
+/** What a whole file ends with. A photo of a phone may carry a film behind its picture, so of these nothing is asked. */
+const ENDS: Partial<Record<FileType, (tail: Buffer) => boolean>> = {
+  'application/pdf': (tail) => tail.includes('%%EOF'),
+  'image/png': (tail) => tail.subarray(-12).includes('IEND'),
 };
 
 /** What browsers might take for a page or a program, if it were ever served as what it says it is. */
 const MARKUP = /<\s*(!doctype|html|head|body|script|svg|iframe|object|embed|\?xml|\?php)/i;
+/** Longer than any beginning of `MARKUP`, so that none is missed between two pieces. */
+const OVERLAP = 40;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const CONTROL = /[\u0000-\u0008\u000b\u000e-\u001f\u007f]/;
 
-function isPlainText(bytes: Buffer): boolean {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return false;
+/**
+ * Tells what a file is while it passes, whatever name and label say: by its first bytes, its last, and of a text by all of
+ * them. Holds the head and the tail, never the file.
+ */
+export function createTypeReader() {
+  let head = Buffer.alloc(0);
+  let tail = Buffer.alloc(0);
+  let words = '';
+  let isText = true;
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+
+  function readText(bytes: Buffer, isLast: boolean): void {
+    if (!isText) return;
+    try {
+      words = words.slice(-OVERLAP) + decoder.decode(bytes, { stream: !isLast });
+      isText = !CONTROL.test(words) && !MARKUP.test(words);
+    } catch {
+      isText = false;
+    }
   }
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return !/[\u0000-\u0008\u000b\u000e-\u001f\u007f]/.test(text) && !MARKUP.test(text);
-}
 
-/** The type that the bytes themselves tell, whatever name and label say; undefined for what is not taken. */
-export function fileTypeOf(bytes: Buffer): FileType | undefined {
-  const found = MAGIC.find(([, magic]) => bytes.subarray(0, magic.length).equals(magic))?.[0];
-  if (found) return ENDS[found]?.(bytes) ? found : undefined;
-  return bytes.length > 0 && isPlainText(bytes) ? 'text/plain' : undefined;
-}
+  async function beginning(): Promise<FileType | undefined> {
+    const found = (await fileTypeFromBuffer(head))?.mime.replace(/-sequence$/, '');
+    if (found !== undefined && isTaken(found)) return found;
+    // A text may begin as something else does: "BMW" is no bitmap.
+    return head.length > 0 && isText ? 'text/plain' : undefined;
+  }
 
-const ENDINGS: Record<FileType, string> = {
-  'application/pdf': 'pdf',
-  'image/png': 'png',
-  'image/jpeg': 'jpg',
-  'text/plain': 'txt',
-};
+  return {
+    take(bytes: Buffer): void {
+      if (head.length < HEAD) head = Buffer.concat([head, bytes.subarray(0, HEAD - head.length)]);
+      tail = Buffer.concat([tail, bytes.subarray(-TAIL)]).subarray(-TAIL);
+      readText(bytes, false);
+    },
+
+    /** What it is as far as it was read; undefined for what is not taken. */
+    beginning,
+
+    /** What it is, once it is whole. */
+    async whole(): Promise<FileType | undefined> {
+      readText(Buffer.alloc(0), true);
+      const type = await beginning();
+      return type && (ENDS[type]?.(tail) ?? true) ? type : undefined;
+    },
+  };
+}
 
 /** A name that is safe in a header and on a disk, with the ending of what the file is. */
 export function safeFileName(given: string, type: FileType): string {

@@ -9,11 +9,15 @@ export interface RequestFile {
   readonly at: Date;
   readonly by: string;
   readonly byName?: string;
-  /** Media type, as its first bytes say. */
+  /** Media type, as its bytes say. */
   readonly type: string;
   /** Bytes. */
   readonly size: number;
   readonly name: Buffer;
+  /** Pieces that the content lies in; absent of a file that was kept in one. */
+  readonly chunks?: number;
+  /** Key of the pieces, sealed under the request's. */
+  readonly key?: Buffer;
 }
 
 const fileSchema = new Schema(
@@ -26,11 +30,21 @@ const fileSchema = new Schema(
     type: String,
     size: Number,
     name: Buffer,
+    chunks: Number,
+    key: Buffer,
     sealed: Buffer,
   },
   { collection: 'request_files', versionKey: false },
 );
 fileSchema.index({ request: 1, at: 1 });
+
+/** A piece of a file. One that no request has taken by `until` goes: its upload was broken off. */
+const chunkSchema = new Schema(
+  { _id: String, file: String, sealed: Buffer, until: Date },
+  { collection: 'request_file_chunks', versionKey: false },
+);
+chunkSchema.index({ file: 1 });
+chunkSchema.index({ until: 1 }, { expireAfterSeconds: 0 });
 
 type Row = Record<string, unknown>;
 
@@ -44,23 +58,48 @@ function fileFrom(row: Row): RequestFile {
     size: Number(row.size),
     name: bytesOf(row.name),
     ...(row.byName ? { byName: String(row.byName) } : {}),
+    ...(row.key ? { key: bytesOf(row.key), chunks: Number(row.chunks) } : {}),
   };
 }
 
 /** Every query to the files of requests. */
 export function createRequestFiles(connection: Connection) {
   const model = connection.model('RequestFile', fileSchema);
+  const chunkModel = connection.model('RequestFileChunk', chunkSchema);
   const files = model.collection;
-  return {
-    models: [model] as const,
+  const chunks = chunkModel.collection;
+  const placeOf = (file: string, at: number): string => `${file}/${at}`;
 
-    /** Durable when it resolves. */
-    async keep(file: RequestFile, sealed: Buffer): Promise<void> {
-      const { id, name, ...rest } = file;
-      await files.insertOne(
-        { ...rest, _id: id as never, name: binary(name), sealed: binary(sealed) },
+  return {
+    models: [model, chunkModel] as const,
+
+    /** Keeps a piece of a file that no request has yet, until a request takes the file. Durable when it resolves. */
+    async keepChunk(file: string, at: number, sealed: Buffer, until: Date): Promise<void> {
+      await chunks.insertOne(
+        { _id: placeOf(file, at) as never, file, sealed: binary(sealed), until },
         { writeConcern: DURABLE },
       );
+    },
+
+    /** Drops the pieces of files that no request has taken. */
+    async dropUntaken(uploads: readonly string[]): Promise<void> {
+      await chunks.deleteMany({ file: { $in: [...uploads] }, until: { $exists: true } });
+    },
+
+    /** Gives a file whose pieces are kept to its request. Durable when it resolves; false when pieces are gone. */
+    async keep(file: RequestFile): Promise<boolean> {
+      const { id, name, key, ...rest } = file;
+      const { matchedCount } = await chunks.updateMany(
+        { file: id },
+        { $unset: { until: '' } },
+        { writeConcern: DURABLE },
+      );
+      if (matchedCount !== file.chunks) return false;
+      await files.insertOne(
+        { ...rest, _id: id as never, name: binary(name), ...(key ? { key: binary(key) } : {}) },
+        { writeConcern: DURABLE },
+      );
+      return true;
     },
 
     /** Without contents, oldest first. */
@@ -73,13 +112,21 @@ export function createRequestFiles(connection: Connection) {
 
     count: (request: string): Promise<number> => files.countDocuments({ request }),
 
-    /** A file of this very request: an id alone opens nothing. */
-    async get(request: string, id: string): Promise<{ file: RequestFile; sealed: Buffer } | undefined> {
+    /** A file of this very request: an id alone opens nothing. `sealed` of one that was kept in one piece. */
+    async get(request: string, id: string): Promise<{ file: RequestFile; sealed?: Buffer } | undefined> {
       const row = await files.findOne({ _id: id, request } as never, { promoteBuffers: true });
-      return row ? { file: fileFrom(row as Row), sealed: bytesOf(row.sealed) } : undefined;
+      if (!row) return undefined;
+      return { file: fileFrom(row as Row), ...(row.sealed ? { sealed: bytesOf(row.sealed) } : {}) };
+    },
+
+    async chunk(file: string, at: number): Promise<Buffer | undefined> {
+      const row = await chunks.findOne({ _id: placeOf(file, at) } as never, { promoteBuffers: true });
+      return row ? bytesOf(row.sealed) : undefined;
     },
 
     async removeAll(request: string): Promise<void> {
+      const ids = await files.distinct('_id', { request });
+      await chunks.deleteMany({ file: { $in: ids.map(String) } }, { writeConcern: DURABLE });
       await files.deleteMany({ request }, { writeConcern: DURABLE });
     },
   };

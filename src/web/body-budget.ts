@@ -1,4 +1,4 @@
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { HushError } from '../core/errors.js';
 import { networkOf } from './limits.js';
 
@@ -33,17 +33,18 @@ export function createBodyBudget(parts: {
   const ofNetworks = new Map<string, number>();
   let reserved = 0;
 
-  function reserve(network: string, bytes: number): void {
+  /** Reserves room until the answer is out; false where there is none. */
+  function reserve(request: Request, response: Response, bytes: number): boolean {
+    const network = networkOf(parts.clientAddress(request));
     const mine = ofNetworks.get(network) ?? 0;
     if (mine + bytes > budget.ofOneNetwork || reserved + bytes > budget.total) {
       parts.onRefused('bodies');
-      throw new HushError('rate_limited', 'too much is being sent at once', {
-        retryAfter: 10,
-        remedy: 'wait until what you send has arrived, or send it without the file',
-      });
+      return false;
     }
     reserved += bytes;
     ofNetworks.set(network, mine + bytes);
+    response.once('close', () => release(network, bytes));
+    return true;
   }
 
   function release(network: string, bytes: number): void {
@@ -54,6 +55,9 @@ export function createBodyBudget(parts: {
   }
 
   return {
+    /** Room for what passes through memory of a longer body, until the answer is out; false where there is none. */
+    reserve,
+
     /** Bytes reserved right now. */
     reserved: () => reserved,
 
@@ -69,10 +73,11 @@ export function createBodyBudget(parts: {
         }
         const isChunked = request.headers['transfer-encoding'] !== undefined;
         const bytes = declared ?? (isChunked ? limit : 0);
-        if (bytes > budget.free) {
-          const network = networkOf(parts.clientAddress(request));
-          reserve(network, bytes);
-          response.once('close', () => release(network, bytes));
+        if (bytes > budget.free && !reserve(request, response, bytes)) {
+          throw new HushError('rate_limited', 'too much is being sent at once', {
+            retryAfter: 10,
+            remedy: 'wait until what you send has arrived',
+          });
         }
         next();
       };

@@ -14,6 +14,9 @@ export interface Limits {
 }
 export const LIMITS: Limits = { badTokens: 600, forms: 30, denials: 120, badKeys: 120 };
 
+/** Megabytes of files an hour and network from senders who have proven nothing: what they send lies in the store. */
+const UPLOADED_MB = 240;
+
 /** Acts a minute and link that do not deny. What denies is never refused. */
 const ACTS_PER_LINK = 30;
 
@@ -38,14 +41,14 @@ export function createLimits(parts: {
   readonly clientAddress: (request: Request) => string;
   readonly onRefused: (reason: string) => void;
 }) {
-  const make = (name: keyof Limits | 'linkActs' | 'unread', points: number) =>
+  const make = (name: keyof Limits | 'linkActs' | 'unread' | 'uploads', points: number, duration = 60) =>
     new RateLimiterRedis({
       storeClient: parts.redis,
       keyPrefix: `{${parts.namespace}}:limit:${name}`,
       points,
-      duration: 60,
+      duration,
       inMemoryBlockOnConsumed: points + 1,
-      insuranceLimiter: new RateLimiterMemory({ points, duration: 60 }),
+      insuranceLimiter: new RateLimiterMemory({ points, duration }),
     });
   const { badTokens, forms, denials = forms, badKeys } = parts.limits;
   const limiters = {
@@ -57,6 +60,7 @@ export function createLimits(parts: {
     badKeys: make('badKeys', badKeys),
   };
   const linkActs = make('linkActs', ACTS_PER_LINK);
+  const uploads = make('uploads', UPLOADED_MB, 3600);
 
   /** Counts an act of a link (by its tag) that does not deny; false when there were too many within a minute. */
   async function admitsAct(link: string): Promise<boolean> {
@@ -66,6 +70,18 @@ export function createLimits(parts: {
     } catch (refused) {
       if (!(refused instanceof RateLimiterRes)) return true;
       parts.onRefused('linkActs');
+      return false;
+    }
+  }
+
+  /** Counts bytes of files before they are read; false when a network has sent too many within the hour. */
+  async function admitsUpload(request: Request, bytes: number): Promise<boolean> {
+    try {
+      await uploads.consume(networkOf(parts.clientAddress(request)), Math.ceil(bytes / 1024 / 1024));
+      return true;
+    } catch (refused) {
+      if (!(refused instanceof RateLimiterRes)) return true;
+      parts.onRefused('uploads');
       return false;
     }
   }
@@ -91,6 +107,7 @@ export function createLimits(parts: {
     unread: count('unread'),
     badKey: count('badKeys'),
     admitsAct,
+    admitsUpload,
   };
 }
 

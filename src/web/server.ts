@@ -10,7 +10,7 @@ const STREAMS = /^(application\/x-ndjson|text\/csv)\b/i;
 /** How long (ms) connections are waited for: enough for a phone on a bad line, too little to hold a server with. */
 export interface Patience {
   readonly headers: number;
-  /** Of a whole body, unless it is a stream. */
+  /** Of a whole body, unless it is a stream; one with files has longer, at `SLOWEST`. */
   readonly body: number;
   /** Without one byte in either direction while a body is on its way, or an answer on its. */
   readonly standstill: number;
@@ -20,6 +20,10 @@ export interface Patience {
 const PATIENCE: Patience = { headers: 15_000, body: 120_000, standstill: 30_000, quiet: 1000 };
 /** How often (ms) idle connections are looked for during shutdown. */
 const CLOSING_MS = 50;
+/** Bytes a second of a form with files: photos from a phone on a bad line. */
+const SLOWEST = 40_000;
+const MOST_BYTES = 32 * 1024 * 1024;
+const WITH_FILES = /^multipart\/form-data\b/i;
 /** Bytes of a body or an answer that wait in memory: lists are read in pieces of it (Node's own from 22 on). */
 const AT_ONCE = 64 * 1024;
 /** After the answer to a request whose body is still coming: time (ms) for the answer to be read. */
@@ -74,9 +78,13 @@ export function createWebServer(
       if (under.get(socket)?.request === request) under.delete(socket);
     });
     if (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined) return;
-    const late = STREAMS.test(request.headers['content-type'] ?? '')
+    const type = request.headers['content-type'] ?? '';
+    // Past what a form may have, it is no longer read for its files.
+    const bytes = WITH_FILES.test(type) ? Math.min(Number(request.headers['content-length'] ?? 0), MOST_BYTES) : 0;
+    const body = Math.max(patience.body, (bytes / SLOWEST) * 1000);
+    const late = STREAMS.test(type)
       ? undefined
-      : setTimeout(() => request.complete || endSlow(request, response), patience.body).unref();
+      : setTimeout(() => request.complete || endSlow(request, response), body).unref();
     request.once('close', () => clearTimeout(late));
     response.once('finish', () => {
       clearTimeout(late);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { normaliseContact } from '../../src/core/contact-point.js';
 import type { Hush } from '../support/hush.js';
-import { again, ask, email, mailsTo, OFFICER, pressLink, startWithClock, steps, watchOnce } from './setting.js';
+import { again, ask, attach, email, mailsTo, OFFICER, pressLink, startWithClock, steps, watchOnce } from './setting.js';
 import { unzipped } from './unzip.js';
 
 let hush: Hush;
@@ -70,14 +70,7 @@ test('somebody the ledger does not know gets a package with all of their request
   const { rights } = hush.hush;
   await rights.answers.message(await again(hush, asked), { id: 'person' }, 'Also the video, please.');
   await rights.answers.note(await again(hush, asked), OFFICER, 'Looks for a video of the shop.');
-  await rights.attachments.keep(
-    await again(hush, asked),
-    { id: 'person' },
-    {
-      name: 'claim.txt',
-      bytes: Buffer.from('My claim'),
-    },
-  );
+  await attach(hush, await again(hush, asked), { id: 'person' }, 'claim.txt', 'My claim');
   const begun = await rights.fulfilment.access(await again(hush, asked), OFFICER, 'download');
   await hush.hush.accessPackages.work();
   const { link, passphrase, mailed } = await hush.hush.accessDelivery.offer(begun.package ?? '', OFFICER.id);

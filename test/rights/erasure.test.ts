@@ -10,6 +10,7 @@ import { formsOf, found, traces } from '../support/traces.js';
 import { until } from '../support/until.js';
 import { signIn } from '../web/staff/browser.js';
 import { follow } from '../web/staff/people.js';
+import { attach } from './setting.js';
 
 /** With letters beyond ASCII on both sides of the @, so that every way of writing them is another text. */
 const ADDRESS = 'Zoë.Erased@Exämple-Juwelen.com';
@@ -155,10 +156,7 @@ async function live(): Promise<void> {
   const [request] = await hush.hush.stores.requests.list({ open: true }, 0, 10);
   if (!request) throw new Error('no request');
   const officer = { id: 'staff o', name: 'Olga' };
-  await hush.hush.rights.attachments.keep(request, officer, {
-    name: `${NAME}.txt`,
-    bytes: Buffer.from(`passport of ${NAME} ${ADDRESS}`),
-  });
+  await attach(hush, request, officer, `${NAME}.txt`, `passport of ${NAME} ${ADDRESS}`);
   const noted = await hush.hush.rights.answers.note(
     await hush.hush.rights.records.get(request.id),
     officer,

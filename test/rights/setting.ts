@@ -56,6 +56,17 @@ export async function pressLink(hush: Hush, address: string, subject: RegExp): P
   return link && rights.verification.byLink(link);
 }
 
+/** Attaches a file of so many bytes to a request. */
+export async function attach(hush: Hush, record: RequestRecord, by: By, name: string, bytes: Buffer | string) {
+  const { attachments } = hush.hush.rights;
+  async function* content(): AsyncGenerator<Buffer> {
+    yield Buffer.from(bytes);
+  }
+  const stored = await attachments.store(name, content());
+  if (!stored) throw new Error('the file is empty');
+  return attachments.keep(record, by, stored);
+}
+
 /** The record as it is now. */
 export const again = (hush: Hush, record: RequestRecord) => hush.hush.rights.records.get(record.id);
 

@@ -5,6 +5,7 @@ import type { Hush } from '../support/hush.js';
 import {
   again,
   ask,
+  attach,
   DAY,
   email,
   mailsTo,
@@ -184,11 +185,11 @@ describe('an agent', () => {
       const address = `${order.replace(' ', '-')}@example.com`;
       const record = await ask(hush, 'deletion', address, { agent });
       expect(record).toMatchObject({ byAgent: true, state: 'verifying' });
-      const { verification, attachments } = rights();
+      const { verification } = rights();
       await expect(
         verification.byKnowledge(record, OFFICER, { checks: ['shipment', 'policy_number'], note: '' }),
       ).rejects.toThrow('authority');
-      const file = await attachments.keep(record, OFFICER, { name: 'poa.pdf', bytes: document });
+      const file = await attach(hush, record, OFFICER, 'poa.pdf', document);
       const word = () => pressLink(hush, address, /act for you/i);
       const paper = async () => verification.authority(await again(hush, record), OFFICER, file);
       const first = order === 'word first' ? await word() : await paper();
@@ -212,7 +213,7 @@ describe('an agent', () => {
       'not with this',
     );
     const other = await ask(hush, 'access', 'otherdoc@example.com', { agent });
-    const file = await rights().attachments.keep(other, OFFICER, { name: 'a.pdf', bytes: document });
+    const file = await attach(hush, other, OFFICER, 'a.pdf', document);
     await expect(rights().verification.authority(record, OFFICER, file)).rejects.toThrow('not with this');
   });
 });
@@ -501,7 +502,7 @@ describe('the clock', () => {
 
   test('the record goes 24 months after it was closed, with its files, and not a day before', async () => {
     const record = await ask(hush, 'access', 'purge@example.com');
-    await rights().attachments.keep(record, OFFICER, { name: 'a.txt', bytes: Buffer.from('hello') });
+    await attach(hush, record, OFFICER, 'a.txt', 'hello');
     await rights().answers.withdraw(await again(hush, record), OFFICER);
     const began = time.now;
     time.now = Date.parse('2028-01-09T00:00:00Z');

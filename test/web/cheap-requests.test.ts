@@ -133,7 +133,7 @@ describe('a form', () => {
     });
 
   test('that says it is too large is 413 before it is read', async () => {
-    const headers = { 'content-type': 'multipart/form-data; boundary=b', 'content-length': 6_000_000 };
+    const headers = { 'content-type': 'multipart/form-data; boundary=b', 'content-length': 600_000_000 };
     expect(await answeredEarly('/rights', headers)).toBe(413);
   });
 

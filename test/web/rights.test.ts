@@ -1,8 +1,14 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { request as connect } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { normaliseContact } from '../../src/core/contact-point.js';
 import { REQUEST_KINDS } from '../../src/core/request.js';
+import { CHUNK_BYTES } from '../../src/rights/attachments.js';
+import type { RequestRecord } from '../../src/store/requests.js';
 import { mailsTo, statusTokenIn, tokenIn } from '../rights/setting.js';
 import { type Hush, startHush } from '../support/hush.js';
+import { until } from '../support/until.js';
 
 let hush: Hush;
 beforeAll(async () => {
@@ -35,6 +41,12 @@ const form = (kind: string, address: string, more: Fields = {}): Fields => ({
 });
 const all = () => hush.hush.stores.requests.list({}, 0, 1000);
 const latest = async () => (await all()).sort((a, b) => b.receivedAt.getTime() - a.receivedAt.getTime())[0];
+async function contentOf(record: RequestRecord, id: string): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  const file = await hush.hush.rights.attachments.open(record, id);
+  if (file) for await (const part of file.bytes) parts.push(part);
+  return Buffer.concat(parts);
+}
 const reference = (text: string) => /class="num">([0-9A-Z]{5}-[0-9A-Z]{5}-[0-9A-Z]{5})</.exec(text)?.[1] ?? '';
 
 describe('the form', () => {
@@ -80,7 +92,7 @@ describe('the form', () => {
     [
       'a page as a document',
       form('access', 'a@example.com', { file: new File(['<html><script>1</script></html>'], 'poa.pdf') }),
-      ['PDF'],
+      ['poa.pdf is no PDF'],
     ],
   ])('%s: an error summary with links, nothing taken', async (_name, fields, said) => {
     const before = (await all()).length;
@@ -168,11 +180,121 @@ describe('the form', () => {
       fetch(`${hush.url}/rights`, { method: 'POST', body, headers: { 'content-type': type } });
     expect((await post('garbage', 'multipart/form-data; boundary=x')).status).toBe(400);
     expect((await post('garbage', 'multipart/form-data')).status).toBe(400);
-    const large = await send(
-      '/rights',
-      form('access', 'a@example.com', { file: new File([new Uint8Array(6_000_000)], 'a.png') }),
-    );
-    expect(large.status).toBe(413);
+  });
+
+  test('a photo of six megabytes straight from a phone is taken, and opens as it was', async () => {
+    const photo = Buffer.concat([Buffer.from('\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'latin1'), randomBytes(6_000_000)]);
+    const fields = form('access', 'photo@example.com', { file: new File([photo], 'IMG_0042.HEIC') });
+    expect((await send('/rights', fields)).text).toContain('We have received your request');
+    const record = (await latest())!;
+    const { attachments } = hush.hush.rights;
+    const [file] = await attachments.list(record);
+    expect(file).toMatchObject({ name: 'IMG_0042.heic', type: 'image/heic', size: photo.length, by: 'person' });
+    expect(photo.equals(await contentOf(record, file?.id ?? ''))).toBe(true);
+    const { requestFiles } = hush.hush.stores;
+    const [files, chunks] = requestFiles.models;
+    const pieces = await chunks.collection.find({ file: file?.id }).toArray();
+    expect(pieces.length).toBe(Math.ceil(photo.length / CHUNK_BYTES));
+    const plain = photo.subarray(100, 140);
+    expect(pieces.some(({ sealed }) => Buffer.from(sealed.buffer).includes(plain))).toBe(false);
+    expect((await files.collection.findOne({ _id: file?.id as never }))?.sealed).toBeUndefined();
+    // Purged with its request.
+    await requestFiles.removeAll(record.id);
+    expect(await chunks.collection.countDocuments({ file: file?.id })).toBe(0);
+  });
+
+  test('eighteen megabytes pass through: the first pieces are stored before the last byte is sent', async () => {
+    const photo = Buffer.concat([Buffer.from('\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'latin1'), randomBytes(18_000_000)]);
+    const [head, tail] = ['--b\r\n', '\r\n--b--\r\n'];
+    const field = (name: string, value: string) =>
+      `${head}Content-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+    const before = Object.entries({ kind: 'access', address: 'large@example.com', name: 'Ana Doe', place: 'US' })
+      .map(([name, value]) => field(name, value))
+      .join('');
+    const start = `${before}${head}Content-Disposition: form-data; name="file"; filename="a.heic"\r\n\r\n`;
+    const request = connect(`${hush.url}/rights`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'multipart/form-data; boundary=b',
+        'content-length': Buffer.byteLength(start) + photo.length + tail.length,
+      },
+    });
+    const chunks = hush.hush.stores.requestFiles.models[1].collection;
+    const known = await chunks.countDocuments({});
+    request.write(start);
+    // All but the last megabyte; what is held of it by then is what no piece has yet.
+    request.write(photo.subarray(0, -1_000_000));
+    const sure = Math.floor((photo.length - 1_000_000) / CHUNK_BYTES) - 1;
+    await until(async () => (await chunks.countDocuments({})) - known >= sure);
+    expect(await chunks.countDocuments({ until: { $exists: true } })).toBeGreaterThanOrEqual(sure);
+    request.end(Buffer.concat([photo.subarray(-1_000_000), Buffer.from(tail)]));
+    const [response] = await once(request, 'response');
+    response.resume();
+    expect(response.statusCode).toBe(303);
+    const record = (await latest())!;
+    const [file] = await hush.hush.rights.attachments.list(record);
+    expect(photo.equals(await contentOf(record, file?.id ?? ''))).toBe(true);
+    expect(await chunks.countDocuments({ until: { $exists: true } })).toBe(0);
+  });
+
+  test('files that are too large or of another kind leave the form as it was typed, and nothing in the store', async () => {
+    const chunks = hush.hush.stores.requestFiles.models[1].collection;
+    const [count, known] = [(await all()).length, await chunks.countDocuments({})];
+    const typed = form('access', 'toolarge@example.com', { words: 'All of it, please' });
+    const tooLarge = await send('/rights', { ...typed, file: new File([new Uint8Array(21_500_000)], 'film.heic') });
+    expect(tooLarge.text).toContain('film.heic was not taken: all files together may have 20 MB');
+    const other = await send('/rights', { ...typed, file: new File([randomBytes(700_000)], 'data.bin') });
+    expect(other.text).toContain('data.bin is no PDF, photo');
+    for (const { status, text } of [tooLarge, other]) {
+      expect(status).toBe(400);
+      expect(text).toContain('All of it, please');
+      expect(text).toContain('toolarge@example.com');
+      expect(text).toContain('at most 20 MB together');
+    }
+    expect(await all()).toHaveLength(count);
+    await until(async () => (await chunks.countDocuments({})) === known);
+    // A fault elsewhere: what was stored of the file goes again.
+    const unnamed = await send('/rights', { ...typed, name: '', file: new File(['my notes'], 'notes.txt') });
+    expect(unnamed.text).toContain('Please choose your file again: notes.txt');
+    await until(async () => (await chunks.countDocuments({})) === known);
+  });
+
+  test('where too many files are on their way, the form is read without them, and none is lost', async () => {
+    const headers = { 'content-type': 'multipart/form-data; boundary=b', 'content-length': '900000' };
+    const open = Array.from({ length: 12 }, () => {
+      const request = connect(`${hush.url}/rights`, { method: 'POST', headers });
+      request.on('error', () => undefined);
+      request.write(`--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n${'x'.repeat(70_000)}`);
+      return request;
+    });
+    await until(() => Promise.resolve(hush.hush.bodies.reserved() >= 12 * 1024 * 1024));
+    const typed = form('access', 'busy@example.com', { file: new File([new Uint8Array(70_000).fill(97)], 'a.txt') });
+    const busy = await send('/rights', typed);
+    expect(busy.text).toContain('a.txt was not taken, because too many files are being sent');
+    expect(busy.text).toContain('busy@example.com');
+    expect((await send('/rights', form('access', 'busy@example.com'))).text).toContain('We have received');
+    for (const request of open) request.destroy();
+    await until(() => Promise.resolve(hush.hush.bodies.reserved() === 0));
+  });
+
+  test('a file that was kept in one piece is still read', async () => {
+    await send('/rights', form('access', 'oldfile@example.com'));
+    const record = (await latest())!;
+    const { seal } = hush.hush.rights;
+    const key = seal.keyOf(record) ?? Buffer.alloc(0);
+    const sealed = seal.sealFile(record.id, key, Buffer.from('as it was'));
+    const name = seal.sealText(record.id, key, 'old.txt');
+    await hush.hush.stores.requestFiles.models[0].collection.insertOne({
+      _id: 'f_old' as never,
+      request: record.id,
+      at: new Date(),
+      by: 'person',
+      type: 'text/plain',
+      size: 9,
+      name,
+      sealed,
+    });
+    expect((await contentOf(record, 'f_old')).toString()).toBe('as it was');
   });
 
   test('the signal of a browser records nothing here', async () => {

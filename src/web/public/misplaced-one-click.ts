@@ -49,7 +49,7 @@ export function misplacedOneClick(parts: {
 
   router.post(
     ['/p/:token', '/confirm/:token'],
-    multipart(LARGEST),
+    multipart(undefined, LARGEST),
     express.text({ type: () => true, limit: LARGEST }),
     (request, response, next) => {
       if (!isOneClickBody(request.body)) return next();

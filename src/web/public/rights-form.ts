@@ -3,14 +3,14 @@ import type { Request, Response } from 'express';
 import { HushError } from '../../core/errors.js';
 import { countriesIn, type Place } from '../../core/jurisdiction.js';
 import { isRequestKind, type RequestKind, takesEffectAtOnce } from '../../core/request.js';
-import { FILE_LIMIT } from '../../rights/file-kind.js';
+import { ACCEPTED, UPLOAD_LIMIT } from '../../rights/file-kind.js';
 import type { NewRequest } from '../../rights/intake.js';
 import { AGENT, PERSON, TEXT_LIMIT } from '../../rights/records.js';
 import { referenceOf } from '../../rights/reference.js';
 import { statusOf } from '../middleware/problem.js';
 import { uploadsOf } from '../multipart.js';
 import { ELSEWHERE, type Fault, RIGHTS_FIELDS, readRightsForm } from './rights-input.js';
-import { dayOf, fieldOf, type RightsPagesParts, refusalWords } from './rights-parts.js';
+import { dayOf, fieldOf, fileFaults, type RightsPagesParts, refusalWords } from './rights-parts.js';
 
 /** Order as people look for them: what stops comes first. */
 const ORDER: readonly RequestKind[] = [
@@ -61,7 +61,8 @@ export function rightsForm(parts: RightsPagesParts) {
       chooseAgain: uploadsOf(request).map(({ name }) => name),
       sending: SENDING.test(sending) ? sending : randomBytes(16).toString('base64url'),
       languageForm: 'rights',
-      limit: FILE_LIMIT / 1024 / 1024,
+      limit: UPLOAD_LIMIT / 1024 / 1024,
+      accepted: ACCEPTED,
     });
   }
 
@@ -96,24 +97,10 @@ export function rightsForm(parts: RightsPagesParts) {
     }
   }
 
-  /** What is wrong with the files. */
-  function fileFaults(request: Request): Fault[] {
-    const { t } = pages.context(request);
-    return uploadsOf(request).flatMap(({ bytes }) => {
-      try {
-        rights.attachments.checked(bytes);
-        return [];
-      } catch (error) {
-        if (!(error instanceof HushError)) throw error;
-        return [{ field: 'file', message: t('rights.fault.file') }];
-      }
-    });
-  }
-
   async function take(request: Request, response: Response): Promise<void> {
     const { t, language } = pages.context(request);
     const { input, faults } = readRightsForm(valuesOf(request), t, catalog.group.defaultCountry);
-    faults.push(...fileFaults(request));
+    faults.push(...fileFaults(pages, request));
     if (faults.length > 0 || !input) return showForm(request, response, 400, faults);
     await (takesEffectAtOnce(input.kind) ? parts.countDenial(request) : parts.countForm(request));
     const { points, ...wanted } = input;
@@ -126,7 +113,8 @@ export function rightsForm(parts: RightsPagesParts) {
     });
     const by = record.byAgent ? AGENT : PERSON;
     const isNew = record.history.every(({ what }) => what !== 'file');
-    if (isNew) for (const upload of uploadsOf(request)) await rights.attachments.keep(record, by, upload);
+    if (isNew)
+      for (const { stored } of uploadsOf(request)) if (stored) await rights.attachments.keep(record, by, stored);
     pages.seeOther(request, response, PATH, { did: results.seal(PATH, { lines: [], request: record.id }) });
   }
 

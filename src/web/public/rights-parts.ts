@@ -5,11 +5,14 @@ import type { HushError } from '../../core/errors.js';
 import type { Policy } from '../../core/policy.js';
 import { clockFor } from '../../core/request-clock.js';
 import type { Links } from '../../preferences/links.js';
+import { UPLOAD_LIMIT } from '../../rights/file-kind.js';
 import type { Rights } from '../../rights/index.js';
 import type { RequestRecord } from '../../store/requests.js';
 import type { Bodies } from '../body-budget.js';
+import { uploadsOf } from '../multipart.js';
 import type { Pages } from './pages.js';
 import type { Results } from './results.js';
+import type { Fault } from './rights-input.js';
 
 export interface RightsPagesParts {
   readonly rights: Rights;
@@ -24,7 +27,9 @@ export interface RightsPagesParts {
   /** The network of whoever asks. */
   readonly askerOf: (request: Request) => string;
   /** Keeps room in memory for forms with files. */
-  readonly bodies: Pick<Bodies, 'admit'>;
+  readonly bodies: Pick<Bodies, 'reserve'>;
+  /** Counts bytes of files; false when a network has sent too many. */
+  readonly admitsUpload: (request: Request, bytes: number) => Promise<boolean>;
   /** Counts a use of the public form; throws when there were too many from one network. */
   readonly countForm: (request: Request) => Promise<void>;
   /** The same, wider, before the body is read: it may be an opt-out. */
@@ -49,4 +54,15 @@ export function dayOf(policy: Policy, language: string, record: RequestRecord, t
 export function refusalWords(pages: Pages, request: Request, error: HushError, phone: string): string {
   const kind = error.kind === 'rate_limited' ? 'limited' : error.kind === 'unavailable' ? 'unavailable' : 'broken';
   return pages.context(request).t(`${kind}.text`, { phone });
+}
+
+/** What is wrong with the files of a form, each by its name. */
+export function fileFaults(pages: Pages, request: Request): Fault[] {
+  const { t } = pages.context(request);
+  const limit = UPLOAD_LIMIT / 1024 / 1024;
+  const wordsOf = ({ kind }: HushError) =>
+    kind === 'too_large' ? 'filesTooLarge' : kind === 'rate_limited' ? 'filesBusy' : 'file';
+  return uploadsOf(request).flatMap(({ name, fault }) =>
+    fault ? [{ field: 'file', message: t(`rights.fault.${wordsOf(fault)}`, { name, limit }) }] : [],
+  );
 }

@@ -4,7 +4,7 @@ import { HushError } from '../../core/errors.js';
 import { allowedActions, isClosed } from '../../core/request.js';
 import { isOver, type Link } from '../../preferences/links.js';
 import { readersOf } from '../../rights/answers.js';
-import { FILE_LIMIT } from '../../rights/file-kind.js';
+import { ACCEPTED, UPLOAD_LIMIT } from '../../rights/file-kind.js';
 import { greetable } from '../../rights/letters.js';
 import { TEXT_LIMIT } from '../../rights/records.js';
 import { referenceOf } from '../../rights/reference.js';
@@ -12,7 +12,7 @@ import type { RequestRecord } from '../../store/requests.js';
 import { statusOf } from '../middleware/problem.js';
 import { uploadsOf } from '../multipart.js';
 import { isOneClickBody } from './misplaced-one-click.js';
-import { dayOf, fieldOf, type RightsPagesParts, refusalWords } from './rights-parts.js';
+import { dayOf, fieldOf, fileFaults, type RightsPagesParts, refusalWords } from './rights-parts.js';
 
 /** A link to a request with what it is about. */
 interface Opened {
@@ -165,7 +165,8 @@ export function rightsStatus(parts: RightsPagesParts) {
       action: `/rights/${link.token}?lang=${language}`,
       mayWrite: !isClosed(record.state),
       mayWithdraw: allowedActions(record.kind, record.state).includes('withdraw'),
-      limit: FILE_LIMIT / 1024 / 1024,
+      limit: UPLOAD_LIMIT / 1024 / 1024,
+      accepted: ACCEPTED,
     });
   }
 
@@ -184,15 +185,12 @@ export function rightsStatus(parts: RightsPagesParts) {
     const by = rights.verification.byOf(record, link);
     const fault = (key: string) => showRequest(request, response, opened, 400, { fault: t(key) });
     if (isClosed(record.state)) return fault('rights.status.over');
-    const [upload] = uploadsOf(request);
     const words = fieldOf(request, 'words');
-    if (words === '' && !upload) return fault('rights.fault.message');
-    try {
-      if (upload) await rights.attachments.keep(record, by, upload);
-    } catch (error) {
-      if (!(error instanceof HushError) || (error.kind !== 'invalid' && error.kind !== 'too_large')) throw error;
-      return fault('rights.fault.file');
-    }
+    const uploads = uploadsOf(request);
+    if (words === '' && uploads.length === 0) return fault('rights.fault.message');
+    const [wrong] = fileFaults(pages, request);
+    if (wrong) return showRequest(request, response, opened, 400, { fault: wrong.message });
+    for (const { stored } of uploads) if (stored) await rights.attachments.keep(record, by, stored);
     if (words !== '') await rights.records.onLatest(record.id, (now) => rights.answers.message(now, by, words));
     seeResult(request, response, link, 'rights.status.sent');
   }

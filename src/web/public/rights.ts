@@ -1,20 +1,33 @@
-import { type RequestHandler, Router } from 'express';
-import { multipart, UPLOAD_LIMIT } from '../multipart.js';
+import { type Request, type RequestHandler, type Response, Router } from 'express';
+import { HushError } from '../../core/errors.js';
+import { UPLOAD_LIMIT } from '../../rights/file-kind.js';
+import { BODY_BUDGET } from '../body-budget.js';
+import { HELD_BYTES, multipart, type TakeFile } from '../multipart.js';
 import { rightsForm } from './rights-form.js';
 import type { RightsPagesParts } from './rights-parts.js';
 import { rightsStatus } from './rights-status.js';
 
 /** `/rights`: ask for what the law gives, as the person or for somebody else; then verify, follow, and write. */
 export function rightsPages(parts: RightsPagesParts): Router {
+  const { attachments } = parts.rights;
   const router = Router();
-  // Before one byte is read: who sent too much already need not upload, and there is room for what comes.
+
+  /** Where there is no room for files the form is read all the same, so that nothing that was typed is lost. */
+  async function takerOf(request: Request, response: Response): Promise<TakeFile> {
+    const length = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
+    const bytes = Math.min(length, UPLOAD_LIMIT);
+    const hasRoom = bytes <= BODY_BUDGET.free || parts.bodies.reserve(request, response, HELD_BYTES);
+    if (hasRoom && (await parts.admitsUpload(request, bytes))) return attachments.store;
+    return () => Promise.reject(new HushError('rate_limited', 'too many files are being sent', { field: 'file' }));
+  }
+
+  // Before one byte is read: who sent too much already need not upload.
   const read: RequestHandler[] = [
     async (request, _response, next) => {
       await parts.countUnread(request);
       next();
     },
-    parts.bodies.admit(UPLOAD_LIMIT),
-    multipart(UPLOAD_LIMIT),
+    multipart({ takerOf, drop: attachments.drop }),
   ];
   const form = rightsForm(parts);
   const status = rightsStatus(parts);

@@ -7,7 +7,7 @@ import type { AuditTrail } from '../../staff/audit-trail.js';
 import { createDrafts } from '../../staff/drafts.js';
 import type { StaffDrafts } from '../../store/staff-drafts.js';
 import type { StaffSessions } from '../../store/staff-sessions.js';
-import { multipart, UPLOAD_LIMIT } from '../multipart.js';
+import { type FormFiles, multipart } from '../multipart.js';
 import { DEVELOPMENT_CLIENT, DEVELOPMENT_PATH, developmentProvider } from './development-provider.js';
 import { createRelyingParty } from './oidc.js';
 import { createStaffPages } from './render.js';
@@ -30,6 +30,8 @@ export interface StaffConsoleParts {
   readonly sessions: StaffSessions;
   readonly drafts: StaffDrafts;
   readonly trail: AuditTrail;
+  /** Where the files go that staff attach to requests. */
+  readonly files: FormFiles;
   /** Counts a sign-in that was refused; throws when there were too many from one network. */
   readonly countRefused: (request: Request) => Promise<void>;
   readonly extensions: readonly StaffExtension[];
@@ -99,7 +101,7 @@ export async function createStaffConsole(parts: StaffConsoleParts): Promise<Staf
   router.use(signInRoutes({ party, keyring, clock, trail, pages, log, production, countRefused: parts.countRefused }));
   router.use('/staff', shell.guard);
   // Files that staff attach: after the guard, so that nobody unknown has us read them; the form's token is inside the body.
-  router.post('/staff/requests/:id/files', multipart(UPLOAD_LIMIT));
+  router.post('/staff/requests/:id/files', multipart(parts.files));
   router.use(shell.router);
   router.use('/staff', shell.missing);
   router.use('/staff', shell.errors);

@@ -27,6 +27,7 @@ import type { Stores } from '../../store/open.js';
 import type { SuppressionExport } from '../../suppression/export.js';
 import type { BoundDestination } from '../../sync/desired.js';
 import type { DestinationReports } from '../../sync/destination-report.js';
+import type { FormFiles } from '../multipart.js';
 import { approvalPages, type WaitingErasures } from './approvals.js';
 import { auditPages } from './audit.js';
 import { callPages } from './call.js';
@@ -43,6 +44,8 @@ import type { StaffShell } from './shell.js';
 
 export interface StaffParts {
   readonly environment: StaffEnvironment;
+  /** Where the files go that staff attach to requests. */
+  readonly files: FormFiles;
   readonly production: boolean;
   readonly folders: { readonly views: string; readonly locales: string; readonly assets: string };
   /** Path of the recipients' stylesheet, whose tokens the console uses. */
@@ -151,6 +154,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
 
   const { router, developmentProvider, routes } = await createStaffConsole({
     environment: parts.environment,
+    files: parts.files,
     production: parts.production,
     folders: parts.folders,
     baseCss: parts.baseCss,

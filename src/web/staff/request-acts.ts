@@ -90,16 +90,15 @@ export function requestActs(parts: {
         : 'Saved, but we have no email address to say so to.';
     },
     async files(record, by, visit) {
-      const [upload] = uploadsOf(visit.request);
-      if (!upload) throw new HushError('invalid', 'no file was chosen', { field: 'file', remedy: 'choose one' });
-      try {
-        await attachments.keep(record, by, upload);
-      } catch (error) {
-        if (error instanceof HushError && (error.kind === 'invalid' || error.kind === 'too_large')) {
-          await visit.record({ kind: 'refusal', what: 'file', about: `${record.id} ${upload.bytes.length} bytes` });
-        }
-        throw error;
+      const uploads = uploadsOf(visit.request);
+      if (uploads.length === 0)
+        throw new HushError('invalid', 'no file was chosen', { field: 'file', remedy: 'choose one' });
+      const [fault] = uploads.flatMap((upload) => upload.fault ?? []);
+      if (fault) {
+        await visit.record({ kind: 'refusal', what: 'file', about: `${record.id} ${fault.kind}` });
+        throw fault;
       }
+      for (const { stored } of uploads) if (stored) await attachments.keep(record, by, stored);
       return 'Attached and encrypted.';
     },
     async acknowledge(record, by) {

@@ -1,3 +1,4 @@
+import { pipeline } from 'node:stream/promises';
 import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { maskContact } from '../../core/contact-point.js';
@@ -19,7 +20,7 @@ import {
 import { ageInDays, alertsOf, calendarDay, clockFor, deadlinesOf } from '../../core/request-clock.js';
 import { clockedOf } from '../../rights/answers.js';
 import type { PreviewErasure } from '../../rights/erasure-preview.js';
-import { FILE_LIMIT } from '../../rights/file-kind.js';
+import { ACCEPTED, UPLOAD_LIMIT } from '../../rights/file-kind.js';
 import type { Rights } from '../../rights/index.js';
 import { pointFrom } from '../../rights/post-letters.js';
 import { parseReference, referenceOf } from '../../rights/reference.js';
@@ -148,7 +149,8 @@ export function requestPage(parts: RequestPageParts) {
       relationships: RELATIONSHIPS,
       places: placeOptions(catalog),
       place: placeName(record.jurisdiction),
-      maxFile: FILE_LIMIT / 1024 / 1024,
+      maxFile: UPLOAD_LIMIT / 1024 / 1024,
+      accepted: ACCEPTED,
       history: [...record.history].reverse().map((entry) => ({
         ...entry,
         words: readable ? hideLinks(rights.seal.text(record, entry.text) ?? '') : undefined,
@@ -171,14 +173,19 @@ export function requestPage(parts: RequestPageParts) {
         throw new HushError('not_found', 'there is no such file');
       }
       await recordLook(visit, record, clock, 'file', visit.param('file'));
-      visit.response
+      const { response } = visit;
+      response
         .status(200)
         // Never shown in the browser, whatever it is: no type that it would open, and no guessing (helmet's nosniff).
         .type('application/octet-stream')
         .set('Cache-Control', 'no-store')
         .set('Content-Security-Policy', "default-src 'none'; sandbox")
         .set('Content-Disposition', `attachment; filename="${file.name}"`)
-        .send(file.bytes);
+        .set('Content-Length', String(file.size));
+      await pipeline(file.bytes, response).catch((error: unknown) => {
+        // The reader has gone; anything else is a file that does not open.
+        if (!(error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE')) throw error;
+      });
     });
   };
 }
