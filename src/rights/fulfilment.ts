@@ -88,7 +88,7 @@ export function createFulfilment(parts: {
     if (!contact) return [];
     const state = stateOf(contact);
     const now = presentAt(state, clock.now());
-    const { minor, relationship, jurisdiction, timeZone } = factsAt(state, now);
+    const { minor, relationship, jurisdiction, timeZone, language } = factsAt(state, now);
     const restricted = restrictedSince(state, now);
     const drafts: Draft[] = standingDenials(state, now).map((denial) =>
       effects.draftOf(record, { point }, by, `carry:${denial.id}:${scopeText(denial.scope)}`, {
@@ -102,12 +102,14 @@ export function createFulfilment(parts: {
     if (restricted !== undefined) {
       drafts.push(effects.draftOf(record, { point }, by, 'carry:restricted', { type: 'restricted', at: restricted }));
     }
-    // Whoever is a minor or got into our records through somebody else stays so under the right address, where they live.
+    // Whoever is a minor or got into our records through somebody else stays so under the right address, and lives and
+    // speaks as before.
     const facts = {
       ...(minor ? { minor } : {}),
       ...(relationship === 'recipient' ? { relationship } : {}),
       ...(jurisdiction === undefined ? {} : { jurisdiction }),
       ...(timeZone === undefined ? {} : { timeZone }),
+      ...(language === undefined ? {} : { language }),
     };
     if (Object.keys(facts).length > 0) {
       drafts.push(effects.draftOf(record, { point }, by, 'carry:facts', { type: 'profile', ...facts }));

@@ -355,6 +355,8 @@ describe('answers', () => {
       ].map((event) => ({ contact: wrong, source: { kind: 'form' }, ...event })),
     });
     const record = await inProgress('correction', wrong.email);
+    const speaks = { contact: wrong, type: 'profile', language: 'de', source: { kind: 'form' } };
+    await hush.ask('/v1/events', { events: [speaks] });
     await rights().fulfilment.correct(record, OFFICER, {
       replace: { old: record.contacts[0]?.key ?? Buffer.alloc(0), by: normaliseContact(right, 'US') },
       explanation: '',
@@ -364,7 +366,7 @@ describe('answers', () => {
       denials: { scope: { purpose: string } }[];
     }
     const { facts, denials } = await hush.ask<Known>('/v1/contacts/lookup', { contact: right });
-    expect(facts).toMatchObject({ relationship: 'recipient', minor: true, jurisdiction: 'DE' });
+    expect(facts).toMatchObject({ relationship: 'recipient', minor: true, jurisdiction: 'DE', language: 'de' });
     expect(denials.map(({ scope }) => scope.purpose)).toEqual(['research']);
     expect(await hush.decide(right, 'service')).toMatchObject({ allowed: false, reason: 'restricted' });
   });

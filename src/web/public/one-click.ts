@@ -80,7 +80,7 @@ export function sendUnconfirmed(response: ServerResponse, phone: string): void {
     'Referrer-Policy': 'no-referrer',
     'Cache-Control': 'no-store',
   });
-  response.end(`Your wish could not be confirmed just now. Please try again in a minute, or call ${phone}.\n`);
+  response.end(`Your opt-out could not be confirmed just now. Please try again in a minute, or call ${phone}.\n`);
 }
 
 /**
