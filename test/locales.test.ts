@@ -84,11 +84,6 @@ test('a text that people agree to is there in every language', () => {
   }
 });
 
-test('French keeps its punctuation on the line of its word', () => {
-  for (const part of PARTS)
-    for (const [key, text] of wordsOf(part, 'fr')) expect([key, text.match(/ [?!:;»]|« /)]).toEqual([key, null]);
-});
-
 /** Phrases that readers stumbled over. */
 const MENDED = [
   'anything already handed to the post',

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { createInstance } from 'i18next';
 import { z } from 'zod';
 import { ConfigError, readYamlFile } from '../config/yaml-file.js';
+import { typesetAll } from '../core/typography.js';
 
 const wordsFile = z.record(z.string(), z.record(z.string(), z.string().min(1)));
 type WordsFile = z.infer<typeof wordsFile>;
@@ -37,7 +38,9 @@ export interface MailWords {
 export async function readMailWords(localesDir: string, languages: readonly string[]): Promise<MailWords> {
   const wanted = [...new Set(['en', ...languages])];
   const fileOf = (language: string) => path.join(localesDir, `mail.${language}.yaml`);
-  const files = new Map(wanted.map((language) => [language, readYamlFile(fileOf(language), wordsFile)]));
+  const files = new Map(
+    wanted.map((language) => [language, typesetAll(readYamlFile(fileOf(language), wordsFile), language)]),
+  );
   const english = new Set(keysOf(files.get('en') ?? {}));
   for (const [language, file] of files) {
     const own = new Set(keysOf(file));

@@ -4,6 +4,7 @@ import { createInstance } from 'i18next';
 import { parse } from 'yaml';
 import { brandById, type Catalog, say } from '../core/catalog.js';
 import { PURPOSES, type Scope, wholeScope } from '../core/scope.js';
+import { typesetAll } from '../core/typography.js';
 import { type Held, topicName } from './access-gather.js';
 
 /** A thing held, as people read it: a heading and lines of label and text. */
@@ -52,7 +53,12 @@ export function createAccessWords(parts: { readonly catalog: Catalog; readonly l
     resources: Object.fromEntries(
       languages.map((language) => [
         language,
-        { translation: parse(readFileSync(path.join(parts.localesDir, `access.${language}.yaml`), 'utf8')) },
+        {
+          translation: typesetAll(
+            parse(readFileSync(path.join(parts.localesDir, `access.${language}.yaml`), 'utf8')),
+            language,
+          ),
+        },
       ]),
     ),
   });

@@ -7,6 +7,7 @@ import i18next, { type TFunction } from 'i18next';
 import { parse } from 'yaml';
 import { type Brand, type Catalog, say } from '../../core/catalog.js';
 import { maskContact } from '../../core/contact-point.js';
+import { typesetAll } from '../../core/typography.js';
 import type { Link } from '../../preferences/links.js';
 import type { OpenedResult } from './results.js';
 
@@ -39,7 +40,12 @@ export async function createPages(parts: {
     resources: Object.fromEntries(
       languages.map((language) => [
         language,
-        { translation: parse(readFileSync(path.join(folders.locales, `pages.${language}.yaml`), 'utf8')) },
+        {
+          translation: typesetAll(
+            parse(readFileSync(path.join(folders.locales, `pages.${language}.yaml`), 'utf8')),
+            language,
+          ),
+        },
       ]),
     ),
   });

@@ -59,6 +59,7 @@ describe.each(OTHERS)('in %s', (language) => {
     expect(html).toContain(`<html lang="${language}"`);
     expect(html).not.toMatch(/\{\{|undefined|\[object|>\w+\.\w+\.\w+</);
     expect(englishIn(html)).toEqual([]);
+    if (language === 'fr') expect(html.match(/[\p{L}»] [?!:;»](?= |<)/u)).toBeNull();
     expect(Buffer.byteLength(html)).toBeLessThan(25_000);
   };
 
