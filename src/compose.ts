@@ -520,12 +520,12 @@ export async function compose(
     approvals,
     erasures: waitingErasures({ rights, preview: previewErasure }),
     requestFigures: {
-      chart: async () => requestChart(await rights.report.ages(), rights.report.dues),
+      chart: async (groups) => requestChart(await rights.report.ages(), rights.report.dues, groups),
       late: rights.report.countLate,
       open: rights.report.countOpen,
     },
     extensions: [
-      requestListPages({ rights, store: stores.requests, contacts, catalog, policy, clock }),
+      requestListPages({ rights, store: stores.requests, contacts, catalog, policy, keyring, clock }),
       requestPage({ rights, catalog, policy, previewErasure, approvals, clock }),
       requestActs({ rights, catalog, policy, approvals, clock }),
       requestPreviews({ rights, clock }),

@@ -98,6 +98,8 @@ export function createRights(parts: {
   const erasures = createErasures({ store, records, post, contacts });
   const watch = createWatch({
     store,
+    seal,
+    keyring,
     files,
     records,
     intake,

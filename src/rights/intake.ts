@@ -18,6 +18,7 @@ import type { Personal, RequestSeal } from './personal.js';
 import type { PostLetters } from './post-letters.js';
 import { type By, type Records, TEXT_LIMIT, type WantedLetter } from './records.js';
 import { newRequestId, requestIdOf } from './reference.js';
+import { requestNames } from './request-names.js';
 import { MAILS_A_DAY } from './verification.js';
 
 /** A letter that lay on a desk: received at most so long (ms) before it is written down. */
@@ -274,6 +275,7 @@ export function createIntake(parts: {
           letters: [],
           alerts: [],
           dataKey: wrapped,
+          names: requestNames(keyring, [name, agentName]),
           personal: seal.sealPersonal(id, key, personal),
           history: [
             {

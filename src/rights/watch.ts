@@ -3,6 +3,7 @@ import { addMonths } from '../core/calendar.js';
 import type { Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
+import type { Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import { needsVerification } from '../core/request.js';
 import { type Alert, calendarDay, dueAlerts, dueOf, purgeAt } from '../core/request-clock.js';
@@ -15,9 +16,11 @@ import type { AccessPackages } from './access-port.js';
 import { clockedOf } from './answers.js';
 import type { Erasures } from './erasure.js';
 import type { Intake } from './intake.js';
+import type { RequestSeal } from './personal.js';
 import type { PostLetters } from './post-letters.js';
 import { type Records, SYSTEM } from './records.js';
 import { referenceOf } from './reference.js';
+import { requestNames } from './request-names.js';
 
 const PAGE = 200;
 /** Between rounds (ms). A deadline is a day: a minute is soon enough, and an erasure is closed while one still looks. */
@@ -40,6 +43,8 @@ const ALERT_WORDS: Readonly<Record<Alert['kind'], (alert: Alert) => string>> = {
  */
 export function createWatch(parts: {
   readonly store: RequestStore;
+  readonly seal: Pick<RequestSeal, 'personal'>;
+  readonly keyring: Pick<Keyring, 'lookup'>;
   readonly files: RequestFiles;
   readonly records: Records;
   readonly intake: Intake;
@@ -60,6 +65,7 @@ export function createWatch(parts: {
   const { store, records, post, leader, catalog, policy, clock, log } = parts;
   const loop = createEvery({ log, everyMs: EVERY, chores: { 'watching requests': round } });
   let purgedAt = Number.NEGATIVE_INFINITY;
+  let allNamed = false;
 
   const date = (time: number) => new Intl.DateTimeFormat('en-US', { dateStyle: 'long', timeZone: 'UTC' }).format(time);
 
@@ -130,6 +136,17 @@ export function createWatch(parts: {
     }
   }
 
+  /** Requests of before names could be searched for: a page a round, until none is left. */
+  async function nameOld(): Promise<void> {
+    if (allNamed) return;
+    const page = await store.unnamed(PAGE);
+    for (const record of page) {
+      const personal = parts.seal.personal(record);
+      await store.name(record.id, requestNames(parts.keyring, [personal?.name, personal?.agent?.name]));
+    }
+    allNamed = page.length < PAGE;
+  }
+
   async function lookAtAll(): Promise<void> {
     for (let after = ''; !loop.isStopped(); ) {
       const page = await store.open(after, PAGE);
@@ -176,6 +193,7 @@ export function createWatch(parts: {
     for (const [task, run] of [
       ['look', lookAtAll],
       ['letters', sendLetters],
+      ['names', nameOld],
       ['purge', purge],
     ] as const) {
       if (loop.isStopped()) return;

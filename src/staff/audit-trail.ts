@@ -63,8 +63,8 @@ export function createAuditTrail(parts: {
       }
     },
 
-    async list(filter: TrailFilter, skip: number, limit: number): Promise<TrailEntry[]> {
-      const rows = await store.list(filter, skip, limit);
+    async list(filter: TrailFilter, skip: number, limit: number, oldestFirst = false): Promise<TrailEntry[]> {
+      const rows = await store.list(filter, skip, limit, oldestFirst);
       return rows.map(({ note, ...row }) => {
         const text = note && sealer.open(note, context(row.user))?.toString('utf8');
         return { ...row, ...(text ? { note: text } : {}) };

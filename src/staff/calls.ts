@@ -172,8 +172,9 @@ export function createCalls(parts: {
     },
 
     get: (id: string): Promise<StaffCall | undefined> => store.get(id),
-    between: store.between,
+    list: store.list,
     count: store.count,
+    users: store.users,
 
     /**
      * Takes a call back by new events: grants that lift only what came through this very call, so that an older opt-out stays.

@@ -146,6 +146,15 @@ export function createFindCaller(parts: {
       }
     },
 
+    /** Those of the keys that are known, by key (hex). */
+    async byKeys(keys: readonly Buffer[]): Promise<ReadonlyMap<string, Contact>> {
+      try {
+        return await contacts.find(keys);
+      } catch (error) {
+        throw unavailable(error);
+      }
+    },
+
     /** All contacts of the person this one belongs to, itself first. */
     async linked(contact: Contact): Promise<Contact[]> {
       if (contact.person === undefined) return [contact];

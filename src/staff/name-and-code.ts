@@ -1,22 +1,12 @@
 import { createHmac } from 'node:crypto';
 import type { PostalAddress } from '../core/contact-point.js';
 import type { Keyring } from '../core/keys.js';
+import { nameWords } from '../core/name-words.js';
 
 /** A name and a postal code, as a caller gives them. */
 export interface NameAndCode {
   readonly name: string;
   readonly postalCode: string;
-}
-
-/** Words of a name in any order and case, without accents and initials: "DOE, José Q." is "jose doe". */
-function nameWords(name: string): string[] {
-  return name
-    .normalize('NFKD')
-    .replace(/\p{M}/gu, '')
-    .toLowerCase()
-    .split(/[^\p{L}\p{N}]+/u)
-    .filter((word) => [...word].length > 1)
-    .sort();
 }
 
 /** ZIP+4 names the same place as ZIP for this; elsewhere spaces make no difference. */

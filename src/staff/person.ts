@@ -53,13 +53,16 @@ export interface PersonFile {
   readonly relationship: string | undefined;
   readonly jurisdiction: string | undefined;
   readonly matrix: readonly MatrixGroup[];
+  /** Of the page asked for, the newest first. */
   readonly history: readonly Happening[];
+  /** Of all of the history. */
+  readonly historyPages: number;
   readonly consents: readonly HeldConsent[];
   readonly known: readonly Known[];
 }
 
-/** Entries of a history that a page shows; the ledger has them all. */
-const MOST = 500;
+/** Entries of a history that one page shows. */
+const PAGE_SIZE = 500;
 
 /** Everything the console shows of one contact. Nothing here is logged: whoever shows it writes the look down first. */
 export function createPersonFiles(parts: {
@@ -144,7 +147,8 @@ export function createPersonFiles(parts: {
   }
 
   return {
-    async read(contact: Contact, withEvidence: boolean): Promise<PersonFile> {
+    /** @param page of the history, from 1 */
+    async read(contact: Contact, withEvidence: boolean, page = 1): Promise<PersonFile> {
       try {
         const state = stateOf(contact);
         const history = await historyOf(contact, withEvidence);
@@ -156,7 +160,8 @@ export function createPersonFiles(parts: {
           relationship: facts.relationship,
           jurisdiction: facts.jurisdiction ?? contact.country,
           matrix: matrixOf({ catalog, policy, state, country: contact.country, now: clock.now() }),
-          history: history.slice(0, MOST),
+          history: history.slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE),
+          historyPages: Math.max(1, Math.ceil(history.length / PAGE_SIZE)),
           consents: consentsOf(contact, state, history),
           known: knownOf(contact),
         };

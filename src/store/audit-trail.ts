@@ -104,9 +104,10 @@ export function createTrailStore(connection: Connection) {
       );
     },
 
-    async list(filter: TrailFilter, skip: number, limit: number): Promise<TrailRow[]> {
+    async list(filter: TrailFilter, skip: number, limit: number, oldestFirst = false): Promise<TrailRow[]> {
+      const order = oldestFirst ? 1 : -1;
       const rows = await trail
-        .find(conditions(filter), { sort: { at: -1, _id: -1 }, skip, limit, promoteBuffers: true })
+        .find(conditions(filter), { sort: { at: order, _id: order }, skip, limit, promoteBuffers: true })
         .toArray();
       return rows.map(rowFrom);
     },

@@ -127,10 +127,15 @@ export function createLetterStore(connection: Connection) {
     },
 
     /** Letters for paper: those nobody printed, or all, oldest of the waiting first, newest of all first. */
-    async toPrint(all: boolean, skip: number, limit: number): Promise<{ rows: KeptLetter[]; total: number }> {
+    async toPrint(
+      all: boolean,
+      skip: number,
+      limit: number,
+      newestFirst = all,
+    ): Promise<{ rows: KeptLetter[]; total: number }> {
       const filter = { way: 'print', ...(all ? {} : { printedAt: { $exists: false } }) };
       const [rows, total] = await Promise.all([
-        letters.find(filter, { sort: { at: all ? -1 : 1, _id: 1 }, skip, limit }).toArray(),
+        letters.find(filter, { sort: { at: newestFirst ? -1 : 1, _id: newestFirst ? -1 : 1 }, skip, limit }).toArray(),
         letters.countDocuments(filter, { limit: 100_000 }),
       ]);
       return { rows: rows.map((row) => letterFrom(row)), total };

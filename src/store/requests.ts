@@ -82,6 +82,8 @@ export interface RequestRecord {
   /** Wrapped; gone when what was personal is forgotten. */
   readonly dataKey?: Buffer;
   readonly personal?: Buffer;
+  /** Keyed hashes of the words of its names; absent in those of before, until the watch has made them. */
+  readonly names?: readonly Buffer[];
   readonly history: readonly RequestEntry[];
 }
 
@@ -121,6 +123,11 @@ export interface RequestFilter {
   readonly assignee?: string | undefined;
   /** Due before this. */
   readonly dueBefore?: Date | undefined;
+  /** Received from this on, and before that. */
+  readonly receivedFrom?: Date | undefined;
+  readonly receivedTo?: Date | undefined;
+  /** Hashes of words of names: all of them must be there. */
+  readonly names?: readonly Buffer[] | undefined;
   /** Start of a reference. */
   readonly reference?: string | undefined;
   readonly contact?: Buffer | undefined;
@@ -154,6 +161,8 @@ requestSchema.index({ state: 1, due: 1 });
 requestSchema.index({ 'contacts.key': 1 });
 requestSchema.index({ closedAt: 1 }, { sparse: true });
 requestSchema.index({ due: 1, _id: 1 });
+requestSchema.index({ receivedAt: 1, _id: 1 });
+requestSchema.index({ names: 1 }, { sparse: true });
 requestSchema.index({ 'letters.kind': 1 }, { sparse: true });
 
 type Row = Record<string, unknown>;
@@ -166,12 +175,13 @@ function contactRows(contacts: readonly RequestContact[]) {
 }
 
 function rowOf(fields: Row): Row {
-  const { contacts, letters, personal, ...rest } = fields as RequestFields & Row;
+  const { contacts, letters, personal, names, ...rest } = fields as RequestFields & Row & { names?: readonly Buffer[] };
   return {
     ...rest,
     ...(contacts ? { contacts: contactRows(contacts) } : {}),
     ...(letters ? { letters: letters.map(sealedText) } : {}),
     ...(personal ? { personal: binary(personal) } : {}),
+    ...(names ? { names: names.map(binary) } : {}),
   };
 }
 
@@ -180,7 +190,7 @@ function withText<T>(item: Row): T {
 }
 
 function recordFrom(row: Row): RequestRecord {
-  const { _id, contacts, letters, history, dataKey, personal, ...rest } = row;
+  const { _id, contacts, letters, history, dataKey, personal, names: _names, ...rest } = row;
   return {
     ...(rest as unknown as RequestRecord),
     id: String(_id),
@@ -197,12 +207,17 @@ function recordFrom(row: Row): RequestRecord {
 }
 
 function conditions(filter: RequestFilter): Row {
-  const { open, state, kind, assignee, dueBefore, reference, contact, by } = filter;
+  const { open, state, kind, assignee, dueBefore, reference, contact, by, names } = filter;
+  const { receivedFrom, receivedTo } = filter;
   const states = state ? [state] : open === undefined ? undefined : open ? OPEN_STATES : CLOSED_STATES;
   return {
     ...(states ? { state: { $in: [...states] } } : {}),
     ...(kind ? { kind } : {}),
     ...(assignee === undefined ? {} : assignee === '' ? { assignee: null } : { 'assignee.id': assignee }),
+    ...(receivedFrom || receivedTo
+      ? { receivedAt: { ...(receivedFrom ? { $gte: receivedFrom } : {}), ...(receivedTo ? { $lt: receivedTo } : {}) } }
+      : {}),
+    ...(names && names.length > 0 ? { names: { $all: names.map(binary) } } : {}),
     ...(dueBefore ? { due: { $lt: dueBefore } } : {}),
     ...(reference ? { _id: { $regex: `^q_${reference.replace(/[^0-9a-z-]/g, '')}` } } : {}),
     ...(contact ? { 'contacts.key': binary(contact) } : {}),
@@ -269,10 +284,17 @@ export function createRequestStore(connection: Connection) {
       return result.modifiedCount === 1;
     },
 
-    /** By due date, those that are due first, first. */
-    async list(filter: RequestFilter, skip: number, limit: number): Promise<RequestRecord[]> {
+    /** By due date, those that are due first, first; or by day of receipt, or the other way round. */
+    async list(
+      filter: RequestFilter,
+      skip: number,
+      limit: number,
+      { by = 'due', descending = false }: { readonly by?: string; readonly descending?: boolean } = {},
+    ): Promise<RequestRecord[]> {
+      const field = by === 'received' ? 'receivedAt' : 'due';
+      const direction = descending ? -1 : 1;
       const rows = await requests
-        .find(conditions(filter), { sort: { due: 1, _id: 1 }, skip, limit, promoteBuffers: true })
+        .find(conditions(filter), { sort: { [field]: direction, _id: direction }, skip, limit, promoteBuffers: true })
         .toArray();
       return rows.map((row) => recordFrom(row as Row));
     },
@@ -297,6 +319,19 @@ export function createRequestStore(connection: Connection) {
         })
         .toArray();
       return rows.map((row) => recordFrom(row as Row));
+    },
+
+    /** Those that cannot be found by name yet. */
+    async unnamed(limit: number): Promise<RequestRecord[]> {
+      const rows = await requests
+        .find({ names: { $exists: false }, personal: { $exists: true } }, { limit, promoteBuffers: true })
+        .toArray();
+      return rows.map((row) => recordFrom(row as Row));
+    },
+
+    /** Not a change of the request: it is only found by more. */
+    async name(id: string, names: readonly Buffer[]): Promise<void> {
+      await requests.updateOne(byId(id, { personal: { $exists: true } }), { $set: { names: names.map(binary) } });
     },
 
     /** Requests with letters that should have gone before this. */
@@ -326,7 +361,11 @@ export function createRequestStore(connection: Connection) {
     async forget(id: string, entry: RequestEntry): Promise<void> {
       await requests.updateOne(
         byId(id, { state: { $in: [...CLOSED_STATES] }, dataKey: { $exists: true } }),
-        { $unset: { dataKey: '', personal: '' }, $push: { history: sealedText(entry) }, $inc: { rev: 1 } } as never,
+        {
+          $unset: { dataKey: '', personal: '', names: '' },
+          $push: { history: sealedText(entry) },
+          $inc: { rev: 1 },
+        } as never,
         { writeConcern: DURABLE },
       );
     },

@@ -31,6 +31,17 @@ export interface StaffCall {
   };
 }
 
+/** Which calls a list shows; all that are given must fit. */
+export interface CallFilter {
+  readonly from?: Date | undefined;
+  /** Before this. */
+  readonly to?: Date | undefined;
+  readonly user?: string | undefined;
+  readonly wish?: string | undefined;
+  readonly contact?: Buffer | undefined;
+  readonly undone?: boolean | undefined;
+}
+
 /** Days for which calls are listed. The events they became stay in the ledger. */
 const CALL_DAYS = 400;
 
@@ -55,6 +66,7 @@ const callSchema = new Schema(
 );
 callSchema.index({ at: -1 }, { expireAfterSeconds: CALL_DAYS * 86_400 });
 callSchema.index({ contact: 1, at: -1 });
+callSchema.index({ user: 1, at: -1 });
 
 type Row = Record<string, unknown> & { undone?: StaffCall['undone'] };
 
@@ -74,6 +86,16 @@ function callFrom(row: Row): StaffCall {
     caller: String(row.caller),
     verification: String(row.verification),
     ...(row.undone ? { undone: row.undone } : {}),
+  };
+}
+
+function conditions({ from, to, user, wish, contact, undone }: CallFilter): Record<string, unknown> {
+  return {
+    ...(from || to ? { at: { ...(from ? { $gte: from } : {}), ...(to ? { $lt: to } : {}) } } : {}),
+    ...(user === undefined ? {} : { user }),
+    ...(wish === undefined ? {} : { wish }),
+    ...(contact ? { contact: binary(contact) } : {}),
+    ...(undone === undefined ? {} : { undone: { $exists: undone } }),
   };
 }
 
@@ -100,19 +122,29 @@ export function createStaffCalls(connection: Connection) {
       return row ? callFrom(row as Row) : undefined;
     },
 
-    /** Calls of a time, newest first; of one user, when one is given. */
-    async between(from: Date, to: Date, user?: string, limit = 2000): Promise<StaffCall[]> {
+    async list(filter: CallFilter, skip: number, limit: number, oldestFirst = false): Promise<StaffCall[]> {
+      const order = oldestFirst ? 1 : -1;
       const rows = await calls
-        .find(
-          { at: { $gte: from, $lt: to }, ...(user === undefined ? {} : { user }) },
-          { sort: { at: -1 }, limit, promoteBuffers: true },
-        )
+        .find(conditions(filter), { sort: { at: order, _id: order }, skip, limit, promoteBuffers: true })
         .toArray();
       return rows.map((row) => callFrom(row as Row));
     },
 
-    count: (from: Date, to: Date, user?: string): Promise<number> =>
-      calls.countDocuments({ at: { $gte: from, $lt: to }, ...(user === undefined ? {} : { user }) }),
+    /** At most 100,000: beyond that nobody reads on. */
+    count: (filter: CallFilter): Promise<number> => calls.countDocuments(conditions(filter), { limit: 100_000 }),
+
+    /** Everybody who took calls, by id. */
+    async users(): Promise<{ id: string; name: string }[]> {
+      const rows = await calls
+        .aggregate([
+          { $sort: { user: 1, at: -1 } },
+          { $group: { _id: '$user', name: { $first: '$userName' } } },
+          { $sort: { name: 1 } },
+          { $limit: 500 },
+        ])
+        .toArray();
+      return rows.map(({ _id, name }) => ({ id: String(_id), name: String(name) }));
+    },
 
     /** Writes down that it was undone. False when somebody else was faster. */
     async markUndone(id: string, undone: NonNullable<StaffCall['undone']>): Promise<boolean> {

@@ -97,6 +97,8 @@ export function accessPackagePages(parts: { readonly packages: Packages; readonl
           title: 'No package yet',
           text: 'When a verified person asks for their data, it is collected here and from the systems listed in the catalog.',
         },
+        order: { by: 'at', descending: true },
+        time: 'at',
         rows: packages.list,
       };
       if (await sentAsCsv(visit, spec)) return;

@@ -152,6 +152,7 @@ export function approvalPages(parts: ApprovalParts) {
       const sees = visit.may('audit.read') || visit.may('lifts.decide');
       const all = await approvals.list(sees ? {} : { user: visit.user.id });
       const wanted = visit.query('status');
+      const kind = visit.query('kind');
       const spec: List<Approval> = {
         name: 'approvals',
         title: 'Approvals',
@@ -165,17 +166,28 @@ export function approvalPages(parts: ApprovalParts) {
               label: visit.pages.word('approval', value),
             })),
           },
+          {
+            name: 'kind',
+            label: 'What',
+            options: Object.keys(DECIDES).map((value) => ({ value, label: visit.pages.word('approval', value) })),
+          },
           { name: 'q', label: 'Who asked' },
         ],
         columns: [
-          { label: 'Requested', text: (item) => when(item.at), href: (item) => `/staff/approvals/${item.id}` },
-          { label: 'What', text: (item) => visit.pages.word('approval', item.kind) },
+          {
+            label: 'Requested',
+            text: (item) => when(item.at),
+            href: (item) => `/staff/approvals/${item.id}`,
+            sort: 'at',
+          },
+          { label: 'What', text: (item) => visit.pages.word('approval', item.kind), sort: 'kind' },
           { label: 'About', text: (item) => about(visit, item) },
-          { label: 'By', text: (item) => item.userName },
+          { label: 'By', text: (item) => item.userName, sort: 'by' },
           {
             label: 'State',
             text: (item) => visit.pages.word('approval', status(item)),
             tone: (item) => (status(item) === 'waiting' ? 'warn' : 'soft'),
+            sort: 'state',
           },
           { label: 'Decided by', text: (item) => item.decided?.userName ?? '' },
         ],
@@ -183,10 +195,13 @@ export function approvalPages(parts: ApprovalParts) {
           title: 'Nothing is waiting',
           text: 'When a caller wants to opt back in, or someone needs a list with readable addresses, it waits here until a second person decides.',
         },
+        order: { by: 'at', descending: true },
+        time: 'at',
         rows: rowsOf(
-          wanted === '' ? all : all.filter((item) => status(item) === wanted),
+          all.filter((item) => (wanted === '' || status(item) === wanted) && (kind === '' || item.kind === kind)),
           visit.query('q'),
           (item) => `${item.userName} ${item.id}`,
+          { at: ({ at }) => at.getTime(), kind: ({ kind }) => kind, by: ({ userName }) => userName, state: status },
         ),
       };
       if (await sentAsCsv(visit, spec)) return;

@@ -10,13 +10,9 @@ import type { LogStores } from '../../store/log-stores.js';
 import { type List, sentAsCsv, viewList } from './list.js';
 import { when } from './render.js';
 import type { StaffShell, Visit } from './shell.js';
+import { dateIn } from './words.js';
 
 const DAY = 86_400_000;
-
-function dateIn(text: string): Date | undefined {
-  const time = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
-  return Number.isNaN(time) ? undefined : new Date(time);
-}
 
 const TONES = { waiting: 'warn', running: 'warn', ready: 'yes', failed: 'no' } as const;
 
@@ -93,7 +89,7 @@ export function auditPages(parts: {
           { name: 'q', label: 'Search' },
         ],
         columns: [
-          { label: 'Time', text: (entry) => when(entry.at) },
+          { label: 'Time', text: (entry) => when(entry.at), sort: 'at' },
           { label: 'Who', text: (entry) => entry.name },
           { label: 'Role', text: (entry) => entry.roles.map((role) => role.replaceAll('_', ' ')).join(', ') },
           {
@@ -117,8 +113,10 @@ export function auditPages(parts: {
           title: 'Nothing found',
           text: 'Everything staff open, change or export is logged here before it happens. Remove a filter to see more.',
         },
-        rows: async (skip, limit) => {
-          const [rows, total] = await Promise.all([trail.list(filter, skip, limit), trail.count(filter)]);
+        order: { by: 'at', descending: true },
+        time: 'at',
+        rows: async (skip, limit, { descending }) => {
+          const [rows, total] = await Promise.all([trail.list(filter, skip, limit, !descending), trail.count(filter)]);
           return { rows, total };
         },
       };
@@ -179,6 +177,8 @@ export function auditPages(parts: {
           title: 'No export yet',
           text: 'Ask for a period on the audit page. The file is made in the background; then you can download it here.',
         },
+        order: { by: 'at', descending: true },
+        time: 'at',
         rows: jobs.list,
       };
       if (await sentAsCsv(visit, spec)) return;

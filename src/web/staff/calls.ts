@@ -1,22 +1,28 @@
 import { brandById, type Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
-import { contactKeyText } from '../../core/keys.js';
+import { contactKeyFromText, contactKeyText } from '../../core/keys.js';
 import type { Calls } from '../../staff/calls.js';
 import type { FindCaller } from '../../staff/find-caller.js';
 import type { PersonFiles } from '../../staff/person.js';
-import { wishById } from '../../staff/wishes.js';
+import { WISHES, wishById } from '../../staff/wishes.js';
 import type { Ledger } from '../../store/ledger.js';
-import type { StaffCall } from '../../store/staff-calls.js';
-import { type List, rowsOf, sentAsCsv, viewList } from './list.js';
+import type { CallFilter, StaffCall } from '../../store/staff-calls.js';
+import { type List, sentAsCsv, viewList } from './list.js';
 import { mayReadAbout } from './people.js';
 import { when } from './render.js';
 import type { StaffShell, Visit } from './shell.js';
-import { dayFrom, dayText, receiptOf, spelled } from './words.js';
+import { dateIn, receiptOf, spelled } from './words.js';
 
 const DAY = 86_400_000;
 
-/** The day's calls; one call with the number to read out; undoing one. */
+/** A call, and its contact as the visitor may see it. */
+interface ListedCall {
+  readonly call: StaffCall;
+  readonly shown: string;
+}
+
+/** The log of calls; one call with the number to read out; undoing one. */
 export function callsPages(parts: {
   readonly calls: Calls;
   readonly find: FindCaller;
@@ -72,57 +78,118 @@ export function callsPages(parts: {
     });
   }
 
+  /** Contacts as this visitor may see them: masked for whoever has said why, or takes and reviews calls; else by their keys. */
+  async function shownContacts(visit: Visit, keys: readonly Buffer[]): Promise<readonly string[]> {
+    const known = await parts.find.byKeys(keys);
+    return keys.map((key) => {
+      const contact = known.get(key.toString('hex'));
+      const readable = mayReadAbout(visit, { decides: 'calls.record', contacts: [key] }, clock);
+      return contact && readable ? parts.files.masked(contact) : contactKeyText(key);
+    });
+  }
+
+  function filterOf(visit: Visit, all: boolean): CallFilter {
+    const day = visit.query('day');
+    const to = dateIn(visit.query('to') || day);
+    const state = visit.query('state');
+    const user = visit.query('user');
+    return {
+      from: dateIn(visit.query('from') || day),
+      // To the end of the day named.
+      to: to && new Date(to.getTime() + DAY),
+      user: all ? user || undefined : visit.user.id,
+      wish: wishById(visit.query('wish'))?.id,
+      contact: contactKeyFromText(visit.query('contact')),
+      undone: state === 'undone' ? true : state === 'recorded' ? false : undefined,
+    };
+  }
+
   return (shell: StaffShell): void => {
     shell.navigate({ group: 'Calls', href: '/staff/calls', label: 'Call log', permission: 'calls.read' });
 
     shell.get('/staff/calls', 'calls.read', async (visit) => {
-      const from = dayFrom(visit.query('day'), clock.now());
       const all = visit.may('calls.review');
-      const found = await calls.between(new Date(from), new Date(from + DAY), all ? undefined : visit.user.id);
-      const wanted = visit.query('wish');
-      const shown = wanted === '' ? found : found.filter(({ wish }) => wish === wanted);
-      const spec: List<StaffCall> = {
-        name: `calls-${dayText(from)}`,
-        title: 'Calls',
+      const filter = filterOf(visit, all);
+      const spec: List<ListedCall> = {
+        name: 'calls',
+        title: all ? 'Call log' : 'Your calls',
         noun: ['call', 'calls'],
         filters: [
-          { name: 'day', label: 'Day', type: 'date' },
+          { name: 'from', label: 'From', type: 'date' },
+          { name: 'to', label: 'To', type: 'date' },
+          { name: 'wish', label: 'Opted out of', options: WISHES.map(({ id, label }) => ({ value: id, label })) },
+          ...(all
+            ? [
+                {
+                  name: 'user',
+                  label: 'Taken by',
+                  options: (await calls.users()).map(({ id, name }) => ({ value: id, label: name })),
+                },
+              ]
+            : []),
           {
-            name: 'wish',
-            label: 'Opted out of',
-            options: [...new Set(found.map(({ wish }) => wish))].map((id) => ({
-              value: id,
-              label: wishById(id)?.label ?? id,
-            })),
+            name: 'state',
+            label: 'State',
+            options: [
+              { value: 'undone', label: 'undone' },
+              { value: 'recorded', label: 'not undone' },
+            ],
           },
-          { name: 'q', label: 'Number or name' },
         ],
+        person: {
+          action: '/staff/calls/find',
+          label: 'Email, phone, customer number, or name and postal code',
+          shown: filter.contact && ((await shownContacts(visit, [filter.contact]))[0] ?? ''),
+        },
         columns: [
-          { label: 'Time', text: (call) => when(call.at), href: (call) => `/staff/calls/${call.id}` },
-          { label: 'Opted out of', text: wishName },
-          { label: 'Brand', text: (call) => brandName(call.brand) },
-          { label: 'Who called', text: (call) => visit.pages.word('caller', call.caller) },
-          { label: 'Verified', text: (call) => visit.pages.word('verification', call.verification) },
-          { label: 'Receipt', text: (call) => receiptOf(call.events[0] ?? '') },
-          { label: 'Taken by', text: (call) => call.userName },
+          {
+            label: 'Time',
+            text: ({ call }) => when(call.at),
+            href: ({ call }) => `/staff/calls/${call.id}`,
+            sort: 'at',
+          },
+          {
+            label: 'Contact',
+            text: ({ shown }) => shown,
+            href: ({ call }) =>
+              visit.may('people.view') ? `/staff/contacts/${contactKeyText(call.contact)}` : undefined,
+          },
+          { label: 'Opted out of', text: ({ call }) => wishName(call) },
+          { label: 'Brand', text: ({ call }) => brandName(call.brand) },
+          { label: 'Who called', text: ({ call }) => visit.pages.word('caller', call.caller) },
+          { label: 'Verified', text: ({ call }) => visit.pages.word('verification', call.verification) },
+          { label: 'Receipt', text: ({ call }) => receiptOf(call.events[0] ?? '') },
+          { label: 'Taken by', text: ({ call }) => call.userName },
           {
             label: 'State',
-            text: (call) => (call.undone ? 'undone' : ''),
-            tone: (call) => (call.undone ? 'warn' : undefined),
+            text: ({ call }) => (call.undone ? 'undone' : ''),
+            tone: ({ call }) => (call.undone ? 'warn' : undefined),
           },
         ],
         empty: {
-          title: `No call on ${dayText(from)}`,
+          title: 'No call found',
           text: 'A call appears here as soon as it is recorded under “New call”. Supervisors see all calls and can undo a mistake.',
         },
-        rows: rowsOf(shown, visit.query('q'), (call) => `${call.events.map(receiptOf).join(' ')} ${call.userName}`),
+        order: { by: 'at', descending: true },
+        time: 'at',
+        rows: async (skip, limit, { descending }) => {
+          const [found, total] = await Promise.all([calls.list(filter, skip, limit, !descending), calls.count(filter)]);
+          const shown = await shownContacts(
+            visit,
+            found.map(({ contact }) => contact),
+          );
+          return { rows: found.map((call, at) => ({ call, shown: shown[at] ?? '' })), total };
+        },
       };
       if (await sentAsCsv(visit, spec)) return;
-      await visit.page('list', {
-        title: all ? `Calls on ${dayText(from)}` : `Your calls on ${dayText(from)}`,
-        intro: undefined,
-        list: await viewList(visit, spec),
-      });
+      await visit.page('list', { title: spec.title, intro: undefined, list: await viewList(visit, spec) });
+    });
+
+    shell.post('/staff/calls/find', 'calls.read', async (visit) => {
+      const [found] = (await parts.find.find(visit.field('find'))).filter(({ known }) => known);
+      await visit.record({ kind: 'look', what: 'calls_searched', contact: found?.key });
+      if (!found) return visit.again('We found nobody.', { status: 404 });
+      await visit.go(`/staff/calls?contact=${contactKeyText(found.key)}`);
     });
 
     shell.get('/staff/calls/:id', 'calls.read', async (visit) => show(visit, await callOf(visit)));

@@ -90,13 +90,27 @@ export function destinationPages(parts: { readonly reports: DestinationReports }
           { name: 'q', label: 'Name' },
         ],
         columns: [
-          { label: 'Name', text: ({ name }) => name },
-          { label: 'State', text: ({ state }) => visit.pages.word('state', state), tone: ({ state }) => TONES[state] },
-          { label: 'Pending', text: ({ pending }) => pending.toLocaleString('en'), num: true },
-          { label: 'Oldest pending', text: ({ oldest, pending }) => (pending === 0 ? '' : lasting(oldest)), num: true },
+          { label: 'Name', text: ({ name }) => name, sort: 'name' },
+          {
+            label: 'State',
+            text: ({ state }) => visit.pages.word('state', state),
+            tone: ({ state }) => TONES[state],
+            sort: 'state',
+          },
+          { label: 'Pending', text: ({ pending }) => pending.toLocaleString('en'), num: true, sort: 'pending' },
+          {
+            label: 'Oldest pending',
+            text: ({ oldest, pending }) => (pending === 0 ? '' : lasting(oldest)),
+            num: true,
+            sort: 'oldest',
+          },
           { label: 'Backfill', text: backfillWords, num: true },
           { label: 'Drift', text: (report) => driftWords(report, word) },
-          { label: 'Last sync', text: ({ lastToldAt }) => (lastToldAt === undefined ? 'never' : when(lastToldAt)) },
+          {
+            label: 'Last sync',
+            text: ({ lastToldAt }) => (lastToldAt === undefined ? 'never' : when(lastToldAt)),
+            sort: 'sync',
+          },
           {
             label: 'Last error',
             text: ({ lastError }) => (lastError ? `${lastError.message} (${when(lastError.at)})` : ''),
@@ -107,10 +121,18 @@ export function destinationPages(parts: { readonly reports: DestinationReports }
           title: 'No destination',
           text: 'Destinations are in config/catalog.yaml: an outside system, an adapter, and its lists. A new one is filled automatically.',
         },
+        order: { by: 'name', descending: false },
         rows: rowsOf(
           wanted === '' ? all : all.filter(({ state }) => state === wanted),
           visit.query('q'),
           ({ name, adapter }) => `${name} ${adapter}`,
+          {
+            name: ({ name }) => name,
+            state: ({ state }) => state,
+            pending: ({ pending }) => pending,
+            oldest: ({ pending, oldest }) => (pending === 0 ? 0 : oldest),
+            sync: ({ lastToldAt }) => Number(lastToldAt ?? 0),
+          },
         ),
       };
       if (await sentAsCsv(visit, spec)) return;

@@ -20,21 +20,19 @@ function partsOf(pattern: string, path: string): Record<string, string> | undefi
   return found;
 }
 
-const isAt = (routes: readonly Route[], method: Route['method'], path: string): Route | undefined =>
-  routes.find((route) => route.method === method && partsOf(route.path, path) !== undefined);
-
 /**
  * The page that has the form which is sent to this path: what its route says, or the page at the same path, or the path without
  * its last part. Undefined where nothing is sent to.
  */
 export function pageOfForm(routes: readonly Route[], path: string): string | undefined {
-  const route = isAt(routes, 'post', path);
+  const route = routes.find((item) => item.method === 'post' && partsOf(item.path, path) !== undefined);
   if (!route) return undefined;
   if (route.page) {
     const parts = partsOf(route.path, path) ?? {};
     return route.page.replace(/:(\w+)/g, (_whole, name: string) => parts[name] ?? '');
   }
-  return isAt(routes, 'get', path) ? path : path.slice(0, path.lastIndexOf('/'));
+  const hasPage = routes.some((item) => item.method === 'get' && item.path === route.path);
+  return hasPage ? path : path.slice(0, path.lastIndexOf('/'));
 }
 
 /** What a form sent, without the session's token. */

@@ -62,7 +62,7 @@ export function letterPages(parts: {
           },
         ],
         columns: [
-          { label: 'Written', text: ({ at }) => when(at) },
+          { label: 'Written', text: ({ at }) => when(at), sort: 'at' },
           { label: 'Kind', text: ({ kind }) => kindWords(visit, kind), href: ({ id }) => `/staff/letters/${id}` },
           { label: 'Request', text: ({ request }) => request },
           { label: 'By', text: ({ by }) => by },
@@ -76,7 +76,10 @@ export function letterPages(parts: {
           title: 'No letter to print',
           text: 'When a request is answered and we only have a postal address, its letter is listed here to be printed and posted.',
         },
-        rows: (skip, limit) => store.toPrint(all, skip, limit),
+        // Those that wait: the one that waits longest first.
+        order: { by: 'at', descending: all },
+        time: 'at',
+        rows: (skip, limit, { descending }) => store.toPrint(all, skip, limit, descending),
       };
       if (await sentAsCsv(visit, spec)) return;
       await visit.page('list', {

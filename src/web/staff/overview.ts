@@ -18,7 +18,7 @@ const PERIODS = [7, 14, 30, 90] as const;
 
 /** What the overview shows of rights requests; given by the rights part. */
 export interface RequestFigures {
-  readonly chart: () => Promise<Chart>;
+  readonly chart: (groups: 'all' | 'hidden') => Promise<Chart>;
   readonly late: () => Promise<number>;
   readonly open: () => Promise<number>;
 }
@@ -148,7 +148,7 @@ export function overviewPage(parts: OverviewParts) {
       const [days, reports, open] = await Promise.all([
         statistics.since(dayText(today - (period - 1) * DAY)),
         parts.reports.all(),
-        visit.may('requests.read') ? parts.requests?.chart() : undefined,
+        visit.may('requests.read') ? parts.requests?.chart(visit.query('csv') === '' ? 'all' : 'hidden') : undefined,
       ]);
       const charts = [
         optOuts(visit, days, period, today),
@@ -168,15 +168,16 @@ export function overviewPage(parts: OverviewParts) {
       }
       const tomorrow = new Date(today + DAY);
       const from = new Date(today);
+      const callsToday = `/staff/calls?from=${dayText(today)}&to=${dayText(today)}`;
       const figures = [
         ...(visit.may('calls.review')
-          ? [{ label: 'calls today', value: await parts.calls.count(from, tomorrow), href: '/staff/calls' }]
+          ? [{ label: 'calls today', value: await parts.calls.count({ from, to: tomorrow }), href: callsToday }]
           : visit.may('calls.read')
             ? [
                 {
                   label: 'your calls today',
-                  value: await parts.calls.count(from, tomorrow, visit.user.id),
-                  href: '/staff/calls',
+                  value: await parts.calls.count({ from, to: tomorrow, user: visit.user.id }),
+                  href: callsToday,
                 },
               ]
             : []),

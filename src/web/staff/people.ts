@@ -4,7 +4,7 @@ import { HushError } from '../../core/errors.js';
 import { contactKeyFromText, contactKeyText } from '../../core/keys.js';
 import type { FindCaller } from '../../staff/find-caller.js';
 import { needsReason, type Permission } from '../../staff/permissions.js';
-import type { PersonFiles } from '../../staff/person.js';
+import type { Happening, PersonFiles } from '../../staff/person.js';
 import type { Contact } from '../../store/contacts.js';
 import { iso } from '../api/requests.js';
 import { allowLook, lookOf } from './session.js';
@@ -97,6 +97,20 @@ function askReason(visit: Visit, key: string): Promise<void> {
   return visit.page('reason', { title: 'Why do you need to see this person?', key, to, reasons: REASONS });
 }
 
+const MONTH = new Intl.DateTimeFormat('en-GB', { month: 'long', year: 'numeric', timeZone: 'UTC' });
+
+/** A history, newest first, in its months. */
+function byMonth(history: readonly Happening[]): { month: string; items: readonly Happening[] }[] {
+  const months: { month: string; items: Happening[] }[] = [];
+  for (const item of history) {
+    const month = MONTH.format(item.event.at);
+    const last = months.at(-1);
+    if (last?.month === month) last.items.push(item);
+    else months.push({ month, items: [item] });
+  }
+  return months;
+}
+
 /** A person's page: may we, what happened, what they agreed to, who knows. */
 export function peoplePages(parts: PeopleParts) {
   const { find, files, catalog, clock } = parts;
@@ -114,7 +128,8 @@ export function peoplePages(parts: PeopleParts) {
       ...why,
       about: withEvidence ? 'with evidence' : undefined,
     });
-    const [linked, file] = await Promise.all([find.linked(contact), files.read(contact, withEvidence)]);
+    const page = Math.min(200, Math.max(1, Number.parseInt(visit.query('page'), 10) || 1));
+    const [linked, file] = await Promise.all([find.linked(contact), files.read(contact, withEvidence, page)]);
     // One person, one reason: their other addresses may be opened for the same.
     allowLook(
       visit.session,
@@ -129,6 +144,8 @@ export function peoplePages(parts: PeopleParts) {
       key: contactKeyText(contact.key),
       type: contact.type,
       file,
+      page,
+      months: byMonth(file.history),
       unmasked: visit.takeOnce(),
       keyedOnly: files.address(contact) === undefined,
       topicName: (id: string) => catalog.topics.find((topic) => topic.id === id)?.name.en ?? id,

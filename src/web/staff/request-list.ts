@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.js';
 import { type ContactPoint, normaliseContact } from '../../core/contact-point.js';
 import { HushError } from '../../core/errors.js';
 import { readJurisdiction } from '../../core/jurisdiction.js';
-import { contactKeyFromText } from '../../core/keys.js';
+import { contactKeyBytes, contactKeyFromText, type Keyring } from '../../core/keys.js';
 import type { Policy } from '../../core/policy.js';
 import { isClosed, REQUEST_KINDS, REQUEST_STATES, REQUEST_WAYS } from '../../core/request.js';
 import { calendarDay, daysLeft, isLate } from '../../core/request-clock.js';
@@ -12,6 +12,7 @@ import type { Rights } from '../../rights/index.js';
 import type { Named } from '../../rights/intake.js';
 import type { By } from '../../rights/records.js';
 import { referenceOf, referenceStart } from '../../rights/reference.js';
+import { requestNames } from '../../rights/request-names.js';
 import type { StaffUser } from '../../staff/audit-trail.js';
 import type { Contacts } from '../../store/contacts.js';
 import type { RequestFilter, RequestRecord, RequestStore } from '../../store/requests.js';
@@ -19,12 +20,17 @@ import { chosen, type List, sentAsCsv, viewList } from './list.js';
 import { day } from './render.js';
 import { requestChart } from './request-chart.js';
 import type { StaffShell, Visit } from './shell.js';
-import { dayFrom, dayText, placeOptions } from './words.js';
+import { dateIn, dayFrom, dayText, placeOptions } from './words.js';
 
 /** Staff as the history of a request names them. */
 export const byOf = (user: StaffUser): By => ({ id: `staff ${user.id}`, name: user.name });
 
-const WEEK = 7 * 86_400_000;
+const DAY = 86_400_000;
+const WEEK = 7 * DAY;
+
+/** An address as staff write it in one field. */
+const inputFrom = (text: string) =>
+  text.includes('@') ? { email: text } : /^[a-z0-9-]+:\S/.test(text) ? { id: text } : { phone: text };
 
 /** "in 12 days", "today", "3 days late": by the calendar of the request's clock. */
 export function dueWords(policy: Policy, record: RequestRecord, now: number): { text: string; tone: string } {
@@ -42,9 +48,10 @@ export function requestListPages(parts: {
   readonly contacts: Contacts;
   readonly catalog: Catalog;
   readonly policy: Policy;
+  readonly keyring: Keyring;
   readonly clock: Clock;
 }) {
-  const { rights, store, contacts, catalog, policy, clock } = parts;
+  const { rights, store, contacts, catalog, policy, keyring, clock } = parts;
 
   const stateFilter = {
     name: 'state',
@@ -64,6 +71,7 @@ export function requestListPages(parts: {
     const known = REQUEST_STATES.find((item) => item === state);
     const who = visit.query('assignee');
     const reference = referenceStart(visit.query('q'));
+    const to = dateIn(visit.query('to'));
     return {
       ...(state === 'open' || state === 'late' || state === 'week' ? { open: true } : {}),
       ...(state === 'late' ? { dueBefore: new Date(now) } : {}),
@@ -72,6 +80,10 @@ export function requestListPages(parts: {
       ...(kind ? { kind } : {}),
       ...(who === 'me' ? { assignee: visit.user.id } : who === 'nobody' ? { assignee: '' } : {}),
       ...(reference ? { reference } : {}),
+      receivedFrom: dateIn(visit.query('from')),
+      // To the end of the day named.
+      receivedTo: to && new Date(to.getTime() + DAY),
+      ...searched(visit),
     };
   }
 
@@ -83,9 +95,30 @@ export function requestListPages(parts: {
       if (!contact) throw new HushError('invalid', 'nobody is known under that key', { remedy: 'write the address' });
       return { key, type: contact.type };
     }
-    const input = text.includes('@') ? { email: text } : /^[a-z0-9-]+:\S/.test(text) ? { id: text } : { phone: text };
-    const point: ContactPoint = normaliseContact(input, catalog.group.defaultCountry);
-    return { point };
+    return { point: normaliseContact(inputFrom(text), catalog.group.defaultCountry) };
+  }
+
+  /** What was searched for: a whole address or number, else words of a name. */
+  function searched(visit: Visit): Pick<RequestFilter, 'contact' | 'names'> {
+    const key = contactKeyFromText(visit.query('contact'));
+    if (key) return { contact: key };
+    const text = visit.drafted('find');
+    if (text === '') return {};
+    const point = pointIn(text);
+    if (point) return { contact: contactKeyBytes(keyring, point) };
+    const names = requestNames(keyring, [text]);
+    // Nothing to search by is found nowhere, and not everywhere.
+    return { names: names.length > 0 ? names : [Buffer.alloc(8)] };
+  }
+
+  function pointIn(text: string): ContactPoint | undefined {
+    if (!/[@\d]/.test(text)) return undefined;
+    try {
+      return normaliseContact(inputFrom(text), catalog.group.defaultCountry);
+    } catch (error) {
+      if (error instanceof HushError) return undefined;
+      throw error;
+    }
   }
 
   function showNew(visit: Visit): Promise<void> {
@@ -150,6 +183,8 @@ export function requestListPages(parts: {
               { value: 'nobody', label: 'nobody yet' },
             ],
           },
+          { name: 'from', label: 'Received from', type: 'date' },
+          { name: 'to', label: 'Received until', type: 'date' },
           { name: 'q', label: 'Reference' },
         ],
         columns: [
@@ -160,9 +195,10 @@ export function requestListPages(parts: {
             tone: (record) => (isClosed(record.state) ? undefined : dueWords(policy, record, now).tone),
           },
           { label: 'Kind', text: ({ kind }) => visit.pages.word('requestKind', kind) },
-          { label: 'Received', text: ({ receivedAt }) => day(receivedAt) },
+          { label: 'Received', text: ({ receivedAt }) => day(receivedAt), sort: 'received' },
           {
             label: 'Due',
+            sort: 'due',
             text: ({ due, firstDue, jurisdiction }) =>
               `${day(calendarDay(policy, jurisdiction, due.getTime()))}${due > firstDue ? ' (extended)' : ''}`,
           },
@@ -178,8 +214,15 @@ export function requestListPages(parts: {
           title: 'No request here',
           text: 'Requests arrive by the form at /rights, by email, phone and letter, and from marketing systems. The one due first is on top.',
         },
-        rows: async (skip, limit) => ({
-          rows: await store.list(filter, skip, limit),
+        order: { by: 'due', descending: false },
+        time: 'received',
+        person: {
+          action: '/staff/requests/search',
+          label: 'Name, email, phone or number of the person',
+          shown: visit.drafted('find') || visit.query('contact') || undefined,
+        },
+        rows: async (skip, limit, order) => ({
+          rows: await store.list(filter, skip, limit, order),
           total: await store.count(filter),
         }),
       };
@@ -194,9 +237,22 @@ export function requestListPages(parts: {
         list: await viewList(visit, spec),
         late,
         open,
-        chart: requestChart(ages, rights.report.dues),
+        chart: requestChart(ages, rights.report.dues, 'all'),
         mayTake: visit.may('requests.take'),
       });
+    });
+
+    shell.post('/staff/requests/search', 'requests.read', async (visit) => {
+      const text = visit.field('find');
+      if (text === '') return visit.again('Write a name, an email address, a phone number or a customer number.');
+      const point = pointIn(text);
+      await visit.record({
+        kind: 'look',
+        what: 'request_search',
+        contact: point && contactKeyBytes(keyring, point),
+        note: text.slice(0, 200),
+      });
+      await visit.goWith('/staff/requests?state=');
     });
 
     shell.get('/staff/requests/new', 'requests.take', (visit) => showNew(visit));

@@ -75,9 +75,14 @@ export function reviewPages(parts: { readonly review: InboundReview; readonly cl
           { name: 'q', label: 'Address or reason' },
         ],
         columns: [
-          { label: 'Received', text: (item) => when(item.receivedAt), href: (item) => `/staff/review/${item.id}` },
-          { label: 'What', text: (item) => visit.pages.word('review', item.kind) },
-          { label: 'About', text: (item) => item.masked },
+          {
+            label: 'Received',
+            text: (item) => when(item.receivedAt),
+            href: (item) => `/staff/review/${item.id}`,
+            sort: 'at',
+          },
+          { label: 'What', text: (item) => visit.pages.word('review', item.kind), sort: 'kind' },
+          { label: 'About', text: (item) => item.masked, sort: 'about' },
           { label: 'Reason', text: (item) => [item.reason, item.status].filter(Boolean).join(' ') },
           { label: 'Why it needs review', text: (item) => visit.pages.word('waits', item.why), tone: () => 'warn' },
         ],
@@ -85,7 +90,13 @@ export function reviewPages(parts: { readonly review: InboundReview; readonly cl
           title: 'Nothing is waiting',
           text: 'Bounces and complaints without proof that we sent the mail, and messages that were not understood automatically, wait here until someone decides.',
         },
-        rows: rowsOf(all, visit.query('q'), (item) => `${item.masked} ${item.reason ?? ''} ${item.status ?? ''}`),
+        order: { by: 'at', descending: true },
+        time: 'at',
+        rows: rowsOf(all, visit.query('q'), (item) => `${item.masked} ${item.reason ?? ''} ${item.status ?? ''}`, {
+          at: ({ receivedAt }) => receivedAt.getTime(),
+          kind: ({ kind }) => kind,
+          about: ({ masked }) => masked,
+        }),
       };
       if (await sentAsCsv(visit, list)) return;
       await visit.page('list', {

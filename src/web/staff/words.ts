@@ -53,6 +53,12 @@ export function placeOptions(catalog: Catalog) {
   };
 }
 
+/** UTC midnight of the day that a text names as 2026-03-31; else undefined. */
+export function dateIn(text: string): Date | undefined {
+  const time = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
+  return Number.isNaN(time) ? undefined : new Date(time);
+}
+
 /** The day a query names, or today; UTC midnight in ms. */
 export function dayFrom(text: string, now: number): number {
   const given = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;

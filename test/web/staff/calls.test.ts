@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { contactKeyFromText } from '../../../src/core/keys.js';
 import { mailsTo } from '../../rights/setting.js';
 import { type Hush, startHush } from '../../support/hush.js';
 import { type Answer, type Console, signIn } from './browser.js';
@@ -237,6 +238,81 @@ describe('the day’s calls', () => {
     const mine = callIdOf(await call(agent, 'by-agent@example.com'));
     expect((await supervisor.get('/staff/calls')).text).toContain(mine);
     expect((await supervisor.get(`/staff/calls/${mine}`)).status).toBe(200);
+  });
+
+  test('is searched by person and filtered by day and kind, the same with and without an address in sight', async () => {
+    const contact = { email: 'in-the-log@example.com' };
+    const id = callIdOf(await call(agent, contact.email, { wish: 'mail' }));
+    const other = callIdOf(await call(agent, 'another@example.com', { wish: 'all' }));
+    const found = await supervisor.post('/staff/calls/find', { find: 'IN-the-log@example.com' });
+    expect(found.at).toBe(`/staff/calls?contact=${await keyOf(hush, contact)}`);
+    expect(found.text).toContain(id);
+    expect(found.text).not.toContain(other);
+    expect(found.text).toContain('>i•••@example.com</a>');
+    const [look] = await hush.hush.staff.trail.list({ user: 'supervisor', kind: 'look' }, 0, 1);
+    expect(look).toMatchObject({ what: 'calls_searched' });
+    const nobody = await supervisor.post('/staff/calls/find', { find: 'nobody-in-the-log@example.com' });
+    expect(nobody).toMatchObject({ status: 404 });
+    expect(nobody.text).toContain('We found nobody');
+    const page = async (query: string) => (await supervisor.get(`/staff/calls?${query}`)).text;
+    const today = new Date().toISOString().slice(0, 10);
+    for (const query of ['wish=mail', `from=${today}&to=${today}`, 'user=agent', 'state=recorded']) {
+      expect(await page(query)).toContain(id);
+    }
+    for (const query of ['wish=all', 'from=2020-01-01&to=2020-01-02', 'user=supervisor', 'state=undone']) {
+      expect(await page(query)).not.toContain(id);
+    }
+    // Whoever has given no reason sees keys; an agent sees no call of another, whatever is asked for.
+    const auditor = await signIn(hush, 'auditor');
+    const seen = (await auditor.get('/staff/calls')).text;
+    expect(seen).toContain(await keyOf(hush, contact));
+    expect(seen).not.toContain('i•••@example.com');
+    const second = await signIn(hush, 'agent-2');
+    expect((await second.get(`/staff/calls?user=agent&contact=${await keyOf(hush, contact)}`)).text).not.toContain(id);
+  });
+
+  test('goes from page to page both ways: what is older is behind “Older”, in either order', async () => {
+    const key = contactKeyFromText(await keyOf(hush, { email: 'pages@example.com' }));
+    if (!key) throw new Error('no key');
+    for (let n = 0; n < 120; n++) {
+      await hush.hush.stores.staffCalls.keep({
+        id: `page${String(n).padStart(12, '0')}`,
+        at: new Date(Date.parse('2026-05-01T00:00:00Z') + n * 60_000),
+        user: 'agent',
+        userName: 'Dana Reyes',
+        contact: key,
+        contactType: 'email',
+        wish: 'all',
+        brand: '*',
+        events: [],
+        wholePerson: false,
+        confirmation: 'none',
+        caller: 'self',
+        verification: 'none',
+      });
+    }
+    const idsIn = (text: string) => [...text.matchAll(/calls\/page0*(\d+)"/g)].map(([, n]) => Number(n));
+    const linkTo = (text: string, label: string) =>
+      new RegExp(`href="([^"]+)" rel="(?:prev|next)">${label}<`).exec(text)?.[1]?.replaceAll('&amp;', '&') ?? '';
+    const first = (await supervisor.get('/staff/calls?day=2026-05-01')).text;
+    expect(idsIn(first)).toEqual(Array.from({ length: 50 }, (_, n) => 119 - n));
+    expect(linkTo(first, 'Newer')).toBe('');
+    const second = (await supervisor.get(linkTo(first, 'Older'))).text;
+    expect(Math.max(...idsIn(second))).toBe(69);
+    expect(idsIn((await supervisor.get(linkTo(second, 'Newer'))).text)).toEqual(idsIn(first));
+    const last = (await supervisor.get(linkTo(second, 'Older'))).text;
+    expect(idsIn(last)).toHaveLength(20);
+    expect(linkTo(last, 'Older')).toBe('');
+
+    const oldest = (await supervisor.get('/staff/calls?day=2026-05-01&sort=at')).text;
+    expect(idsIn(oldest)[0]).toBe(0);
+    expect(oldest).toContain('aria-sort="ascending"');
+    expect(linkTo(oldest, 'Older')).toBe('');
+    expect(Math.min(...idsIn((await supervisor.get(linkTo(oldest, 'Newer'))).text))).toBe(50);
+    // An order that there is not is the list's own, and a page beyond the last leads back.
+    expect(idsIn((await supervisor.get('/staff/calls?day=2026-05-01&sort=contact')).text)).toEqual(idsIn(first));
+    const beyond = (await supervisor.get('/staff/calls?day=2026-05-01&page=99')).text;
+    expect(idsIn((await supervisor.get(linkTo(beyond, 'Newer'))).text)).toEqual(idsIn(last));
   });
 
   test('a supervisor undoes a mistake by a new event; an older opt-out stays and nothing is erased', async () => {
@@ -540,4 +616,32 @@ describe('lifting an opt-out on a caller’s word', () => {
     const other = await signIn(hush, 'agent-2');
     expect((await other.get(at)).status).toBe(404);
   });
+});
+
+test('a person’s page folds a long history by month, the latest open', async () => {
+  const contact = { email: 'long@example.com' };
+  const at = (n: number) => new Date(Date.parse('2026-10-20T12:00:00Z') - n * 86_400_000).toISOString();
+  await hush.ask('/v1/events', {
+    events: Array.from({ length: 60 }, (_, n) => ({
+      contact,
+      type: n % 2 ? 'opted_out' : 'opted_in',
+      lifts: 'any',
+      at: at(n),
+      scope: { purpose: 'events' },
+      source: { kind: 'link' },
+    })),
+  });
+  await hush.settle();
+  const officer = await signIn(hush, 'privacy_officer');
+  const page = await officer.get(`/staff/contacts/${await keyOf(hush, contact)}`);
+  const months = [...page.text.matchAll(/<details( open)?><summary><b>(\w+ \d{4})<\/b>/g)];
+  expect(months.map(([, open, month]) => [open, month])).toEqual([
+    [' open', 'October 2026'],
+    [undefined, 'September 2026'],
+    [undefined, 'August 2026'],
+  ]);
+  // What is on later pages is not on the first, and a page that there is not is empty, not an error.
+  const beyond = await officer.get(`/staff/contacts/${await keyOf(hush, contact)}?page=2`);
+  expect(beyond.status).toBe(200);
+  expect(beyond.text).toContain('rel="prev">Newer');
 });
