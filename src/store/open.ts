@@ -71,7 +71,7 @@ export async function openStores(uri: string, namespace: string) {
   };
   const models: Model<never>[] = Object.values(stores).flatMap((store) => store.models as never);
   await Promise.all(models.map((model) => model.createIndexes()));
-  return { ...stores, connection, close: () => connection.close() };
+  return { ...stores, connection, close: () => connection.destroy() };
 }
 
 export type Stores = Awaited<ReturnType<typeof openStores>>;

@@ -50,6 +50,10 @@ export function databaseUri(name: string): string {
   return uri.href.replace(/^http:/, 'mongodb:');
 }
 
+/** What is left of an installation that was ended for good. */
+const AFTERWARDS = ['url', 'dir', 'namespace'];
+const hasEnded = async () => undefined;
+
 export interface HushOptions extends ComposeOptions {
   readonly destinations?: readonly object[];
   readonly env?: NodeJS.ProcessEnv;
@@ -132,7 +136,7 @@ export async function startHush(options: HushOptions = {}): Promise<Hush> {
     return JSON.parse(text) as T;
   }
 
-  return {
+  const started: Hush = {
     url,
     dir,
     namespace,
@@ -152,7 +156,12 @@ export async function startHush(options: HushOptions = {}): Promise<Hush> {
       const { connection } = hush.stores;
       if (!keep) await connection.dropDatabase().catch(() => undefined);
       await hush.stop();
-      if (!keep) await rm(dir, { recursive: true, force: true });
+      if (keep) return;
+      await rm(dir, { recursive: true, force: true });
+      // A test file's own variable holds this for as long as the process lives, and a process runs a hundred files.
+      for (const name of Object.keys(started)) if (!AFTERWARDS.includes(name)) Reflect.deleteProperty(started, name);
+      Object.assign(started, { stop: hasEnded });
     },
   };
+  return started;
 }

@@ -4,16 +4,12 @@
  */
 import { createRunner } from 'jest-light-runner';
 
-/** Memory (MB) of objects in a process: without a limit Node leaves garbage lie as long as the machine has room. */
-const HEAP_MB = 512;
-
 export default class Runner extends createRunner({ runtime: 'child_process' }) {
   #config;
 
   constructor(...given) {
     super(...given);
     this._runtime = 'child_process';
-    process.env.NODE_OPTIONS ??= `--max-old-space-size=${HEAP_MB}`;
   }
 
   _runTest(test) {
