@@ -21,5 +21,6 @@ export default {
   projects,
   testSequencer: '<rootDir>/test/support/longest-first.mjs',
   reporters: ['<rootDir>/test/support/reporter.mjs'],
-  maxWorkers: 2,
+  // A third of the time of many files is waiting for programs, leases and browsers: three keep two cores busy.
+  maxWorkers: 3,
 };

@@ -20,7 +20,7 @@ const hashed = {
   bindings: [{ name: 'offers', ...SCOPE }],
 };
 beforeAll(async () => {
-  hush = await startHush({ destinations: [fileDestination, hashed] });
+  hush = await startHush({ destinations: [fileDestination, hashed], workerTimes: { assertAgainAfter: 500 } });
 });
 afterAll(() => hush?.stop());
 

@@ -56,13 +56,15 @@ export async function keyOf(hush: Hush, contact: object): Promise<string> {
 
 /** Resolves when everything recorded is sealed, published and counted. */
 export async function follow(hush: Hush): Promise<void> {
-  const { contacts, log, ledger, statistics } = hush.hush.stores;
+  const { connection, contacts, log, ledger, statistics } = hush.hush.stores;
   await until(async () => {
     await hush.settle();
     if ((await contacts.backlog()).count > 0) return false;
-    const unsealed = await ledger.collection.countDocuments({ unsealed: { $exists: true } });
+    if ((await ledger.collection.countDocuments({ unsealed: { $exists: true } })) > 0) return false;
+    // The log's size moves on only after its entries have their leaves.
     const { size } = await log.leaves.reached();
+    if (size < (await connection.collection('log_entries').countDocuments())) return false;
     const published = (await log.checkpoints.latest())?.size ?? 0;
-    return unsealed === 0 && published >= size && (await statistics.next()) >= size;
+    return published >= size && (await statistics.next()) >= size;
   });
 }
