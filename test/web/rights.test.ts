@@ -92,7 +92,7 @@ describe('the form', () => {
     [
       'a page as a document',
       form('access', 'a@example.com', { file: new File(['<html><script>1</script></html>'], 'poa.pdf') }),
-      ['poa.pdf is no PDF'],
+      ['poa.pdf is not a PDF'],
     ],
   ])('%s: an error summary with links, nothing taken', async (_name, fields, said) => {
     const before = (await all()).length;
@@ -242,9 +242,9 @@ describe('the form', () => {
     const [count, known] = [(await all()).length, await chunks.countDocuments({})];
     const typed = form('access', 'toolarge@example.com', { words: 'All of it, please' });
     const tooLarge = await send('/rights', { ...typed, file: new File([new Uint8Array(21_500_000)], 'film.heic') });
-    expect(tooLarge.text).toContain('film.heic was not taken: all files together may have 20 MB');
+    expect(tooLarge.text).toContain('film.heic was not accepted: all files together can be at most 20 MB');
     const other = await send('/rights', { ...typed, file: new File([randomBytes(700_000)], 'data.bin') });
-    expect(other.text).toContain('data.bin is no PDF, photo');
+    expect(other.text).toContain('data.bin is not a PDF, a photo');
     for (const { status, text } of [tooLarge, other]) {
       expect(status).toBe(400);
       expect(text).toContain('All of it, please');
@@ -270,7 +270,7 @@ describe('the form', () => {
     await until(() => Promise.resolve(hush.hush.bodies.reserved() >= 12 * 1024 * 1024));
     const typed = form('access', 'busy@example.com', { file: new File([new Uint8Array(70_000).fill(97)], 'a.txt') });
     const busy = await send('/rights', typed);
-    expect(busy.text).toContain('a.txt was not taken, because too many files are being sent');
+    expect(busy.text).toContain('a.txt was not accepted, because too many files are being sent');
     expect(busy.text).toContain('busy@example.com');
     expect((await send('/rights', form('access', 'busy@example.com'))).text).toContain('We have received');
     for (const request of open) request.destroy();
