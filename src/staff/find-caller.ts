@@ -99,7 +99,9 @@ export function createFindCaller(parts: {
      * know nor a whole phone number, with what to ask for.
      */
     async find(given: string): Promise<Caller[]> {
-      const text = given.trim().slice(0, 300);
+      const typed = given.trim().slice(0, 300);
+      // Digits in full width are digits; an address with an @ has rules of its own.
+      const text = typed.includes('@') ? typed : typed.normalize('NFKC');
       try {
         const key = contactKeyFromText(text);
         if (key) {

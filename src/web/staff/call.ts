@@ -7,12 +7,13 @@ import { HushError } from '../../core/errors.js';
 import { presentAt, type State } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
 import type { Scope } from '../../core/scope.js';
-import { ownNumberFrom, spelledBack } from '../../staff/caller-text.js';
+import { spelledBack } from '../../staff/caller-text.js';
 import { type Calls, type Said, VERIFICATIONS, type Verification } from '../../staff/calls.js';
 import type { Caller, FindCaller } from '../../staff/find-caller.js';
 import type { PersonFiles } from '../../staff/person.js';
 import { WISHES, wishById } from '../../staff/wishes.js';
 import { stateOf } from '../../store/contacts.js';
+import { ownPageOf } from './own-number.js';
 import { allowLook } from './session.js';
 import { type StaffShell, sentenceOf, type Visit } from './shell.js';
 import { brandOptions, scopeWords } from './words.js';
@@ -35,11 +36,6 @@ export function saidFrom(visit: Visit): Said {
     words: visit.field('words'),
   };
 }
-
-const OWN_PAGES = {
-  receipt: { path: '/staff/receipts', permission: 'receipts.read' },
-  request: { path: '/staff/requests', permission: 'requests.read' },
-} as const;
 
 /** An address that was typed, in full for whoever typed it; one that was found by a name or number stays masked. */
 const typedAddress = ({ subject, masked }: Caller): string =>
@@ -173,15 +169,6 @@ export function callPages(parts: CallParts) {
     }
   }
 
-  async function isAddress(text: string): Promise<boolean> {
-    try {
-      return (await find.find(text)).length > 0;
-    } catch (error) {
-      if (error instanceof HushError && error.kind === 'invalid') return false;
-      throw error;
-    }
-  }
-
   return (shell: StaffShell): void => {
     shell.navigate({ group: 'Calls', href: '/staff/call', label: 'New call', permission: 'calls.record' });
 
@@ -194,10 +181,8 @@ export function callPages(parts: CallParts) {
     shell.post('/staff/call', 'calls.record', async (visit) => {
       const text = visit.field('find');
       if (text === '') return visit.again('Type what the caller gives you.');
-      const own = ownNumberFrom(text);
-      const page = own && OWN_PAGES[own.kind];
-      if (own && page && visit.may(page.permission) && !(await isAddress(text)))
-        return visit.go(`${page.path}/${own.id}`);
+      const own = await ownPageOf(visit, text, find);
+      if (own) return visit.go(own);
       await visit.goWith('/staff/call');
     });
 

@@ -9,6 +9,7 @@ import { WISHES, wishById } from '../../staff/wishes.js';
 import type { Ledger } from '../../store/ledger.js';
 import type { CallFilter, StaffCall } from '../../store/staff-calls.js';
 import { type List, sentAsCsv, viewList } from './list.js';
+import { ownPageOf } from './own-number.js';
 import { mayReadAbout } from './people.js';
 import { when } from './render.js';
 import type { StaffShell, Visit } from './shell.js';
@@ -186,6 +187,8 @@ export function callsPages(parts: {
     });
 
     shell.post('/staff/calls/find', 'calls.read', async (visit) => {
+      const own = await ownPageOf(visit, visit.field('find'), parts.find);
+      if (own) return visit.go(own);
       const [found] = (await parts.find.find(visit.field('find'))).filter(({ known }) => known);
       await visit.record({ kind: 'look', what: 'calls_searched', contact: found?.key });
       if (!found) return visit.again('We found nobody.', { status: 404 });

@@ -7,6 +7,7 @@ import { needsReason, type Permission } from '../../staff/permissions.js';
 import type { Happening, PersonFiles } from '../../staff/person.js';
 import type { Contact } from '../../store/contacts.js';
 import { iso } from '../api/requests.js';
+import { ownPageOf } from './own-number.js';
 import { allowLook, lookOf } from './session.js';
 import type { StaffShell, Visit } from './shell.js';
 import { receiptOf, scopeWords } from './words.js';
@@ -219,6 +220,8 @@ export function peoplePages(parts: PeopleParts) {
       const reason = REASONS.find((item) => item === visit.field('reason'));
       const note = visit.field('note').slice(0, 200);
       if (needsReason(visit.user.roles) && (!reason || note === '')) return visit.again(NEEDS_REASON);
+      const own = await ownPageOf(visit, visit.field('find'), find);
+      if (own) return visit.go(own);
       const callers = (await find.find(visit.field('find'))).filter(({ known }) => known);
       const why = { reason: reason ?? 'office', ...(note ? { note } : {}) };
       if (callers.length === 0) {

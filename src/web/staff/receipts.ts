@@ -7,6 +7,7 @@ import { parseNote } from '../../core/note.js';
 import { wholeScope } from '../../core/scope.js';
 import type { Receipt, Receipts } from '../../preferences/receipts.js';
 import type { PersonFiles } from '../../staff/person.js';
+import { ownPageOf } from './own-number.js';
 import type { StaffShell, Visit } from './shell.js';
 import { receiptOf, scopeWords, spelled } from './words.js';
 
@@ -50,6 +51,8 @@ export function receiptPages(parts: {
       const given = visit.field('receipt').slice(0, 100);
       const receipt = await receipts.get(given);
       if (receipt) return visit.go(`/staff/receipts/${receipt.id}`);
+      const own = await ownPageOf(visit, given);
+      if (own && !own.startsWith('/staff/receipts/')) return visit.go(own);
       await visit.again(
         'We found no receipt with this number. It has 20 letters and digits; dashes and capitals make no difference.',
         { status: 404 },

@@ -17,6 +17,7 @@ import type { StaffUser } from '../../staff/audit-trail.js';
 import type { Contacts } from '../../store/contacts.js';
 import type { RequestFilter, RequestRecord, RequestStore } from '../../store/requests.js';
 import { chosen, type List, sentAsCsv, viewList } from './list.js';
+import { ownPageOf } from './own-number.js';
 import { day } from './render.js';
 import { requestChart } from './request-chart.js';
 import type { StaffShell, Visit } from './shell.js';
@@ -246,6 +247,8 @@ export function requestListPages(parts: {
       const text = visit.field('find');
       if (text === '') return visit.again('Write a name, an email address, a phone number or a customer number.');
       const point = pointIn(text);
+      const own = point ? undefined : await ownPageOf(visit, text);
+      if (own) return visit.go(own);
       await visit.record({
         kind: 'look',
         what: 'request_search',

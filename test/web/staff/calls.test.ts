@@ -89,6 +89,9 @@ describe('finding a caller', () => {
     ['12345', 'not a whole phone number'],
     ['ana-9999', 'not a whole phone number'],
     ['1-555-0142', 'not a whole phone number'],
+    ['５５５－０１４２', 'without its area code'],
+    ['555.0142', 'without its area code'],
+    ['#12345', 'not a whole phone number'],
   ])('%s is no address: what is missing is asked for, and nothing can be recorded for it', async (find, said) => {
     const { text } = await agent.post('/staff/call', { find });
     expect(text).toContain(said);
@@ -124,6 +127,17 @@ describe('finding a caller', () => {
       contacts: [{ email: 'own-number@example.com' }],
     });
     expect((await agent.post('/staff/call', { find: request.reference })).at).toBe(`/staff/requests/${request.id}`);
+    // The same in every box that looks for somebody.
+    for (const path of ['/staff/people', '/staff/calls/find', '/staff/requests/search', '/staff/receipts']) {
+      const fields = { reason: 'request', note: 'a number' };
+      const asReceipt = await agent.post(path, { ...fields, find: receipt, receipt });
+      expect([path, asReceipt.at]).toEqual([
+        path,
+        `/staff/receipts/${receipt.replace(/^r_/, path.endsWith('receipts') ? 'r_' : '')}`,
+      ]);
+      const { at } = await agent.post(path, { ...fields, find: request.reference, receipt: request.reference });
+      expect([path, at]).toEqual([path, `/staff/requests/${request.id}`]);
+    }
     // A phone number may be as long as a reference.
     expect((await agent.post('/staff/call', { find: '004915112345678' })).text).toContain('+4915112345678');
   });
