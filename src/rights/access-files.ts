@@ -1,9 +1,9 @@
-import PDFDocument from 'pdfkit';
 import type { Brand, Catalog } from '../core/catalog.js';
 import { type Held, SECTIONS, type Section } from './access-gather.js';
 import type { AccessWords, Said } from './access-words.js';
-import { paperOf } from './letter-pdf.js';
-import { winAnsi } from './win-ansi.js';
+import { TABLES } from './access-words.js';
+import { openDocument, paperOf } from './letter-pdf.js';
+import { lineHeight, type TextStyle } from './print-text.js';
 
 /** The three forms of one package. */
 export const FILES = ['json', 'html', 'pdf'] as const;
@@ -104,24 +104,25 @@ const SOFT = '#545d63';
 const RIGHT = 63;
 const BOTTOM = 72;
 
+/** How wide the columns of a table are, as shares, by how many there are; the last one has the details. */
+const SHARES: Readonly<Record<number, readonly number[]>> = {
+  2: [1, 2],
+  4: [3, 3, 2, 3],
+  5: [3, 2.4, 2.6, 2, 4],
+};
+const CELL: TextStyle = { size: 8.5, color: INK };
+const PAD = 3;
+
 /** Page by page: a page that is full is written and forgotten. */
 function pdfWriter(head: PackageHead, words: AccessWords, country: string, sink: Sink): Writer {
   const { t } = words;
   const paper = paperOf(country);
-  const doc = new PDFDocument({
-    size: paper.size,
-    margins: { top: 63, bottom: BOTTOM, left: paper.left, right: RIGHT },
-    autoFirstPage: false,
-    tagged: true,
-    displayTitle: true,
-    lang: words.language,
-    pdfVersion: '1.7',
-    info: {
-      Title: t('title'),
-      Author: head.brand.legalName,
-      CreationDate: new Date(head.at),
-      ModDate: new Date(head.at),
-    },
+  const { doc, root, print } = openDocument({
+    paper,
+    title: t('title'),
+    author: head.brand.legalName,
+    language: words.language,
+    at: head.at,
   });
   let waiting: Buffer[] = [];
   doc.on('data', (chunk: Buffer) => waiting.push(chunk));
@@ -134,50 +135,121 @@ function pdfWriter(head: PackageHead, words: AccessWords, country: string, sink:
     waiting = [];
     if (chunks.length > 0) await sink(Buffer.concat(chunks));
   }
-  let lacks = false;
+  const x = paper.left;
   let page = 0;
+  let y = 0;
+  let width = 0;
+  let bottom = 0;
   let empty = false;
   let open = false;
-  const ansi = (text: string): string => {
-    const written = winAnsi(text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' '));
-    lacks ||= written.lacks;
-    return written.text;
-  };
-  let width = 0;
-  const root = doc.struct('Document', { lang: words.language });
-  doc.addStructure(root);
+  /** The table of a section, with its columns. */
+  let table: PDFKit.PDFStructureElement | undefined;
+  const clean = (text: string): string => text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
 
   doc.on('pageAdded', () => {
     page++;
     width = doc.page.width - paper.left - RIGHT;
-    const { x, y } = doc;
+    bottom = doc.page.height - BOTTOM;
+    y = 63;
     doc.markContent('Artifact', { type: 'Pagination' });
-    doc.font('Helvetica').fontSize(8).fillColor(SOFT);
-    // In one line, so that the text it interrupts keeps its place; below the margin, where no page ends.
-    doc.page.margins.bottom = 0;
-    doc.text(ansi(t('page', { page })), paper.left, doc.page.height - 42, { lineBreak: false });
-    doc.page.margins.bottom = BOTTOM;
+    print.draw(t('page', { page }), { size: 8, color: SOFT }, { x, y: doc.page.height - 44, width });
     doc.endMarkedContent();
-    doc.x = x;
-    doc.y = y;
-    doc.font('Helvetica').fontSize(9.5).fillColor(INK);
   });
+  const nextPage = (): number => {
+    doc.addPage();
+    return y;
+  };
 
   function put(tag: string, size: number, text: string, options: { bold?: boolean; soft?: boolean } = {}): void {
+    const style = { size, bold: options.bold === true, color: options.soft ? SOFT : INK };
     const element = doc.struct(tag, {}, [
       () => {
-        doc.font(options.bold ? 'Helvetica-Bold' : 'Helvetica').fontSize(size);
-        doc.fillColor(options.soft ? SOFT : INK).text(ansi(text), paper.left, doc.y, { width, lineGap: 2 });
+        y = print.draw(clean(text), style, { x, y, width }, { bottom, page: nextPage });
       },
     ]);
     root.add(element);
     element.end();
   }
   function room(points: number): void {
-    if (doc.y + points > doc.page.height - BOTTOM) doc.addPage();
+    if (y + points > bottom) doc.addPage();
   }
+
+  /** One row of a table. Cells that are longer than a page go on in a row of their own on the next. */
+  function tableRow(
+    to: PDFKit.PDFStructureElement,
+    tag: 'TH' | 'TD',
+    cells: readonly string[],
+    firstIsHead: boolean,
+  ): void {
+    const shares = SHARES[cells.length] ?? cells.map(() => 1);
+    const whole = shares.reduce((sum, share) => sum + share, 0);
+    const columns = shares.map((share) => (share / whole) * width);
+    const styleOf = (at: number): TextStyle => ({ ...CELL, bold: tag === 'TH' || (firstIsHead && at === 0) });
+    const lines = cells.map((text, at) => {
+      const plain = text.split('\n').map(clean).join('\n');
+      return print.linesOf(plain, styleOf(at), (columns[at] ?? 0) - 2 * PAD);
+    });
+    const mostLines = Math.floor((bottom - 63 - 2 * PAD) / lineHeight(CELL));
+    for (let from = 0; from === 0 || lines.some((cell) => cell.length > from); from += mostLines) {
+      const parts = lines.map((cell) => cell.slice(from, from + mostLines));
+      const height = Math.max(...parts.map((cell) => cell.length)) * lineHeight(CELL) + 2 * PAD;
+      room(height);
+      const top = y;
+      doc.markContent('Artifact', { type: 'Layout' });
+      doc
+        .moveTo(x, top)
+        .lineTo(x + width, top)
+        .lineWidth(0.5)
+        .stroke(SOFT);
+      doc.endMarkedContent();
+      let left = x;
+      const row = doc.struct(
+        'TR',
+        {},
+        parts.map((cell, at) => {
+          const place = left + PAD;
+          left += columns[at] ?? 0;
+          const kind = tag === 'TH' || (firstIsHead && at === 0) ? 'TH' : 'TD';
+          return doc.struct(kind, {}, [
+            () => {
+              cell.forEach((line, n) => {
+                print.drawLine(line, place, top + PAD + n * lineHeight(CELL), styleOf(at));
+              });
+            },
+          ]);
+        }),
+      );
+      to.add(row);
+      row.end();
+      y = top + height;
+    }
+  }
+
+  function closeTable(): void {
+    if (!table) return;
+    root.add(table);
+    table.end();
+    table = undefined;
+    y += 6;
+  }
+
   function closeSection(): void {
+    closeTable();
     if (open && empty) put('P', 9.5, t('empty'));
+  }
+
+  /** A row of a section that is one table: its columns, and what has none in the last one. */
+  function inTable(said: Said, columns: readonly string[]): void {
+    const labels = columns.map((name) => words.label(name));
+    const cellOf = (label: string) => said.lines.flatMap(([name, text]) => (name === label ? [text] : [])).join('\n');
+    const rest = said.lines.filter(([name]) => !labels.includes(name));
+    const details = rest.map(([name, text]) => `${name}: ${text}`).join('\n');
+    if (!table) {
+      table = doc.struct('Table', {});
+      room(60);
+      tableRow(table, 'TH', [t('what'), ...labels, t('details')], false);
+    }
+    tableRow(table, 'TD', [said.head, ...labels.map(cellOf), details], true);
   }
 
   return {
@@ -185,14 +257,14 @@ function pdfWriter(head: PackageHead, words: AccessWords, country: string, sink:
       doc.addPage();
       put('P', 14, head.brand.name, { bold: true });
       if (head.address.length > 0) {
-        doc.y = paper.window.top - 14;
+        y = paper.window.top - 14;
         put('P', 7.5, `${head.brand.legalName}, ${head.brand.postal}`, { soft: true });
-        doc.y = paper.window.top;
+        y = paper.window.top;
         for (const line of head.address.slice(0, 7)) put('P', 10, line);
-        doc.y = Math.max(doc.y + 20, paper.bodyTop);
-      } else doc.moveDown();
+        y = Math.max(y + 20, paper.bodyTop);
+      } else y += 12;
       put('H1', 17, t('title'), { bold: true });
-      doc.moveDown(0.4);
+      y += 6;
       put('P', 10, t('made', { date: words.day(head.at), request: head.request }));
       const { name: group, phone, privacyAddress: address } = head.group;
       put('P', 10, t('intro', { group, phone, address }));
@@ -204,24 +276,33 @@ function pdfWriter(head: PackageHead, words: AccessWords, country: string, sink:
       open = true;
       empty = true;
       room(90);
-      doc.moveDown(1);
+      y += 12;
       put('H2', 13, t(`section.${name}`), { bold: true });
       put('P', 9.5, t(`about.${name}`), { soft: true });
-      doc.moveDown(0.4);
+      y += 5;
       await drain();
     },
-    async row(_held, said) {
+    async row({ section }, said) {
       empty = false;
-      room(40);
-      put('H3', 9.5, said.head, { bold: true });
-      if (said.lines.length > 0) put('P', 9.5, said.lines.map(([label, text]) => `${label}: ${text}`).join(' · '));
-      doc.moveDown(0.3);
+      const columns = TABLES[section];
+      if (columns) inTable(said, columns);
+      else {
+        room(50);
+        put('H3', 9.5, said.head, { bold: true });
+        if (said.lines.length > 0) {
+          const element = doc.struct('Table', {});
+          for (const line of said.lines) tableRow(element, 'TD', line, true);
+          root.add(element);
+          element.end();
+        }
+        y += 6;
+      }
       await drain();
     },
     async end() {
       closeSection();
-      if (lacks) {
-        doc.moveDown();
+      if (print.lacksSome()) {
+        y += 10;
         put('P', 8.5, t('characters'), { soft: true });
       }
       root.end();

@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { brandById, type Catalog, say } from '../core/catalog.js';
 import { PURPOSES, type Scope, wholeScope } from '../core/scope.js';
 import { typesetAll } from '../core/typography.js';
-import { type Held, topicName } from './access-gather.js';
+import { type Held, type Section, topicName } from './access-gather.js';
 
 /** A thing held, as people read it: a heading and lines of label and text. */
 export interface Said {
@@ -40,6 +40,15 @@ export function linesOf(value: unknown, name = '', depth = 0): [string, string][
 
 /** Facts whose values are codes with words of their own. */
 const FACT_CODES: ReadonlySet<string> = new Set(['relationship', 'implied', 'signal']);
+
+/** Sections that are printed as one table, with the fields that have a column of their own. */
+export const TABLES: Partial<Record<Section, readonly string[]>> = {
+  permissions: ['contact', 'brands'],
+  events: ['contact', 'scope', 'source'],
+  destinations: ['contact', 'told', 'scope'],
+  letters: ['at', 'way'],
+  looks: ['contact', 'roles'],
+};
 
 /** Says what is held in a language: codes by `locales/access.*.yaml`, purposes and topics by the catalog. */
 export function createAccessWords(parts: { readonly catalog: Catalog; readonly localesDir: string }) {
@@ -240,7 +249,7 @@ export function createAccessWords(parts: { readonly catalog: Catalog; readonly l
       }
     }
 
-    return { language, t, said, day: (at: number) => day.format(at) };
+    return { language, t, said, label, day: (at: number) => day.format(at) };
   };
 }
 

@@ -2,7 +2,7 @@ import PDFDocument from 'pdfkit';
 import type { Brand } from '../core/catalog.js';
 import { HushError } from '../core/errors.js';
 import type { Block } from '../mail/plain-text.js';
-import { winAnsi } from './win-ansi.js';
+import { createPrintText, lineHeight, type TextStyle } from './print-text.js';
 
 /** Points, 72 to an inch. */
 export interface Paper {
@@ -47,32 +47,54 @@ export interface PrintedLetter {
   readonly characterNote: string;
 }
 
+/** The document of every PDF of ours: tagged, with language and title, its fonts embedded. PDF/UA-1, ISO 14289-1. */
+export function openDocument(parts: {
+  readonly paper: Paper;
+  readonly title: string;
+  readonly author: string;
+  readonly language: string;
+  /** ms */
+  readonly at: number;
+}) {
+  const date = new Date(parts.at);
+  const options: PDFKit.PDFDocumentOptions = {
+    size: parts.paper.size,
+    margins: { top: 72, bottom: BOTTOM, left: parts.paper.left, right: RIGHT },
+    autoFirstPage: false,
+    tagged: true,
+    displayTitle: true,
+    lang: parts.language,
+    pdfVersion: '1.7',
+    info: { Title: parts.title, Author: parts.author, CreationDate: date, ModDate: date },
+  };
+  // pdfkit knows it, its types do not yet.
+  const doc = new PDFDocument(Object.assign(options, { subset: 'PDF/UA' }));
+  const root = doc.struct('Document', { lang: parts.language });
+  doc.addStructure(root);
+  return { doc, root, print: createPrintText(doc) };
+}
+
 /**
- * A letter as PDF: tagged (headings, paragraphs, lists, links), with language and title, in fonts that every reader has, so
- * that nothing is fetched or embedded. Throws HushError('invalid') for an address that no window holds.
+ * A letter as PDF, with names in any script. Throws HushError('invalid') for an address that no window holds.
  */
 export async function printLetter(letter: PrintedLetter): Promise<Buffer> {
   const paper = paperOf(letter.country);
-  let lacks = false;
-  const ansi = (text: string): string => {
-    const written = winAnsi(text);
-    lacks ||= written.lacks;
-    return written.text;
-  };
-  const doc = new PDFDocument({
-    size: paper.size,
-    margins: { top: 72, bottom: BOTTOM, left: paper.left, right: RIGHT },
-    bufferPages: true,
-    tagged: true,
-    displayTitle: true,
-    lang: letter.language,
-    pdfVersion: '1.7',
-    info: {
-      Title: letter.title,
-      Author: letter.brand.legalName,
-      CreationDate: new Date(letter.at),
-      ModDate: new Date(letter.at),
-    },
+  // Written twice where it has more than a page: how many there are is known only then.
+  const first = await writeLetter(letter, paper, 1);
+  return first.pages === 1 ? first.pdf : (await writeLetter(letter, paper, first.pages)).pdf;
+}
+
+async function writeLetter(
+  letter: PrintedLetter,
+  paper: Paper,
+  pages: number,
+): Promise<{ pdf: Buffer; pages: number }> {
+  const { doc, root, print } = openDocument({
+    paper,
+    title: letter.title,
+    author: letter.brand.legalName,
+    language: letter.language,
+    at: letter.at,
   });
   const chunks: Buffer[] = [];
   const done = new Promise<Buffer>((resolve, reject) => {
@@ -80,10 +102,13 @@ export async function printLetter(letter: PrintedLetter): Promise<Buffer> {
     doc.on('end', () => resolve(Buffer.concat(chunks)));
     doc.on('error', reject);
   });
-  const root = doc.struct('Document', { lang: letter.language });
-  doc.addStructure(root);
-  const width = doc.page.width - paper.left - RIGHT;
-  const put = (tag: string, draw: () => void) => root.add(doc.struct(tag, {}, [draw]));
+  const x = paper.left;
+  let page = 0;
+  let y = 72;
+  let width = 0;
+  let bottom = 0;
+  const small: TextStyle = { size: 7.5, color: SOFT };
+  const body: TextStyle = { size: 11, color: INK };
 
   function artifact(draw: () => void): void {
     doc.markContent('Artifact', { type: 'Pagination' });
@@ -91,30 +116,42 @@ export async function printLetter(letter: PrintedLetter): Promise<Buffer> {
     doc.endMarkedContent();
   }
 
+  doc.on('pageAdded', () => {
+    page++;
+    width = doc.page.width - paper.left - RIGHT;
+    bottom = doc.page.height - BOTTOM;
+    y = 72;
+    artifact(() => {
+      const words = letter.pageWords(page, pages);
+      print.draw(words, { size: 8, color: SOFT }, { x, y: doc.page.height - 44, width, align: 'right' });
+    });
+  });
+  const nextPage = (): number => {
+    doc.addPage();
+    return y;
+  };
+  const put = (tag: string, draw: () => void, options = {}) => root.add(doc.struct(tag, options, [draw]));
+  /** A paragraph from here on, over as many pages as it takes. */
+  const flow = (text: string, style: TextStyle, indent = 0): void => {
+    y = print.draw(text, style, { x: x + indent, y, width: width - indent }, { bottom, page: nextPage });
+  };
+
   function letterhead(): void {
     artifact(() => {
       doc.rect(0, 0, doc.page.width, 8).fill(letter.brand.look.color);
     });
-    put('P', () => {
-      doc.font('Helvetica-Bold').fontSize(15).fillColor(INK).text(ansi(letter.brand.name), paper.left, 48, { width });
-    });
-    put('P', () => {
-      const sender = ansi(`${letter.brand.legalName}, ${letter.brand.postal}`);
-      doc
-        .font('Helvetica')
-        .fontSize(7.5)
-        .fillColor(SOFT)
-        .text(sender, paper.left, paper.window.top - 14, { width });
-    });
+    put('P', () => void print.draw(letter.brand.name, { size: 15, bold: true, color: INK }, { x, y: 46, width }));
+    const sender = `${letter.brand.legalName}, ${letter.brand.postal}`;
+    put('P', () => void print.draw(sender, small, { x, y: paper.window.top - 14, width }));
   }
 
   function addressWindow(): void {
     const { top, height, width: across } = paper.window;
-    const lines = letter.address.map(ansi);
-    if (lines.length > 0) {
-      doc.font('Helvetica');
+    const text = letter.address.join('\n');
+    if (text !== '') {
       const size = ADDRESS_SIZES.find(
-        (points) => doc.fontSize(points).heightOfString(lines.join('\n'), { width: across }) <= height,
+        (points) =>
+          print.linesOf(text, { size: points, color: INK }, across).length * lineHeight({ size: points }) <= height,
       );
       if (size === undefined) {
         throw new HushError('invalid', 'the postal address is too long for the window of an envelope', {
@@ -122,100 +159,62 @@ export async function printLetter(letter: PrintedLetter): Promise<Buffer> {
           remedy: 'shorten it to seven short lines',
         });
       }
-      put('P', () => {
-        doc.fontSize(size).fillColor(INK).text(lines.join('\n'), paper.left, top, { width: across });
-      });
+      put('P', () => void print.draw(text, { size, color: INK }, { x, y: top, width: across }));
     }
-    put('P', () => {
-      doc.font('Helvetica').fontSize(11).fillColor(INK);
-      doc.text(ansi(letter.date), paper.left, paper.bodyTop - 32, { width, align: 'right' });
-    });
-    doc.x = paper.left;
-    doc.y = paper.bodyTop;
+    put('P', () => void print.draw(letter.date, body, { x, y: paper.bodyTop - 32, width, align: 'right' }));
+    y = paper.bodyTop;
   }
 
   /** Keeps a heading or a label with what follows it. */
   function room(points: number): void {
-    if (doc.y + points > doc.page.height - BOTTOM) doc.addPage();
+    if (y + points > bottom) doc.addPage();
   }
 
   function draw(block: Block): void {
-    const text = ansi(block.text);
-    doc.font('Helvetica').fontSize(11).fillColor(INK);
-    const plain = { width, lineGap: 3 };
+    const { text } = block;
     switch (block.kind) {
       case 'brand':
         return;
       case 'title':
         room(60);
-        put('H1', () => {
-          doc.font('Helvetica-Bold').fontSize(17).text(text, paper.left, doc.y, { width });
-        });
+        put('H1', () => flow(text, { size: 17, bold: true, color: INK }));
         break;
       case 'number':
-        put('P', () => {
-          doc.font('Courier-Bold').fontSize(13).text(text, paper.left, doc.y, plain);
-        });
+        put('P', () => flow(text, { size: 13, bold: true, color: INK }));
         break;
       case 'item':
         root.add(
           doc.struct('L', {}, [
             doc.struct('LI', {}, [
-              doc.struct('Lbl', {}, [() => void doc.text('•', paper.left + 4, doc.y, { width: 12, lineGap: 3 })]),
-              doc.struct('LBody', {}, [
-                () => {
-                  doc.moveUp();
-                  doc.text(text, paper.left + 18, doc.y, { width: width - 18, lineGap: 3 });
-                },
-              ]),
+              doc.struct('Lbl', {}, [() => void print.draw('•', body, { x: x + 4, y, width: 12 })]),
+              doc.struct('LBody', {}, [() => flow(text, body, 18)]),
             ]),
           ]),
         );
         break;
       case 'link': {
         room(48);
-        const href = ansi(block.href ?? '');
-        put('P', () => {
-          doc.font('Helvetica-Bold').text(`${text}:`, paper.left, doc.y, plain);
-        });
-        put('Link', () => {
-          doc.font('Helvetica').fillColor(letter.brand.look.color);
-          doc.text(href, paper.left, doc.y, { ...plain, link: href, underline: true });
-        });
+        const href = block.href ?? '';
+        put('P', () => flow(`${text}:`, { ...body, bold: true }));
+        // Without the annotation: its address stands there to be read, and typed.
+        put('Link', () => flow(href, { ...body, color: letter.brand.look.color }), { alt: text });
         break;
       }
       case 'soft':
-        put('P', () => {
-          doc.fontSize(9).fillColor(SOFT).text(text, paper.left, doc.y, { width, lineGap: 2 });
-        });
+        put('P', () => flow(text, { size: 9, color: SOFT }));
         break;
       default:
-        put('P', () => {
-          doc.text(text, paper.left, doc.y, plain);
-        });
+        put('P', () => flow(text, body));
     }
-    doc.moveDown(block.kind === 'item' ? 0.2 : 0.6);
+    y += block.kind === 'item' ? 3 : 8;
   }
 
-  function pageNumbers(): void {
-    const { count } = doc.bufferedPageRange();
-    for (let page = 0; page < count; page++) {
-      doc.switchToPage(page);
-      // Below the margin, where text would begin a new page.
-      doc.page.margins.bottom = 0;
-      artifact(() => {
-        doc.font('Helvetica').fontSize(8).fillColor(SOFT);
-        doc.text(ansi(letter.pageWords(page + 1, count)), paper.left, doc.page.height - 42, { width, align: 'right' });
-      });
-    }
-  }
-
+  doc.addPage();
   letterhead();
   addressWindow();
   for (const block of letter.blocks) draw(block);
-  if (lacks) draw({ kind: 'soft', text: letter.characterNote });
+  if (print.lacksSome()) draw({ kind: 'soft', text: letter.characterNote });
   root.end();
-  pageNumbers();
   doc.end();
-  return done;
+  return { pdf: await done, pages: page };
 }

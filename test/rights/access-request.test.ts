@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { normaliseContact } from '../../src/core/contact-point.js';
 import type { Hush } from '../support/hush.js';
+import { pdfText, squeezed } from './pdf-text.js';
 import { again, ask, attach, email, mailsTo, OFFICER, pressLink, startWithClock, steps, watchOnce } from './setting.js';
 import { unzipped } from './unzip.js';
 
@@ -65,7 +66,7 @@ test('an access request from the form to the file in the hands of the person, an
 
 test('somebody the ledger does not know gets a package with all of their request, mailed to the address they proved', async () => {
   const address = 'wang@example.com';
-  const asked = await ask(hush, 'access', address, { name: 'Wang Xiu', description: 'What do you have of me?' });
+  const asked = await ask(hush, 'access', address, { name: '王秀英', description: 'What do you have of me?' });
   await pressLink(hush, address, /Please confirm that it is you/);
   const { rights } = hush.hush;
   await rights.answers.message(await again(hush, asked), { id: 'person' }, 'Also the video, please.');
@@ -84,7 +85,7 @@ test('somebody the ledger does not know gets a package with all of their request
   expect(held.requests).toMatchObject([
     {
       id: asked.id,
-      name: 'Wang Xiu',
+      name: '王秀英',
       words: 'What do you have of me?',
       way: 'form',
       written: [
@@ -96,9 +97,13 @@ test('somebody the ledger does not know gets a package with all of their request
   ]);
   const html = files.get('access.html')?.toString() ?? '';
   expect(html).not.toContain(OFFICER.name);
+  const pdf = files.get('access.pdf') ?? Buffer.alloc(0);
+  expect(squeezed(pdfText(pdf).join(''))).toContain('王秀英');
+  for (const part of ['/S /Table', '/S /TR', '/S /TH', '/S /TD', 'pdfuaid'])
+    expect(pdf.toString('latin1')).toContain(part);
   for (const words of [
     address,
-    'Wang Xiu',
+    '王秀英',
     'What do you have of me?',
     'Also the video, please.',
     'Looks for a video',
