@@ -24,7 +24,8 @@ const FRONT = '0;\n';
 export function placesIn(source) {
   const bytes = Buffer.from(source);
   // The parser counts bytes from where the last file ended: a statement in front says from where.
-  const tree = parseSync(`${FRONT}${source}`, { syntax: 'typescript', target: 'es2022' });
+  // `#!` is read only in a first line: of the same length, a comment.
+  const tree = parseSync(`${FRONT}${source.replace(/^#!/, '//')}`, { syntax: 'typescript', target: 'es2022' });
   const base = tree.body[0].span.start + FRONT.length;
   const slice = (span) => bytes.subarray(span.start - base, span.end - base).toString();
   const found = [];
