@@ -139,17 +139,18 @@ export async function createPages(parts: {
     linkWords(request: Request, link: Link) {
       const { language, t } = context(request);
       const { purpose, channel } = link.scope;
-      const words = catalog.purposes[purpose === '*' || purpose === 'marketing' ? 'promotion' : purpose];
+      const words = purpose === '*' || purpose === 'marketing' ? undefined : catalog.purposes[purpose];
       const topicName = link.topic ? say(link.topic.name, language) : undefined;
       return {
-        noun: say(words.noun, language),
+        // A button for offers would stop more than it says.
+        noun: words ? say(words.noun, language) : t('standing.marketing'),
         by: byWords(t, channel),
         brand: link.brand.name,
         /** Of a channel whose messages may be on their way for days. */
         byPost: channel === 'mail' || channel === '*',
         topicName,
         /** What stops, of a use of data by which nothing is sent. */
-        use: words.use && !topicName ? say(words.use, language).replace('{brand}', link.brand.name) : undefined,
+        use: words?.use && !topicName ? say(words.use, language).replace('{brand}', link.brand.name) : undefined,
       };
     },
 

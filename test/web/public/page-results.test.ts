@@ -46,6 +46,20 @@ async function look(to: string) {
 const receiptsIn = (html: string) => [...html.matchAll(/class="num">([0-9A-Z-]{24})</g)].map(([, id]) => id);
 const fieldIn = (html: string, name: string) => new RegExp(`name="${name}" value="([^"]+)"`).exec(html)?.[1] ?? '';
 
+test.each([
+  ['en', 'Stop marketing', 'No more marketing by email'],
+  ['es', 'No más publicidad', 'No más publicidad'],
+  ['fr', 'Arrêter la publicité', 'arrêté la publicité'],
+  ['de', 'Keine Werbung mehr', 'Keine Werbung mehr von JM Facets per E-Mail'],
+])('a link for all marketing says marketing, not offers (%s)', async (language, button, done) => {
+  // A message about the account cannot be refused by itself: its link stops marketing.
+  const who = await someone({ purpose: 'service' });
+  expect((await look(`${who.oneClick}?lang=${language}`)).html).toContain(button);
+  const { html } = await press(`${who.oneClick}?lang=${language}`, { from: 'page' });
+  expect(html).toContain(done);
+  expect(await hush.decide(who.contact, 'research')).toMatchObject({ allowed: false });
+});
+
 describe('what denies counts though the link has expired', () => {
   test('“stop all marketing” on the page of a fresh link after its half hour, opened or not', async () => {
     for (const open of [true, false]) {
