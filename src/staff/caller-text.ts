@@ -7,8 +7,12 @@ export type OwnNumber =
   | { readonly kind: 'receipt'; readonly id: string }
   | { readonly kind: 'request'; readonly id: string };
 
-/** The number of a receipt or of a rights request, if the text has the form of one. */
+/** Words alone, such as "Zoe Featherstone": letters that could be a number are a name. Of our numbers 1 in 280 has no digit. */
+const NAME = /^\p{L}+(?:[\s,.'’-]+\p{L}+)*$/u;
+
+/** The number of a receipt or of a rights request, if the text has the form of one and is no name. */
 export function ownNumberFrom(text: string): OwnNumber | undefined {
+  if (NAME.test(text.trim())) return undefined;
   const receipt = parseEventId(text);
   if (receipt) return { kind: 'receipt', id: receipt };
   const request = parseReference(text);

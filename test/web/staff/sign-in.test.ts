@@ -141,7 +141,8 @@ describe('sessions', () => {
   test('a cookie that was made up, or whose signature was, is nobody', async () => {
     const { cookies } = await signIn(hush, 'agent');
     const real = decodeURIComponent(cookies.get('hush-staff') ?? '');
-    for (const forged of [real.slice(0, -3), real.replace(/^s:./, 's:A'), real.replace(/^s:/, ''), 'x']) {
+    const other = real.replace(/^s:./, (start) => (start === 's:A' ? 's:B' : 's:A'));
+    for (const forged of [real.slice(0, -3), other, real.replace(/^s:/, ''), 'x']) {
       const who = visitor(hush);
       who.cookies.set('hush-staff', encodeURIComponent(forged));
       expect((await who.get('/staff')).text).not.toContain('Dana Reyes, agent');
