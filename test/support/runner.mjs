@@ -4,12 +4,16 @@
  */
 import { createRunner } from 'jest-light-runner';
 
+/** Memory (MB) for objects of a process. Without a limit Node lets garbage lie as long as the machine has room. */
+const HEAP_MB = 512;
+
 export default class Runner extends createRunner({ runtime: 'child_process' }) {
   #config;
 
   constructor(...given) {
     super(...given);
     this._runtime = 'child_process';
+    process.env.NODE_OPTIONS ??= `--max-old-space-size=${HEAP_MB}`;
   }
 
   _runTest(test) {
