@@ -15,8 +15,8 @@ import startStores, { stopStores } from '../support/start-stores.mjs';
 import { placesIn } from './places.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-/** Test files tried for one mutant: those that reach the fewest sources know it best. */
-const NEAREST = 10;
+/** Test files tried for one mutant. */
+const NEAREST = 12;
 
 const { values } = parseArgs({
   options: {
@@ -45,16 +45,25 @@ function reach(file, known = new Set()) {
   return known;
 }
 
-/** The test files that reach a source, the nearest first; journeys last of all. */
+/** How many folders two paths share from the top, the first (`src`, `test`) aside. */
+function shared(one, other) {
+  const [a, b] = [one, other].map((file) => path.dirname(file).split(path.sep).slice(1));
+  const apart = a.findIndex((folder, depth) => folder !== b[depth]);
+  return apart < 0 ? a.length : apart;
+}
+
+/** The test files that reach a source, the nearest first: its twin, then by folder, then those that reach little; journeys last. */
 function testsOf(source, reached) {
   const twin = source.replace(/^src/, 'test').replace(/\.ts$/, '.test.ts');
   const distance = (test) =>
-    (test === twin ? 0 : reached.get(test).size) + (test.startsWith('test/journeys') ? 10_000 : 0);
+    test === twin ? 0 : (10 - shared(source, test)) * 1000 + reached.get(test).size + (isJourney(test) ? 100_000 : 0);
   return [...reached.keys()]
     .filter((test) => reached.get(test).has(source))
     .sort((a, b) => distance(a) - distance(b))
     .slice(0, NEAREST);
 }
+
+const isJourney = (test) => test.startsWith(path.join('test', 'journeys'));
 
 /** The first test file that fails, or undefined when all pass. */
 function firstFailure(folder, tests, seconds) {
