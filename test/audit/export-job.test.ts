@@ -113,9 +113,15 @@ test('one that is told to stop goes on elsewhere at once', async () => {
   hush.time.now += 1000;
   const id = await first.begin(period(), auditor);
   await first.work();
-  expect((await store.get(id))?.state).toBe('running');
+  const stopped = await store.get(id);
+  expect(stopped?.state).toBe('running');
+  // What is recorded meanwhile is no part of it: it goes on with the plan that it began with.
+  await hush.record(300);
+  await hush.sealer().round();
   await jobsOn().work();
-  expect((await check(jobsOn(), id)).report.ok).toBe(true);
+  const { report, job } = await check(jobsOn(), id);
+  expect(report).toMatchObject({ ok: true, entries: 600 });
+  expect([job.size, job.end]).toEqual([stopped?.size, stopped?.end]);
 });
 
 test('an erasure while it is written has it begun again, for a checkpoint that has the erasure', async () => {

@@ -229,6 +229,24 @@ describe('a request at the console', () => {
     expect(page.text).not.toContain('Deny</summary>');
   });
 
+  test.each([
+    ['automated_decision_review', 'review', { outcome: 'upheld' }, { state: 'fulfilled', outcome: 'upheld' }],
+    ['restriction', 'restrict', {}, { state: 'fulfilled' }],
+    ['correction', 'correct', {}, { state: 'fulfilled' }],
+  ] as const)(
+    'a %s is answered by the form of its page, and the letter says how',
+    async (kind, act, fields, outcome) => {
+      const address = `${act}-at-the-desk@example.com`;
+      await ask(hush, kind, address);
+      const record = await pressLink(hush, address, /confirm that it is you/i);
+      if (!record) throw new Error('not verified');
+      expect((await officer.get(at(record))).text).toContain(`action="${at(record)}/${act}"`);
+      await officer.post(`${at(record)}/${act}`, { ...fields, explanation: `Done by ${act}.` });
+      expect(await again(record)).toMatchObject(outcome);
+      expect((await mailsTo(hush, address)).at(-1)).toContain(`Done by ${act}.`);
+    },
+  );
+
   test('what the table does not allow is a conflict, though the form was sent', async () => {
     const record = await ask(hush, 'deletion', 'toosoon@example.com');
     for (const act of ['erase', 'override']) {
