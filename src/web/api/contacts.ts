@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../core/clock.js';
 import { maskContact } from '../../core/contact-point.js';
-import { type Facts, factsAt, standingDenials } from '../../core/decide.js';
+import { type Facts, factsAt, inForce } from '../../core/decide.js';
 import { HushError } from '../../core/errors.js';
 import { presentAt } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
@@ -75,7 +75,7 @@ export function contactRoutes(
     path: '/contacts/lookup',
     summary: 'What is known of a contact',
     description:
-      'The present state: denials and grants with their receipts, the facts that decisions go by, and what each destination was told. A denial is `standing` unless it is over or was lifted for all of its scope. The address is masked.',
+      'The present state: denials and grants with their receipts, the facts that decisions go by, and what each destination was told. A denial is `standing` unless it is over or was lifted for all of its scope; `except` are the parts for which it was lifted. The address is masked.',
     scope: 'contacts',
     body: z.strictObject({ contact: contactSchema }),
     answer: stateSchema,
@@ -87,7 +87,7 @@ export function contactRoutes(
       if (!contact && 'key' in body.contact) throw unknownKey('contact.key');
       const address = contact && addressOf(privateParts, contact);
       const now = presentAt(state, clock.now());
-      const standing = new Set(standingDenials(state, now));
+      const standing = new Map(inForce(state, now).denials.map(({ denial, except }) => [denial, except] as const));
       const base = (atom: { at: number; id: string }) => ({ at: iso(atom.at), receipt: `r_${atom.id}` });
       return {
         contact: text,
@@ -104,6 +104,7 @@ export function contactRoutes(
                   ...base(atom),
                   ...(atom.until === undefined ? {} : { until: iso(atom.until) }),
                   standing: standing.has(atom),
+                  ...(standing.get(atom)?.length ? { except: standing.get(atom) } : {}),
                 },
               ]
             : [],
