@@ -11,6 +11,7 @@ import { languageFrom } from './preference-changes.js';
 import { savingOf } from './preference-saving.js';
 import {
   type ContactView,
+  LINK_SENT,
   PAUSE_NAME,
   type PreferencePageParts,
   pausesAll,
@@ -244,7 +245,7 @@ async function countReason(
 }
 
 async function sendFresh(parts: PreferencePageParts, request: Request, link: Link): Promise<Result> {
-  const result = { lines: [{ key: 'preferences.freshSent' }] };
+  const result = { lines: [{ key: LINK_SENT }] };
   if (link.point.type !== 'email') return result;
   const { links, clock } = parts;
   const { language } = parts.pages.context(request);

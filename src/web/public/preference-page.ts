@@ -7,6 +7,7 @@ import { isOver, type Link } from '../../preferences/links.js';
 import { postPreferences } from './preference-acts.js';
 import {
   type PreferencePageParts,
+  type Said,
   saidOf,
   sendsSignal,
   sessionOf,
@@ -14,7 +15,6 @@ import {
   showSpent,
   viewOf,
 } from './preference-view.js';
-import type { OpenedResult } from './results.js';
 
 const MINUTE = 60_000;
 
@@ -39,13 +39,12 @@ function showUndo(
   request: Request,
   response: Response,
   link: Link,
-  result: OpenedResult | undefined,
+  said: Said | undefined,
 ): void {
   const { pages } = parts;
-  const page = pages.context(request);
-  const { t, language } = page;
-  if (result) {
-    const { lines, good, receipts } = saidOf(parts, page, result);
+  const { t, language } = pages.context(request);
+  if (said) {
+    const { lines, good, receipts } = said;
     const [heading = t('undo.title'), ...rest] = lines;
     pages.message(request, response, 200, link.brand, {
       title: t('undo.title'),
@@ -53,7 +52,7 @@ function showUndo(
       text: rest.join(' '),
       good,
       ...(receipts[0] === undefined ? {} : { receipt: receipts[0] }),
-      ways: result.standing.length > 0 ? [{ href: `/preferences?lang=${language}`, label: t('undo.choose') }] : [],
+      ways: good && rest.length === 0 ? [] : [{ href: `/preferences?lang=${language}`, label: t('undo.choose') }],
     });
     return;
   }
@@ -93,12 +92,12 @@ export function preferencePage(parts: PreferencePageParts): Router {
     const result = results.open(link.token, request.query.did);
     const session = sessionOf(parts, link, request.query.session);
     if (link.kind === 'mailed' || session) return showPreferences(parts, request, response, link, { result, session });
-    const said = result && saidOf(parts, page, result);
+    const said = result && saidOf(parts, page, result, (await viewOf(parts, link)).state);
     if (isOver(link, clock.now()) || (link.kind === 'fresh' && (await tickets.isUsed(link.reference))))
       return showSpent(parts, request, response, link, said);
-    if (link.kind === 'undo') return showUndo(parts, request, response, link, result);
+    if (link.kind === 'undo') return showUndo(parts, request, response, link, said);
     // Something was stopped through it before it was opened.
-    if (result) return showSpent(parts, request, response, link, said);
+    if (said) return showSpent(parts, request, response, link, said);
     pages.send(request, response, 200, 'ask', link.brand, {
       title: t('fresh.title'),
       heading: t('fresh.heading'),

@@ -19,7 +19,7 @@ import type { Tickets } from '../../store/tickets.js';
 import type { Acts } from './acts.js';
 import type { PageContext, Pages } from './pages.js';
 import { preferenceSections, type Section } from './preference-sections.js';
-import type { OpenedResult, Results } from './results.js';
+import { changedSince, type OpenedResult, type Results } from './results.js';
 import { standingLines } from './standing-words.js';
 
 export interface PreferencePageParts {
@@ -57,7 +57,7 @@ export interface ContactView {
 }
 
 /** What an act came to, in the words of one language. */
-interface Said {
+export interface Said {
   readonly lines: readonly string[];
   readonly receipts: readonly string[];
   readonly refused: readonly string[];
@@ -110,14 +110,29 @@ export function sectionsFor(
   });
 }
 
-/** A result in words; what could not be switched on is called as the page calls it. */
+/** Says nothing of what the person gets, and so stays true. */
+export const LINK_SENT = 'preferences.freshSent';
+
+/** A result in words, as far as it is still so; what could not be switched on is called as the page calls it. */
 export function saidOf(
   { pages, catalog }: Pick<PreferencePageParts, 'pages' | 'catalog'>,
   page: PageContext,
   result: OpenedResult,
+  state: State,
   labels: ReadonlyMap<string, string> = new Map(),
 ): Said {
   const { t, language } = page;
+  if (result.lines[0]?.key !== LINK_SENT && changedSince(result, state)) {
+    const { receipts } = result;
+    return {
+      lines: [t('preferences.changedSince')],
+      receipts,
+      refused: [],
+      undo: undefined,
+      good: false,
+      why: undefined,
+    };
+  }
   const lines = result.lines.map(({ key, date, address }) =>
     t(key, { ...(date === undefined ? {} : { date: dateWords(language, date) }), address }),
   );
@@ -223,7 +238,7 @@ export async function showPreferences(
     offered: facts.language ?? language,
     sections,
     session: options.session,
-    said: options.result ? saidOf(parts, page, options.result, labels) : undefined,
+    said: options.result ? saidOf(parts, page, options.result, view.state, labels) : undefined,
     action: `/p/${link.token}?lang=${language}`,
   });
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.js';
+import { type Clock, recordedAt } from '../../core/clock.js';
 import { DENIAL_TYPES } from '../../core/event.js';
+import type { State } from '../../core/fold.js';
 import type { Keyring } from '../../core/keys.js';
 import { CHANNELS, PURPOSES } from '../../core/scope.js';
 import { createSealer } from '../../core/seal.js';
@@ -40,9 +41,28 @@ const resultSchema = z.object({
   stopped: z.object({ channel: z.enum([...CHANNELS, '*']), answered: z.boolean().default(false) }).optional(),
 });
 
+/**
+ * True when the contact's choices changed after an act: Back, reload and another window still show its page, and what it says
+ * may not be so any more. A signal comes by itself with the page that is opened.
+ */
+export function changedSince({ at, receipts }: OpenedResult, { atoms }: State): boolean {
+  return atoms.some(
+    (atom) =>
+      (atom.t === 'denial' || atom.t === 'grant' || atom.t === 'cadence') &&
+      !(atom.t === 'denial' && atom.type === 'gpc_received' && atom.destination === undefined) &&
+      recordedAt(atom.recorded) > at &&
+      !receipts.includes(atom.id),
+  );
+}
+
 /** What an act came to, as the page says it. */
 export type Result = z.input<typeof resultSchema>;
-export type OpenedResult = z.output<typeof resultSchema> & { /** As it was sealed. */ readonly sealed: string };
+export type OpenedResult = z.output<typeof resultSchema> & {
+  /** As it was sealed. */
+  readonly sealed: string;
+  /** When (ms). */
+  readonly at: number;
+};
 
 /**
  * A POST of a page answers 303 to a URL that shows what came of it, so that Back and reload repeat the words and never the
@@ -67,7 +87,7 @@ export function createResults(parts: { readonly keyring: Keyring; readonly clock
         const plain = sealer.open(Buffer.from(text, 'base64url'), Buffer.from(about));
         const { until, ...result }: { until?: unknown } = plain ? JSON.parse(plain.toString()) : {};
         if (typeof until !== 'number' || until <= clock.now()) return undefined;
-        return { ...resultSchema.parse(result), sealed: text };
+        return { ...resultSchema.parse(result), sealed: text, at: until - SHOWN_FOR };
       } catch {
         return undefined;
       }

@@ -241,7 +241,10 @@ export function publicRoutes(parts: PublicParts): Router {
     const { noun, topicName, by, brand } = pages.linkWords(request, link);
     const words = { noun: topicName ? t('quoted', { text: topicName }) : noun, brand, by };
     const result = results.open(link.token, request.query.did);
-    if (result) {
+    const signUp = await consents.look(link);
+    // Confirmed, and stopped since in another window for example.
+    const isOvertaken = result?.receipts[0] !== undefined && signUp?.deniedAt !== undefined;
+    if (result && !isOvertaken) {
       const [line] = result.lines;
       return pages.message(request, response, 200, link.brand, {
         title: t('confirm.title'),
@@ -251,7 +254,6 @@ export function publicRoutes(parts: PublicParts): Router {
         ...(result.receipts[0] === undefined ? {} : { receipt: result.receipts[0] }),
       });
     }
-    const signUp = await consents.look(link);
     if (!signUp || isOver(link, clock.now())) return showOver(request, response, link);
     if (signUp.deniedAt !== undefined) return showStopped(request, response, link, signUp.deniedAt);
     pages.send(request, response, 200, 'ask', link.brand, {
