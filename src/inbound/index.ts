@@ -91,6 +91,7 @@ export async function createInbound(parts: {
           receipts,
           review,
           quota: stores.outbox,
+          questions: parts.questions,
           languageOf: parts.languageOf,
           catalog,
           keyring,

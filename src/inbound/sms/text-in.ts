@@ -9,6 +9,7 @@ import { contactKeyBytes, contactKeyText, type Keyring } from '../../core/keys.j
 import { EVERYTHING, scopeText } from '../../core/scope.js';
 import type { Accept, Draft } from '../../preferences/accept.js';
 import type { LanguageOf } from '../../preferences/contact-language.js';
+import type { Questions } from '../../preferences/questions.js';
 import type { Receipts } from '../../preferences/receipts.js';
 import type { OutboxStore } from '../../store/outbox.js';
 import { fittingEvidence } from '../evidence.js';
@@ -56,6 +57,7 @@ export function createTextIn(parts: {
   readonly review: Pick<InboundReview, 'hold'>;
   /** Keeps answers to so many a day (`stores.outbox`). */
   readonly quota: Pick<OutboxStore, 'takeSlot'>;
+  readonly questions: Pick<Questions, 'answers'>;
   readonly languageOf: LanguageOf;
   readonly catalog: Catalog;
   readonly keyring: Keyring;
@@ -122,6 +124,13 @@ export function createTextIn(parts: {
     }
   }
 
+  /** True when texts about the account may be sent now: START does not lift what was denied another way, or since. */
+  async function mayText(point: ContactPoint, brand: string): Promise<boolean> {
+    const question = { brand, channel: 'sms', purpose: 'service', topic: '*' } as const;
+    const [answer] = await parts.questions.answers([{ key: contactKeyBytes(keyring, point), point }], question);
+    return answer?.allowed === true;
+  }
+
   async function replyTo(
     act: 'stop' | 'start' | 'help',
     point: ContactPoint,
@@ -132,10 +141,14 @@ export function createTextIn(parts: {
     if (text.handled !== undefined) return undefined;
     const contact = contactKeyText(contactKeyBytes(keyring, point));
     const now = new Date(clock.now());
+    const spoken = brandId ?? catalog.brands[0]?.id ?? '';
+    let reply = words.replies[act];
     try {
       const day = now.toISOString().slice(0, 10);
       // A retry of the same message, whose answer got lost, keeps its slot and is answered again.
       if (!(await quota.takeSlot(`text-${act}:${contact}`, day, A_DAY[act], text.id, now))) return undefined;
+      // Who is still stopped is told whom to call, and not that texts come again.
+      if (act === 'start' && !(await mayText(point, spoken))) reply = words.replies.help;
     } catch (error) {
       // The opt-out is kept; one confirmation too few is lawful, one too many is not.
       log.warn({ err: error, act }, 'a text is not answered');
@@ -148,7 +161,7 @@ export function createTextIn(parts: {
       phone: brand?.phone ?? catalog.group.phone,
     };
     const own = await parts.languageOf([{ key: contactKeyBytes(keyring, point), point }], language);
-    return say(words.replies[act], own).replace(/\{(\w+)\}/g, (whole, name: string) => fill[name] ?? whole);
+    return say(reply, own).replace(/\{(\w+)\}/g, (whole, name: string) => fill[name] ?? whole);
   }
 
   async function take(text: TextMessage): Promise<TextTaken> {

@@ -159,6 +159,7 @@ describe('STOP', () => {
       },
       receipts: { get: () => Promise.reject(away) },
       review: inbound.review,
+      questions: { answers: () => Promise.reject(away) },
       languageOf: async (_contacts, wanted) => wanted,
       quota: { takeSlot: () => Promise.reject(new Error('away')) },
       catalog,
@@ -212,7 +213,8 @@ describe('START', () => {
       source: { kind: 'phone' },
     });
     inbound.time.now += 1000;
-    await says({ From: jane, Body: 'START' });
+    // And does not say that it did.
+    expect(await says({ From: jane, Body: 'START' })).toMatch(/^JM Facets: For help call/);
     expect((await decide(jane, 'sms', 'service')).reason).toBe('opted_out');
   });
 
