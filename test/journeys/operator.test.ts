@@ -60,7 +60,7 @@ describe('the operator', () => {
       return now.state === 'credentials_refused' && now.pending === 25 && now;
     });
     expect(broken.lastError).toMatchObject({ kind: 'credentials' });
-    expect(hush.logged.join('')).toContain('the destination refuses our credentials');
+    await until(() => hush.logged.join('').includes('the destination refuses our credentials'));
     const metrics = await (await fetch(`${hush.url}/metrics`)).text();
     expect(metrics).toMatch(/hush_destination_faults_total\{destination="sender",fault="credentials"\} [1-9]/);
     expect(metrics).toMatch(/hush_destination_pending\{destination="sender"\} 25/);
