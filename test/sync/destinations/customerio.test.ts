@@ -53,6 +53,31 @@ describe('Customer.io', () => {
     });
   });
 
+  test('a person who is looked up has the time of leaving everything, and of a topic none', async () => {
+    const server = await startCustomerio();
+    const person = server.personAt('a@example.com');
+    person.unsubscribed = true;
+    person.topics = { topic_7: false };
+    const settings = {
+      siteId: 'site',
+      apiKey: server.apiKey,
+      appKey: server.appKey,
+      baseUrl: server.url,
+      appUrl: server.url,
+    };
+    for (const [target, hasTime] of [
+      [{ global: true }, true],
+      [{ topic: 7 }, false],
+    ] as const) {
+      const binding = bind(target);
+      const found = await build(customerio, settings, [binding]).lookup?.(binding, ['a@example.com'], never());
+      expect(found?.map((one) => [one.address, one.kind, 'at' in one])).toEqual([
+        ['a@example.com', 'unsubscribed', hasTime],
+      ]);
+    }
+    await server.close();
+  });
+
   test('without the key of the App API nothing is read back', () => {
     const binding = bind({ global: true });
     const without = build(customerio, { siteId: 'x', apiKey: 'x' }, [binding]);
