@@ -591,7 +591,7 @@ describe('lifting an opt-out on a caller’s word', () => {
   });
 
   test.each([
-    ['confirm', 'volverá a recibir', /r_[0-9A-Z]{4}(-[0-9A-Z]{4}){4}/],
+    ['confirm', 'pidió recibir de nuevo', /r_[0-9A-Z]{4}(-[0-9A-Z]{4}){4}/],
     ['refuse', 'no reactivamos', /preferences/],
   ])('%s: the person is written to, in their language, and the page says so', async (decision, subject, inside) => {
     const contact = { email: `told-${decision}@example.com` };
