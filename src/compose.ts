@@ -483,7 +483,7 @@ export async function compose(
     publicUrl: publicUrlNow,
     evidenceOf,
   };
-  const previewErasure = createErasurePreview({ contacts, ledger, store: stores.requests, destinations });
+  const previewErasure = createErasurePreview({ contacts, store: stores.requests, destinations });
   const approvals = createApprovals({ store: stores.staffApprovals, accept, contacts, keyring, clock });
   const staff = await createStaff({
     environment: environment.staff,

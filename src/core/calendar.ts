@@ -34,6 +34,9 @@ export function localMinutes(at: number, zone: string): number {
   return Number(hours) * 60 + Number(minutes);
 }
 
+/** The day of a time (ms) in UTC, as `2026-11-28`: what is counted by day is counted by this one. */
+export const utcDay = (at: number): string => new Date(at).toISOString().slice(0, 10);
+
 /** A day as a calendar shows it; month 1–12. */
 export interface LocalDate {
   readonly year: number;

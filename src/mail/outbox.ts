@@ -1,6 +1,7 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { utcDay } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
@@ -210,7 +211,7 @@ export function createOutbox(parts: {
       const created = date();
       async function keep(): Promise<Enqueued> {
         if (await store.knows(id)) return 'known';
-        const day = created.toISOString().slice(0, 10);
+        const day = utcDay(created.getTime());
         if (quota && !(await store.takeSlot(quotaKey(quota.key), day, quota.perDay, id, created))) return 'over_quota';
         return (await store.insert({
           id,

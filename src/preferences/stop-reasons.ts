@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { utcDay } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
 import type { Channel } from '../core/scope.js';
@@ -26,8 +27,7 @@ export function createStopReasons(parts: {
       const once = createHmac('sha256', keyring.lookup).update(`stop-reason:${stop.receipt}`).digest('base64url');
       const now = clock.now();
       if (!(await inTime(tickets.useOnce(once, now + REMEMBERED_FOR)))) return;
-      const day = new Date(now).toISOString().slice(0, 10);
-      await inTime(statistics.stopReason(day, stop.brand, stop.channel, reason));
+      await inTime(statistics.stopReason(utcDay(now), stop.brand, stop.channel, reason));
     },
   };
 }

@@ -11,7 +11,6 @@ import type { OutboxStore } from '../store/outbox.js';
 import type { Packages } from './access.js';
 import {
   ATTEMPTS,
-  chunked,
   keyOfPassphrase,
   newPassphrase,
   newToken,
@@ -23,6 +22,7 @@ import {
 } from './access-download.js';
 import { FILES, type FileName } from './access-files.js';
 import { encryptPackage, MOST_BYTES, readPublicKey } from './access-mail.js';
+import { chunked } from './chunks.js';
 import { zipped } from './zip.js';
 
 /** Longest (ms) that one fetch keeps others out; a broken one gives way at once. */

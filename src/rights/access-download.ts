@@ -4,8 +4,6 @@ import { decodeBase32, encodeBase32 } from '../core/base32.js';
 import { openWith, sealWith } from '../core/seal.js';
 import { tokenTexts } from '../core/token-text.js';
 
-/** Bytes sealed at once. */
-export const CHUNK = 256 * 1024;
 /** Wrong passphrases until a link is locked. */
 export const ATTEMPTS = 5;
 
@@ -69,21 +67,4 @@ export function tokenHash(lookup: Uint8Array, text: string): string {
     .update(`access-link:${accessTokenIn(text)}`)
     .digest('base64url')
     .slice(0, 32);
-}
-
-/** Bytes as they come, as chunks of one size and a rest. */
-export async function* chunked(bytes: AsyncIterable<Buffer>, size = CHUNK): AsyncGenerator<Buffer> {
-  let held: Buffer[] = [];
-  let length = 0;
-  for await (const piece of bytes) {
-    held.push(piece);
-    length += piece.length;
-    while (length >= size) {
-      const all = Buffer.concat(held);
-      yield all.subarray(0, size);
-      held = [all.subarray(size)];
-      length = all.length - size;
-    }
-  }
-  if (length > 0) yield Buffer.concat(held);
 }

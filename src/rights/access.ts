@@ -12,13 +12,13 @@ import type { PrivateParts } from '../preferences/private-part.js';
 import type { AccessStore, AskedSystem, StoredPackage } from '../store/access-packages.js';
 import { unavailable } from '../store/connect.js';
 import type { Contacts } from '../store/contacts.js';
-import { CHUNK } from './access-download.js';
 import { FILES, type FileName, writePackage } from './access-files.js';
 import { type Gather, postalLines, readable, type SystemAnswer } from './access-gather.js';
 import { readPublicKey } from './access-mail.js';
 import type { AccessPackages, Delivery } from './access-port.js';
 import type { AskedContact, AskSystem } from './access-systems.js';
 import type { createAccessWords } from './access-words.js';
+import { CHUNK_BYTES } from './chunks.js';
 import type { RequestContents } from './request-contents.js';
 
 const DAY = 86_400_000;
@@ -147,7 +147,7 @@ export function createAccessPackages(parts: {
     const sinkOf = (file: FileName) => async (bytes: Buffer) => {
       held[file].push(bytes);
       files[file].size += bytes.length;
-      if (held[file].reduce((sum, { length }) => sum + length, 0) >= CHUNK) await flush(file);
+      if (held[file].reduce((sum, { length }) => sum + length, 0) >= CHUNK_BYTES) await flush(file);
     };
     const { rows } = await writePackage({
       head: {

@@ -6,6 +6,7 @@ import { openWith, sealWith } from '../core/seal.js';
 import { unavailable } from '../store/connect.js';
 import type { RequestFile, RequestFiles } from '../store/request-files.js';
 import type { RequestRecord } from '../store/requests.js';
+import { chunked } from './chunks.js';
 import { createTypeReader, FILES_LIMIT, type FileType, HEAD, safeFileName } from './file-kind.js';
 import type { RequestSeal } from './personal.js';
 import type { By, Records } from './records.js';
@@ -31,8 +32,6 @@ export interface StoredUpload {
   readonly key: Buffer;
 }
 
-/** Octets of a file that are held while it passes. */
-export const CHUNK_BYTES = 256 * 1024;
 /** An upload that no request took is dropped after so long (ms). */
 const UNTAKEN_MS = 3_600_000;
 
@@ -41,23 +40,6 @@ const refused = () =>
     field: 'file',
     remedy: 'save it as PDF, or take a picture of it',
   });
-
-/** What a file is made of, in pieces of one size but for the last. */
-async function* piecesOf(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let held: Buffer[] = [];
-  let size = 0;
-  for await (const part of bytes) {
-    held.push(part);
-    size += part.length;
-    while (size >= CHUNK_BYTES) {
-      const all = Buffer.concat(held);
-      yield all.subarray(0, CHUNK_BYTES);
-      held = [all.subarray(CHUNK_BYTES)];
-      size -= CHUNK_BYTES;
-    }
-  }
-  if (size > 0) yield Buffer.concat(held);
-}
 
 /**
  * Files of requests: what they are is read off their bytes; they go sealed into the store piece by piece as they arrive, and
@@ -94,7 +76,7 @@ export function createAttachments(parts: {
       let size = 0;
       let chunks = 0;
       try {
-        for await (const piece of piecesOf(bytes)) {
+        for await (const piece of chunked(bytes)) {
           const isFirst = size === 0;
           reader.take(piece);
           if (isFirst && piece.length >= HEAD && !(await reader.beginning())) throw refused();

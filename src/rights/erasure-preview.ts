@@ -1,7 +1,6 @@
 import type { ContactType } from '../core/contact-point.js';
 import { unavailable } from '../store/connect.js';
 import type { Contacts } from '../store/contacts.js';
-import type { Ledger } from '../store/ledger.js';
 import type { RequestRecord, RequestStore } from '../store/requests.js';
 import type { BoundDestination } from '../sync/desired.js';
 
@@ -26,27 +25,25 @@ export interface ErasurePreview {
 /** Looks up what an erasure of a request's proven addresses would reach. Changes nothing. */
 export function createErasurePreview(parts: {
   readonly contacts: Pick<Contacts, 'find'>;
-  readonly ledger: Pick<Ledger, 'ofContact'>;
   readonly store: Pick<RequestStore, 'ofContacts'>;
   readonly destinations: readonly BoundDestination[];
 }) {
   return async (record: RequestRecord): Promise<ErasurePreview> => {
     const proven = record.contacts.filter(({ verified }) => verified);
     try {
-      const found = await parts.contacts.find(proven.map(({ key }) => key));
-      const [erased, requests] = await Promise.all([
-        Promise.all(
-          proven.map(async ({ key, type }) => ({
-            key,
-            type,
-            entries: (await parts.ledger.ofContact(key)).length + (found.get(key.toString('hex'))?.pending.length ?? 0),
-            destinations: parts.destinations
-              .filter(({ destination }) => destination.accepts.includes(type))
-              .map(({ name }) => name),
-          })),
-        ),
-        parts.store.ofContacts(proven.map(({ key }) => key)),
-      ]);
+      const keys = proven.map(({ key }) => key);
+      const [found, requests] = await Promise.all([parts.contacts.find(keys), parts.store.ofContacts(keys)]);
+      const erased = proven.map(({ key, type }) => {
+        const contact = found.get(key.toString('hex'));
+        return {
+          key,
+          type,
+          entries: (contact?.entries ?? 0) + (contact?.pending.length ?? 0),
+          destinations: parts.destinations
+            .filter(({ destination }) => destination.accepts.includes(type))
+            .map(({ name }) => name),
+        };
+      });
       return { erased, kept: record.contacts.filter(({ verified }) => !verified), requests: requests.length };
     } catch (error) {
       throw unavailable(error);

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { utcDay } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import { recordedAt } from '../core/clock.js';
 import type { EventType } from '../core/event.js';
@@ -32,15 +33,13 @@ const DENIES: ReadonlySet<EventType> = new Set<EventType>([
 ]);
 const GRANTS: ReadonlySet<EventType> = new Set<EventType>(['opted_in', 'consent_granted']);
 
-const dayOf = (time: number): string => new Date(time).toISOString().slice(0, 10);
-
 /** Entries by day: how many denials and grants came through which kind of source. */
 export function countByDay(entries: readonly LedgerEntry[]) {
   const counted = new Map<string, { denials: Record<string, number>; grants: Record<string, number> }>();
   for (const { event } of entries) {
     const kind = DENIES.has(event.type) ? 'denials' : GRANTS.has(event.type) ? 'grants' : undefined;
     if (!kind) continue;
-    const day = dayOf(recordedAt(event.recorded));
+    const day = utcDay(recordedAt(event.recorded));
     const counts = counted.get(day) ?? { denials: {}, grants: {} };
     counts[kind][event.source.kind] = (counts[kind][event.source.kind] ?? 0) + 1;
     counted.set(day, counts);
@@ -119,7 +118,7 @@ export function createLedgerFollower(parts: {
     const counted = told;
     told = new Map();
     for (const [name, buckets] of counted) {
-      await statistics.told(dayOf(clock.now()), name, buckets).catch((error: unknown) => {
+      await statistics.told(utcDay(clock.now()), name, buckets).catch((error: unknown) => {
         logger.warn({ err: error }, 'times to suppress could not be counted');
       });
     }

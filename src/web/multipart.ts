@@ -129,9 +129,9 @@ function parse(
 export function multipart(files: FormFiles | undefined, limit = BODY_LIMIT): RequestHandler {
   return async (request, response, next) => {
     if (request.method !== 'POST' || !request.is('multipart/form-data')) return next();
-    const isTooLarge = Number(request.headers['content-length'] ?? 0) > limit;
-    const isBeyond = Number(request.headers['content-length'] ?? 0) > MOST_DECLARED;
-    if (isBeyond || (isTooLarge && !files)) throw tooLarge();
+    const declared = Number(request.headers['content-length'] ?? 0);
+    const isTooLarge = declared > limit;
+    if (declared > MOST_DECLARED || (isTooLarge && !files)) throw tooLarge();
     const stored: StoredUpload[] = [];
     let form: Awaited<ReturnType<typeof parse>>;
     try {

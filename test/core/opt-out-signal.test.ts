@@ -31,6 +31,15 @@ const seen = (events: readonly ContactEvent[], policy: typeof ASK | typeof HONOU
 };
 const nothing = { isRecorded: false, isInForce: false, isOpen: false, stands: 0, ended: undefined };
 
+/** All that a signal denies. */
+const SIGNALLED = [
+  'retargeting',
+  'lookalike_seed',
+  'lookalike_target',
+  'partner_promotion',
+  'affiliate_promotion',
+] as const;
+
 describe('an opt-out signal that comes now', () => {
   test('is recorded where there was none, a consent before it or not: 11 CCR 7025(c)(3)', () => {
     expect(seen([])).toEqual({ ...nothing, isRecorded: true });
@@ -50,14 +59,7 @@ describe('an opt-out signal that comes now', () => {
   test('meets a consent that came after one: it stands, and the question is open', () => {
     expect(seen([signal(1), consent(2)])).toEqual({ ...nothing, isInForce: true, isOpen: true, stands: 1 });
     // Also where the whole signal is lifted: this one was recorded again, and undid the choice.
-    const all = [
-      'retargeting',
-      'lookalike_seed',
-      'lookalike_target',
-      'partner_promotion',
-      'affiliate_promotion',
-    ] as const;
-    const everything = all.map((purpose) => consent(2, { brand: '*', channel: '*', purpose, topic: '*' }));
+    const everything = SIGNALLED.map((purpose) => consent(2, { brand: '*', channel: '*', purpose, topic: '*' }));
     expect(seen([signal(1), ...everything])).toEqual({ ...nothing, isOpen: true, stands: 5 });
     expect(seen([signal(1), ...everything], HONOUR)).toMatchObject({ isRecorded: true, isOpen: false });
   });
@@ -77,14 +79,7 @@ describe('an opt-out signal that comes now', () => {
     expect(seen([signal(1), consent(2, { ...ads, purpose: 'promotion' })])).toMatchObject({ stands: 0 });
     expect(seen([signal(1), consent(2, ads, { lifts: 'none' })])).toMatchObject({ stands: 0 });
     // What is lifted whole by opt-ins counts again when a signal comes.
-    const purposes = [
-      'retargeting',
-      'lookalike_seed',
-      'lookalike_target',
-      'partner_promotion',
-      'affiliate_promotion',
-    ] as const;
-    const optIns = purposes.map((purpose) =>
+    const optIns = SIGNALLED.map((purpose) =>
       event(2, 'opted_in', { scope: { brand: '*', channel: '*', purpose, topic: '*' }, lifts: 'any' }),
     );
     expect(seen([signal(1), ...optIns])).toMatchObject({ isRecorded: true, stands: 0 });

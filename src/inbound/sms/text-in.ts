@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
+import { utcDay } from '../../core/calendar.js';
 import { brandById, type Catalog, say } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { type ContactPoint, normaliseContact } from '../../core/contact-point.js';
@@ -144,7 +145,7 @@ export function createTextIn(parts: {
     const spoken = brandId ?? catalog.brands[0]?.id ?? '';
     let reply = words.replies[act];
     try {
-      const day = now.toISOString().slice(0, 10);
+      const day = utcDay(now.getTime());
       // A retry of the same message, whose answer got lost, keeps its slot and is answered again.
       if (!(await quota.takeSlot(`text-${act}:${contact}`, day, A_DAY[act], text.id, now))) return undefined;
       // Who is still stopped is told whom to call, and not that texts come again.

@@ -7,10 +7,11 @@ import { ACCEPTED, UPLOAD_LIMIT } from '../../rights/file-kind.js';
 import type { NewRequest } from '../../rights/intake.js';
 import { AGENT, PERSON, TEXT_LIMIT } from '../../rights/records.js';
 import { referenceOf } from '../../rights/reference.js';
+import { fieldOf } from '../field.js';
 import { statusOf } from '../middleware/problem.js';
 import { uploadsOf } from '../multipart.js';
 import { ELSEWHERE, type Fault, RIGHTS_FIELDS, readRightsForm } from './rights-input.js';
-import { dayOf, fieldOf, fileFaults, type RightsPagesParts, refusalWords } from './rights-parts.js';
+import { dayOf, fileFaults, type RightsPagesParts, refusalWords } from './rights-parts.js';
 
 /** Order as people look for them: what stops comes first. */
 const ORDER: readonly RequestKind[] = [

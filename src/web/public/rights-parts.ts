@@ -38,12 +38,6 @@ export interface RightsPagesParts {
   readonly countDenial: (request: Request) => Promise<void>;
 }
 
-/** A field of a form, without blanks around it; empty when it is not there. */
-export function fieldOf(request: Request, name: string): string {
-  const value: unknown = request.body?.[name];
-  return typeof value === 'string' ? value.trim() : '';
-}
-
 /** The day of a time in the zone that the request's deadline is counted in. */
 export function dayOf(policy: Policy, language: string, record: RequestRecord, time: Date): string {
   const { timeZone } = clockFor(policy, record.jurisdiction);

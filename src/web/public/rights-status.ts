@@ -9,10 +9,11 @@ import { greetable } from '../../rights/letters.js';
 import { TEXT_LIMIT } from '../../rights/records.js';
 import { referenceOf } from '../../rights/reference.js';
 import type { RequestRecord } from '../../store/requests.js';
+import { fieldOf } from '../field.js';
 import { statusOf } from '../middleware/problem.js';
 import { uploadsOf } from '../multipart.js';
 import { isOneClickBody } from './misplaced-one-click.js';
-import { dayOf, fieldOf, fileFaults, type RightsPagesParts, refusalWords } from './rights-parts.js';
+import { dayOf, fileFaults, type RightsPagesParts, refusalWords } from './rights-parts.js';
 
 /** A link to a request with what it is about. */
 interface Opened {

@@ -85,13 +85,11 @@ export function approvalPages(parts: ApprovalParts) {
     const preview = await parts.erasures?.preview(approval.details as unknown as ErasureWanted);
     if (!preview) return undefined;
     const keys = [...preview.erased, ...preview.kept].map(({ key }) => key);
-    const known = await Promise.all(
-      keys.map(async (key) => [key.toString('hex'), (await find.byKey(key))?.contact] as const),
-    );
-    const masks = new Map(
-      known.map(([hex, contact]) => [hex, contact && readable ? files.masked(contact) : undefined]),
-    );
-    return erasureWords(preview, (key) => masks.get(key.toString('hex')) ?? contactKeyText(key));
+    const known = readable ? await find.byKeys(keys) : undefined;
+    return erasureWords(preview, (key) => {
+      const contact = known?.get(key.toString('hex'));
+      return contact ? files.masked(contact) : contactKeyText(key);
+    });
   }
 
   /** What was decided about a lift, to the person, and as a sentence for whoever decided. */

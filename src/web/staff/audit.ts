@@ -1,6 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import { cosigners } from '../../audit/cosigners.js';
 import type { ExportJobs } from '../../audit/export-job.js';
+import { utcDay } from '../../core/calendar.js';
 import { HushError } from '../../core/errors.js';
 import { contactKeyFromText, contactKeyText } from '../../core/keys.js';
 import type { AuditTrail, TrailEntry } from '../../staff/audit-trail.js';
@@ -17,8 +18,7 @@ const DAY = 86_400_000;
 const TONES = { waiting: 'warn', running: 'warn', ready: 'yes', failed: 'no' } as const;
 
 /** "2026-03-01 to 2026-03-31": its last day included. */
-const periodText = ({ from, to }: AuditExport): string =>
-  `${new Date(from).toISOString().slice(0, 10)} to ${new Date(to - 1).toISOString().slice(0, 10)}`;
+const periodText = ({ from, to }: AuditExport): string => `${utcDay(from)} to ${utcDay(to - 1)}`;
 
 function stateText({ state, first, end, next, fault }: AuditExport): string {
   if (state === 'failed') return `failed: ${(fault ?? 'unknown').replaceAll('_', ' ')}; ask for a smaller period`;

@@ -1,3 +1,4 @@
+import { utcDay } from '../../core/calendar.js';
 import { brandById, type Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import type { Approvals } from '../../staff/approvals.js';
@@ -11,7 +12,6 @@ import { csvText } from './csv.js';
 import { driftWords } from './destinations.js';
 import { day, lasting } from './render.js';
 import type { StaffShell, Visit } from './shell.js';
-import { dayText } from './words.js';
 
 const DAY = 86_400_000;
 const PERIODS = [7, 14, 30, 90] as const;
@@ -41,7 +41,7 @@ export function overviewPage(parts: OverviewParts) {
     const known = new Map(days.map((item) => [item.day, item]));
     const shown = Array.from({ length: period }, (_, at) => {
       const time = today - (period - 1 - at) * DAY;
-      return { time, ...withoutSmallGroups(known.get(dayText(time))?.denials ?? {}) };
+      return { time, ...withoutSmallGroups(known.get(utcDay(time))?.denials ?? {}) };
     });
     const sums = new Map<string, number>();
     for (const { groups } of shown) {
@@ -146,7 +146,7 @@ export function overviewPage(parts: OverviewParts) {
       const today = Math.floor(now / DAY) * DAY;
       const period = PERIODS.find((item) => String(item) === visit.query('days')) ?? 14;
       const [days, reports, open] = await Promise.all([
-        statistics.since(dayText(today - (period - 1) * DAY)),
+        statistics.since(utcDay(today - (period - 1) * DAY)),
         parts.reports.all(),
         visit.may('requests.read') ? parts.requests?.chart(visit.query('csv') === '' ? 'all' : 'hidden') : undefined,
       ]);
@@ -168,7 +168,7 @@ export function overviewPage(parts: OverviewParts) {
       }
       const tomorrow = new Date(today + DAY);
       const from = new Date(today);
-      const callsToday = `/staff/calls?from=${dayText(today)}&to=${dayText(today)}`;
+      const callsToday = `/staff/calls?from=${utcDay(today)}&to=${utcDay(today)}`;
       const figures = [
         ...(visit.may('calls.review')
           ? [{ label: 'calls today', value: await parts.calls.count({ from, to: tomorrow }), href: callsToday }]

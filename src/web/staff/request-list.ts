@@ -1,3 +1,4 @@
+import { utcDay } from '../../core/calendar.js';
 import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { type ContactPoint, normaliseContact } from '../../core/contact-point.js';
@@ -21,7 +22,7 @@ import { ownPageOf } from './own-number.js';
 import { day } from './render.js';
 import { requestChart } from './request-chart.js';
 import type { StaffShell, Visit } from './shell.js';
-import { dateIn, dayFrom, dayText, placeOptions } from './words.js';
+import { dateIn, dayFrom, placeOptions } from './words.js';
 
 /** Staff as the history of a request names them. */
 export const byOf = (user: StaffUser): By => ({ id: `staff ${user.id}`, name: user.name });
@@ -143,7 +144,7 @@ export function requestListPages(parts: {
       languages: catalog.languages,
       places: placeOptions(catalog),
       values: Object.fromEntries(fields.map((name) => [name, visit.query(name)])),
-      today: dayText(clock.now()),
+      today: utcDay(clock.now()),
     });
   }
 
@@ -276,7 +277,7 @@ export function requestListPages(parts: {
       const received = visit.field('received');
       const now = clock.now();
       // A day on paper: its noon, or now, when it came today.
-      const receivedAt = received === '' || received === dayText(now) ? now : dayFrom(received, now) + 43_200_000;
+      const receivedAt = received === '' || received === utcDay(now) ? now : dayFrom(received, now) + 43_200_000;
       const jurisdiction = readJurisdiction(visit.field('place'), 'place');
       const named = await Promise.all(lines.map(namedFrom));
       await visit.record({ kind: 'change', what: 'request_taken', reason: 'request', about: kind });

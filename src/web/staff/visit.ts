@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import type { AuditTrail, Deed, StaffUser } from '../../staff/audit-trail.js';
 import type { Draft, Drafts } from '../../staff/drafts.js';
 import { may, type Permission, ROLE_WORDS } from '../../staff/permissions.js';
+import { fieldOf, queryOf } from '../field.js';
 import { fillForm } from './fill-form.js';
 import { fieldsIn, withDraft } from './form-pages.js';
 import { type NavigationItem, navigationFor } from './navigation.js';
@@ -95,15 +96,9 @@ export function createVisit(parts: {
     pages,
     draft,
     may: (permission) => may(user.roles, permission),
-    field(name) {
-      const value: unknown = request.body?.[name];
-      return typeof value === 'string' ? value.trim() : '';
-    },
+    field: (name) => fieldOf(request, name),
     several: (name) => fieldsIn(request.body)[name] ?? [],
-    query(name) {
-      const value = request.query[name];
-      return typeof value === 'string' ? value.trim() : '';
-    },
+    query: (name) => queryOf(request, name),
     param: (name) => String(request.params[name] ?? ''),
     drafted: (name) => draft?.fields[name]?.[0]?.trim() ?? '',
     record: (deed) => parts.trail.record(user, deed),

@@ -64,5 +64,3 @@ export function dayFrom(text: string, now: number): number {
   const given = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
   return Number.isNaN(given) ? Math.floor(now / 86_400_000) * 86_400_000 : given;
 }
-
-export const dayText = (time: number): string => new Date(time).toISOString().slice(0, 10);

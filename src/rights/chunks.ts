@@ -1,0 +1,19 @@
+/** Bytes that are sealed and kept as one piece, and held in memory while they pass. */
+export const CHUNK_BYTES = 256 * 1024;
+
+/** Bytes as they come, as chunks of one size and a rest. */
+export async function* chunked(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let held: Buffer[] = [];
+  let length = 0;
+  for await (const piece of bytes) {
+    held.push(piece);
+    length += piece.length;
+    while (length >= CHUNK_BYTES) {
+      const all = Buffer.concat(held);
+      yield all.subarray(0, CHUNK_BYTES);
+      held = [all.subarray(CHUNK_BYTES)];
+      length = all.length - CHUNK_BYTES;
+    }
+  }
+  if (length > 0) yield Buffer.concat(held);
+}
