@@ -24,7 +24,7 @@ export const UPLOAD_LIMIT = 20 * 1024 * 1024;
 
 const isTaken = (type: string): type is FileType => Object.hasOwn(ENDINGS, type);
 
-/** Octets from the beginning that a type is told by. */
+/** Bytes from the beginning that determine the type. */
 export const HEAD = 4100;
 const TAIL = 1024;
 
