@@ -401,9 +401,13 @@ describe('the day’s calls', () => {
 });
 
 describe('lifting an opt-out on a caller’s word', () => {
-  async function askLift(contact: { email: string }, fields: Readonly<Record<string, string>> = {}): Promise<Answer> {
-    await agent.post('/staff/call', { find: contact.email });
-    return agent.post(`/staff/contacts/${await keyOf(hush, contact)}/lift`, {
+  async function askLift(
+    contact: { email: string } | { phone: string },
+    fields: Readonly<Record<string, string>> = {},
+    who = agent,
+  ): Promise<Answer> {
+    await who.post('/staff/call', { find: 'email' in contact ? contact.email : contact.phone });
+    return who.post(`/staff/contacts/${await keyOf(hush, contact)}/lift`, {
       scope: '*/*/marketing/*',
       caller: 'self',
       verification: 'account',
@@ -483,12 +487,7 @@ describe('lifting an opt-out on a caller’s word', () => {
   test('a supervisor who asked does not confirm it, though the role may', async () => {
     const contact = { email: 'self-lift@example.com' };
     await call(agent, contact.email);
-    await supervisor.post('/staff/call', { find: contact.email });
-    const asked = await supervisor.post(`/staff/contacts/${await keyOf(hush, contact)}/lift`, {
-      scope: '*/*/marketing/*',
-      verification: 'account',
-      words: 'yes',
-    });
+    const asked = await askLift(contact, {}, supervisor);
     const id = asked.at.split('/').at(-1);
     expect((await supervisor.post(`/staff/lifts/${id}/decide`, { decision: 'confirm' })).status).toBe(403);
     expect(await hush.decide(contact)).toMatchObject({ allowed: false });
@@ -613,12 +612,7 @@ describe('lifting an opt-out on a caller’s word', () => {
   test('of an address without email says that nobody was written to', async () => {
     const contact = { phone: '+19205550188' };
     await call(agent, contact.phone);
-    await agent.post('/staff/call', { find: contact.phone });
-    const asked = await agent.post(`/staff/contacts/${await keyOf(hush, contact)}/lift`, {
-      scope: '*/*/marketing/*',
-      verification: 'account',
-      words: 'again please',
-    });
+    const asked = await askLift(contact);
     const page = await supervisor.post(`/staff/lifts/${asked.at.split('/').at(-1)}/decide`, { decision: 'confirm' });
     expect(page.text).toContain('no email address; tell them by phone or letter');
   });
