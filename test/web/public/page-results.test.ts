@@ -222,6 +222,7 @@ describe('who said no already reads since when, instead of another receipt', () 
     await hush.settle();
     const shown = await look(who.oneClick);
     expect(shown.html).toContain(`Already stopped since ${on}`);
+    expect(shown.html).not.toContain('We stopped it now');
     expect(receiptsIn(shown.html)).toEqual([first]);
     // A window that was left open: the page still has its button.
     const again = await press(who.oneClick, { from: 'page' });
