@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Logger } from 'pino';
 import { encodeBase32 } from '../core/base32.js';
+import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Verifier } from '../core/note.js';
@@ -18,7 +19,6 @@ const LEASE_MS = 60_000;
 const AFTER_A_FAULT = 30_000;
 /** An export is begun again when somebody is erased meanwhile; more often than this is no coincidence. */
 const MOST_RESTARTS = 20;
-const DAY = 86_400_000;
 
 const pack = promisify<Buffer, Buffer>(gzip);
 
@@ -57,7 +57,7 @@ export function createExportJobs(parts: {
     let chain = job.chain ?? CHAIN_START;
     let { chunks, bytes, next = first } = job;
     let erasures = [...job.erasures];
-    const until = new Date(clock.now() + (parts.keepDays + 7) * DAY);
+    const until = new Date(clock.now() + (parts.keepDays + 7) * DAY_MS);
 
     async function put(lines: readonly string[]): Promise<void> {
       for (const line of lines) chain = chained(chain, line);
@@ -106,7 +106,7 @@ export function createExportJobs(parts: {
       chunks: chunks + 1,
       bytes: bytes + packed.length,
       readyAt: new Date(clock.now()),
-      until: new Date(clock.now() + parts.keepDays * DAY),
+      until: new Date(clock.now() + parts.keepDays * DAY_MS),
     });
     logger.info({ export: job.id, leaves: end - first }, 'a period of the ledger was exported');
   }

@@ -1,10 +1,11 @@
+import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import { deriveKey, type Keyring, rootOf } from '../core/keys.js';
 import { createNoteSigner, type NoteSigner, type SignatureLine, type Verifier, verifierText } from '../core/note.js';
 import type { LogCheckpoints } from '../store/log-checkpoints.js';
 
 /** How long (ms) the former key signs beside a new one: 30 days to take note of the new verifier key. */
-const OVERLAP = 30 * 86_400_000;
+const OVERLAP = 30 * DAY_MS;
 /** How long (ms) what we know of the keys' first use is believed. */
 const BELIEVED = 60_000;
 

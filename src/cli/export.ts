@@ -6,11 +6,10 @@ import { exportPeriod } from '../audit/export.js';
 import { createLogSigner, originOf } from '../audit/log-keys.js';
 import type { Environment } from '../config/environment.js';
 import { ConfigError } from '../config/yaml-file.js';
+import { DAY_MS } from '../core/calendar.js';
 import { createClock } from '../core/clock.js';
 import type { Stores } from '../store/open.js';
 import { progressOn } from './progress.js';
-
-const DAY = 86_400_000;
 
 function dayFrom(text: string | undefined, name: string): number | undefined {
   if (text === undefined) return undefined;
@@ -38,7 +37,7 @@ export async function exportTo(
   const progress = progressOn(process.stderr, 'exporting');
   const { leaves } = await exportPeriod(
     // To the end of the day named.
-    { stores: log, verifiers: signer.verifiers, from, to: to === undefined ? undefined : to + DAY },
+    { stores: log, verifiers: signer.verifiers, from, to: to === undefined ? undefined : to + DAY_MS },
     out,
     progress.show,
   );

@@ -13,7 +13,8 @@ export function addMonths(at: number, months: number): number {
   return to.getTime();
 }
 
-const DAY = 86_400_000;
+/** Milliseconds of a day in UTC. */
+export const DAY_MS = 86_400_000;
 const MINUTE = 60_000;
 const QUARTER = 15 * MINUTE;
 
@@ -63,7 +64,7 @@ export function localDate(at: number, zone: string): LocalDate {
   return { year: parts.get('year') ?? 0, month: parts.get('month') ?? 0, day: parts.get('day') ?? 0 };
 }
 
-const dayNumber = ({ year, month, day }: LocalDate): number => Math.floor(Date.UTC(year, month - 1, day) / DAY);
+const dayNumber = ({ year, month, day }: LocalDate): number => Math.floor(Date.UTC(year, month - 1, day) / DAY_MS);
 
 function dateOf(at: number): LocalDate {
   const date = new Date(at);
@@ -72,12 +73,12 @@ function dateOf(at: number): LocalDate {
 
 /** So many calendar days later (earlier when negative), whatever clocks do meanwhile. */
 export function addDaysTo(date: LocalDate, days: number): LocalDate {
-  return dateOf((dayNumber(date) + days) * DAY);
+  return dateOf((dayNumber(date) + days) * DAY_MS);
 }
 
 /** So many calendar months later; a day that the month lacks becomes its last. */
 export function addMonthsTo(date: LocalDate, months: number): LocalDate {
-  return dateOf(addMonths(dayNumber(date) * DAY, months));
+  return dateOf(addMonths(dayNumber(date) * DAY_MS, months));
 }
 
 /** So many days from Monday to Friday later. Public holidays count as any day, so the result is never too late. */
@@ -89,15 +90,15 @@ export function addBusinessDaysTo(date: LocalDate, days: number): LocalDate {
     const weekday = (((number + 4) % 7) + 7) % 7;
     if (weekday !== 0 && weekday !== 6) left--;
   }
-  return dateOf(number * DAY);
+  return dateOf(number * DAY_MS);
 }
 
 /** The last millisecond of a local day. A day of 23 or 25 hours, or without a midnight, ends where the next one begins. */
 export function endOfDay(date: LocalDate, zone: string): number {
   const wanted = dayNumber(date);
   // No zone is further from UTC than 14 hours; local days differ by one more around the date line's moves.
-  let inside = wanted * DAY - 15 * 3_600_000;
-  let outside = (wanted + 1) * DAY + 39 * 3_600_000;
+  let inside = wanted * DAY_MS - 15 * 3_600_000;
+  let outside = (wanted + 1) * DAY_MS + 39 * 3_600_000;
   while (outside - inside > 1) {
     const middle = Math.floor((inside + outside) / 2);
     if (dayNumber(localDate(middle, zone)) <= wanted) inside = middle;

@@ -3,6 +3,7 @@ import {
   addDaysTo,
   addMonths,
   addMonthsTo,
+  DAY_MS,
   endOfDay,
   type LocalDate,
   localDate,
@@ -42,8 +43,6 @@ export interface Alert {
   readonly day?: number;
 }
 
-const DAY = 86_400_000;
-
 /** The clock of a jurisdiction: the first of the policy that matches. */
 export function clockFor(policy: Policy, jurisdiction: string): RequestClock {
   const found = policy.requests.find(({ jurisdictions }) => jurisdictionMatches(jurisdictions, jurisdiction));
@@ -57,7 +56,7 @@ function addSpan(date: LocalDate, { days = 0, months = 0 }: Span): LocalDate {
   return addDaysTo(addMonthsTo(date, months), days);
 }
 
-const numberOf = ({ year, month, day }: LocalDate): number => Math.round(Date.UTC(year, month - 1, day) / DAY);
+const numberOf = ({ year, month, day }: LocalDate): number => Math.round(Date.UTC(year, month - 1, day) / DAY_MS);
 
 /**
  * When a request must be acknowledged and answered. The day of receipt is not counted; verification does not stop the clock

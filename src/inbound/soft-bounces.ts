@@ -1,3 +1,4 @@
+import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
@@ -5,8 +6,6 @@ import { type Accept, type Accepted, type Subject, subjectKey } from '../prefere
 import type { Questions } from '../preferences/questions.js';
 import { unavailable } from '../store/connect.js';
 import type { SoftBounceHistory } from '../store/soft-bounces.js';
-
-const DAY = 86_400_000;
 
 /**
  * The rule of `policy.yaml` that many soft bounces are a hard one. `fold` gives soft bounces no effect, so that state stays
@@ -41,11 +40,11 @@ export function createSoftBounces(parts: {
       if (last && !last.reachable) return undefined;
       let times: number[];
       try {
-        times = await history.after(key, Math.max(now - days * DAY, last?.at ?? 0));
+        times = await history.after(key, Math.max(now - days * DAY_MS, last?.at ?? 0));
       } catch (error) {
         throw unavailable(error);
       }
-      const bounced = new Set(times.filter((at) => at <= now).map((at) => Math.floor(at / DAY)));
+      const bounced = new Set(times.filter((at) => at <= now).map((at) => Math.floor(at / DAY_MS)));
       if (bounced.size < count) return undefined;
       return accept.accept({
         subject,

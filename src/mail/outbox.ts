@@ -1,7 +1,7 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { utcDay } from '../core/calendar.js';
+import { DAY_MS, utcDay } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
@@ -27,7 +27,7 @@ export type Enqueued = 'queued' | 'over_quota' | 'known';
 /** Longer than a send may last, so that a mail is never with two senders while both are alive. */
 const LEASE_MS = SEND_MS + 30_000;
 /** After three days nobody waits for the mail any more; mail servers give up after four or five (RFC 5321 §4.5.4.1). */
-const GIVE_UP_MS = 3 * 86_400_000;
+const GIVE_UP_MS = 3 * DAY_MS;
 /** A process that lacks the mail's key leaves it to another for so long. */
 const KEY_MISSING_MS = 5_000;
 const FIRST_RETRY_MS = 30_000;

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
 import { sealedContact } from '../core/sealed-contact.js';
@@ -20,7 +21,6 @@ export interface MailQuota {
 const ASKERS = 3;
 /** Of mails of a kind with a subject of their own: so many times as many a day. */
 const SUBJECTS = 5;
-const DAY_MS = 86_400_000;
 
 /**
  * Limits mail by its recipient, whatever field of whatever form named it, and whoever the mail says it is for. Only keyed

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { encodeBase32 } from '../core/base32.js';
+import { DAY_MS } from '../core/calendar.js';
 import type { Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
@@ -16,7 +17,7 @@ import { fittingEvidence, type PrivateParts } from './private-part.js';
 import type { Questions } from './questions.js';
 
 /** A sign-up that is not confirmed within this time (ms) never was. */
-export const CONFIRM_WITHIN = 7 * 86_400_000;
+export const CONFIRM_WITHIN = 7 * DAY_MS;
 
 export interface SignUp {
   readonly point: ContactPoint;

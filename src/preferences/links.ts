@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { encodeBase32 } from '../core/base32.js';
+import { DAY_MS } from '../core/calendar.js';
 import {
   type Brand,
   brandByCode,
@@ -21,7 +22,7 @@ export const FRESH_FOR = 30 * 60_000;
 /** A fresh link to one address: a few a day for each who asks for it, not two at once. */
 export const LINK_QUOTA = { perDay: 3, everyMs: 5 * 60_000 } as const;
 /** An undo link in a mail lives for so long (ms): long enough for a holiday. */
-export const UNDO_FOR = 30 * 86_400_000;
+export const UNDO_FOR = 30 * DAY_MS;
 
 export interface LinkRequest {
   readonly point: ContactPoint;

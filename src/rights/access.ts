@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { encodeBase32 } from '../core/base32.js';
+import { DAY_MS } from '../core/calendar.js';
 import { brandById, type Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
@@ -21,7 +22,6 @@ import type { createAccessWords } from './access-words.js';
 import { CHUNK_BYTES } from './chunks.js';
 import type { RequestContents } from './request-contents.js';
 
-const DAY = 86_400_000;
 /** Longer than a round may last: asking takes 20 s, writing 20,000 events half a minute. */
 const LEASE_MS = 10 * 60_000;
 const AFTER_A_FAULT = 5 * 60_000;
@@ -47,7 +47,7 @@ export function createAccessPackages(parts: {
 }) {
   const { store, contacts, privateParts, catalog, clock, log, gather } = parts;
   const sealer = createSealer(parts.keyring, 'access-package');
-  const keep = parts.policy.accessPackageDays * DAY;
+  const keep = parts.policy.accessPackageDays * DAY_MS;
   const context = (id: string) => Buffer.from(id, 'utf8');
   const place = (id: string, name: string) => Buffer.from(`${id}/${name}`, 'utf8');
 
@@ -217,7 +217,7 @@ export function createAccessPackages(parts: {
             state: 'waiting',
             attempts: 0,
             due: now,
-            deadline: now + answerDays * DAY,
+            deadline: now + answerDays * DAY_MS,
           })),
           ...(request.delivery.way === 'openpgp'
             ? { sealed: sealer.seal(Buffer.from(JSON.stringify(request.delivery)), context(id)) }

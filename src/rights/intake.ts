@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { DAY_MS } from '../core/calendar.js';
 import { brandById, type Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import { type ContactPoint, type ContactType, normaliseContact } from '../core/contact-point.js';
@@ -22,7 +23,7 @@ import { requestNames } from './request-names.js';
 import { MAILS_A_DAY } from './verification.js';
 
 /** A letter that lay on a desk: received at most so long (ms) before it is written down. */
-const LATEST = 90 * 86_400_000;
+const LATEST = 90 * DAY_MS;
 /** The same for staff and systems. */
 const MAILS_A_DAY_BY_OTHERS = 20;
 const MOST_CONTACTS = 10;

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { encodeBase32 } from '../core/base32.js';
-import { endOfDay, localDate } from '../core/calendar.js';
+import { DAY_MS, endOfDay, localDate } from '../core/calendar.js';
 import { brandById, type Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
@@ -19,7 +19,7 @@ import type { KeptLetter, LetterStore } from '../store/letters.js';
 import { LETTER_KINDS, type LetterContent, type LetterKind, type LetterRequest, type Letters } from './letter.js';
 import { printLetter } from './letter-pdf.js';
 
-const MONTH = 31 * 86_400_000;
+const MONTH = 31 * DAY_MS;
 /** Records are kept from the day a request is closed; its letters were written before, by three months and some days at most. */
 const LONGEST_REQUEST_MONTHS = 4;
 /** What is written after an erasure is kept only so long (ms) that it can be sent and printed. */
@@ -234,7 +234,7 @@ export function createLetters(parts: {
           remedy: 'give an email address or the lines of a postal address',
         });
       const now = clock.now();
-      const id = idOf(letter, Math.floor(now / 86_400_000));
+      const id = idOf(letter, Math.floor(now / DAY_MS));
       // Before it is kept: what the outbox refuses would be handed over again for ever.
       const email = letter.to.email === undefined ? undefined : checkedAddress(letter.to.email);
       const content = await shown(letter);

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { DAY_MS } from '../core/calendar.js';
 import type { Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint, PostalAddress } from '../core/contact-point.js';
@@ -15,8 +16,7 @@ import { type By, type Records, SYSTEM, type WantedLetter } from './records.js';
 import { referenceOf } from './reference.js';
 
 /** A link that verifies works for so long (ms) from the end of its day, so that a letter sent again has the same. */
-export const VERIFY_FOR = 14 * 86_400_000;
-const DAY = 86_400_000;
+export const VERIFY_FOR = 14 * DAY_MS;
 
 /** Letters that go to the person, whoever asked for them. */
 const TO_PERSON: ReadonlySet<LetterKind> = new Set<LetterKind>(['agent_confirmation', 'verification']);
@@ -103,7 +103,7 @@ export function createPostLetters(parts: {
     const statusLink = to.email === undefined ? undefined : urlOf('request', record, to.email);
     const link =
       to.email !== undefined && toPerson
-        ? urlOf('verify', record, to.email, Math.ceil(clock.now() / DAY) * DAY + VERIFY_FOR)
+        ? urlOf('verify', record, to.email, Math.ceil(clock.now() / DAY_MS) * DAY_MS + VERIFY_FOR)
         : statusLink;
     const attempt = record.history.filter(({ what }) => what === 'ask_verification').length;
     return {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { encodeBase32 } from '../core/base32.js';
+import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import { EMPTY_STATE, fold } from '../core/fold.js';
@@ -16,11 +17,11 @@ import { acceptEach, actorOf, evidenceOfSaid, type Said } from './calls.js';
 import type { Caller } from './find-caller.js';
 
 /** A lift waits so long (ms) for its second person: then the caller is to be asked again. */
-const LIFT_WAITS = 7 * 86_400_000;
+const LIFT_WAITS = 7 * DAY_MS;
 /** An erasure waits as long (ms) as a lift: the request's own clock goes on. */
 const ERASURE_WAITS = LIFT_WAITS;
 /** A list with addresses is asked for, confirmed and fetched within a day (ms). */
-const EXPORT_WAITS = 86_400_000;
+const EXPORT_WAITS = DAY_MS;
 
 /** What a caller asked to have opened again. */
 export interface Lift {

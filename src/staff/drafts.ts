@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { encodeBase32 } from '../core/base32.js';
+import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
 import { createSealer, MissingKeyError } from '../core/seal.js';
@@ -9,7 +10,7 @@ import type { StaffDrafts } from '../store/staff-drafts.js';
 /** How long (ms) what was typed is kept: long enough to sign in again and ask a colleague, no longer. */
 const KEPT_MS = 3_600_000;
 /** A form may be sent so long (ms) after it was shown: a shift of twelve hours, twice. */
-const TICKET_MS = 86_400_000;
+const TICKET_MS = DAY_MS;
 /** Characters of one draft. The largest form has three fields of 4,000. */
 const MAX_LENGTH = 60_000;
 /** Drafts of one user at a time: whoever holds an old page cannot fill the store with it. */

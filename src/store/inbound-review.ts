@@ -1,4 +1,5 @@
 import { type Connection, Schema } from 'mongoose';
+import { DAY_MS } from '../core/calendar.js';
 import { binary, bytesOf } from './binary.js';
 import { DURABLE, isDuplicate } from './connect.js';
 
@@ -104,7 +105,7 @@ export function createInboundReviewStore(connection: Connection) {
             contact: binary(contact),
             sealed: binary(sealed),
             waiting: true,
-            expiresAt: new Date(fields.receivedAt.getTime() + REVIEW_DAYS * 86_400_000),
+            expiresAt: new Date(fields.receivedAt.getTime() + REVIEW_DAYS * DAY_MS),
           },
           { writeConcern: DURABLE },
         );

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { type Connection, Schema } from 'mongoose';
+import { DAY_MS } from '../core/calendar.js';
 import { DURABLE, isDuplicate } from './connect.js';
 
 /** Idempotency keys are kept for 24 hours. */
-const IDEMPOTENCY_MS = 86_400_000;
+const IDEMPOTENCY_MS = DAY_MS;
 
 const writerIdSchema = new Schema(
   { _id: String, content: String, at: Date },

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import { createEvery } from '../every.js';
 import type { Accept } from '../preferences/accept.js';
@@ -19,7 +20,7 @@ const FORGET_TIMEOUT_MS = 60_000;
 /** A job that its provider still works on is asked about again after so long (ms). */
 const JOB_AGAIN = 5_000;
 /** A job that is not done after a day (ms) is not coming back: the batch is sent again. */
-const JOB_LOST = 86_400_000;
+const JOB_LOST = DAY_MS;
 
 /**
  * Every two seconds: finds what nobody woke up for. Losing every wake-up costs two seconds and nothing else.

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
+import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
 import { createSealer, MissingKeyError } from '../core/seal.js';
@@ -20,9 +21,9 @@ const TIMEOUT = 15_000;
 const FIRST_RETRY = 5_000;
 const LONGEST_RETRY = 3_600_000;
 /** A receiver that fails for five days is given up: a long weekend and two days. The feed keeps 90. */
-const GIVE_UP = 5 * 86_400_000;
+const GIVE_UP = 5 * DAY_MS;
 /** How long (ms) the secret before a rotation still signs. */
-const CHANGE_OVER = 86_400_000;
+const CHANGE_OVER = DAY_MS;
 
 /** A new signing secret, as the receiver gets it. */
 const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;

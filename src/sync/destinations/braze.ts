@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { utcDay } from '../../core/calendar.js';
+import { DAY_MS, utcDay } from '../../core/calendar.js';
 import type { Adapter, Binding, Destination, ReadBackEntry } from '../destination.js';
 import { ProviderError } from '../destination.js';
 import { createApi, misconfigured, read, targetReader } from './mechanics/api.js';
@@ -47,7 +47,6 @@ const BATCH = 50;
 /** "Defaults to 100, maximum is 500." */
 const PAGE = 500;
 const WIDTH = 8;
-const DAY = 86_400_000;
 
 /**
  * Braze: the email subscription state of an address, or an email subscription group. 50 addresses a call; a 429 says in
@@ -83,7 +82,7 @@ export const braze: Adapter<Settings, Target> = {
 
     async function pageOf(query: Readonly<Record<string, string | number>>, signal: AbortSignal) {
       // "Treated as midnight in UTC": today's come before the day after tomorrow's.
-      const end_date = utcDay(parts.now() + 2 * DAY);
+      const end_date = utcDay(parts.now() + 2 * DAY_MS);
       const found = read(
         unsubscribes,
         await api('GET', '/email/unsubscribes', signal, { query: { ...query, end_date } }),

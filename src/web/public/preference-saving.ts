@@ -1,10 +1,10 @@
+import { DAY_MS } from '../../core/calendar.js';
 import type { DenialAtom } from '../../core/fold.js';
 import { ALL_MARKETING, covers } from '../../core/scope.js';
 import type { Draft } from '../../preferences/accept.js';
 import { changesFrom } from './preference-changes.js';
 import { type Row, switchGrant } from './preference-sections.js';
 
-const DAY = 86_400_000;
 const PAUSES: readonly number[] = [30, 60, 90];
 
 /** What the form of the preference page asks for. */
@@ -79,7 +79,7 @@ export function savingOf(
   };
   const days = Number(body.pause);
   if (!PAUSES.includes(days)) return { ...result, denying };
-  const pausedUntil = options.now + days * DAY;
+  const pausedUntil = options.now + days * DAY_MS;
   const pause: Draft = { ...base, ...toAll, type: 'paused', scope: ALL_MARKETING, until: pausedUntil };
   return { ...result, denying: [...denying, pause], pausedUntil };
 }

@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import { cosigners } from '../../audit/cosigners.js';
 import type { ExportJobs } from '../../audit/export-job.js';
-import { utcDay } from '../../core/calendar.js';
+import { DAY_MS, utcDay } from '../../core/calendar.js';
 import { HushError } from '../../core/errors.js';
 import { contactKeyFromText, contactKeyText } from '../../core/keys.js';
 import type { AuditTrail, TrailEntry } from '../../staff/audit-trail.js';
@@ -12,8 +12,6 @@ import { type List, sentAsCsv, viewList } from './list.js';
 import { when } from './render.js';
 import type { StaffShell, Visit } from './shell.js';
 import { dateIn } from './words.js';
-
-const DAY = 86_400_000;
 
 const TONES = { waiting: 'warn', running: 'warn', ready: 'yes', failed: 'no' } as const;
 
@@ -45,7 +43,7 @@ export function auditPages(parts: {
       contact: contactKeyFromText(visit.query('contact')),
       from: dateIn(visit.query('from')),
       // To the end of the day named.
-      to: to && new Date(to.getTime() + DAY),
+      to: to && new Date(to.getTime() + DAY_MS),
       search: visit.query('q').slice(0, 100) || undefined,
     };
   }
@@ -144,7 +142,7 @@ export function auditPages(parts: {
           about: `${visit.field('from')} to ${visit.field('to')}`,
         });
         // To the end of the day named.
-        await jobs.begin({ from: from.getTime(), to: to.getTime() + DAY }, visit.user);
+        await jobs.begin({ from: from.getTime(), to: to.getTime() + DAY_MS }, visit.user);
         await visit.go('/staff/audit/exports', 'The file is being made. You can leave this page and come back.');
       },
       '/staff/audit',

@@ -1,3 +1,4 @@
+import { DAY_MS } from '../../core/calendar.js';
 import { brandById, type Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
@@ -14,8 +15,6 @@ import { mayReadAbout } from './people.js';
 import { when } from './render.js';
 import type { StaffShell, Visit } from './shell.js';
 import { dateIn, receiptOf, spelled } from './words.js';
-
-const DAY = 86_400_000;
 
 /** A call, and its contact as the visitor may see it. */
 interface ListedCall {
@@ -97,7 +96,7 @@ export function callsPages(parts: {
     return {
       from: dateIn(visit.query('from') || day),
       // To the end of the day named.
-      to: to && new Date(to.getTime() + DAY),
+      to: to && new Date(to.getTime() + DAY_MS),
       user: all ? user || undefined : visit.user.id,
       wish: wishById(visit.query('wish'))?.id,
       contact: contactKeyFromText(visit.query('contact')),

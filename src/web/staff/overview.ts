@@ -1,4 +1,4 @@
-import { utcDay } from '../../core/calendar.js';
+import { DAY_MS, utcDay } from '../../core/calendar.js';
 import { brandById, type Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import type { Approvals } from '../../staff/approvals.js';
@@ -13,7 +13,6 @@ import { driftWords } from './destinations.js';
 import { day, lasting } from './render.js';
 import type { StaffShell, Visit } from './shell.js';
 
-const DAY = 86_400_000;
 const PERIODS = [7, 14, 30, 90] as const;
 
 /** What the overview shows of rights requests; given by the rights part. */
@@ -40,7 +39,7 @@ export function overviewPage(parts: OverviewParts) {
   function optOuts(visit: Visit, days: readonly DayStatistics[], period: number, today: number): Chart {
     const known = new Map(days.map((item) => [item.day, item]));
     const shown = Array.from({ length: period }, (_, at) => {
-      const time = today - (period - 1 - at) * DAY;
+      const time = today - (period - 1 - at) * DAY_MS;
       return { time, ...withoutSmallGroups(known.get(utcDay(time))?.denials ?? {}) };
     });
     const sums = new Map<string, number>();
@@ -143,10 +142,10 @@ export function overviewPage(parts: OverviewParts) {
 
     shell.get('/staff', 'console.open', async (visit) => {
       const now = clock.now();
-      const today = Math.floor(now / DAY) * DAY;
+      const today = Math.floor(now / DAY_MS) * DAY_MS;
       const period = PERIODS.find((item) => String(item) === visit.query('days')) ?? 14;
       const [days, reports, open] = await Promise.all([
-        statistics.since(utcDay(today - (period - 1) * DAY)),
+        statistics.since(utcDay(today - (period - 1) * DAY_MS)),
         parts.reports.all(),
         visit.may('requests.read') ? parts.requests?.chart(visit.query('csv') === '' ? 'all' : 'hidden') : undefined,
       ]);
@@ -166,7 +165,7 @@ export function overviewPage(parts: OverviewParts) {
           .send(csvText(wanted.table.head, wanted.table.rows));
         return;
       }
-      const tomorrow = new Date(today + DAY);
+      const tomorrow = new Date(today + DAY_MS);
       const from = new Date(today);
       const callsToday = `/staff/calls?from=${utcDay(today)}&to=${utcDay(today)}`;
       const figures = [

@@ -1,4 +1,4 @@
-import { utcDay } from '../../core/calendar.js';
+import { DAY_MS, utcDay } from '../../core/calendar.js';
 import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { type ContactPoint, normaliseContact } from '../../core/contact-point.js';
@@ -27,8 +27,7 @@ import { dateIn, dayFrom, placeOptions } from './words.js';
 /** Staff as the history of a request names them. */
 export const byOf = (user: StaffUser): By => ({ id: `staff ${user.id}`, name: user.name });
 
-const DAY = 86_400_000;
-const WEEK = 7 * DAY;
+const WEEK = 7 * DAY_MS;
 
 /** An address as staff write it in one field. */
 const inputFrom = (text: string) =>
@@ -84,7 +83,7 @@ export function requestListPages(parts: {
       ...(reference ? { reference } : {}),
       receivedFrom: dateIn(visit.query('from')),
       // To the end of the day named.
-      receivedTo: to && new Date(to.getTime() + DAY),
+      receivedTo: to && new Date(to.getTime() + DAY_MS),
       ...searched(visit),
     };
   }

@@ -1,3 +1,4 @@
+import { DAY_MS } from '../../core/calendar.js';
 import { brandById, type Catalog, topicById } from '../../core/catalog.js';
 import { countriesIn, partsOf, placeName } from '../../core/jurisdiction.js';
 import type { Scope } from '../../core/scope.js';
@@ -62,5 +63,5 @@ export function dateIn(text: string): Date | undefined {
 /** The day a query names, or today; UTC midnight in ms. */
 export function dayFrom(text: string, now: number): number {
   const given = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
-  return Number.isNaN(given) ? Math.floor(now / 86_400_000) * 86_400_000 : given;
+  return Number.isNaN(given) ? Math.floor(now / DAY_MS) * DAY_MS : given;
 }
