@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { canonicalJson } from '../core/canonical-json.js';
 import { contactKeyText } from '../core/keys.js';
-import { canonicalJson } from '../core/leaf.js';
 import type { LedgerEntry } from '../store/ledger.js';
 
 /** A ledger entry as others may see it and as its leaf commits to it. */

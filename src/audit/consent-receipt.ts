@@ -1,9 +1,9 @@
 import { createPublicKey } from 'node:crypto';
 import { CompactSign, compactVerify, createLocalJWKSet, exportJWK, type JSONWebKeySet, type JWK } from 'jose';
+import { canonicalJson } from '../core/canonical-json.js';
 import type { Catalog } from '../core/catalog.js';
 import { recordedAt } from '../core/clock.js';
 import { contactKeyText, deriveKey, type Keyring } from '../core/keys.js';
-import { canonicalJson } from '../core/leaf.js';
 import { privateKeyFromSeed } from '../core/note.js';
 import { MARKETING_PURPOSES, type Purpose, wholeScope } from '../core/scope.js';
 import type { StoredEvent } from '../store/contacts.js';

@@ -12,20 +12,6 @@ const ID_BYTES = 24;
 /** C2SP tlog-tiles: an entry has at most 65,535 bytes. */
 const MOST_NAMED = Math.floor((0xffff - 1 - ID_BYTES) / 8);
 
-/**
- * RFC 8785 (JSON Canonicalization Scheme): keys in the order of their UTF-16 code units, no spaces, numbers and texts as
- * ECMAScript writes them. A field that is null is left out, because the store does not tell it from one that is absent.
- */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item ?? null)).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
-  const fields = Object.entries(value)
-    .filter(([, item]) => item !== undefined && item !== null)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`);
-  return `{${fields.join(',')}}`;
-}
-
 /** HMAC-SHA-256(salt, canonical event). Without the salt, nobody can tell what it commits to, not even by guessing. */
 export function commitment(salt: Uint8Array, canonical: string): Buffer {
   return createHmac('sha256', salt).update(canonical).digest();

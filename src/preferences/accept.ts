@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { AliasGroupOf } from '../core/alias-group.js';
+import { contentText } from '../core/canonical-json.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint, ContactType } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
@@ -328,8 +329,10 @@ export function createAccept(parts: {
   function contentOf(draft: Draft): string {
     const { subject, writer: _writer, ...rest } = draft;
     const key = subjectKey(keyring, subject).toString('hex');
-    const canonical = JSON.stringify([key, sortKeys(rest)]);
-    return createHmac('sha256', keyring.lookup).update(canonical).digest('base64url').slice(0, 22);
+    return createHmac('sha256', keyring.lookup)
+      .update(contentText([key, rest]))
+      .digest('base64url')
+      .slice(0, 22);
   }
 
   function writerKey(writer: { name: string; id: string }): string {
@@ -404,17 +407,6 @@ export function createAccept(parts: {
       return finished;
     },
   };
-}
-
-function sortKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortKeys);
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, item]) => item !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, item]) => [key, sortKeys(item)]),
-  );
 }
 
 export type Accept = ReturnType<typeof createAccept>;

@@ -2,6 +2,7 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { encodeBase32 } from '../core/base32.js';
+import { contentText } from '../core/canonical-json.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
@@ -154,7 +155,7 @@ export function createImports(parts: {
       const contact =
         'point' in subject ? `${subject.point.type}:${subject.point.normalised}` : subject.key.toString('hex');
       return createHash('sha256')
-        .update(JSON.stringify([contact, sorted(said)]))
+        .update(contentText([contact, said]))
         .digest('base64url')
         .slice(0, 32);
     },
@@ -236,18 +237,6 @@ export function createImports(parts: {
       return found.map(seen);
     },
   };
-}
-
-/** The same content has the same text, whatever order it was given in. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, item]) => item !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, item]) => [name, sorted(item)]),
-  );
 }
 
 export type Imports = ReturnType<typeof createImports>;
