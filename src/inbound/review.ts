@@ -8,6 +8,7 @@ import type { Keyring } from '../core/keys.js';
 import { ALL_MARKETING } from '../core/scope.js';
 import { createSealer } from '../core/seal.js';
 import type { Accept, Accepted, Draft, Subject } from '../preferences/accept.js';
+import { acceptEach } from '../preferences/accept-each.js';
 import { unavailable } from '../store/connect.js';
 import type { InboundReviewStore, ReviewLine } from '../store/inbound-review.js';
 import { fittingEvidence } from './evidence.js';
@@ -191,7 +192,8 @@ export function createInboundReview(parts: {
       if (line.waiting && !(await reach(store.decide(id, 'confirmed', by.actor, new Date(clock.now()))))) {
         return this.confirm(id, by);
       }
-      const results = await accept.acceptAll(
+      const accepted = await acceptEach(
+        accept,
         draftsOf(kind, subject).map((draft, index) => ({
           ...draft,
           source: { kind: 'staff' },
@@ -200,9 +202,6 @@ export function createInboundReview(parts: {
           evidence: fittingEvidence({ review: id, ...opened.facts }),
         })),
       );
-      const failed = results.find((result) => result instanceof Error);
-      if (failed) throw failed;
-      const accepted = results.filter((result): result is Accepted => !(result instanceof Error));
       await reach(
         store.recorded(
           id,

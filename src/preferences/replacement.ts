@@ -5,6 +5,7 @@ import { presentAt } from '../core/fold.js';
 import { type ContactKey, contactKeyText, type Keyring } from '../core/keys.js';
 import { type Carried, carriedOver } from '../core/replacement.js';
 import { type Accept, type Accepted, type Draft, type Subject, subjectKey } from './accept.js';
+import { acceptEach } from './accept-each.js';
 import type { OpeningGuard } from './opening-guard.js';
 import type { Questions } from './questions.js';
 
@@ -80,12 +81,14 @@ export function createReplacement(parts: {
         return draft && writer ? [{ carried, draft: { ...draft, writer } }] : [];
       }),
     );
-    const taken = wanted.flat();
-    const results = await accept.acceptAll(taken.map(({ draft }) => draft));
-    const carried = taken.map(({ carried: what }, index) => {
-      const result = results[index];
-      if (result === undefined || result instanceof Error) throw result ?? new Error('nothing was accepted');
-      return { ...what, ...result };
+    const closings = wanted.flat();
+    const accepted = await acceptEach(
+      accept,
+      closings.map(({ draft }) => draft),
+    );
+    const carried = accepted.flatMap((event, index) => {
+      const denial = closings[index]?.carried;
+      return denial ? [{ ...denial, ...event }] : [];
     });
     return { from, to: next, carried };
   };

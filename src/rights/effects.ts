@@ -4,7 +4,8 @@ import type { ContactType } from '../core/contact-point.js';
 import type { EventType, SourceKind } from '../core/event.js';
 import { type RequestKind, type RequestWay, takesEffectAtOnce } from '../core/request.js';
 import { ALL_MARKETING, EVERYTHING, type Scope } from '../core/scope.js';
-import type { Accept, Accepted, Draft, Subject } from '../preferences/accept.js';
+import type { Accept, Draft, Subject } from '../preferences/accept.js';
+import { acceptEach } from '../preferences/accept-each.js';
 import { type Undo, undoDraft, undoStep } from '../preferences/undo.js';
 import { unavailable } from '../store/connect.js';
 import type { Contacts } from '../store/contacts.js';
@@ -86,13 +87,6 @@ export function createEffects(parts: {
     };
   }
 
-  async function acceptEach(drafts: readonly Draft[]): Promise<Accepted[]> {
-    const results = await accept.acceptAll(drafts);
-    const failed = results.find((result) => result instanceof Error);
-    if (failed instanceof Error) throw failed;
-    return results.filter((result): result is Accepted => !(result instanceof Error));
-  }
-
   async function found(keys: readonly Buffer[]) {
     try {
       return await contacts.find(keys);
@@ -111,13 +105,13 @@ export function createEffects(parts: {
         ...(known.get(key.toString('hex'))?.person === undefined ? {} : { reach: 'person' as const }),
       }),
     );
-    return (await acceptEach(drafts)).map(({ id }) => id);
+    return (await acceptEach(accept, drafts)).map(({ id }) => id);
   }
 
   return {
     subjectsOf,
     draftOf,
-    acceptEach,
+    acceptEach: (drafts: readonly Draft[]) => acceptEach(accept, drafts),
     forAll,
 
     /** What it denies the moment it is received. Durable when it resolves; the ids of the events. */
@@ -144,7 +138,7 @@ export function createEffects(parts: {
           evidence: { ...draft.evidence, why: why.slice(0, 200) },
         });
       });
-      return (await acceptEach(drafts)).map(({ id }) => id);
+      return (await acceptEach(accept, drafts)).map(({ id }) => id);
     },
   };
 }

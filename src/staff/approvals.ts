@@ -9,11 +9,12 @@ import { wasDeniedSince } from '../core/opening.js';
 import type { Channel, Purpose, Scope } from '../core/scope.js';
 import { createSealer } from '../core/seal.js';
 import type { Accept, Draft } from '../preferences/accept.js';
+import { acceptEach } from '../preferences/accept-each.js';
 import { unavailable } from '../store/connect.js';
 import type { Contacts } from '../store/contacts.js';
 import type { Approval, ApprovalKind, StaffApprovals } from '../store/staff-approvals.js';
 import type { StaffUser } from './audit-trail.js';
-import { acceptEach, actorOf, evidenceOfSaid, type Said } from './calls.js';
+import { actorOf, evidenceOfSaid, type Said } from './calls.js';
 import type { Caller } from './find-caller.js';
 
 /** A lift waits so long (ms) for its second person: then the caller is to be asked again. */

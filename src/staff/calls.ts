@@ -5,6 +5,7 @@ import type { ContactPoint } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import { contactKeyBytes, contactKeyText, type Keyring } from '../core/keys.js';
 import type { Accept, Accepted, Draft } from '../preferences/accept.js';
+import { acceptEach } from '../preferences/accept-each.js';
 import type { Links } from '../preferences/links.js';
 import type { Post } from '../preferences/post.js';
 import { type Undo, undoDraft, undoStep } from '../preferences/undo.js';
@@ -44,14 +45,6 @@ export const actorOf = (user: StaffUser): string => `staff ${user.id} (${user.na
 
 /** Names a call as the source of its events, so that undoing it touches nothing else. */
 export const tagOf = (call: string): string => `call-${call.toLowerCase()}`;
-
-/** Accepts all, or throws what went wrong first: a page never says "done" for half of it. */
-export async function acceptEach(accept: Accept, drafts: readonly Draft[]): Promise<Accepted[]> {
-  const results = await accept.acceptAll(drafts);
-  const failed = results.find((result) => result instanceof Error);
-  if (failed instanceof Error) throw failed;
-  return results.filter((result): result is Accepted => !(result instanceof Error));
-}
 
 /** Opt-outs by phone: recorded at once, confirmed if the caller wants it, undone by a new event. */
 export function createCalls(parts: {

@@ -9,6 +9,7 @@ import { HushError } from '../../core/errors.js';
 import { contactKeyBytes, contactKeyText, type Keyring } from '../../core/keys.js';
 import { EVERYTHING, scopeText } from '../../core/scope.js';
 import type { Accept, Draft } from '../../preferences/accept.js';
+import { acceptEach } from '../../preferences/accept-each.js';
 import type { LanguageOf } from '../../preferences/contact-language.js';
 import type { Questions } from '../../preferences/questions.js';
 import type { Receipts } from '../../preferences/receipts.js';
@@ -103,11 +104,7 @@ export function createTextIn(parts: {
 
   /** STOP, when the record cannot be reached: without an id of the writer's the journal may keep it. */
   async function recordAnyhow(drafts: readonly Draft[]): Promise<string[]> {
-    const results = await accept.acceptAll(drafts);
-    return results.map((result) => {
-      if (result instanceof Error) throw result;
-      return `r_${result.id}`;
-    });
+    return (await acceptEach(accept, drafts)).map(({ id }) => `r_${id}`);
   }
 
   async function record(act: 'stop' | 'start', drafts: readonly Draft[], text: TextMessage): Promise<string[]> {

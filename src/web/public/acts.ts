@@ -1,8 +1,8 @@
-import { HushError } from '../../core/errors.js';
 import type { DenialAtom } from '../../core/fold.js';
 import { type EventId, parseEventId } from '../../core/keys.js';
 import { ALL_MARKETING } from '../../core/scope.js';
 import type { Accept, Accepted, Draft } from '../../preferences/accept.js';
+import { acceptEach } from '../../preferences/accept-each.js';
 import type { Link } from '../../preferences/links.js';
 import type { Questions } from '../../preferences/questions.js';
 import { type Undo, undoDraft } from '../../preferences/undo.js';
@@ -65,13 +65,7 @@ export function createActs(parts: { readonly accept: Accept; readonly questions:
     },
 
     /** Accepts all or says that not all were: a page never says "done" for half of it. */
-    async all(drafts: readonly Draft[]): Promise<Accepted[]> {
-      const results = await accept.acceptAll(drafts);
-      const failed = results.find((result) => result instanceof Error);
-      if (failed instanceof HushError) throw failed;
-      if (failed) throw failed;
-      return results.filter((result): result is Accepted => !(result instanceof Error));
-    },
+    all: (drafts: readonly Draft[]): Promise<Accepted[]> => acceptEach(accept, drafts),
 
     eventOf: (text: unknown): EventId | undefined => (typeof text === 'string' ? parseEventId(text) : undefined),
   };
