@@ -1,6 +1,7 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { backoff } from '../core/backoff.js';
 import { DAY_MS, utcDay } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
@@ -30,16 +31,12 @@ const LEASE_MS = SEND_MS + 30_000;
 const GIVE_UP_MS = 3 * DAY_MS;
 /** A process that lacks the mail's key leaves it to another for so long. */
 const KEY_MISSING_MS = 5_000;
-const FIRST_RETRY_MS = 30_000;
-const LONGEST_RETRY_MS = 4 * 3_600_000;
+const RETRIES = { firstMs: 30_000, maxMs: 4 * 3_600_000, jitter: 0.5 };
 /** As many as the transport has connections. */
 const LANES = 5;
 
 /** Doubling from half a minute to four hours, of which a random half is taken off so that retries spread. */
-export function retryDelay(attempts: number, random: () => number): number {
-  const full = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LONGEST_RETRY_MS);
-  return Math.round(full * (0.5 + random() / 2));
-}
+export const retryDelay = (attempts: number, random: () => number): number => backoff(attempts, RETRIES, random);
 
 const payload = z.object({
   to: z.string(),

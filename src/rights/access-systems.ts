@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { backoff } from '../core/backoff.js';
 import type { AccessSystem } from '../core/catalog.js';
 import type { ContactType } from '../core/contact-point.js';
 import type { AskedSystem } from '../store/access-packages.js';
@@ -16,8 +17,7 @@ export interface AskedContact {
 
 const CALL_MS = 20_000;
 const MINUTE = 60_000;
-const FIRST_RETRY = MINUTE;
-const LONGEST_RETRY = 6 * 60 * MINUTE;
+const RETRIES = { firstMs: MINUTE, maxMs: 6 * 60 * MINUTE };
 
 const answerBody = z.object({
   /** False: more may come; what there is, is shown as a part. */
@@ -27,8 +27,7 @@ const answerBody = z.object({
 
 /** Doubling from a minute to six hours; a system that says when to come back is asked then. */
 export function nextTry(attempts: number, retryAfter?: number): number {
-  const doubled = Math.min(FIRST_RETRY * 2 ** Math.max(0, attempts - 1), LONGEST_RETRY);
-  return retryAfter === undefined ? doubled : Math.max(retryAfter * 1000, MINUTE);
+  return retryAfter === undefined ? backoff(attempts, RETRIES) : Math.max(retryAfter * 1000, MINUTE);
 }
 
 export interface Asked {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
+import { backoff } from '../core/backoff.js';
 import type { Clock } from '../core/clock.js';
 import { createEvery } from '../every.js';
 import type { DestinationStates } from '../store/destination-states.js';
@@ -11,9 +12,7 @@ import { ProviderError } from './provider-error.js';
 import type { ReconciliationSteps } from './reconciliation.js';
 
 const HOUR = 3_600_000;
-/** Waits (ms) after failures: doubled from the first to the longest. */
-const FIRST_RETRY = 2_000;
-const LONGEST_RETRY = 10 * 60_000;
+const RETRIES = { firstMs: 2_000, maxMs: 10 * 60_000 };
 /** How long (ms) a destination with bad credentials is left alone. */
 const CREDENTIAL_PAUSE = 60_000;
 
@@ -59,10 +58,10 @@ export function createReconciliationLoop(parts: {
   async function afterFault({ name }: BoundDestination, run: Reconciliation, error: unknown): Promise<Reconciliation> {
     const now = clock.now();
     const failures = run.failures + 1;
-    const backoff = Math.min(FIRST_RETRY * 2 ** Math.min(failures - 1, 20), LONGEST_RETRY);
+    const wait = backoff(failures, RETRIES);
     if (!(error instanceof ProviderError)) {
       log.warn({ err: error, destination: name }, 'a step of a reconciliation failed; it is taken again');
-      return { ...run, failures, dueAt: now + backoff, why: 'a step failed; see the log' };
+      return { ...run, failures, dueAt: now + wait, why: 'a step failed; see the log' };
     }
     const why = error.message;
     switch (error.fault) {
@@ -79,10 +78,10 @@ export function createReconciliationLoop(parts: {
       case 'refused': {
         // A place in a list that the provider no longer knows: this list is read from its beginning.
         const { cursor: _cursor, ...rest } = run;
-        return { ...rest, failures, dueAt: now + backoff, why };
+        return { ...rest, failures, dueAt: now + wait, why };
       }
       case 'unavailable':
-        return { ...run, failures, dueAt: now + (error.retryAfter ?? backoff / 1000) * 1000, why };
+        return { ...run, failures, dueAt: now + (error.retryAfter ?? wait / 1000) * 1000, why };
     }
   }
 

@@ -1,3 +1,4 @@
+import { backoff } from '../core/backoff.js';
 import type { Decision } from '../core/decide.js';
 import type { Contact, Mark, Settlement, Told, ToldBinding } from '../store/contacts.js';
 import { type Desired, desiredText } from './desired.js';
@@ -45,9 +46,8 @@ export interface Task {
   wait?: number;
 }
 
-function backoff(failures: number, times: WorkerTimes): number {
-  const base = Math.min(times.firstRetry * 2 ** Math.min(failures, 20), times.longestRetry);
-  return base / 2 + (base / 2) * Math.random();
+function retryDelay(failures: number, { firstRetry, longestRetry }: WorkerTimes): number {
+  return backoff(failures, { firstMs: firstRetry, maxMs: longestRetry, jitter: 0.5 }, Math.random);
 }
 
 /** What earlier calls of unknown outcome may still do: those of a round that failed or was killed, or told before. */
@@ -137,7 +137,7 @@ export function settlementOf(
       ? { parked: { desired: desiredText(task.desired), why: task.why ?? 'refused', at: now } }
       : {}),
   };
-  const failures = mark.failures ?? 0;
+  const failures = (mark.failures ?? 0) + 1;
   const doubt = [...task.doubt];
   switch (outcome) {
     case 'parked':
@@ -153,7 +153,7 @@ export function settlementOf(
       return {
         key: contact.key,
         told,
-        mark: { due: now + (task.wait ?? backoff(failures, times)), release: true, doubt, failures: failures + 1 },
+        mark: { due: now + (task.wait ?? retryDelay(failures, times)), release: true, doubt, failures },
       };
     case 'told': {
       // A provider cannot be fenced: a lift, or a call whose outcome we never learned, may land after this one. So the

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
+import { backoff } from '../core/backoff.js';
 import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
@@ -17,9 +18,7 @@ import { ProviderError } from './provider-error.js';
 const BATCH = 500;
 /** Standard Webhooks: "15–30s". */
 const TIMEOUT = 15_000;
-/** Waits (ms) after failures: doubled from the first to the longest. */
-const FIRST_RETRY = 5_000;
-const LONGEST_RETRY = 3_600_000;
+const RETRIES = { firstMs: 5_000, maxMs: 3_600_000, jitter: 0.25 };
 /** A receiver that fails for five days is given up: a long weekend and two days. The feed keeps 90. */
 const GIVE_UP = 5 * DAY_MS;
 /** How long (ms) the secret before a rotation still signs. */
@@ -97,9 +96,10 @@ export function createWebhooksOut(parts: {
     const now = clock.now();
     const known = error instanceof ProviderError;
     if (!known) log.error({ err: error, subscription: one.id }, 'a delivery failed unexpectedly');
-    const backoff = Math.min(FIRST_RETRY * 2 ** Math.min(one.failures, 20), LONGEST_RETRY);
     const wait =
-      known && error.retryAfter !== undefined ? error.retryAfter * 1000 : backoff * (0.75 + Math.random() / 4);
+      known && error.retryAfter !== undefined
+        ? error.retryAfter * 1000
+        : backoff(one.failures + 1, RETRIES, Math.random);
     const why = known ? error.message.slice(0, 200) : 'the delivery failed; see the log';
     await subscriptions.failed(one.id, { error: why, at: now, dueAt: now + wait });
     if (one.failingSince !== undefined && now - one.failingSince > GIVE_UP) {
