@@ -2,8 +2,8 @@
 export const CHUNK_BYTES = 256 * 1024;
 
 /** Bytes as they come, as chunks of one size and a rest. */
-export async function* chunked(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let held: Buffer[] = [];
+export async function* chunked(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  let held: Uint8Array[] = [];
   let length = 0;
   for await (const piece of bytes) {
     held.push(piece);
