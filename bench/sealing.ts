@@ -8,7 +8,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { createLogSigner } from '../src/audit/log-keys.js';
-import { createSealer } from '../src/audit/sealer.js';
+import { createLogSealer } from '../src/audit/sealer.js';
 import { createSealerLoop } from '../src/audit/sealer-loop.js';
 import { createClock } from '../src/core/clock.js';
 import { eventId, keyringFromSecret } from '../src/core/keys.js';
@@ -68,7 +68,7 @@ const rate = (count: number, began: number) =>
 async function backlog(): Promise<void> {
   for (let at = 0; at < BACKLOG; at += 2000)
     await ledger.insert(Array.from({ length: Math.min(2000, BACKLOG - at) }, entry));
-  const sealer = createSealer(parts);
+  const sealer = createLogSealer(parts);
   const began = performance.now();
   let added = 0;
   while (added < BACKLOG) added += (await sealer.round()).added;
@@ -121,7 +121,7 @@ type Beside = 'nothing' | 'ledger' | 'ledger and sealer';
  * a second. Returns the rate and the 99th percentile of an acknowledgement in ms.
  */
 async function acknowledging(beside: Beside, pace: number): Promise<{ rate: number; p99: number }> {
-  const sealer = createSealer(parts);
+  const sealer = createLogSealer(parts);
   while ((await sealer.round()).added > 0);
   const commit = createGroupCommit<Append, AppendResult>((appends) => contacts.append(appends));
   const loop =

@@ -11,11 +11,10 @@ import { createAliasGroups } from './core/alias-group.js';
 import { createClock } from './core/clock.js';
 import { contactKeyText } from './core/keys.js';
 import { keyIdsNamed } from './core/token.js';
-import { createEvery } from './every.js';
 import { createInbound } from './inbound/index.js';
 import { createWebhooksIn } from './inbound/webhooks.js';
 import { createKeyWatch } from './key-watch.js';
-import { createLog } from './log.js';
+import { createLog } from './logger.js';
 import { createComposer } from './mail/compose.js';
 import { createOutbox } from './mail/outbox.js';
 import { createFormMail, createRecipientLimits } from './mail/recipient-limits.js';
@@ -23,15 +22,15 @@ import { createTransport } from './mail/transport.js';
 import { createAccept } from './preferences/accept.js';
 import { createConsents } from './preferences/consents.js';
 import { createLanguageOf, inOwnLanguage } from './preferences/contact-language.js';
+import { createDecisions } from './preferences/decisions.js';
 import { createEarlierStop } from './preferences/earlier-stop.js';
 import { createJournal } from './preferences/journal.js';
 import { createLinkedContacts } from './preferences/linked-contacts.js';
 import { createLinks } from './preferences/links.js';
-import type { QueuedLetter } from './preferences/post.js';
+import type { QueuedMail } from './preferences/outgoing-mail.js';
 import { createPrivateParts } from './preferences/private-part.js';
 import { createProjectionLoop } from './preferences/projection-loop.js';
 import { createProjector } from './preferences/projector.js';
-import { createQuestions } from './preferences/questions.js';
 import { createReceipts } from './preferences/receipts.js';
 import { createStopReasons } from './preferences/stop-reasons.js';
 import { createUndo } from './preferences/undo.js';
@@ -46,6 +45,7 @@ import { createRights } from './rights/index.js';
 import { createLetters } from './rights/letters.js';
 import { createRequestSeal } from './rights/personal.js';
 import { createRequestContents } from './rights/request-contents.js';
+import { createScheduler } from './scheduler.js';
 import { createApprovals } from './staff/approvals.js';
 import { openCheckedStores, portError, requireFolder } from './start-up.js';
 import { setStoreTimeout } from './store/connect.js';
@@ -53,7 +53,7 @@ import { clockOffset, provesDurable } from './store/open.js';
 import { createChangeFeed } from './suppression/change-feed.js';
 import { createSuppressionExport } from './suppression/export.js';
 import { bindDestinations } from './sync/bind.js';
-import { createMarking } from './sync/desired.js';
+import { createPlanPendingSyncs } from './sync/desired.js';
 import { adapters } from './sync/destinations/index.js';
 import { createHttp } from './sync/http.js';
 import { createSync } from './sync/index.js';
@@ -69,7 +69,6 @@ import { destinationHooks } from './web/hooks/destinations.js';
 import { createMailHook } from './web/hooks/mail.js';
 import { createTextHook } from './web/hooks/sms.js';
 import { createLimits, LIMITS, type Limits, networkOf } from './web/limits.js';
-import { createLogRoutes } from './web/log.js';
 import { mailboxRoutes } from './web/mailbox.js';
 import { createMetrics } from './web/metrics.js';
 import { problems } from './web/middleware/problem.js';
@@ -93,6 +92,7 @@ import { requestPage } from './web/staff/request-page.js';
 import { requestPreviews } from './web/staff/request-preview.js';
 import { reviewPages } from './web/staff/review.js';
 import { waitingErasures } from './web/staff/waiting-erasures.js';
+import { createLogRoutes } from './web/transparency-log.js';
 
 /** What a test may set otherwise than an operator. */
 export interface ComposeOptions {
@@ -110,12 +110,12 @@ export interface ComposeOptions {
 /** Views, templates, words and styles beside the program, whether it runs from `src` or from `dist`. */
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 /** Skew (ms) between our clock and the database's at which a node calls itself not ready. */
-const MOST_SKEW = 1000;
+const MAX_SKEW_MS = 1000;
 /** How long (ms) a proof of readiness is believed. */
-const READY_FOR = 1000;
-const DRAIN_LIMIT = 15_000;
+const READY_MS = 1000;
+const MAX_DRAIN_MS = 15_000;
 /** How often (ms) letters, access packages and the like are looked after: nobody waits for them with a page open. */
-const CHORES_MS = 5000;
+const TASKS_MS = 5000;
 
 /** Builds an installation and joins its parts: the only place that knows every one. Stores must be reachable. */
 export async function compose(
@@ -158,7 +158,7 @@ export async function compose(
 
   const privateParts = createPrivateParts(keyring);
   const aliasGroupOf = createAliasGroups(keyring, policy.mailboxes);
-  const marking = createMarking({ destinations, policy });
+  const marking = createPlanPendingSyncs({ destinations, policy });
   const projector = createProjector({
     contacts,
     ledger,
@@ -167,8 +167,8 @@ export async function compose(
     configuration,
     aliasGroupOf,
     clock,
-    marking,
-    onMarked: (names) => {
+    planPendingSyncs: marking,
+    onPending: (names) => {
       for (const name of names) queue.wake(name);
     },
     onProjected: (_contacts, lag) => metrics.projected(lag),
@@ -196,10 +196,10 @@ export async function compose(
     privateParts,
     aliasGroupOf,
     clock,
-    onAppended: projection.poke,
+    onAppended: projection.projectSoon,
     journal: journal?.write,
   });
-  const questions = createQuestions({
+  const decisions = createDecisions({
     contacts,
     ledger,
     catalog,
@@ -227,17 +227,17 @@ export async function compose(
   });
   const transport = createTransport({ smtpUrl: environment.smtpUrl, mailbox: stores.mailbox, now: clock.now });
   const outbox = createOutbox({ store: stores.outbox, composer, transport, keyring, clock, log });
-  const languageOf = createLanguageOf({ questions, catalog, clock });
+  const languageOf = createLanguageOf({ decisions: decisions, catalog, clock });
   const post = inOwnLanguage(
     { languageOf, keyring, country: catalog.group.defaultCountry },
-    createFormMail<QueuedLetter>(
+    createFormMail<QueuedMail>(
       createRecipientLimits({ store: stores.outbox, keyring, country: catalog.group.defaultCountry, clock }),
       outbox.enqueue,
     ),
   );
   const consents = createConsents({
     accept,
-    questions,
+    decisions: decisions,
     tickets,
     links,
     privateParts,
@@ -347,8 +347,8 @@ export async function compose(
     log,
     wake: queue.wake,
     forget: audit.forget,
-    onTold(destination, seconds) {
-      metrics.told(destination, seconds);
+    onSynced(destination, seconds) {
+      metrics.synced(destination, seconds);
       counting.told(destination, seconds);
     },
     onFault: metrics.fault,
@@ -368,7 +368,7 @@ export async function compose(
     },
     stores,
     accept,
-    questions,
+    decisions: decisions,
     receipts,
     links,
     post,
@@ -410,7 +410,7 @@ export async function compose(
   async function readiness() {
     const checks: Record<string, string> = {};
     if (stopping) checks.process = 'is shutting down';
-    if (performance.now() - provenAt > READY_FOR) {
+    if (performance.now() - provenAt > READY_MS) {
       try {
         if (journal) await journal.replay(accept.append);
         await provesDurable(stores.connection, node);
@@ -419,7 +419,7 @@ export async function compose(
         checks.store = 'does not confirm durable writes';
       }
     }
-    if (Math.abs(skew) >= MOST_SKEW) {
+    if (Math.abs(skew) >= MAX_SKEW_MS) {
       checks.clock = `differs from the database's by ${Math.round(Math.abs(skew))} ms; set both by NTP`;
     }
     const missing = keyWatch.missing();
@@ -448,7 +448,7 @@ export async function compose(
     authenticate,
     stores,
     accept,
-    questions,
+    decisions: decisions,
     links,
     consents,
     receipts,
@@ -469,13 +469,13 @@ export async function compose(
     onAcknowledged: (seconds) => metrics.acknowledged('api', seconds),
   });
 
-  const acts = createActs({ accept, questions, undo: createUndo({ contacts, ledger, persons, clock }) });
+  const acts = createActs({ accept, decisions: decisions, undo: createUndo({ contacts, ledger, persons, clock }) });
   const forPeople = {
     pages,
     links,
     results: createResults({ keyring, clock }),
-    earlierStop: createEarlierStop({ questions, ledger, clock }),
-    questions,
+    earlierStop: createEarlierStop({ decisions: decisions, ledger, clock }),
+    decisions: decisions,
     catalog,
     clock,
     post,
@@ -534,7 +534,7 @@ export async function compose(
       accessPackagePages({ packages: accessPackages, delivery: accessDelivery }),
     ],
   });
-  counting.told = staff.told;
+  counting.told = staff.synced;
   const operators = Router();
   operators.get('/metrics', async (_request, response) => {
     response.type(metrics.contentType).send(await metrics.text());
@@ -652,10 +652,10 @@ export async function compose(
     options.patience,
   );
 
-  const chores = createEvery({
+  const scheduler = createScheduler({
     log,
-    everyMs: CHORES_MS,
-    chores: {
+    everyMs: TASKS_MS,
+    tasks: {
       letters: letters.finish,
       access: accessPackages.work,
       accessSweep: accessDelivery.sweep,
@@ -672,7 +672,7 @@ export async function compose(
     log,
     stores,
     accept,
-    questions,
+    decisions: decisions,
     languageOf,
     links,
     receipts,
@@ -698,7 +698,7 @@ export async function compose(
     accessPackages,
     accessDelivery,
     exportJobs: audit.exportJobs,
-    chores,
+    chores: scheduler,
     publicUrl: publicUrlNow,
 
     /** Starts the roles; resolves with the port of the web role (0 for a worker, which serves health and metrics only). */
@@ -735,7 +735,7 @@ export async function compose(
         outbox.start();
         staff.start();
         rights.watch.start();
-        chores.start();
+        scheduler.start();
       }
       return { port };
     },
@@ -745,11 +745,18 @@ export async function compose(
       stopping = true;
       audit.exportJobs.stop();
       clearInterval(clockTimer);
-      await Promise.all([web.drain(DRAIN_LIMIT), inbound.stop()]);
+      await Promise.all([web.drain(MAX_DRAIN_MS), inbound.stop()]);
       await projection.settle().catch(() => undefined);
       await projection.stop();
       if (runsWorker) {
-        await Promise.all([sync.stop(), feed.stop(), outbox.stop(), staff.stop(), rights.watch.stop(), chores.stop()]);
+        await Promise.all([
+          sync.stop(),
+          feed.stop(),
+          outbox.stop(),
+          staff.stop(),
+          rights.watch.stop(),
+          scheduler.stop(),
+        ]);
         await audit.sealing.stop();
       }
       await queue.close();

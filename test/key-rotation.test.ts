@@ -168,7 +168,7 @@ test('without the first root nothing is lost, sent short or said to be in step',
   expect((await lacking.get(`/v1/suppressions?${OFFERS}`)).status).toBe(503);
   expect(await lacking.decide({ email: 'ana@example.com' })).toMatchObject({ allowed: false });
   for (const bound of lacking.hush.destinations.values()) await lacking.hush.worker.work(bound);
-  expect((await lacking.hush.stores.contacts.get(key))?.marks).toHaveLength(1);
+  expect((await lacking.hush.stores.contacts.get(key))?.pendingSyncs).toHaveLength(1);
   expect((await lacking.ask<{ destinations: object[] }>('/v1/destinations')).destinations).toMatchObject([
     { state: 'failing', pending: 1 },
   ]);

@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { readCatalog } from '../src/config/catalog.js';
 import { readTextWords } from '../src/inbound/sms/text-words.js';
-import { WISHES } from '../src/staff/wishes.js';
+import { OPT_OUT_OPTIONS } from '../src/staff/opt-out-options.js';
 
 /** Every text that people get: the same in each language of the catalog, and none of the words that were mended. */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -64,7 +64,7 @@ test('topics, purposes, answers to texts and what callers get in writing have ev
     ...catalog.topics.flatMap(({ name, frequency }) => [name, frequency]),
     ...Object.values(catalog.purposes).flatMap(({ sentence, noun, detail, use }) => [sentence, noun, detail, use]),
     ...Object.values(replies),
-    ...WISHES.map(({ said }) => said),
+    ...OPT_OUT_OPTIONS.map(({ said }) => said),
     ...catalog.stopReasons.map(({ words }) => words),
   ].filter((words) => words !== undefined);
   for (const words of all) {

@@ -18,7 +18,7 @@ const STEP = 4 * TILE_WIDTH;
 const LEASE_MS = 60_000;
 const AFTER_A_FAULT = 30_000;
 /** An export is begun again when somebody is erased meanwhile; more often than this is no coincidence. */
-const MOST_RESTARTS = 20;
+const MAX_RESTARTS = 20;
 
 const pack = promisify<Buffer, Buffer>(gzip);
 
@@ -114,7 +114,7 @@ export function createExportJobs(parts: {
   /** Its checkpoint does not have an erasure that emptied some of its leaves: all of it is written for a newer one. */
   async function beginAgain(job: AuditExport, lease: string): Promise<void> {
     const restarts = job.restarts + 1;
-    if (restarts > MOST_RESTARTS) {
+    if (restarts > MAX_RESTARTS) {
       await store.step(job.id, lease, { state: 'failed', fault: 'erasures_meanwhile' });
       return;
     }

@@ -5,7 +5,7 @@ import type { Policy } from '../core/policy.js';
 import type { TrailStore } from '../store/audit-trail.js';
 
 /** How often (ms) it is looked whether something is old enough. */
-const EVERY = 3_600_000;
+const CHECK_EVERY_MS = 3_600_000;
 
 /** Removes what staff did once the policy's months are over, as a chore of the workers. */
 export function createRetention(parts: {
@@ -18,7 +18,7 @@ export function createRetention(parts: {
   let lookedAt = Number.NEGATIVE_INFINITY;
   return async function retain(): Promise<void> {
     const now = clock.now();
-    if (now - lookedAt < EVERY) return;
+    if (now - lookedAt < CHECK_EVERY_MS) return;
     if (lookedAt === Number.NEGATIVE_INFINITY) await trail.dropFixedEnd();
     const before = addMonths(now, -policy.auditTrailMonths);
     const removed = await trail.prune(new Date(before));

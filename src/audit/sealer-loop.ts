@@ -1,6 +1,6 @@
 import type { Leader } from '../store/leader.js';
 import type { StoredCheckpoint } from '../store/log-checkpoints.js';
-import { createSealer, type SealerParts } from './sealer.js';
+import { createLogSealer, type SealerParts } from './sealer.js';
 import type { Witness } from './witness.js';
 
 /** How often (ms) the counts of ledger and log are compared. */
@@ -28,7 +28,7 @@ export function createSealerLoop(
   },
 ) {
   const { leader, log, stores, witnesses = [], intervalMs = 500, witnessMs = WITNESSING } = parts;
-  const sealer = createSealer(parts);
+  const sealer = createLogSealer(parts);
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   let witnessing: Promise<void> | undefined;

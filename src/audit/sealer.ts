@@ -7,17 +7,17 @@ import { erasureEntries, eventEntry, parseEntry, SALT_BYTES } from '../core/leaf
 import { type Hash, leafHash, treeRoot } from '../core/merkle.js';
 import { noteText } from '../core/note.js';
 import { hashesFromTiles } from '../core/tile.js';
-import type { LogRow } from '../store/log.js';
 import type { StoredCheckpoint } from '../store/log-checkpoints.js';
 import type { Forgetting, Unsealed } from '../store/log-queue.js';
 import type { LogStores } from '../store/log-stores.js';
+import type { LogRow } from '../store/transparency-log.js';
 import { canonicalEvent, publicEntry } from './canonical-event.js';
 import type { LogSigner } from './log-keys.js';
 
 /** Leaves in one insert. */
 const BATCH = 500;
 /** Leaves under one checkpoint: what a long backlog adds before it is signed. */
-const ROUND = 20_000;
+const BATCH_SIZE = 20_000;
 /** Erasures a round takes. */
 const FORGETS = 20;
 
@@ -45,7 +45,7 @@ export interface SealerParts {
  *
  * Leaves that a sealer left behind between 1 and 3 are the tail: the next one takes them over as they are.
  */
-export function createSealer({ stores, signer, clock, log }: SealerParts) {
+export function createLogSealer({ stores, signer, clock, log }: SealerParts) {
   const { leaves, queue, checkpoints } = stores;
   let edge: Edge | undefined;
   /** Set when others may have added leaves: the tail is read, and events are compared with those that have leaves. */
@@ -110,7 +110,7 @@ export function createSealer({ stores, signer, clock, log }: SealerParts) {
   }
 
   async function addEvents(grown: Edge, full: FullTile[], cautious: boolean): Promise<void> {
-    for (let added = 0; added < ROUND; ) {
+    for (let added = 0; added < BATCH_SIZE; ) {
       const waiting = await queue.unsealed(BATCH);
       if (waiting.length === 0) return;
       const pairs = waiting.map(({ entry }) => ({ contact: entry.key, event: entry.event.id }));
@@ -216,4 +216,4 @@ export function createSealer({ stores, signer, clock, log }: SealerParts) {
   };
 }
 
-export type Sealer = ReturnType<typeof createSealer>;
+export type LogSealer = ReturnType<typeof createLogSealer>;

@@ -54,7 +54,7 @@ export interface ExportReport extends Omit<VerifyReport, 'checkpoints' | 'waitin
 }
 
 /** A leaf with its event and proof has some 2 kB; an erasure's line 100 kB at most. */
-const LONGEST_LINE = 16 * 1024 * 1024;
+const MAX_LINE_BYTES = 16 * 1024 * 1024;
 const GZIP = Buffer.from([0x1f, 0x8b]);
 
 /** Lines between newlines and nothing else: a byte that became another kind of line end is a changed byte. */
@@ -70,9 +70,9 @@ async function* linesOf(path: string): AsyncGenerator<string> {
       yield rest.toString('utf8', 0, at);
       rest = rest.subarray(at + 1);
     }
-    if (rest.length > LONGEST_LINE) break;
+    if (rest.length > MAX_LINE_BYTES) break;
   }
-  if (rest.length > 0) yield rest.toString('utf8', 0, LONGEST_LINE);
+  if (rest.length > 0) yield rest.toString('utf8', 0, MAX_LINE_BYTES);
 }
 
 /**

@@ -5,9 +5,9 @@ import { type Hash, leafHash } from '../core/merkle.js';
 import type { Verifier } from '../core/note.js';
 import { hashesOfTile, TILE_WIDTH } from '../core/tile.js';
 import type { Ledger, LedgerEntry } from '../store/ledger.js';
-import type { LogRow } from '../store/log.js';
 import type { StoredCheckpoint } from '../store/log-checkpoints.js';
 import type { LogStores } from '../store/log-stores.js';
+import type { LogRow } from '../store/transparency-log.js';
 import { canonicalEvent, publicEntry } from './canonical-event.js';
 import { publishedNote } from './proofs.js';
 
@@ -55,7 +55,7 @@ export interface Progress {
   readonly total: number;
 }
 
-const MOST_FAULTS = 1000;
+const MAX_FAULTS = 1000;
 /** An entry older than this (ms) without a leaf is a fault. */
 const GRACE = 60_000;
 const PAGE = 500;
@@ -85,7 +85,7 @@ export async function verifyLedger(
   const { size } = await leaves.reached();
   const faults: Fault[] = [];
   const found = (fault: Fault) => {
-    if (faults.length < MOST_FAULTS) faults.push(fault);
+    if (faults.length < MAX_FAULTS) faults.push(fault);
   };
   let entries = 0;
   let emptied = 0;

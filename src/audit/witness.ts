@@ -9,7 +9,7 @@ import type { LogStores } from '../store/log-stores.js';
 /** An answer takes a few milliseconds; a witness that is away must not hold up the next checkpoint. */
 const DEADLINE = 5000;
 /** Signature lines are short: more is not an answer. */
-const MOST_BYTES = 64 * 1024;
+const MAX_BYTES = 64 * 1024;
 
 /** `ahead`: the witness signed a larger tree than we have, so ours was rolled back. `refused`: it saw another history. */
 export type Witnessed = 'cosigned' | 'known' | 'ahead' | 'refused' | 'away';
@@ -48,8 +48,8 @@ export function createWitness(parts: {
       redirect: 'error',
       signal: AbortSignal.timeout(DEADLINE),
     });
-    if (Number(response.headers.get('content-length') ?? 0) > MOST_BYTES) throw new Error('the answer is too long');
-    return { status: response.status, text: (await response.text()).slice(0, MOST_BYTES) };
+    if (Number(response.headers.get('content-length') ?? 0) > MAX_BYTES) throw new Error('the answer is too long');
+    return { status: response.status, text: (await response.text()).slice(0, MAX_BYTES) };
   }
 
   /** tlog-witness: lines of unknown keys are passed over. */

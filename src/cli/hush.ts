@@ -9,7 +9,7 @@ import { ConfigError } from '../config/yaml-file.js';
 import { createClock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import { runningStores } from '../embedded/index.js';
-import { createLog } from '../log.js';
+import { createLog } from '../logger.js';
 import { openCheckedStores } from '../start-up.js';
 import { KEY_SCOPES, type KeyScope } from '../store/api-keys.js';
 import type { Stores } from '../store/open.js';

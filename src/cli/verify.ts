@@ -20,7 +20,7 @@ export interface VerifyOptions {
 type Say = (line: string) => void;
 
 /** Prints a report; true when all is well. */
-function told(
+function printReport(
   report: { readonly ok: boolean; readonly faults: readonly Fault[] },
   summary: string,
   verdict: readonly [good: string, bad: string],
@@ -54,7 +54,7 @@ export async function verifyFile(file: string, options: VerifyOptions, say: Say)
   const verifiers = options.vkey ? await verifiersFrom(options.vkey) : undefined;
   const report = await verifyExport(file, verifiers ? { verifiers } : {}, progress.show);
   progress.end();
-  const well = told(
+  const well = printReport(
     report,
     `${report.size} leaves, ${report.entries} entries unchanged, ${report.emptied} emptied by erasures`,
     ['The export is whole.', 'The export is NOT whole.'],
@@ -83,7 +83,7 @@ export async function verifyLive(
   const progress = progressOn(process.stderr, 'checking');
   const report = await verifyLedger({ stores: log, ledger, verifiers, trusted, now: clock.now() }, progress.show);
   progress.end();
-  return told(
+  return printReport(
     report,
     `${report.size} leaves, ${report.entries} entries unchanged, ${report.emptied} emptied by erasures, ${report.checkpoints} checkpoints, ${report.waiting} waiting`,
     ['The record is whole.', 'The record is NOT whole.'],

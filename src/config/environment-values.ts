@@ -1,10 +1,10 @@
 import { ConfigError } from './yaml-file.js';
 
 /** The value of a variable; undefined where it is not set, or set to nothing. */
-export type Given = (name: string) => string | undefined;
+export type RawEnvironment = (name: string) => string | undefined;
 
 export const givenFrom =
-  (env: NodeJS.ProcessEnv): Given =>
+  (env: NodeJS.ProcessEnv): RawEnvironment =>
   (name) =>
     env[name] === undefined || env[name] === '' ? undefined : env[name];
 
@@ -18,12 +18,12 @@ export function oneOf<Word extends string>(name: string, words: readonly Word[],
 
 /** A URL of one of these protocols, as it was written. It may hold a password, so errors never repeat it. */
 export function urlFrom(
-  given: Given,
+  raw: RawEnvironment,
   name: string,
   protocols: readonly string[],
   says: { readonly what: string; readonly remedy: string },
 ): string | undefined {
-  const text = given(name);
+  const text = raw(name);
   if (text === undefined) return undefined;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url && protocols.includes(url.protocol) && url.hostname !== '') return text;

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import type { Keyring } from '../core/keys.js';
 import { COSIGNATURE, parseVerifier } from '../core/note.js';
-import { type Given, givenFrom, oneOf, urlFrom } from './environment-values.js';
+import { givenFrom, oneOf, type RawEnvironment, urlFrom } from './environment-values.js';
 import { readSecrets, warnWhereReadable } from './secrets.js';
 import { ConfigError } from './yaml-file.js';
 
@@ -106,18 +106,18 @@ function pairsFrom(text: string, name: string, example: string): [string, string
   });
 }
 
-function inboundFrom(env: NodeJS.ProcessEnv, given: Given, warnings: string[]): InboundEnvironment {
-  const tokens = given('HUSH_SMS_AUTH_TOKEN');
-  const numbers = given('HUSH_SMS_NUMBERS');
+function inboundFrom(env: NodeJS.ProcessEnv, raw: RawEnvironment, warnings: string[]): InboundEnvironment {
+  const tokens = raw('HUSH_SMS_AUTH_TOKEN');
+  const numbers = raw('HUSH_SMS_NUMBERS');
   if ((tokens === undefined) !== (numbers === undefined)) {
     throw new ConfigError(
       'Set both HUSH_SMS_AUTH_TOKEN and HUSH_SMS_NUMBERS (such as +19205550100=jmf), or neither: texts need both.',
     );
   }
-  if ((given('INBOUND_SMTP_TLS_KEY') === undefined) !== (given('INBOUND_SMTP_TLS_CERT') === undefined)) {
+  if ((raw('INBOUND_SMTP_TLS_KEY') === undefined) !== (raw('INBOUND_SMTP_TLS_CERT') === undefined)) {
     throw new ConfigError('Set both INBOUND_SMTP_TLS_KEY and INBOUND_SMTP_TLS_CERT, or neither: STARTTLS needs both.');
   }
-  const tlsKeyFile = given('INBOUND_SMTP_TLS_KEY');
+  const tlsKeyFile = raw('INBOUND_SMTP_TLS_KEY');
   if (tlsKeyFile !== undefined) warnWhereReadable('INBOUND_SMTP_TLS_KEY', tlsKeyFile, warnings);
   const pairs = numbers === undefined ? [] : pairsFrom(numbers, 'HUSH_SMS_NUMBERS', '+19205550100=jmf');
   const [wrong] = pairs.find(([number]) => !/^(\+\d{7,15}|\d{3,8})$/.test(number)) ?? [];
@@ -129,7 +129,7 @@ function inboundFrom(env: NodeJS.ProcessEnv, given: Given, warnings: string[]): 
   return {
     smtpPort: numberFrom(env, 'INBOUND_SMTP_PORT'),
     tlsKeyFile,
-    tlsCertFile: given('INBOUND_SMTP_TLS_CERT'),
+    tlsCertFile: raw('INBOUND_SMTP_TLS_CERT'),
     smsAuthTokens: (tokens ?? '')
       .split(',')
       .map((token) => token.trim())
@@ -138,25 +138,25 @@ function inboundFrom(env: NodeJS.ProcessEnv, given: Given, warnings: string[]): 
   };
 }
 
-function staffFrom(given: Given, production: boolean): StaffEnvironment {
-  const issuer = urlFrom(given, 'HUSH_OIDC_ISSUER', production ? ['https:'] : ['https:', 'http:'], {
+function staffFrom(raw: RawEnvironment, production: boolean): StaffEnvironment {
+  const issuer = urlFrom(raw, 'HUSH_OIDC_ISSUER', production ? ['https:'] : ['https:', 'http:'], {
     what: 'an https URL',
     remedy: 'Write the issuer as your identity provider gives it, such as https://login.example.com.',
   });
-  const clientId = given('HUSH_OIDC_CLIENT_ID');
+  const clientId = raw('HUSH_OIDC_CLIENT_ID');
   if (issuer !== undefined && clientId === undefined) {
     throw new ConfigError(
       'Set HUSH_OIDC_CLIENT_ID: the client that your identity provider knows the staff console as.',
     );
   }
-  if (issuer === undefined && (clientId !== undefined || given('HUSH_OIDC_CLIENT_SECRET') !== undefined)) {
+  if (issuer === undefined && (clientId !== undefined || raw('HUSH_OIDC_CLIENT_SECRET') !== undefined)) {
     throw new ConfigError('Set HUSH_OIDC_ISSUER: the identity provider that HUSH_OIDC_CLIENT_ID belongs to.');
   }
-  const mapping = given('HUSH_OIDC_ROLES');
+  const mapping = raw('HUSH_OIDC_ROLES');
   const pairs =
     mapping === undefined ? undefined : pairsFrom(mapping, 'HUSH_OIDC_ROLES', 'hush-agents=agent,hush-audit=auditor');
   for (const [, role] of pairs ?? []) oneOf('HUSH_OIDC_ROLES', STAFF_ROLES, role);
-  const customerSystem = given('HUSH_CUSTOMER_SYSTEM') ?? 'customer';
+  const customerSystem = raw('HUSH_CUSTOMER_SYSTEM') ?? 'customer';
   if (!/^[A-Za-z0-9_.-]{1,40}$/.test(customerSystem)) {
     throw new ConfigError(
       'HUSH_CUSTOMER_SYSTEM is not the name of a system. Write letters, digits and dashes, such as customer.',
@@ -166,8 +166,8 @@ function staffFrom(given: Given, production: boolean): StaffEnvironment {
     oidc:
       issuer === undefined || clientId === undefined
         ? undefined
-        : { issuer, clientId, clientSecret: given('HUSH_OIDC_CLIENT_SECRET') },
-    roleClaim: given('HUSH_OIDC_ROLE_CLAIM') ?? 'roles',
+        : { issuer, clientId, clientSecret: raw('HUSH_OIDC_CLIENT_SECRET') },
+    roleClaim: raw('HUSH_OIDC_ROLE_CLAIM') ?? 'roles',
     roles: pairs && new Map(pairs),
     customerSystem,
   };
@@ -191,8 +191,8 @@ function witnessesFrom(text: string | undefined): Environment['witnesses'] {
 }
 
 /** A URL of our own that links point to. People click it in mail, and RFC 8058 §3.1 asks for https. */
-function publicUrlFrom(given: Given, production: boolean, warnings: string[]): string | undefined {
-  const text = given('PUBLIC_URL')?.replace(/\/$/, '');
+function publicUrlFrom(raw: RawEnvironment, production: boolean, warnings: string[]): string | undefined {
+  const text = raw('PUBLIC_URL')?.replace(/\/$/, '');
   if (text === undefined) return undefined;
   if (!/^https?:\/\/[^/?#@\s]+$/.test(text) || !URL.canParse(text)) {
     throw new ConfigError(`PUBLIC_URL=${text} is not an origin. Write it as https://host, without a path.`);
@@ -208,8 +208,8 @@ function publicUrlFrom(given: Given, production: boolean, warnings: string[]): s
   return text;
 }
 
-function apiKeyFrom(given: Given, production: boolean, warnings: string[]): string | undefined {
-  const key = given('HUSH_API_KEY');
+function apiKeyFrom(raw: RawEnvironment, production: boolean, warnings: string[]): string | undefined {
+  const key = raw('HUSH_API_KEY');
   if (key === undefined) return undefined;
   if (!/^[\x21-\x7e]+$/.test(key)) {
     throw new ConfigError('HUSH_API_KEY holds blanks or letters that no header can carry. Write ASCII without blanks.');
@@ -227,8 +227,8 @@ function apiKeyFrom(given: Given, production: boolean, warnings: string[]): stri
 }
 
 /** How many proxies stand in front, or their addresses and networks, as Express' `trust proxy` takes them. */
-function trustProxyFrom(given: Given): string | undefined {
-  const text = given('HUSH_TRUST_PROXY');
+function trustProxyFrom(raw: RawEnvironment): string | undefined {
+  const text = raw('HUSH_TRUST_PROXY');
   const isNetwork = (item: string): boolean => {
     const [address = '', prefix, ...rest] = item.split('/');
     const bits = isIP(address) === 6 ? 128 : 32;
@@ -244,44 +244,44 @@ function trustProxyFrom(given: Given): string | undefined {
 }
 
 /** A name that may stand in names of databases and of Redis keys. */
-function namespaceFrom(given: Given): string {
-  const name = given('HUSH_NAMESPACE') ?? 'hush';
+function namespaceFrom(raw: RawEnvironment): string {
+  const name = raw('HUSH_NAMESPACE') ?? 'hush';
   if (/^[A-Za-z0-9_-]{1,60}$/.test(name)) return name;
   throw new ConfigError('HUSH_NAMESPACE is no name of a database. Write letters, digits, - and _, 60 at most.');
 }
 
 /** `production`, `development` or `test`: a misspelled `production` would run real people on development's defaults. */
-function isProduction(given: Given): boolean {
-  return oneOf('NODE_ENV', ['production', 'development', 'test'], given('NODE_ENV') ?? 'development') === 'production';
+function isProduction(raw: RawEnvironment): boolean {
+  return oneOf('NODE_ENV', ['production', 'development', 'test'], raw('NODE_ENV') ?? 'development') === 'production';
 }
 
 /** Reads the environment. Throws ConfigError with one line that says what to set. */
 export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environment {
-  const given = givenFrom(env);
-  const production = isProduction(given);
+  const raw = givenFrom(env);
+  const production = isProduction(raw);
   const defaulted: string[] = [];
   const warnings: string[] = [];
   const needed = (name: string, why: string) => {
-    const value = given(name);
+    const value = raw(name);
     if (value === undefined && production) throw new ConfigError(`Set ${name}: ${why}.`);
     return value;
   };
-  const secrets = readSecrets(given, production, { defaulted, warnings });
+  const secrets = readSecrets(raw, production, { defaulted, warnings });
   needed('MONGODB_URI', 'a replica set such as mongodb://host/hush?replicaSet=rs0');
   needed('REDIS_URL', 'such as redis://host:6379');
   needed('PUBLIC_URL', 'the address in links, such as https://preferences.example.com');
   needed('SMTP_URL', 'such as smtps://user:password@host:465');
-  const mongoUri = given('MONGODB_URI');
+  const mongoUri = raw('MONGODB_URI');
   if (mongoUri !== undefined && !/^mongodb(\+srv)?:\/\/[^/\s]+/.test(mongoUri)) {
     throw new ConfigError(
       'MONGODB_URI is not the URI of a MongoDB. Write it as mongodb://user:password@host1,host2,host3/hush?replicaSet=rs0.',
     );
   }
-  const redisUrl = urlFrom(given, 'REDIS_URL', ['redis:', 'rediss:'], {
+  const redisUrl = urlFrom(raw, 'REDIS_URL', ['redis:', 'rediss:'], {
     what: 'the URL of a Redis',
     remedy: 'Write it as redis://host:6379, or rediss://user:password@host:6379 with TLS.',
   });
-  const smtpUrl = urlFrom(given, 'SMTP_URL', ['smtp:', 'smtps:'], {
+  const smtpUrl = urlFrom(raw, 'SMTP_URL', ['smtp:', 'smtps:'], {
     what: 'a mail server',
     remedy: 'Write smtps://user:password@host:465 or smtp://host:587.',
   });
@@ -291,23 +291,23 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
   return {
     production,
     port: numberFrom(env, 'PORT') ?? 3000,
-    publicUrl: publicUrlFrom(given, production, warnings),
+    publicUrl: publicUrlFrom(raw, production, warnings),
     mongoUri,
     redisUrl,
-    storeTimeoutMs: storeTimeoutFrom(given('HUSH_STORE_TIMEOUT_MS')),
+    storeTimeoutMs: storeTimeoutFrom(raw('HUSH_STORE_TIMEOUT_MS')),
     smtpUrl,
     ...secrets,
-    apiKey: apiKeyFrom(given, production, warnings),
-    dataDir: path.resolve(given('HUSH_DATA_DIR') ?? (production ? path.join(homedir(), '.hush') : 'data')),
-    configDir: path.resolve(given('HUSH_CONFIG_DIR') ?? 'config'),
-    role: oneOf('HUSH_ROLE', ['all', 'web', 'worker'], given('HUSH_ROLE') ?? 'all'),
-    journalDir: given('HUSH_JOURNAL_DIR'),
-    inbound: inboundFrom(env, given, production ? warnings : []),
-    trustProxy: trustProxyFrom(given),
-    logLevel: oneOf('LOG_LEVEL', LOG_LEVELS, given('LOG_LEVEL') ?? 'info'),
-    witnesses: witnessesFrom(given('HUSH_WITNESSES')),
-    staff: staffFrom(given, production),
-    namespace: namespaceFrom(given),
+    apiKey: apiKeyFrom(raw, production, warnings),
+    dataDir: path.resolve(raw('HUSH_DATA_DIR') ?? (production ? path.join(homedir(), '.hush') : 'data')),
+    configDir: path.resolve(raw('HUSH_CONFIG_DIR') ?? 'config'),
+    role: oneOf('HUSH_ROLE', ['all', 'web', 'worker'], raw('HUSH_ROLE') ?? 'all'),
+    journalDir: raw('HUSH_JOURNAL_DIR'),
+    inbound: inboundFrom(env, raw, production ? warnings : []),
+    trustProxy: trustProxyFrom(raw),
+    logLevel: oneOf('LOG_LEVEL', LOG_LEVELS, raw('LOG_LEVEL') ?? 'info'),
+    witnesses: witnessesFrom(raw('HUSH_WITNESSES')),
+    staff: staffFrom(raw, production),
+    namespace: namespaceFrom(raw),
     defaulted,
     warnings,
   };

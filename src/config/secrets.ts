@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { deriveKey, fingerprintOf, type Keyring, keyringFromSecret } from '../core/keys.js';
-import type { Given } from './environment-values.js';
+import type { RawEnvironment } from './environment-values.js';
 import { ConfigError } from './yaml-file.js';
 
 /** Shorter secrets can be guessed. Those of at least MIN_LENGTH that are in use already cannot be made longer. */
@@ -66,12 +66,12 @@ function keyringFromFile(file: string, warnings: string[]): Keyring {
 
 /** The secrets from HUSH_SECRETS_FILE, or HUSH_SECRET, or development's own. Throws ConfigError. */
 export function readSecrets(
-  given: Given,
+  raw: RawEnvironment,
   production: boolean,
   says: { readonly defaulted: string[]; readonly warnings: string[] },
 ): { readonly keyring: Keyring; readonly secretsFrom: string } {
-  const file = given('HUSH_SECRETS_FILE');
-  const secret = given('HUSH_SECRET');
+  const file = raw('HUSH_SECRETS_FILE');
+  const secret = raw('HUSH_SECRET');
   if (file !== undefined) {
     if (secret !== undefined) says.warnings.push('HUSH_SECRET is not used beside HUSH_SECRETS_FILE. Unset it.');
     return { keyring: keyringFromFile(file, production ? says.warnings : []), secretsFrom: 'HUSH_SECRETS_FILE' };

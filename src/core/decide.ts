@@ -5,7 +5,7 @@ import { type ConsentRule, type ImpliedMonths, jurisdictionMatches, type Policy 
 import { type Channel, covers, meet, type Purpose, type Scope, scopeText, wholeScope } from './scope.js';
 
 /** May brand B use channel H for purpose P (topic T) at time t (ms)? Without a topic, `*`. */
-export interface Question {
+export interface Query {
   readonly brand: string;
   readonly channel: Channel;
   readonly purpose: Purpose;
@@ -195,8 +195,8 @@ function viewAt(state: State, at: number): View {
   };
 }
 
-function asScope(question: Question): Scope {
-  return { brand: question.brand, channel: question.channel, purpose: question.purpose, topic: question.topic };
+function asScope(query: Query): Scope {
+  return { brand: query.brand, channel: query.channel, purpose: query.purpose, topic: query.topic };
 }
 
 /** True when a denial other than a pause, even one since lifted, ended the grant for this question. */
@@ -340,11 +340,11 @@ function impliedAlive(facts: Facts, months: ImpliedMonths, at: number): boolean 
   );
 }
 
-function applies(rule: ConsentRule, question: Question, jurisdiction: string): boolean {
+function applies(rule: ConsentRule, query: Query, jurisdiction: string): boolean {
   return (
     jurisdictionMatches(rule.jurisdictions, jurisdiction) &&
-    (rule.channels.includes('*') || rule.channels.includes(question.channel)) &&
-    rule.purposes.some((purpose) => covers({ brand: '*', channel: '*', purpose, topic: '*' }, asScope(question)))
+    (rule.channels.includes('*') || rule.channels.includes(query.channel)) &&
+    rule.purposes.some((purpose) => covers({ brand: '*', channel: '*', purpose, topic: '*' }, asScope(query)))
   );
 }
 
@@ -358,17 +358,17 @@ function callingHours(policy: Policy, jurisdiction: string, timeZone: string | u
 }
 
 /** The latest cadence the person chose for something that covers the question. */
-function cadenceFor(view: View, asked: Scope): CadenceAtom | undefined {
+function cadenceFor(view: View, target: Scope): CadenceAtom | undefined {
   let chosen: CadenceAtom | undefined;
   for (const atom of view.cadences) {
-    if (!covers(atom.scope, asked)) continue;
+    if (!covers(atom.scope, target)) continue;
     if (!chosen || atom.at > chosen.at || (atom.at === chosen.at && atom.recorded >= chosen.recorded)) chosen = atom;
   }
   return chosen?.cadence === 'every' ? undefined : chosen;
 }
 
-function cadenceOf(view: View, asked: Scope): { cadence?: Cadence } {
-  const chosen = cadenceFor(view, asked);
+function cadenceOf(view: View, target: Scope): { cadence?: Cadence } {
+  const chosen = cadenceFor(view, target);
   return chosen ? { cadence: chosen.cadence } : {};
 }
 
@@ -377,29 +377,29 @@ function cadenceOf(view: View, asked: Scope): { cadence?: Cadence } {
  *
  * The state must know everything up to the question's time: for a question before `state.horizon` fold the ledger.
  */
-export function decide(state: State, question: Question, context: DecisionContext): Decision {
+export function decide(state: State, query: Query, context: DecisionContext): Decision {
   const { policy } = context;
-  const view = viewAt(state, question.at);
-  const asked = asScope(question);
+  const view = viewAt(state, query.at);
+  const target = asScope(query);
 
   // 1
-  if (question.purpose === 'legal') return { allowed: true, reason: 'legal_notice' };
+  if (query.purpose === 'legal') return { allowed: true, reason: 'legal_notice' };
 
-  const allCovering = view.denials.filter((denial) => covers(denial.scope, asked));
+  const allCovering = view.denials.filter((denial) => covers(denial.scope, target));
   // Pauses that are over are gone from the view; every other denial counts for ever, lifted or not.
   const alive = view.grants.filter(
     (grant) =>
-      covers(grant.scope, asked) &&
-      (grant.type === 'opted_in' || (!expired(grant, question.at) && !ended(grant, allCovering))),
+      covers(grant.scope, target) &&
+      (grant.type === 'opted_in' || (!expired(grant, query.at) && !ended(grant, allCovering))),
   );
   const activeConsents = alive.filter((grant) => grant.type === 'consent_granted');
 
   // 2
   const { erasedAt, restrictedAt } = view;
   if (erasedAt !== undefined) {
-    const welcomeBack = alive.some((grant) => grant.lifts === 'any' && grant.at > erasedAt);
-    const serviceAgain = question.purpose === 'service' && view.customerSinceErasure;
-    if (!welcomeBack && !serviceAgain) return { allowed: false, reason: 'erased' };
+    const endsErasure = alive.some((grant) => grant.lifts === 'any' && grant.at > erasedAt);
+    const serviceAgain = query.purpose === 'service' && view.customerSinceErasure;
+    if (!endsErasure && !serviceAgain) return { allowed: false, reason: 'erased' };
   }
 
   // 3
@@ -408,8 +408,8 @@ export function decide(state: State, question: Question, context: DecisionContex
   }
 
   // 4
-  if (view.unreachable.has(question.channel)) {
-    return question.channel === 'mail' || view.unreachable.has('mail')
+  if (view.unreachable.has(query.channel)) {
+    return query.channel === 'mail' || view.unreachable.has('mail')
       ? { allowed: false, reason: 'undeliverable' }
       : { allowed: false, reason: 'undeliverable', fallbackChannel: 'mail' };
   }
@@ -424,12 +424,12 @@ export function decide(state: State, question: Question, context: DecisionContex
   };
 
   // 5: STOP by text is about every text, service included. 47 CFR 64.1200(a)(10), (12)
-  if (question.purpose === 'service') {
+  if (query.purpose === 'service') {
     const stops = standing.filter(
       (denial) => (denial.type === 'opted_out' || denial.type === 'consent_withdrawn') && denial.scope.purpose === '*',
     );
-    if (question.channel === 'sms' && stops.length > 0) return denied('opted_out', stops);
-    return { allowed: true, reason: 'service', ...cadenceOf(view, asked) };
+    if (query.channel === 'sms' && stops.length > 0) return denied('opted_out', stops);
+    return { allowed: true, reason: 'service', ...cadenceOf(view, target) };
   }
 
   // 6
@@ -442,13 +442,13 @@ export function decide(state: State, question: Question, context: DecisionContex
   }
 
   // 8
-  const byPhone = question.channel === 'voice' || question.channel === 'sms';
+  const byPhone = query.channel === 'voice' || query.channel === 'sms';
   if (
     byPhone &&
     view.registries.size > 0 &&
     activeConsents.length === 0 &&
     view.facts.relationship !== 'customer' &&
-    !impliedAlive(view.facts, policy.registryRelationship, question.at)
+    !impliedAlive(view.facts, policy.registryRelationship, query.at)
   ) {
     return { allowed: false, reason: 'registry' };
   }
@@ -463,8 +463,8 @@ export function decide(state: State, question: Question, context: DecisionContex
   if (activeConsents.length === 0) {
     const unmet = policy.consent.filter(
       (rule) =>
-        applies(rule, question, jurisdiction) &&
-        !(rule.implied && impliedAlive(view.facts, rule.implied, question.at)) &&
+        applies(rule, query, jurisdiction) &&
+        !(rule.implied && impliedAlive(view.facts, rule.implied, query.at)) &&
         // One that takes an act back says nothing beyond that.
         !(rule.optInSuffices && alive.some(({ liftsAt }) => liftsAt === undefined)),
     );
@@ -472,8 +472,8 @@ export function decide(state: State, question: Question, context: DecisionContex
       const lapsed = view.grants.some(
         (grant) =>
           grant.type === 'consent_granted' &&
-          covers(grant.scope, asked) &&
-          expired(grant, question.at) &&
+          covers(grant.scope, target) &&
+          expired(grant, query.at) &&
           !ended(grant, allCovering),
       );
       const impliedOnce = view.facts.purchaseAt !== undefined || view.facts.inquiryAt !== undefined;
@@ -485,8 +485,8 @@ export function decide(state: State, question: Question, context: DecisionContex
   // 11
   if (byPhone && !context.ignoreQuietHours) {
     const window = callingHours(policy, jurisdiction, view.facts.timeZone);
-    if (window && !insideHours(question.at, window.zones, window.hours)) {
-      const retryAfter = nextInsideHours(question.at, window.zones, window.hours);
+    if (window && !insideHours(query.at, window.zones, window.hours)) {
+      const retryAfter = nextInsideHours(query.at, window.zones, window.hours);
       return retryAfter === undefined
         ? { allowed: false, reason: 'quiet_hours' }
         : { allowed: false, reason: 'quiet_hours', retryAfter };
@@ -497,18 +497,18 @@ export function decide(state: State, question: Question, context: DecisionContex
   return {
     allowed: true,
     reason: activeConsents.length > 0 ? 'consented' : 'not_objected',
-    ...cadenceOf(view, asked),
+    ...cadenceOf(view, target),
   };
 }
 
 /** Topics (of those given) that are denied although the question without a topic is allowed. */
 export function exceptTopics(
   state: State,
-  question: Question,
+  query: Query,
   topics: readonly string[],
   context: DecisionContext,
 ): string[] {
-  return topics.filter((topic) => !decide(state, { ...question, topic }, context).allowed);
+  return topics.filter((topic) => !decide(state, { ...query, topic }, context).allowed);
 }
 
 /**

@@ -47,7 +47,7 @@ export interface ReachAtom extends AtomBase {
   readonly channel: Channel;
   readonly reachable: boolean;
 }
-export interface MarkAtom extends AtomBase {
+export interface StatusAtom extends AtomBase {
   readonly t: 'restricted' | 'unrestricted' | 'erased';
 }
 export interface RegistryAtom extends AtomBase {
@@ -60,7 +60,7 @@ export interface CadenceAtom extends AtomBase {
   readonly scope: Scope;
   readonly cadence: Cadence;
 }
-export type Atom = DenialAtom | GrantAtom | FactAtom | ReachAtom | MarkAtom | RegistryAtom | CadenceAtom;
+export type Atom = DenialAtom | GrantAtom | FactAtom | ReachAtom | StatusAtom | RegistryAtom | CadenceAtom;
 
 /**
  * All that later decisions need of a contact's history.
@@ -202,11 +202,11 @@ function endOf(atom: Atom): number {
 }
 
 /** Adds one atom to those of its key, keeping only the ones that no later one with as late an end makes superfluous. */
-function keepUndominated(kept: readonly Atom[], added: Atom): { atoms: Atom[]; replacedBy: number } {
+function keepUndominated(retained: readonly Atom[], added: Atom): { atoms: Atom[]; replacedBy: number } {
   const atoms: Atom[] = [];
   let replacedBy = 0;
   let superfluous = false;
-  for (const old of kept) {
+  for (const old of retained) {
     if (old.id === added.id) superfluous = true;
     const order = compareAtoms(old, added);
     if (old.id !== added.id && order < 0 && endOf(old) <= endOf(added)) {

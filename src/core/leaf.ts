@@ -10,7 +10,7 @@ export const SALT_BYTES = 32;
 /** Event ids have 24 letters: 20 in groups of four. */
 const ID_BYTES = 24;
 /** C2SP tlog-tiles: an entry has at most 65,535 bytes. */
-const MOST_NAMED = Math.floor((0xffff - 1 - ID_BYTES) / 8);
+const MAX_NAMED = Math.floor((0xffff - 1 - ID_BYTES) / 8);
 
 /** HMAC-SHA-256(salt, canonical event). Without the salt, nobody can tell what it commits to, not even by guessing. */
 export function commitment(salt: Uint8Array, canonical: string): Buffer {
@@ -33,8 +33,8 @@ export function eventEntry(id: string, salt: Uint8Array, canonical: string): Buf
  */
 export function erasureEntries(id: string, empties: readonly number[]): Buffer[] {
   const entries: Buffer[] = [];
-  for (let at = 0; at < empties.length; at += MOST_NAMED) {
-    const part = empties.slice(at, at + MOST_NAMED);
+  for (let at = 0; at < empties.length; at += MAX_NAMED) {
+    const part = empties.slice(at, at + MAX_NAMED);
     const indexes = Buffer.alloc(8 * part.length);
     part.forEach((index, place) => {
       indexes.writeBigUInt64BE(BigInt(index), 8 * place);

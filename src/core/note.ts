@@ -131,7 +131,7 @@ export function parseSignatureLine(line: string): SignatureLine | undefined {
 }
 
 /** signed-note: verifiers accept at least 16 signatures and may refuse more than they like to check. */
-const MOST_SIGNATURES = 100;
+const MAX_SIGNATURES = 100;
 
 /** Splits a note at its last empty line. Undefined for what does not follow signed-note, "Format", to the byte. */
 export function parseNote(note: string): SignedNote | undefined {
@@ -140,7 +140,7 @@ export function parseNote(note: string): SignedNote | undefined {
   const at = note.lastIndexOf('\n\n');
   if (at < 0 || !note.endsWith('\n')) return undefined;
   const lines = note.slice(at + 2, -1).split('\n');
-  if (lines.length > MOST_SIGNATURES) return undefined;
+  if (lines.length > MAX_SIGNATURES) return undefined;
   const signatures = lines.map(parseSignatureLine);
   const whole = signatures.filter((line) => line !== undefined);
   return whole.length === lines.length ? { text: note.slice(0, at + 1), signatures: whole } : undefined;

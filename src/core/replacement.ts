@@ -33,7 +33,7 @@ function denialsOf(denials: readonly DenialAtom[]): Denied[] {
 function erasureOf(state: State, at: number): Denied[] {
   const since = erasedSince(state, at);
   if (since === undefined) return [];
-  const welcomeBack = state.atoms.some(
+  const endsErasure = state.atoms.some(
     (atom) =>
       atom.t === 'grant' &&
       atom.lifts === 'any' &&
@@ -41,7 +41,7 @@ function erasureOf(state: State, at: number): Denied[] {
       (atom.until === undefined || atom.until > at) &&
       covers(atom.scope, ALL_MARKETING),
   );
-  return welcomeBack ? [] : [{ type: 'opted_out', scope: ALL_MARKETING, since }];
+  return endsErasure ? [] : [{ type: 'opted_out', scope: ALL_MARKETING, since }];
 }
 
 /** When (ms) a fact was last stated; 0 for never. */

@@ -24,16 +24,16 @@ export type RequestWay = (typeof REQUEST_WAYS)[number];
  * These only deny: an opt-out needs no proof of identity (11 CCR 7060(b)), and doubt about who asks must not keep it
  * waiting. They are in force when they are received.
  */
-const AT_ONCE: ReadonlySet<RequestKind> = new Set<RequestKind>(['opt_out', 'objection', 'consent_withdrawal']);
+const IMMEDIATE: ReadonlySet<RequestKind> = new Set<RequestKind>(['opt_out', 'objection', 'consent_withdrawal']);
 
 /** True for a kind that is in force on receipt, without verification. */
 export function takesEffectAtOnce(kind: RequestKind): boolean {
-  return AT_ONCE.has(kind);
+  return IMMEDIATE.has(kind);
 }
 
 /** True for a kind that is answered only to the person or someone authorised: it shows, changes or stops what others rely on. */
 export function needsVerification(kind: RequestKind): boolean {
-  return !AT_ONCE.has(kind);
+  return !IMMEDIATE.has(kind);
 }
 
 export const OPEN_STATES = ['received', 'verifying', 'in_progress', 'fulfilling'] as const;

@@ -50,7 +50,7 @@ export interface Sealer {
   derive(sealed: Uint8Array, context: Uint8Array): Buffer;
 }
 
-export function createSealer(keyring: Keyring, use: string): Sealer {
+export function createCipher(keyring: Keyring, use: string): Sealer {
   const keys = new Map<number, Buffer>();
   const keyOf = (kid: number): Buffer | undefined => {
     const known = keys.get(kid);

@@ -1,7 +1,7 @@
 import { EVIDENCE_LIMIT } from '../preferences/private-part.js';
 
 /** Evidence without what is absent, its longest texts shortened until the whole fits an event (1 kB as JSON). */
-export function fittingEvidence(facts: Readonly<Record<string, string | undefined>>): Record<string, string> {
+export function truncatedEvidence(facts: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const evidence = Object.fromEntries(
     Object.entries(facts).flatMap(([name, value]) => (value === undefined || value === '' ? [] : [[name, value]])),
   ) as Record<string, string>;

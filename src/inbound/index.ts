@@ -10,9 +10,9 @@ import type { Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import type { Accept } from '../preferences/accept.js';
 import type { LanguageOf } from '../preferences/contact-language.js';
+import type { Decisions } from '../preferences/decisions.js';
 import type { Links } from '../preferences/links.js';
-import type { Post } from '../preferences/post.js';
-import type { Questions } from '../preferences/questions.js';
+import type { Post } from '../preferences/outgoing-mail.js';
 import type { Receipts } from '../preferences/receipts.js';
 import type { Stores } from '../store/open.js';
 import { createSoftBounceHistory } from '../store/soft-bounces.js';
@@ -31,7 +31,7 @@ export async function createInbound(parts: {
   readonly files: { readonly bounceRules: string; readonly textWords: string };
   readonly stores: Stores;
   readonly accept: Accept;
-  readonly questions: Questions;
+  readonly decisions: Decisions;
   readonly receipts: Receipts;
   readonly links: Links;
   readonly post: Post;
@@ -47,7 +47,7 @@ export async function createInbound(parts: {
   /** Told of everything understood, by way and kind, for the metrics. */
   readonly onReceived: (way: 'mail' | 'sms', kind: string) => void;
 }) {
-  const { environment, stores, accept, questions, receipts, links, keyring, catalog, policy, clock, log } = parts;
+  const { environment, stores, accept, decisions, receipts, links, keyring, catalog, policy, clock, log } = parts;
   const review = createInboundReview({
     store: stores.inboundReview,
     accept,
@@ -64,7 +64,7 @@ export async function createInbound(parts: {
     accept,
     receipts,
     review,
-    softBounces: createSoftBounces({ history, questions, accept, policy, keyring, clock }),
+    softBounces: createSoftBounces({ history, decisions, accept, policy, keyring, clock }),
     links,
     post: parts.post,
     keyring,
@@ -91,7 +91,7 @@ export async function createInbound(parts: {
           receipts,
           review,
           quota: stores.outbox,
-          questions: parts.questions,
+          decisions: parts.decisions,
           languageOf: parts.languageOf,
           catalog,
           keyring,

@@ -6,12 +6,12 @@ import { type ContactPoint, maskContact, normaliseContact } from '../core/contac
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
 import { ALL_MARKETING } from '../core/scope.js';
-import { createSealer } from '../core/seal.js';
+import { createCipher } from '../core/seal.js';
 import type { Accept, Accepted, Draft, Subject } from '../preferences/accept.js';
 import { acceptEach } from '../preferences/accept-each.js';
 import { unavailable } from '../store/connect.js';
 import type { InboundReviewStore, ReviewLine } from '../store/inbound-review.js';
-import { fittingEvidence } from './evidence.js';
+import { truncatedEvidence } from './evidence.js';
 import { stopScopes } from './sms/stop.js';
 
 /** `message` and `text`: words of a person that no rule could read, by mail and by text message. */
@@ -19,8 +19,8 @@ export const REVIEW_KINDS = ['hard', 'complaint', 'opt_out', 'message', 'text'] 
 export type ReviewKind = (typeof REVIEW_KINDS)[number];
 
 /** More waiting than this of one kind is a flood, not work for people: the rest is refused and counted. */
-const MOST_WAITING = 5000;
-const LONGEST_FACT = 1000;
+const MAX_WAITING = 5000;
+const MAX_FACT_LENGTH = 1000;
 
 const factsSchema = z.object({
   address: z.string(),
@@ -29,7 +29,7 @@ const factsSchema = z.object({
   facts: z.record(z.string(), z.string()),
 });
 
-export interface Held {
+export interface ReviewFacts {
   readonly kind: ReviewKind;
   readonly point: ContactPoint;
   readonly key: Buffer;
@@ -62,7 +62,7 @@ export function createInboundReview(parts: {
   readonly country: string;
 }) {
   const { store, accept, keyring, clock, country } = parts;
-  const sealer = createSealer(keyring, 'review');
+  const sealer = createCipher(keyring, 'review');
 
   async function reach<T>(work: Promise<T>): Promise<T> {
     try {
@@ -100,15 +100,15 @@ export function createInboundReview(parts: {
 
   return {
     /** Holds one report. `known` when it waits or was decided already, `full` in a flood. */
-    async hold(item: Held): Promise<{ readonly id: string; readonly outcome: 'held' | 'known' | 'full' }> {
+    async hold(item: ReviewFacts): Promise<{ readonly id: string; readonly outcome: 'held' | 'known' | 'full' }> {
       const digest = createHash('sha256')
         .update(`${item.kind}\n${item.key.toString('hex')}\n${item.identity}`)
         .digest();
       const id = encodeBase32(digest.subarray(0, 16)).toLowerCase();
-      if ((await reach(store.waiting(item.kind, MOST_WAITING))) >= MOST_WAITING) return { id, outcome: 'full' };
+      if ((await reach(store.waiting(item.kind, MAX_WAITING))) >= MAX_WAITING) return { id, outcome: 'full' };
       const facts = Object.fromEntries(
         Object.entries(item.facts).flatMap(([name, value]) =>
-          value === undefined || value === '' ? [] : [[name, value.slice(0, LONGEST_FACT)]],
+          value === undefined || value === '' ? [] : [[name, value.slice(0, MAX_FACT_LENGTH)]],
         ),
       );
       const sealed = sealer.seal(
@@ -199,7 +199,7 @@ export function createInboundReview(parts: {
           source: { kind: 'staff' },
           actor: line.decidedBy ?? by.actor,
           writer: { name: 'inbound-review', id: `${id}:${index}` },
-          evidence: fittingEvidence({ review: id, ...opened.facts }),
+          evidence: truncatedEvidence({ review: id, ...opened.facts }),
         })),
       );
       await reach(

@@ -6,13 +6,13 @@ import { MAX_MAIL_BYTES, type MailIn } from './mail/mail-in.js';
 import { MAX_READ_BYTES } from './mail/mime.js';
 
 /** Connections at once; each may hold one message in memory, so this bounds memory too (with BYTES_IN_FLIGHT). */
-const MOST_CONNECTIONS = 50;
+const MAX_CONNECTIONS = 50;
 /** Of one address. Large senders open several. */
-const MOST_FROM_ONE = 10;
+const MAX_CONNECTIONS_PER_ADDRESS = 10;
 /** Bytes kept of messages not yet taken; past it senders are told to come later. */
 const BYTES_IN_FLIGHT = 32 * 1024 * 1024;
 /** RFC 5321 §4.5.3.1.8: at least 100 recipients must be taken. */
-const MOST_RECIPIENTS = 100;
+const MAX_RECIPIENTS = 100;
 /** ms of silence. RFC 5321 §4.5.3.2.7 gives 5 minutes; reports are short and come from machines. */
 const SILENCE_MS = 60_000;
 /** ms a connection may last in all: one that trickles is never silent. */
@@ -88,7 +88,7 @@ export async function startSmtpListener(options: {
     authOptional: true,
     disableReverseLookup: true,
     hideENHANCEDSTATUSCODES: true,
-    maxClients: MOST_CONNECTIONS,
+    maxClients: MAX_CONNECTIONS,
     socketTimeout: options.times?.silence ?? SILENCE_MS,
     closeTimeout: CLOSE_MS,
     // Its own log lines repeat addresses; and without a logger of ours it would print a warning about its certificate.
@@ -96,7 +96,8 @@ export async function startSmtpListener(options: {
 
     onConnect({ id, remoteAddress }, done) {
       const open = [...connections.values()].filter((address) => address === remoteAddress).length;
-      if (open >= MOST_FROM_ONE) return done(refusal(421, '4.7.0 Too many connections from your address'));
+      if (open >= MAX_CONNECTIONS_PER_ADDRESS)
+        return done(refusal(421, '4.7.0 Too many connections from your address'));
       connections.set(id, remoteAddress);
       done();
     },
@@ -106,7 +107,7 @@ export async function startSmtpListener(options: {
     },
 
     onRcptTo({ address }, session, done) {
-      if (session.envelope.rcptTo.length >= MOST_RECIPIENTS) return done(refusal(452, '4.5.3 Too many recipients'));
+      if (session.envelope.rcptTo.length >= MAX_RECIPIENTS) return done(refusal(452, '4.5.3 Too many recipients'));
       const ours = mailIn.addresses.read(address);
       if (!ours) return done(refusal(550, '5.1.1 There is no such mailbox here, and nothing is relayed'));
       // A damaged token is told to its sender, who can then use the link or the phone; a forger learns nothing new.

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import { type Accept, type Accepted, type Subject, subjectKey } from '../preferences/accept.js';
-import type { Questions } from '../preferences/questions.js';
+import type { Decisions } from '../preferences/decisions.js';
 import { unavailable } from '../store/connect.js';
 import type { SoftBounceHistory } from '../store/soft-bounces.js';
 
@@ -13,13 +13,13 @@ import type { SoftBounceHistory } from '../store/soft-bounces.js';
  */
 export function createSoftBounces(parts: {
   readonly history: SoftBounceHistory;
-  readonly questions: Pick<Questions, 'present'>;
+  readonly decisions: Pick<Decisions, 'present'>;
   readonly accept: Pick<Accept, 'accept'>;
   readonly policy: Pick<Policy, 'softBounces'>;
   readonly keyring: Keyring;
   readonly clock: Pick<Clock, 'now'>;
 }) {
-  const { history, questions, accept, policy, keyring, clock } = parts;
+  const { history, decisions, accept, policy, keyring, clock } = parts;
 
   return {
     /**
@@ -31,7 +31,7 @@ export function createSoftBounces(parts: {
       const { count, days } = policy.softBounces;
       const key = subjectKey(keyring, subject);
       const now = clock.now();
-      const { state } = await questions.present({ key });
+      const { state } = await decisions.present({ key });
       const reach = state.atoms.flatMap((atom) => (atom.t === 'reach' && atom.channel === 'email' ? [atom] : []));
       const last = reach.reduce<(typeof reach)[number] | undefined>(
         (latest, atom) => (latest === undefined || atom.at > latest.at ? atom : latest),

@@ -17,13 +17,13 @@ export interface Reporting {
   readonly reportsAs: SourceKind;
 }
 
-export interface Taken {
+export interface WebhookResult {
   readonly status: number;
   readonly type: string;
   readonly body: string;
 }
 
-const EMPTY: Taken = { status: 200, type: 'text/plain', body: '' };
+const EMPTY: WebhookResult = { status: 200, type: 'text/plain', body: '' };
 /** A provider's clock may be ahead by so much (ms) before its time is not believed. */
 const AHEAD = 5 * 60_000;
 /** Bytes that are read of a request whose signature can only be checked over its body. SendGrid, the largest, sends 768 kB. */
@@ -89,7 +89,7 @@ export function createWebhooksIn(parts: {
     },
 
     /** Throws HushError: `not_found` for a destination that reports nothing, `unauthorized` for a request that is not genuine. */
-    async receive(name: string, request: InboundRequest): Promise<Taken> {
+    async receive(name: string, request: InboundRequest): Promise<WebhookResult> {
       const from = named(name);
       const now = clock.now();
       const received = await from.receive(request, now);

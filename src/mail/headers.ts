@@ -29,11 +29,11 @@ export function checkedHeaders(headers: Readonly<Record<string, string>>): Reado
 }
 
 /** The longest address that is stored, in letters: quotes make one longer than the 254 octets that are compared. */
-const LONGEST = 1000;
+const MAX_LENGTH = 1000;
 
 /** True for exactly one address, whether or not today's rules would take it: one that was sealed before gets its mail. */
 export function isOneAddress(address: string): boolean {
-  return address.length <= LONGEST && ADDRESS.test(address);
+  return address.length <= MAX_LENGTH && ADDRESS.test(address);
 }
 
 /** The address, if it is exactly one. Throws HushError('invalid') without repeating it. */

@@ -6,8 +6,8 @@ import { DAY_MS, utcDay } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
-import { createSealer, MissingKeyError } from '../core/seal.js';
-import { inTime, MANY_WITHIN, unavailable } from '../store/connect.js';
+import { createCipher, MissingKeyError } from '../core/seal.js';
+import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js';
 import type { LeasedMail, OutboxStore } from '../store/outbox.js';
 import type { ComposedMail, Composer, MailRequest } from './compose.js';
 import { recipientKey } from './forget.js';
@@ -65,7 +65,7 @@ export function createOutbox(parts: {
 }) {
   const { store, composer, transport, keyring, clock, log } = parts;
   const random = parts.random ?? Math.random;
-  const sealer = createSealer(keyring, 'outbox');
+  const sealer = createCipher(keyring, 'outbox');
   const context = (id: string) => Buffer.from(id, 'utf8');
   const date = (ms = clock.now()) => new Date(ms);
   let running: Promise<void> | undefined;
@@ -224,7 +224,7 @@ export function createOutbox(parts: {
       }
       let kept: Enqueued;
       try {
-        kept = await inTime(keep(), MANY_WITHIN);
+        kept = await withTimeout(keep(), BATCH_TIMEOUT_MS);
       } catch (error) {
         throw unavailable(error);
       }

@@ -3,7 +3,7 @@ import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
 import { sealedContact } from '../core/sealed-contact.js';
-import { inTime, unavailable } from '../store/connect.js';
+import { unavailable, withTimeout } from '../store/connect.js';
 import type { OutboxStore } from '../store/outbox.js';
 import { checkedAddress } from './headers.js';
 
@@ -49,7 +49,7 @@ export function createRecipientLimits(parts: {
         .update(`mail-by-form:${JSON.stringify([kind, normalised, scope, ...(about === undefined ? [] : [about])])}`)
         .digest('base64url')
         .slice(0, 22);
-      return inTime(store.takeSlot(key, String(Math.floor(now / spanMs)), most, mail, new Date(now)));
+      return withTimeout(store.takeSlot(key, String(Math.floor(now / spanMs)), most, mail, new Date(now)));
     };
     const { asker, perDay, everyMs, about } = quota;
     const wide = about === undefined ? perDay : perDay * SUBJECTS;

@@ -9,7 +9,7 @@ import { HushError } from '../core/errors.js';
 import type { ContactEvent } from '../core/event.js';
 import { fold, superseded } from '../core/fold.js';
 import { type ContactKey, contactKeyBytes, contactKeyText, type EventId, eventId, type Keyring } from '../core/keys.js';
-import { inTime, isAway, MANY_WITHIN, stretched, unavailable } from '../store/connect.js';
+import { BATCH_TIMEOUT_MS, isUnavailable, stretched, unavailable, withTimeout } from '../store/connect.js';
 import type { Append, AppendResult, Contacts, StoredEvent } from '../store/contacts.js';
 import type { Persons } from '../store/persons.js';
 import type { WriterIds } from '../store/writer-ids.js';
@@ -47,9 +47,9 @@ const AHEAD = 5 * 60_000;
 const RETRY_EVERY_MS = 100;
 
 /** Times a join is begun again because another one joins the same contacts. */
-const MOST_JOINS = 10;
+const MAX_JOINS = 10;
 /** Person-wide events of one request at work at once: each is several writes, and others need the store meanwhile. */
-const PERSON_WIDE_AT_ONCE = 4;
+const MAX_PERSON_WIDE = 4;
 
 /** Contacts of one person: an act for all of them is written to each, and their list is one document. */
 const MAX_MEMBERS = 500;
@@ -80,16 +80,16 @@ export function createAccept(parts: {
 }) {
   const { contacts, persons, writerIds, keyring, privateParts, clock } = parts;
 
-  const commit = createGroupCommit<Append, AppendResult>((appends) => inTime(contacts.append(appends)), {
-    concernsAll: isAway,
+  const commit = createGroupCommit<Append, AppendResult>((appends) => withTimeout(contacts.append(appends)), {
+    concernsAll: isUnavailable,
   });
 
   const overflowCommit = createGroupCommit<Append, undefined>(
     async (items) => {
-      await inTime(contacts.appendOverflow(items), MANY_WITHIN);
+      await withTimeout(contacts.appendOverflow(items), BATCH_TIMEOUT_MS);
       return items.map(() => undefined);
     },
-    { concernsAll: isAway },
+    { concernsAll: isUnavailable },
   );
 
   /**
@@ -105,7 +105,7 @@ export function createAccept(parts: {
       if (result === 'busy') await overflowCommit(item);
       else if (result !== 'appended') throw result;
     } catch (error) {
-      if (!isAway(error) || performance.now() >= retryUntil) throw error;
+      if (!isUnavailable(error) || performance.now() >= retryUntil) throw error;
       await sleep(RETRY_EVERY_MS);
       return append(item, retryUntil);
     }
@@ -117,7 +117,7 @@ export function createAccept(parts: {
     try {
       await append(item, retryUntil);
     } catch (error) {
-      if (!parts.journal || item.event.type !== 'opted_out' || !isAway(error)) throw error;
+      if (!parts.journal || item.event.type !== 'opted_out' || !isUnavailable(error)) throw error;
       await parts.journal(item);
     }
   }
@@ -231,7 +231,7 @@ export function createAccept(parts: {
       key: subjectKey(keyring, subject),
       type: 'point' in subject ? subject.point.type : subject.type,
     }));
-    const known = await inTime(
+    const known = await withTimeout(
       contacts.find(
         members.map(({ key }) => key),
         { person: 1 },
@@ -267,7 +267,7 @@ export function createAccept(parts: {
     );
     const whole = (await persons.get(person)) ?? joined;
     if (whole.mergedInto !== undefined || settled.includes(false)) {
-      if (tries >= MOST_JOINS) throw new HushError('unavailable', 'these contacts are being joined by others too', {});
+      if (tries >= MAX_JOINS) throw new HushError('unavailable', 'these contacts are being joined by others too', {});
       return link(
         whole.members.map(({ key, type }) => ({ key, type: type as ContactType })),
         tries + 1,
@@ -275,10 +275,10 @@ export function createAccept(parts: {
       );
     }
     const events = await persons.eventsOf(person);
-    const gone = superseded(events);
+    const missing = superseded(events);
     const found = events.length > 0 ? await contacts.find(whole.members.map(({ key }) => key)) : undefined;
     const atoms = [...(found?.values() ?? [])].flatMap(({ state, pending }) => fold(state, pending).atoms);
-    const standing = events.filter((event) => !gone.has(event.id) && !isTakenBack(event, atoms));
+    const standing = events.filter((event) => !missing.has(event.id) && !isTakenBack(event, atoms));
     for (const event of standing) await spread(person, event);
     await persons.close(
       person,
@@ -296,7 +296,7 @@ export function createAccept(parts: {
     const event = store(draft, key, id, at, true);
     const accepted = { id, contact: contactKeyText(key), at };
     const shared = event.reach === 'person' ? sharedPart(event) : undefined;
-    if (shared) await personWide(() => inTime(reachPerson(draft.subject, key, event, shared), MANY_WITHIN));
+    if (shared) await personWide(() => withTimeout(reachPerson(draft.subject, key, event, shared), BATCH_TIMEOUT_MS));
     else {
       const { reach: _reach, ...own } = event;
       await appendOrJournal(appendFor(draft.subject, key, own), retryUntil);
@@ -306,7 +306,7 @@ export function createAccept(parts: {
 
   /** The person first, then every contact: a crash in between is finished by the sweeper. */
   async function reachPerson(subject: Subject, key: Buffer, event: StoredEvent, shared: StoredEvent): Promise<void> {
-    const person = await inTime(personOf(subject, key));
+    const person = await withTimeout(personOf(subject, key));
     const { sealed: _sealed, ...open } = shared;
     const after = await persons.append(person, open);
     const target = after.mergedInto ?? person;
@@ -357,12 +357,12 @@ export function createAccept(parts: {
       );
       let contents = new Map<string, string>();
       try {
-        contents = await inTime(writerIds.claim(named), named.length > 1 ? MANY_WITHIN : undefined);
+        contents = await withTimeout(writerIds.claim(named), named.length > 1 ? BATCH_TIMEOUT_MS : undefined);
       } catch (error) {
         throw unavailable(error);
       }
-      const retryUntil = drafts.length > 1 ? performance.now() + stretched(MANY_WITHIN) : 0;
-      const personWide = pLimit(PERSON_WIDE_AT_ONCE);
+      const retryUntil = drafts.length > 1 ? performance.now() + stretched(BATCH_TIMEOUT_MS) : 0;
+      const personWide = pLimit(MAX_PERSON_WIDE);
       return Promise.all(
         valid.map(async (draft) => {
           try {
@@ -376,8 +376,8 @@ export function createAccept(parts: {
             }
             return await acceptOne(draft, retryUntil, personWide);
           } catch (error) {
-            const told = unavailable(error);
-            return told instanceof Error ? told : new Error(String(told));
+            const failure = unavailable(error);
+            return failure instanceof Error ? failure : new Error(String(failure));
           }
         }),
       );

@@ -8,16 +8,16 @@ import { HushError } from '../core/errors.js';
 import { contactKeyBytes, contactKeyText, eventId, type Keyring } from '../core/keys.js';
 import { lastDeniedSince } from '../core/opening.js';
 import { type Scope, scopeText } from '../core/scope.js';
-import { inTime } from '../store/connect.js';
+import { withTimeout } from '../store/connect.js';
 import type { Tickets } from '../store/tickets.js';
 import type { Accept, Accepted } from './accept.js';
+import type { Decisions } from './decisions.js';
 import type { Link, Links } from './links.js';
-import type { Post } from './post.js';
+import type { Post } from './outgoing-mail.js';
 import { fittingEvidence, type PrivateParts } from './private-part.js';
-import type { Questions } from './questions.js';
 
 /** A sign-up that is not confirmed within this time (ms) never was. */
-export const CONFIRM_WITHIN = 7 * DAY_MS;
+export const CONFIRM_MS = 7 * DAY_MS;
 
 export interface SignUp {
   readonly point: ContactPoint;
@@ -33,7 +33,7 @@ export interface SignUp {
 /** Double opt-in: nothing counts until the person presses the button in the mail. */
 export function createConsents(parts: {
   readonly accept: Accept;
-  readonly questions: Pick<Questions, 'present'>;
+  readonly decisions: Pick<Decisions, 'present'>;
   readonly tickets: Tickets;
   readonly links: Links;
   readonly privateParts: PrivateParts;
@@ -69,14 +69,14 @@ export function createConsents(parts: {
     const text = wording(notice, language);
     const key = contactKeyBytes(keyring, point);
     const id = encodeBase32(randomBytes(10));
-    const expires = clock.now() + CONFIRM_WITHIN;
+    const expires = clock.now() + CONFIRM_MS;
     const details = {
       scope,
       notice: { id: notice.id, version: notice.version },
       ...(signUp.until === undefined ? {} : { until: signUp.until }),
     };
     const sealed = privateParts.sealPending(key, { evidence: { ...signUp.evidence, wording: text.slice(0, 600) } });
-    await inTime(tickets.keepConfirmation({ id, contact: key, details, sealed }, expires));
+    await withTimeout(tickets.keepConfirmation({ id, contact: key, details, sealed }, expires));
     await post({
       id: `confirm:${id}`,
       template: 'confirm',
@@ -108,8 +108,8 @@ export function createConsents(parts: {
 
   /** When the person has said no since the sign-up began (ms): the last time. */
   async function deniedSince(link: Link): Promise<number | undefined> {
-    const { state } = await parts.questions.present(link);
-    return lastDeniedSince(state, link.scope, (link.expires ?? clock.now()) - CONFIRM_WITHIN);
+    const { state } = await parts.decisions.present(link);
+    return lastDeniedSince(state, link.scope, (link.expires ?? clock.now()) - CONFIRM_MS);
   }
 
   return {

@@ -4,26 +4,26 @@ import { HushError } from '../core/errors.js';
 import { presentAt } from '../core/fold.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import { sealedContact } from '../core/sealed-contact.js';
-import type { Letter, Post, QueuedLetter } from './post.js';
-import type { Asked, Questions } from './questions.js';
+import type { DecisionSubject, Decisions } from './decisions.js';
+import type { OutgoingMail, Post, QueuedMail } from './outgoing-mail.js';
 
 /** The language to write to somebody in: their own where it is known, else the one that was asked for. Never throws. */
-export type LanguageOf = (contacts: readonly Asked[], wanted: string) => Promise<string>;
+export type LanguageOf = (contacts: readonly DecisionSubject[], wanted: string) => Promise<string>;
 
 /**
  * The language that a person chose is a fact of the contact (`profile`), and comes before that of the page, the key or the
  * mail through which something was asked. Of several contacts the first that has one counts.
  */
 export function createLanguageOf(parts: {
-  readonly questions: Pick<Questions, 'present'>;
+  readonly decisions: Pick<Decisions, 'present'>;
   readonly catalog: Pick<Catalog, 'languages'>;
   readonly clock: { now(): number };
 }): LanguageOf {
-  const { questions, catalog, clock } = parts;
+  const { decisions, catalog, clock } = parts;
   return async (contacts, wanted) => {
     try {
       for (const asked of contacts) {
-        const { state } = await questions.present(asked);
+        const { state } = await decisions.present(asked);
         const { language } = factsAt(state, presentAt(state, clock.now()));
         if (language !== undefined && catalog.languages.includes(language)) return language;
       }
@@ -38,9 +38,9 @@ export function createLanguageOf(parts: {
 /** Every mail goes out in the language of whom it goes to: the one place that decides it. */
 export function inOwnLanguage(
   parts: { readonly languageOf: LanguageOf; readonly keyring: Keyring; readonly country: string },
-  post: (letter: QueuedLetter) => ReturnType<Post>,
+  post: (letter: QueuedMail) => ReturnType<Post>,
 ): Post {
-  return async (letter: Letter) => {
+  return async (letter: OutgoingMail) => {
     const point = sealedContact('email', letter.to, parts.country);
     const language = await parts.languageOf([{ key: contactKeyBytes(parts.keyring, point), point }], letter.language);
     return post({ ...letter, language, values: letter.values(language) });

@@ -2,28 +2,28 @@ import type { Clock } from '../core/clock.js';
 import { standingStop } from '../core/decide.js';
 import { type DenialAtom, presentAt, unfolded } from '../core/fold.js';
 import type { Scope } from '../core/scope.js';
-import { inTime, unavailable } from '../store/connect.js';
+import { unavailable, withTimeout } from '../store/connect.js';
 import type { Ledger } from '../store/ledger.js';
+import type { Decisions } from './decisions.js';
 import type { Link } from './links.js';
-import type { Questions } from './questions.js';
 
 /**
  * The denial that has stopped the whole of a scope for the contact of a link for longest. The state has only the last of
  * several that say the same, so the ledger is asked for the first. Throws HushError `unavailable`.
  */
 export function createEarlierStop(parts: {
-  readonly questions: Pick<Questions, 'present'>;
+  readonly decisions: Pick<Decisions, 'present'>;
   readonly ledger: Ledger;
   readonly clock: Clock;
 }): (link: Link, scope: Scope) => Promise<DenialAtom | undefined> {
-  const { questions, ledger, clock } = parts;
+  const { decisions, ledger, clock } = parts;
   return async (link, scope) => {
-    const { contact, state } = await questions.present(link);
+    const { contact, state } = await decisions.present(link);
     const now = presentAt(state, clock.now());
     const known = standingStop(state, scope, now);
     if (!known || !contact) return known;
     try {
-      const recorded = (await inTime(ledger.ofContact(contact.key))).map(({ event }) => event);
+      const recorded = (await withTimeout(ledger.ofContact(contact.key))).map(({ event }) => event);
       return standingStop(unfolded([...recorded, ...contact.pending]), scope, now) ?? known;
     } catch (error) {
       throw unavailable(error);

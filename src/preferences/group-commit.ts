@@ -29,9 +29,9 @@ export function createGroupCommit<Item, Result>(
         const results = await write(group.map(({ item }) => item));
         for (const [index, { resolve }] of group.entries()) resolve(results[index] as Result);
       } catch (error) {
-        const told = concernsAll(error) ? [...group, ...waiting] : group;
-        if (told !== group) waiting = [];
-        for (const { reject } of told) reject(error);
+        const failed = concernsAll(error) ? [...group, ...waiting] : group;
+        if (failed !== group) waiting = [];
+        for (const { reject } of failed) reject(error);
       }
     }
     writing = false;

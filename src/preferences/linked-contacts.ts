@@ -1,4 +1,4 @@
-import { inTime, unavailable } from '../store/connect.js';
+import { unavailable, withTimeout } from '../store/connect.js';
 import type { Contact, Contacts } from '../store/contacts.js';
 import type { Persons } from '../store/persons.js';
 import { maskedAddress } from './contact-address.js';
@@ -24,7 +24,7 @@ export function createLinkedContacts(parts: {
     /** Masked addresses of at most ten others. Throws HushError('unavailable'). */
     async masked(contact: Contact): Promise<string[]> {
       try {
-        return await inTime(masked(contact));
+        return await withTimeout(masked(contact));
       } catch (error) {
         throw unavailable(error);
       }

@@ -6,7 +6,7 @@ import type { Keyring } from '../core/keys.js';
 import { closingFacts, needsAsMuchConsent, type ProfileFacts } from '../core/opening.js';
 import type { Policy } from '../core/policy.js';
 import { type Draft, subjectKey } from './accept.js';
-import type { Questions } from './questions.js';
+import type { Decisions } from './decisions.js';
 
 /** What a writer may do besides recording what denies. */
 export interface WriterRights {
@@ -42,16 +42,16 @@ function needsLift(field: string, message = NEEDS_LIFT): HushError {
  * bring marketing back, by a grant or by any other event. Reads a contact only where its state decides.
  */
 export function createOpeningGuard(parts: {
-  readonly questions: Pick<Questions, 'present'>;
+  readonly decisions: Pick<Decisions, 'present'>;
   readonly keyring: Keyring;
   readonly policy: Policy;
   readonly clock: { now(): number };
 }) {
-  const { questions, keyring, policy, clock } = parts;
+  const { decisions, keyring, policy, clock } = parts;
 
   async function presentOf({ subject }: Draft) {
     const point = 'point' in subject ? subject.point : undefined;
-    const { contact, state } = await questions.present({
+    const { contact, state } = await decisions.present({
       key: subjectKey(keyring, subject),
       ...(point ? { point } : {}),
     });

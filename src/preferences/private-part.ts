@@ -1,6 +1,6 @@
 import type { ContactType } from '../core/contact-point.js';
 import type { Keyring } from '../core/keys.js';
-import { createSealer, openWith, sealWith } from '../core/seal.js';
+import { createCipher, openWith, sealWith } from '../core/seal.js';
 
 /** What of an event must not be readable for ever. */
 export interface PrivatePart {
@@ -38,8 +38,8 @@ export function fittingEvidence(evidence: Readonly<Record<string, string>>): Rec
  * first idea, would protect it from nobody who can read the pending event.)
  */
 export function createPrivateParts(keyring: Keyring) {
-  const ingest = createSealer(keyring, 'ingest');
-  const wrap = createSealer(keyring, 'data-key');
+  const ingest = createCipher(keyring, 'ingest');
+  const wrap = createCipher(keyring, 'data-key');
   const parse = (bytes: Buffer | undefined): PrivatePart | undefined =>
     bytes && (JSON.parse(bytes.toString('utf8')) as PrivatePart);
   const parts = {

@@ -3,19 +3,19 @@ import type { Contacts } from '../store/contacts.js';
 import type { Projector } from './projector.js';
 
 /** Contacts a projection round takes. */
-const ROUND = 100;
+const BATCH_SIZE = 100;
 /**
  * After a round of so many ms it rests this many times as long, at most LONGEST_REST ms, before the next: acknowledging goes
  * first, decisions fold what is pending anyway, and fuller rounds cost less an event. Who is alone is projected at once.
  */
-const REST = 3;
-const LONGEST_REST = 400;
+const REST_FACTOR = 3;
+const MAX_REST_MS = 400;
 /**
  * While so many contacts are appended to in 100 ms, as in the minutes after a campaign, it rests on: a durable answer is
  * what somebody waits for. But nothing waits longer than this (ms) to be told on.
  */
-const PRESSED = 20;
-const LONGEST_WAIT = 3000;
+const BUSY_APPENDS = 20;
+const MAX_WAIT_MS = 3000;
 
 /**
  * Runs the projector: at once for contacts this process appended to, and every two seconds for any that somebody left
@@ -31,16 +31,16 @@ export function createProjectionLoop(parts: {
 }) {
   const { projector, contacts, log } = parts;
   const waiting = new Map<string, { readonly key: Buffer; readonly since: number }>();
-  let arrived = 0;
+  let appended = 0;
   let running: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
-  let hurry = false;
+  let isSettling = false;
   let endRest = (): void => undefined;
 
   function rest(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const over = setTimeout(resolve, hurry || stopped ? 0 : ms);
+      const over = setTimeout(resolve, isSettling || stopped ? 0 : ms);
       endRest = () => {
         clearTimeout(over);
         resolve();
@@ -54,17 +54,17 @@ export function createProjectionLoop(parts: {
     return first ? performance.now() - first.since : 0;
   }
 
-  async function letAcknowledge(): Promise<void> {
-    for (let before = arrived; waitsFor() < LONGEST_WAIT; before = arrived) {
+  async function yieldToAppends(): Promise<void> {
+    for (let before = appended; waitsFor() < MAX_WAIT_MS; before = appended) {
       await rest(100);
-      if (hurry || stopped || arrived - before < PRESSED) return;
+      if (isSettling || stopped || appended - before < BUSY_APPENDS) return;
     }
   }
 
   async function drain(): Promise<void> {
     while (waiting.size > 0) {
       const began = performance.now();
-      const round = [...waiting.entries()].slice(0, ROUND);
+      const round = [...waiting.entries()].slice(0, BATCH_SIZE);
       for (const [id] of round) waiting.delete(id);
       try {
         await projector.project(round.map(([, { key }]) => key));
@@ -73,8 +73,8 @@ export function createProjectionLoop(parts: {
         log.warn({ err: error }, 'projection round failed');
         return;
       }
-      await rest(Math.min(REST * (performance.now() - began), LONGEST_REST));
-      if (waiting.size > 0) await letAcknowledge();
+      await rest(Math.min(REST_FACTOR * (performance.now() - began), MAX_REST_MS));
+      if (waiting.size > 0) await yieldToAppends();
     }
   }
 
@@ -91,10 +91,10 @@ export function createProjectionLoop(parts: {
       // Those that we cannot open stay the oldest: they are passed over, so that they hold up nobody else.
       let unopened = 0;
       for (;;) {
-        const keys = await contacts.dirtyKeys(ROUND, new Date(Date.now() - 500), unopened);
+        const keys = await contacts.dirtyKeys(BATCH_SIZE, new Date(Date.now() - 500), unopened);
         if (keys.length === 0 || stopped) break;
         unopened += await projector.project(keys);
-        if (keys.length < ROUND) break;
+        if (keys.length < BATCH_SIZE) break;
       }
       parts.onUnopened?.(unopened);
     } catch (error) {
@@ -104,33 +104,33 @@ export function createProjectionLoop(parts: {
 
   return {
     /** Something was appended to a contact. */
-    poke(key: Buffer): void {
+    projectSoon(key: Buffer): void {
       if (stopped) return;
       const id = key.toString('hex');
-      arrived++;
+      appended++;
       waiting.set(id, waiting.get(id) ?? { key, since: performance.now() });
       wake();
     },
     start(): void {
-      const again = () => {
+      const scheduleSweep = () => {
         timer = setTimeout(async () => {
           await sweep();
-          if (!stopped) again();
+          if (!stopped) scheduleSweep();
         }, parts.sweepMs ?? 2000);
       };
       void sweep();
-      again();
+      scheduleSweep();
     },
     sweep,
     /** Resolves when what this process appended so far is projected. */
     async settle(): Promise<void> {
-      hurry = true;
+      isSettling = true;
       endRest();
       while (running || waiting.size > 0) {
         wake();
         await running;
       }
-      hurry = false;
+      isSettling = false;
     },
     async stop(): Promise<void> {
       stopped = true;

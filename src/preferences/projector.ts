@@ -10,7 +10,7 @@ import { MissingKeyError } from '../core/seal.js';
 import {
   type Contact,
   type Contacts,
-  type NewMark,
+  type NewPendingSync,
   type Projection,
   type StoredEvent,
   stateOf,
@@ -21,14 +21,14 @@ import { inOrderOfRecording, privateIntake } from './erasure-gate.js';
 import type { PrivateParts } from './private-part.js';
 
 /** Which marks a contact has to carry when its own state is `state` at `now`. Given by the sync part. */
-export type Marking = (
+export type PlanPendingSyncs = (
   contact: Contact,
   state: State,
   version: number,
   now: number,
   since: number,
   addressable: boolean,
-) => readonly NewMark[];
+) => readonly NewPendingSync[];
 
 interface Work {
   readonly contact: Contact;
@@ -38,7 +38,7 @@ interface Work {
 }
 
 /** Overflowing events a round takes: a contact that was written to faster than we project is caught up in steps. */
-const MOST_OVERFLOW = 1000;
+const MAX_OVERFLOW = 1000;
 
 /** A change of many scopes, or one that time or the configuration brought, may be about anything. */
 const MANY_SCOPES = 10;
@@ -75,16 +75,16 @@ export function createProjector(parts: {
   readonly configuration: string;
   readonly aliasGroupOf: AliasGroupOf;
   readonly clock: Clock;
-  readonly marking: Marking;
+  readonly planPendingSyncs: PlanPendingSyncs;
   /** Told of destinations that have new marks, and of entries that are new in the ledger. */
-  readonly onMarked: (destinations: ReadonlySet<string>) => void;
+  readonly onPending: (destinations: ReadonlySet<string>) => void;
   readonly onProjected?: (contacts: number, lagMs: number) => void;
   /** Told of a root key that contacts are sealed under and that this process lacks. */
   readonly onMissingKey?: (keyId: number) => void;
   /** Told of a contact whose data key does not open under any key: something changed it. */
   readonly onBrokenSeal?: (contact: Buffer) => void;
 }) {
-  const { contacts, ledger, privateParts, policy, configuration, clock, marking } = parts;
+  const { contacts, ledger, privateParts, policy, configuration, clock, planPendingSyncs } = parts;
 
   /** A contact's data key. Throws rather than have a new one made in the place of one that does not open. */
   function dataKeyOf(contact: Buffer, wrapped: Buffer): Buffer {
@@ -127,15 +127,15 @@ export function createProjector(parts: {
     let wrapped: Buffer | undefined;
     let address: Buffer | undefined;
     // A number that an interrupted projector left free is filled: numbers of a contact have no gap.
-    const taken = new Set(known?.values());
+    const usedNumbers = new Set(known?.values());
     let number = contact.entries;
     const advance = () => {
-      while (taken.has(number + 1)) number++;
+      while (usedNumbers.has(number + 1)) number++;
     };
     const entries: LedgerEntry[] = [];
     const fresh: LedgerEntry[] = [];
     for (const event of events) {
-      let kept: StoredEvent = event;
+      let stored: StoredEvent = event;
       if (event.sealed && admitted.has(event.id)) {
         unwrapped ??= contact.dataKey && dataKeyOf(contact.key, contact.dataKey);
         if (!unwrapped) {
@@ -143,19 +143,19 @@ export function createProjector(parts: {
           wrapped = privateParts.wrapKey(contact.key, unwrapped);
         }
         const sealed = reseal(contact, unwrapped, event);
-        kept = sealed.event;
+        stored = sealed.event;
         if (sealed.address && !contact.address) address ??= sealed.address;
       } else if (event.sealed) {
         // Of an erased contact no address and no evidence is taken in; the opt-out itself counts.
         const { sealed: _sealed, ...open } = event;
-        kept = open;
+        stored = open;
       }
       const at = known?.get(event.id);
       if (at === undefined) {
         advance();
         number++;
       }
-      const entry = { key: contact.key, number: at ?? number, event: kept };
+      const entry = { key: contact.key, number: at ?? number, event: stored };
       entries.push(entry);
       if (at === undefined) fresh.push(entry);
     }
@@ -163,7 +163,7 @@ export function createProjector(parts: {
     const now = clock.now();
     const hasAddress = address !== undefined || contact.address !== undefined;
     const since = Math.min(now, ...events.map((event) => event.recorded / 1024));
-    const marks = marking(contact, state, contact.rev + 1, now, since, hasAddress);
+    const pendingSyncs = planPendingSyncs(contact, state, contact.rev + 1, now, since, hasAddress);
     const wakeAt = nextChange(stateOf({ state, pending: [] }, contact.others), now, policy);
     return {
       contact,
@@ -177,7 +177,7 @@ export function createProjector(parts: {
         movedIds: pending.map(({ id }) => id),
         scopes: changedScopes(events),
         overflow: contact.more ? undefined : contact.overflow,
-        marks,
+        pendingSyncs,
         keyedOnly: !hasAddress,
         erasing: erasing && (contact.dataKey ?? wrapped) !== undefined,
         changed: events.length > 0 || contact.touched || isOutdated(contact),
@@ -251,7 +251,7 @@ export function createProjector(parts: {
   const busy = new Set<string>();
 
   async function projectThese(keys: readonly Buffer[]): Promise<{ more: Buffer[]; unopened: number }> {
-    const read = [...(await contacts.find(keys, undefined, MOST_OVERFLOW)).values()].filter(isDue);
+    const read = [...(await contacts.find(keys, undefined, MAX_OVERFLOW)).values()].filter(isDue);
     if (read.length === 0) return { more: [], unopened: 0 };
     const { contacts: found, moved } = await regrouped(read);
     const pairs = found
@@ -264,9 +264,9 @@ export function createProjector(parts: {
     const done = work.filter(({ contact }) => !raced.has(contact.key.toString('hex')));
     if (raced.size > 0) {
       // What another projector has moved, perhaps before it was killed, keeps its numbers; ours go on from there.
-      const again = found.filter(({ key }) => raced.has(key.toString('hex')));
-      const moved = await ledger.beyond(again);
-      work = again.flatMap((contact) => {
+      const racedContacts = found.filter(({ key }) => raced.has(key.toString('hex')));
+      const moved = await ledger.beyond(racedContacts);
+      work = racedContacts.flatMap((contact) => {
         const id = contact.key.toString('hex');
         return planIfOpen(contact, new Map([...(known.get(id) ?? []), ...(moved.get(id) ?? [])])) ?? [];
       });
@@ -285,8 +285,10 @@ export function createProjector(parts: {
     for (const { contact, projection } of done) {
       if (contact.overflow > 0) await contacts.dropOverflow(contact.key, projection.movedIds);
     }
-    const marked = new Set(done.flatMap(({ projection }) => projection.marks.map(({ destination }) => destination)));
-    if (marked.size > 0) parts.onMarked(marked);
+    const pendingDestinations = new Set(
+      done.flatMap(({ projection }) => projection.pendingSyncs.map(({ destination }) => destination)),
+    );
+    if (pendingDestinations.size > 0) parts.onPending(pendingDestinations);
     const more = done.flatMap(({ contact }) => (contact.more ? [contact.key] : []));
     return { more: [...more, ...touched], unopened };
   }

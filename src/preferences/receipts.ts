@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.js';
 import { recordedAt } from '../core/clock.js';
 import { contactKeyText, contactPrefixOf, type EventId, parseEventId } from '../core/keys.js';
 import { covers, GPC_PURPOSES, type Scope, wholeScope } from '../core/scope.js';
-import { inTime, unavailable } from '../store/connect.js';
+import { unavailable, withTimeout } from '../store/connect.js';
 import type { Contact, Contacts, StoredEvent } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
 import type { BoundBindings } from './bound-bindings.js';
@@ -80,20 +80,28 @@ export function createReceipts(parts: {
       recordedAt: recordedAt(event.recorded),
       ...(number === undefined ? {} : { number }),
       destinations: concerned.map(({ destination, name }) => {
-        const told = contact.told[destination];
-        const known = told?.bindings[name];
-        const waiting = contact.marks.some((mark) => mark.destination === destination && !mark.again);
-        const seen = known && known.at >= recordedAt(event.recorded);
-        if (told?.parked)
+        const synced = contact.synced[destination];
+        const syncedBinding = synced?.bindings[name];
+        const waiting = contact.pendingSyncs.some(
+          (pendingSync) => pendingSync.destination === destination && !pendingSync.reassert,
+        );
+        const seen = syncedBinding && syncedBinding.at >= recordedAt(event.recorded);
+        if (synced?.parked)
           return {
             destination,
             binding: name,
-            suppressed: known?.suppressed ?? false,
+            suppressed: syncedBinding?.suppressed ?? false,
             status: 'parked' as const,
-            at: told.parked.at,
+            at: synced.parked.at,
           };
-        if (known && (seen || !waiting))
-          return { destination, binding: name, suppressed: known.suppressed, status: known.status, at: known.at };
+        if (syncedBinding && (seen || !waiting))
+          return {
+            destination,
+            binding: name,
+            suppressed: syncedBinding.suppressed,
+            status: syncedBinding.status,
+            at: syncedBinding.at,
+          };
         return {
           destination,
           binding: name,
@@ -110,7 +118,7 @@ export function createReceipts(parts: {
       const id = parseEventId(text);
       if (!id) return undefined;
       try {
-        return await inTime(find(id));
+        return await withTimeout(find(id));
       } catch (error) {
         throw unavailable(error);
       }

@@ -6,8 +6,8 @@ import { type ContactKey, contactKeyText, type Keyring } from '../core/keys.js';
 import { type Carried, carriedOver } from '../core/replacement.js';
 import { type Accept, type Accepted, type Draft, type Subject, subjectKey } from './accept.js';
 import { acceptEach } from './accept-each.js';
+import type { Decisions } from './decisions.js';
 import type { OpeningGuard } from './opening-guard.js';
-import type { Questions } from './questions.js';
 
 export interface Replaced {
   readonly from: ContactKey;
@@ -29,16 +29,16 @@ function idOf({ subject: _subject, ...said }: Draft, to: ContactKey, opened: num
  */
 export function createReplacement(parts: {
   readonly accept: Pick<Accept, 'acceptAll'>;
-  readonly questions: Pick<Questions, 'present'>;
+  readonly decisions: Pick<Decisions, 'present'>;
   readonly guard: OpeningGuard;
   readonly keyring: Keyring;
   readonly clock: Pick<Clock, 'now'>;
 }) {
-  const { accept, questions, guard, keyring, clock } = parts;
+  const { accept, decisions, guard, keyring, clock } = parts;
 
   async function presentOf(subject: Subject) {
     const key = subjectKey(keyring, subject);
-    const { state } = await questions.present({ key, ...('point' in subject ? { point: subject.point } : {}) });
+    const { state } = await decisions.present({ key, ...('point' in subject ? { point: subject.point } : {}) });
     return { key, state };
   }
 

@@ -3,7 +3,7 @@ import { utcDay } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
 import type { Channel } from '../core/scope.js';
-import { inTime } from '../store/connect.js';
+import { withTimeout } from '../store/connect.js';
 import type { StaffStatistics } from '../store/staff-statistics.js';
 import type { Tickets } from '../store/tickets.js';
 
@@ -26,8 +26,8 @@ export function createStopReasons(parts: {
     async count(stop: { receipt: string; brand: string; channel: Channel | '*' }, reason: string): Promise<void> {
       const once = createHmac('sha256', keyring.lookup).update(`stop-reason:${stop.receipt}`).digest('base64url');
       const now = clock.now();
-      if (!(await inTime(tickets.useOnce(once, now + REMEMBERED_FOR)))) return;
-      await inTime(statistics.stopReason(utcDay(now), stop.brand, stop.channel, reason));
+      if (!(await withTimeout(tickets.useOnce(once, now + REMEMBERED_FOR)))) return;
+      await withTimeout(statistics.stopReason(utcDay(now), stop.brand, stop.channel, reason));
     },
   };
 }

@@ -5,7 +5,7 @@ import type { ContactEvent } from '../core/event.js';
 import { type DenialAtom, type State, unfolded } from '../core/fold.js';
 import { scopeText } from '../core/scope.js';
 import { type Undoing, undoing } from '../core/undo.js';
-import { inTime, MANY_WITHIN, unavailable } from '../store/connect.js';
+import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js';
 import { type Contact, type Contacts, stateOf } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
 import type { Persons } from '../store/persons.js';
@@ -53,12 +53,12 @@ export function undoStep({ key, at, undoes, restores, scope }: Undone): string {
   return [key.toString('hex'), at, undoes, restores ?? '', scopeText(scope)].join(':');
 }
 
-interface Throughed extends DenialAtom {
+interface SourcedDenial extends DenialAtom {
   readonly destination: string;
 }
 
-const denialsOf = ({ atoms }: State): Throughed[] =>
-  atoms.filter((atom): atom is Throughed => atom.t === 'denial' && atom.destination !== undefined);
+const denialsOf = ({ atoms }: State): SourcedDenial[] =>
+  atoms.filter((atom): atom is SourcedDenial => atom.t === 'denial' && atom.destination !== undefined);
 
 /** A person's copy of a denial has an id of its own, but the time, the scope and the way in of the first. */
 function sameArrival(firsts: readonly DenialAtom[]): (denial: DenialAtom) => boolean {
@@ -135,7 +135,7 @@ export function createUndo(parts: {
      */
     async plan(keys: readonly Buffer[], which: Which): Promise<Undos> {
       try {
-        return await inTime(look(keys, which, clock.now()), MANY_WITHIN);
+        return await withTimeout(look(keys, which, clock.now()), BATCH_TIMEOUT_MS);
       } catch (error) {
         throw unavailable(error);
       }

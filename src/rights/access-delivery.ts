@@ -21,7 +21,7 @@ import {
   tokenHash,
 } from './access-download.js';
 import { FILES, type FileName } from './access-files.js';
-import { encryptPackage, MOST_BYTES, readPublicKey } from './access-mail.js';
+import { encryptPackage, MAX_BYTES, readPublicKey } from './access-mail.js';
 import { chunked } from './chunks.js';
 import { zipped } from './zip.js';
 
@@ -195,7 +195,7 @@ export function createAccessDelivery(parts: {
       if (!delivery) throw new HushError('conflict', 'the key of this package is gone');
       const key = await readPublicKey(delivery.publicKey, clock.now());
       const size = FILES.reduce((sum, name) => sum + (made.files?.[name]?.size ?? 0), 0);
-      if (size > MOST_BYTES)
+      if (size > MAX_BYTES)
         throw new HushError('conflict', `the package has ${Math.ceil(size / 1024 / 1024)} MB, too much for a mail`, {
           remedy: 'hand it over as a download or on paper, by a new request',
         });

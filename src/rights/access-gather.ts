@@ -228,8 +228,8 @@ export function createGather(parts: {
     }
   }
 
-  function* told(contact: Contact): Generator<Record<string, unknown>> {
-    for (const [destination, state] of Object.entries(contact.told)) {
+  function* syncedRows(contact: Contact): Generator<Record<string, unknown>> {
+    for (const [destination, state] of Object.entries(contact.synced)) {
       const known = catalog.destinations.find(({ name }) => name === destination);
       for (const [binding, { suppressed, at }] of Object.entries(state.bindings)) {
         yield {
@@ -238,7 +238,7 @@ export function createGather(parts: {
           role: known?.role,
           about: known?.bindings.find(({ name }) => name === binding)?.scope,
           list: binding,
-          told: suppressed ? 'suppressed' : 'not_suppressed',
+          syncedRows: suppressed ? 'suppressed' : 'not_suppressed',
           at: iso(at),
         };
       }
@@ -267,7 +267,7 @@ export function createGather(parts: {
     for (const contact of found) {
       for await (const event of eventsOf(contact)) yield { section: 'events', row: eventRow(contact, event) };
     }
-    for (const contact of found) for (const row of told(contact)) yield { section: 'destinations', row };
+    for (const contact of found) for (const row of syncedRows(contact)) yield { section: 'destinations', row };
     const requests = await parts.requestsOf(keys);
     for (const { receivedAt, closedAt, contents, ...request } of requests) {
       yield {

@@ -4,7 +4,7 @@ import { HushError } from '../core/errors.js';
 import type { FileName } from './access-files.js';
 
 /** Files of more bytes together are no mail that servers take: 25 MB is what most allow, base64 within OpenPGP takes its share. */
-export const MOST_BYTES = 6 * 1024 * 1024;
+export const MAX_BYTES = 6 * 1024 * 1024;
 /** NIST SP 800-57 part 1: 112 bits of strength. */
 const LEAST_RSA = 2048;
 const STRONG_CURVES = new Set<string>([

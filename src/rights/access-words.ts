@@ -14,13 +14,13 @@ export interface Said {
 }
 
 /** A stranger's system may answer with anything: this many lines of it are shown; the JSON has it whole. */
-const MOST_LINES = 2000;
+const MAX_LINES = 2000;
 const DEEPEST = 8;
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}/;
 
 /** A text longer than anybody reads is cut where people read it, visibly; the JSON has it whole. */
-const LONGEST = 4000;
-const shortened = (text: string) => (text.length > LONGEST ? `${text.slice(0, LONGEST)} […]` : text);
+const MAX_LENGTH = 4000;
+const shortened = (text: string) => (text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)} […]` : text);
 
 /** `{a: {b: [1]}}` as lines `a.b[0]: 1`. */
 export function linesOf(value: unknown, name = '', depth = 0): [string, string][] {
@@ -32,7 +32,7 @@ export function linesOf(value: unknown, name = '', depth = 0): [string, string][
     : Object.entries(value).map(([key, item]) => [name === '' ? key : `${name}.${key}`, item]);
   const lines: [string, string][] = [];
   for (const [key, item] of entries) {
-    if (lines.length >= MOST_LINES) break;
+    if (lines.length >= MAX_LINES) break;
     lines.push(...linesOf(item, key, depth + 1));
   }
   return lines;

@@ -7,7 +7,7 @@ import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
-import { createSealer, openWith, sealWith } from '../core/seal.js';
+import { createCipher, openWith, sealWith } from '../core/seal.js';
 import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import type { AccessStore, AskedSystem, StoredPackage } from '../store/access-packages.js';
@@ -46,13 +46,13 @@ export function createAccessPackages(parts: {
   readonly words: ReturnType<typeof createAccessWords>;
 }) {
   const { store, contacts, privateParts, catalog, clock, log, gather } = parts;
-  const sealer = createSealer(parts.keyring, 'access-package');
+  const cipher = createCipher(parts.keyring, 'access-package');
   const keep = parts.policy.accessPackageDays * DAY_MS;
   const context = (id: string) => Buffer.from(id, 'utf8');
   const place = (id: string, name: string) => Buffer.from(`${id}/${name}`, 'utf8');
 
   function keyOf(made: StoredPackage): Buffer {
-    const key = made.key && sealer.open(made.key, context(made.id));
+    const key = made.key && cipher.open(made.key, context(made.id));
     if (!key)
       throw new HushError('not_found', 'what was gathered is gone', { remedy: 'gather it again by a new request' });
     return key;
@@ -211,7 +211,7 @@ export function createAccessPackages(parts: {
           state: 'gathering',
           by,
           at: now,
-          key: sealer.seal(randomBytes(32), context(id)),
+          key: cipher.seal(randomBytes(32), context(id)),
           systems: catalog.accessSystems.map(({ name, answerDays }) => ({
             name,
             state: 'waiting',
@@ -220,7 +220,7 @@ export function createAccessPackages(parts: {
             deadline: now + answerDays * DAY_MS,
           })),
           ...(request.delivery.way === 'openpgp'
-            ? { sealed: sealer.seal(Buffer.from(JSON.stringify(request.delivery)), context(id)) }
+            ? { sealed: cipher.seal(Buffer.from(JSON.stringify(request.delivery)), context(id)) }
             : {}),
         });
         return { id: known, state };
@@ -243,7 +243,7 @@ export function createAccessPackages(parts: {
 
     /** Key and address of a package for OpenPGP. */
     deliveryOf(made: StoredPackage): Extract<Delivery, { way: 'openpgp' }> | undefined {
-      const plain = made.sealed && sealer.open(made.sealed, context(made.id));
+      const plain = made.sealed && cipher.open(made.sealed, context(made.id));
       return plain && (JSON.parse(plain.toString('utf8')) as Extract<Delivery, { way: 'openpgp' }>);
     },
 

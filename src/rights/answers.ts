@@ -9,7 +9,7 @@ import {
   type RefusalReason,
 } from '../core/request.js';
 import { type Clocked, checkExtension, deadlinesOf } from '../core/request-clock.js';
-import type { Post } from '../preferences/post.js';
+import type { Post } from '../preferences/outgoing-mail.js';
 import type { RequestEntry, RequestRecord } from '../store/requests.js';
 import type { PostLetters } from './post-letters.js';
 import { type By, type Records, TEXT_LIMIT } from './records.js';

@@ -18,9 +18,9 @@ export interface ErasureStep {
 }
 
 function stepOf(contact: Contact | undefined, key: Buffer, type: ContactType): ErasureStep {
-  const waiting = contact?.marks.map(({ destination }) => destination) ?? [];
-  const refused = Object.entries(contact?.told ?? {}).flatMap(([destination, told]) =>
-    told.parked ? [{ destination, why: told.parked.why }] : [],
+  const waiting = contact?.pendingSyncs.map(({ destination }) => destination) ?? [];
+  const refused = Object.entries(contact?.synced ?? {}).flatMap(([destination, synced]) =>
+    synced.parked ? [{ destination, why: synced.parked.why }] : [],
   );
   const erased = contact?.state.atoms.some((atom) => atom.t === 'erased') === true;
   const state =
@@ -108,7 +108,7 @@ export function createErasures(parts: {
         { overriddenAt: new Date(now) },
         { facts: { destinations: given.join(' ') || 'none' }, text: why },
       );
-      await contacts.abandonMarks(steps.map(({ key }) => key));
+      await contacts.abandonPendingSyncs(steps.map(({ key }) => key));
       return overridden;
     },
   };

@@ -8,7 +8,7 @@ import { createRecipientLimits } from '../mail/recipient-limits.js';
 import type { Accept } from '../preferences/accept.js';
 import type { LanguageOf } from '../preferences/contact-language.js';
 import type { Links } from '../preferences/links.js';
-import type { Post } from '../preferences/post.js';
+import type { Post } from '../preferences/outgoing-mail.js';
 import { createUndo } from '../preferences/undo.js';
 import type { Stores } from '../store/open.js';
 import type { RequestRecord } from '../store/requests.js';

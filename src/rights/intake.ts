@@ -26,7 +26,7 @@ import { MAILS_A_DAY } from './verification.js';
 const LATEST = 90 * DAY_MS;
 /** The same for staff and systems. */
 const MAILS_A_DAY_BY_OTHERS = 20;
-const MOST_CONTACTS = 10;
+const MAX_CONTACTS = 10;
 
 /** A contact that a request names: an address, or one that staff found. */
 export type Named = { readonly point: ContactPoint } | { readonly key: Buffer; readonly type: ContactType };
@@ -217,8 +217,8 @@ export function createIntake(parts: {
           remedy: 'give the day on which it came',
         });
       }
-      if (request.contacts.length === 0 || request.contacts.length > MOST_CONTACTS) {
-        throw new HushError('invalid', `a request names one to ${MOST_CONTACTS} addresses`, {
+      if (request.contacts.length === 0 || request.contacts.length > MAX_CONTACTS) {
+        throw new HushError('invalid', `a request names one to ${MAX_CONTACTS} addresses`, {
           field: 'contacts',
           remedy: 'give an email address, a phone number or a postal address',
         });

@@ -8,20 +8,20 @@ import { hideLinks } from '../core/hidden-links.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import { takesEffectAtOnce } from '../core/request.js';
-import { createSealer } from '../core/seal.js';
+import { createCipher } from '../core/seal.js';
 import { sealedContact } from '../core/sealed-contact.js';
 import type { Composer } from '../mail/compose.js';
 import { checkedAddress } from '../mail/headers.js';
 import type { OutgoingMail } from '../mail/outbox.js';
 import type { MailValues } from '../mail/templates.js';
 import { unavailable } from '../store/connect.js';
-import type { KeptLetter, LetterStore } from '../store/letters.js';
+import type { LetterStore, StoredLetter } from '../store/letters.js';
 import { LETTER_KINDS, type LetterContent, type LetterKind, type LetterRequest, type Letters } from './letter.js';
 import { printLetter } from './letter-pdf.js';
 
 const MONTH = 31 * DAY_MS;
 /** Records are kept from the day a request is closed; its letters were written before, by three months and some days at most. */
-const LONGEST_REQUEST_MONTHS = 4;
+const MAX_REQUEST_MONTHS = 4;
 /** What is written after an erasure is kept only so long (ms) that it can be sent and printed. */
 const AFTER_ERASURE = MONTH;
 /** A mail with its working link and address. */
@@ -34,7 +34,7 @@ const LEFT_BEHIND = 60_000;
 const TURNS = /[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/g;
 /** A name one may greet by. A stranger's form fills it in, and mail programs make links of what looks like one. */
 const NAME = /^[\p{L}\p{M}][\p{L}\p{M}\s'’,-]*(?:\.\s[\p{L}\p{M}\s'’,-]*|\.$)*$/u;
-const LONGEST_GREETING = 80;
+const MAX_GREETING = 80;
 
 const LISTS: Partial<Record<LetterKind, string>> = {
   denial: 'denial-reason',
@@ -57,7 +57,7 @@ export function zoneOf(due: number, zones: readonly string[]): string {
 
 export function greetable(name: string | undefined): string | undefined {
   const plain = name?.replace(TURNS, '').replace(/\s+/g, ' ').trim() ?? '';
-  return plain.length <= LONGEST_GREETING && NAME.test(plain) ? plain : undefined;
+  return plain.length <= MAX_GREETING && NAME.test(plain) ? plain : undefined;
 }
 
 /**
@@ -75,9 +75,9 @@ export function createLetters(parts: {
   readonly policy: Pick<Policy, 'requests' | 'requestRecordMonths'>;
 }) {
   const zones = parts.policy.requests.map(({ timeZone }) => timeZone);
-  const keepMonths = parts.policy.requestRecordMonths + LONGEST_REQUEST_MONTHS;
+  const keepMonths = parts.policy.requestRecordMonths + MAX_REQUEST_MONTHS;
   const { composer, store, catalog, keyring, clock, post } = parts;
-  const sealer = createSealer(keyring, 'letters');
+  const cipher = createCipher(keyring, 'letters');
 
   function valuesOf(letter: LetterRequest): MailValues {
     const { language, kind } = letter;
@@ -181,25 +181,25 @@ export function createLetters(parts: {
   }
 
   const seal = (id: string, part: 'letter' | 'outgoing', content: object): Buffer =>
-    sealer.seal(Buffer.from(JSON.stringify(content)), Buffer.from(part === 'letter' ? id : `${id}/${part}`, 'utf8'));
+    cipher.seal(Buffer.from(JSON.stringify(content)), Buffer.from(part === 'letter' ? id : `${id}/${part}`, 'utf8'));
 
-  function open(kept: KeptLetter): (LetterContent & { readonly to?: string }) | undefined {
-    const plain = kept.sealed && sealer.open(kept.sealed, Buffer.from(kept.id, 'utf8'));
+  function open(kept: StoredLetter): (LetterContent & { readonly to?: string }) | undefined {
+    const plain = kept.sealed && cipher.open(kept.sealed, Buffer.from(kept.id, 'utf8'));
     if (!plain) return undefined;
     const { pdf, ...rest } = JSON.parse(plain.toString('utf8')) as LetterContent & { pdf: unknown; to?: string };
     return { ...rest, pdf: Buffer.from(String(pdf), 'base64') };
   }
 
   /** What goes out by mail; undefined for paper, and once the outbox has it. */
-  function outgoing(kept: KeptLetter): Outgoing | undefined {
-    const plain = kept.outgoing && sealer.open(kept.outgoing, Buffer.from(`${kept.id}/outgoing`, 'utf8'));
+  function outgoing(kept: StoredLetter): Outgoing | undefined {
+    const plain = kept.outgoing && cipher.open(kept.outgoing, Buffer.from(`${kept.id}/outgoing`, 'utf8'));
     if (plain) return JSON.parse(plain.toString('utf8')) as Outgoing;
     // Kept before the two were apart: address and link are with the letter.
     const content = open(kept);
     return content?.to === undefined ? undefined : { ...content, to: content.to };
   }
 
-  async function handOver(kept: KeptLetter): Promise<void> {
+  async function handOver(kept: StoredLetter): Promise<void> {
     const mail = outgoing(kept);
     if (mail) {
       await post({
@@ -240,7 +240,7 @@ export function createLetters(parts: {
       const content = await shown(letter);
       const mail = email === undefined ? undefined : await write(letter);
       const ends = letter.kind === 'fulfilment' && letter.requestKind === 'deletion';
-      const kept: KeptLetter = {
+      const kept: StoredLetter = {
         id,
         request: letter.request,
         kind: letter.kind,
@@ -298,4 +298,4 @@ export function createLetters(parts: {
   };
 }
 
-export type KeptLetters = ReturnType<typeof createLetters>;
+export type RequestLetters = ReturnType<typeof createLetters>;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ContactType } from '../core/contact-point.js';
 import type { Keyring } from '../core/keys.js';
-import { createSealer, openWith, sealWith } from '../core/seal.js';
+import { createCipher, openWith, sealWith } from '../core/seal.js';
 import type { RequestRecord } from '../store/requests.js';
 
 /** What of a request names or tells of the person. */
@@ -25,7 +25,7 @@ const DATA_KEY = 32;
  * key's destruction is the end of it, wherever copies lie.
  */
 export function createRequestSeal(keyring: Keyring) {
-  const wrap = createSealer(keyring, 'request-key');
+  const wrap = createCipher(keyring, 'request-key');
   const context = (id: string, use: string) => Buffer.from(`${id}/${use}`, 'utf8');
 
   function keyOf(record: Pick<RequestRecord, 'id' | 'dataKey'>): Buffer | undefined {

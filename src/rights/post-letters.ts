@@ -34,7 +34,7 @@ export interface Reached {
 }
 
 /** The address of a person, in lines. */
-export function postalLines(given: string): string {
+export function printedAddress(given: string): string {
   const address: PostalAddress = JSON.parse(given);
   const { name, line1, line2, city, region, postalCode, country } = address;
   const place = [city, [region, postalCode].filter(Boolean).join(' ')].filter(Boolean).join(', ');
@@ -69,7 +69,7 @@ export function createPostLetters(parts: {
     // Intake took any text for an agent's address once.
     if (agent?.email && isOneAddress(agent.email)) return { email: agent.email, name: agent.name };
     const postal = personal.addresses.find((address) => address?.type === 'postal');
-    const lines = personal.postal ?? (postal ? postalLines(postal.given) : undefined);
+    const lines = personal.postal ?? (postal ? printedAddress(postal.given) : undefined);
     const email = emailOf(personal)?.given;
     return {
       ...(email === undefined ? {} : { email }),

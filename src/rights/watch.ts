@@ -7,8 +7,8 @@ import type { Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import { needsVerification } from '../core/request.js';
 import { type Alert, calendarDay, dueAlerts, dueOf, purgeAt } from '../core/request-clock.js';
-import { createEvery } from '../every.js';
-import type { Post } from '../preferences/post.js';
+import type { Post } from '../preferences/outgoing-mail.js';
+import { createScheduler } from '../scheduler.js';
 import type { Leader } from '../store/leader.js';
 import type { RequestFiles } from '../store/request-files.js';
 import type { RequestRecord, RequestStore } from '../store/requests.js';
@@ -24,7 +24,7 @@ import { requestNames } from './request-names.js';
 
 const PAGE = 200;
 /** Between rounds (ms). A deadline is a day: a minute is soon enough, and an erasure is closed while one still looks. */
-const EVERY = 5000;
+const CHECK_EVERY_MS = 5000;
 /** A request that was cut off at its receipt is taken up again after so long (ms). */
 const CUT_OFF = 30_000;
 /** Between looks (ms) for records whose time is over. */
@@ -63,7 +63,7 @@ export function createWatch(parts: {
   readonly onAlert: (kind: Alert['kind']) => void;
 }) {
   const { store, records, post, leader, catalog, policy, clock, log } = parts;
-  const loop = createEvery({ log, everyMs: EVERY, chores: { 'watching requests': round } });
+  const loop = createScheduler({ log, everyMs: CHECK_EVERY_MS, tasks: { 'watching requests': round } });
   let purgedAt = Number.NEGATIVE_INFINITY;
   let allNamed = false;
 
@@ -202,12 +202,12 @@ export function createWatch(parts: {
   }
 
   return {
-    once: loop.once,
+    once: loop.runOnce,
     start: loop.start,
     /** Also what the next hour would do. */
     async everything(): Promise<void> {
       purgedAt = Number.NEGATIVE_INFINITY;
-      await loop.once();
+      await loop.runOnce();
     },
 
     async stop(): Promise<void> {

@@ -7,7 +7,7 @@ import { EMPTY_STATE, fold } from '../core/fold.js';
 import type { Keyring } from '../core/keys.js';
 import { wasDeniedSince } from '../core/opening.js';
 import type { Channel, Purpose, Scope } from '../core/scope.js';
-import { createSealer } from '../core/seal.js';
+import { createCipher } from '../core/seal.js';
 import type { Accept, Draft } from '../preferences/accept.js';
 import { acceptEach } from '../preferences/accept-each.js';
 import { unavailable } from '../store/connect.js';
@@ -68,7 +68,7 @@ export function createApprovals(parts: {
   readonly clock: Clock;
 }) {
   const { store, accept, contacts, clock } = parts;
-  const sealer = createSealer(parts.keyring, 'staff-approval');
+  const sealer = createCipher(parts.keyring, 'staff-approval');
 
   const sealedWith = (id: string, text: Written) => sealer.seal(Buffer.from(JSON.stringify(text)), Buffer.from(id));
 

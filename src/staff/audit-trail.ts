@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
-import { createSealer } from '../core/seal.js';
+import { createCipher } from '../core/seal.js';
 import type { TrailFilter, TrailKind, TrailRow, TrailStore } from '../store/audit-trail.js';
 import { unavailable } from '../store/connect.js';
 import type { Role } from './permissions.js';
@@ -39,7 +39,7 @@ export function createAuditTrail(parts: {
   readonly clock: Clock;
 }) {
   const { store, clock } = parts;
-  const sealer = createSealer(parts.keyring, 'audit-trail');
+  const sealer = createCipher(parts.keyring, 'audit-trail');
   const context = (user: string) => Buffer.from(user, 'utf8');
 
   return {

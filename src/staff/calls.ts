@@ -7,13 +7,13 @@ import { contactKeyBytes, contactKeyText, type Keyring } from '../core/keys.js';
 import type { Accept, Accepted, Draft } from '../preferences/accept.js';
 import { acceptEach } from '../preferences/accept-each.js';
 import type { Links } from '../preferences/links.js';
-import type { Post } from '../preferences/post.js';
+import type { Post } from '../preferences/outgoing-mail.js';
 import { type Undo, undoDraft, undoStep } from '../preferences/undo.js';
 import { unavailable } from '../store/connect.js';
 import type { StaffCall, StaffCalls } from '../store/staff-calls.js';
 import type { StaffUser } from './audit-trail.js';
 import type { Caller } from './find-caller.js';
-import { scopesOfWish, type Wish } from './wishes.js';
+import { scopesOfWish, type Wish } from './opt-out-options.js';
 
 /** How a caller was verified. An opt-out needs none of it; a lift, access and deletion do. */
 export const VERIFICATIONS = ['none', 'account', 'called_back', 'mail_code', 'authority'] as const;

@@ -4,11 +4,11 @@ import { encodeBase32 } from '../core/base32.js';
 import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
-import { createSealer, MissingKeyError } from '../core/seal.js';
+import { createCipher, MissingKeyError } from '../core/seal.js';
 import type { StaffDrafts } from '../store/staff-drafts.js';
 
 /** How long (ms) what was typed is kept: long enough to sign in again and ask a colleague, no longer. */
-const KEPT_MS = 3_600_000;
+const DRAFT_TTL_MS = 3_600_000;
 /** A form may be sent so long (ms) after it was shown: a shift of twelve hours, twice. */
 const TICKET_MS = DAY_MS;
 /** Characters of one draft. The largest form has three fields of 4,000. */
@@ -35,8 +35,8 @@ export type Draft = z.infer<typeof draftSchema>;
  */
 export function createDrafts(parts: { readonly store: StaffDrafts; readonly keyring: Keyring; readonly clock: Clock }) {
   const { store, clock } = parts;
-  const drafts = createSealer(parts.keyring, 'staff-draft');
-  const tickets = createSealer(parts.keyring, 'staff-form');
+  const drafts = createCipher(parts.keyring, 'staff-draft');
+  const tickets = createCipher(parts.keyring, 'staff-form');
   const TICKET = Buffer.from('staff-form');
   const contextOf = (user: string, id: string) => Buffer.from(`${user}:${id}`, 'utf8');
 
@@ -47,7 +47,7 @@ export function createDrafts(parts: { readonly store: StaffDrafts; readonly keyr
       if (text.length > MAX_LENGTH || (await store.count(user)) >= MAX_DRAFTS) return undefined;
       const id = encodeBase32(randomBytes(15)).toLowerCase();
       const sealed = drafts.seal(Buffer.from(text), contextOf(user, id));
-      await store.keep({ id, user, sealed, until: new Date(clock.now() + KEPT_MS) });
+      await store.keep({ id, user, sealed, until: new Date(clock.now() + DRAFT_TTL_MS) });
       return id;
     },
 

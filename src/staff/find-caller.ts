@@ -33,7 +33,7 @@ export interface Caller {
 }
 
 /** Contacts of one person that one look may show at once. */
-const MOST_LINKED = 50;
+const MAX_LINKED = 50;
 
 /** Finds callers by what they can say: email, phone in any spelling, customer number, or name and postal code. */
 export function createFindCaller(parts: {
@@ -163,7 +163,7 @@ export function createFindCaller(parts: {
       try {
         const person = await persons.current(contact.person);
         const others = (person?.members ?? []).map(({ key }) => key).filter((key) => !key.equals(contact.key));
-        const found = await contacts.find(others.slice(0, MOST_LINKED));
+        const found = await contacts.find(others.slice(0, MAX_LINKED));
         return [contact, ...found.values()];
       } catch (error) {
         throw unavailable(error);

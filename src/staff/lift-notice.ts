@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Catalog } from '../core/catalog.js';
 import { addressOf } from '../preferences/contact-address.js';
-import type { Post } from '../preferences/post.js';
+import type { Post } from '../preferences/outgoing-mail.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import type { Contact } from '../store/contacts.js';
 

@@ -127,19 +127,19 @@ export function createPersonFiles(parts: {
       .flatMap((bound) => {
         const { name, bindings } = bound;
         const desired = desiredAt(bound, contact, { policy, now });
-        const told = contact.told[name];
-        const mark = contact.marks.find((item) => item.destination === name && !item.again);
+        const synced = contact.synced[name];
+        const pendingSync = contact.pendingSyncs.find((item) => item.destination === name && !item.reassert);
         return bindings.map((binding): Known => {
           const wanted = desired.get(binding.name)?.allowed === false;
-          const known = told?.bindings[binding.name];
+          const known = synced?.bindings[binding.name];
           const base = {
             destination: name,
             binding: binding.name,
             desired: wanted,
             ...(known ? { told: known.suppressed, at: known.at } : {}),
           };
-          if (told?.parked) return { ...base, state: 'parked', detail: told.parked.why };
-          if (mark || contact.pending.length > 0) return { ...base, state: 'waiting' };
+          if (synced?.parked) return { ...base, state: 'parked', detail: synced.parked.why };
+          if (pendingSync || contact.pending.length > 0) return { ...base, state: 'waiting' };
           if (!addressable && (known?.suppressed ?? false) !== wanted) return { ...base, state: 'unaddressed' };
           return { ...base, state: 'in_step' };
         });

@@ -5,7 +5,7 @@ import { HushError } from '../core/errors.js';
 /** Longest (ms) that somebody who waits for one answer waits for the database: links answer within 2 s all the same. */
 export const ANSWER_TIMEOUT_MS = 1700;
 /** The same for work on many contacts at once. */
-export const MANY_WITHIN = 8000;
+export const BATCH_TIMEOUT_MS = 8000;
 
 /** An acknowledged write has reached the journal of a majority; after 1.5 s without that it has not happened. */
 export const DURABLE: { readonly w: 'majority'; readonly j: true; wtimeout: number } = {
@@ -55,24 +55,24 @@ export async function keepsMajorities(connection: Connection): Promise<boolean> 
   return hello?.setName !== undefined || hello?.msg === 'isdbgrid';
 }
 
-const AWAY =
+const UNAVAILABLE_NAMES =
   /MongoServerSelection|MongoNetwork|PoolCleared|WriteConcern|NotPrimary|MongoTopologyClosed|MongoNotConnected|MongooseError|MongoPoolCleared|PoolClosed|MongoClientClosed|MongoStalePrimary|MongoWaitQueueTimeout|MongoExpiredSession|MongoTimeout|MongoOperationTimeout/;
 
 /** What a socket says of a server that is gone, when the driver hands it on as it is. */
-const GONE = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH)$/;
+const UNAVAILABLE_CODES = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH)$/;
 
 /** True for an error that says the database could not be reached or did not confirm in time, or that was caused by one. */
-export function isAway(error: unknown): boolean {
+export function isUnavailable(error: unknown): boolean {
   // Of any realm: a socket's own errors are not made where the driver's are.
   if (!types.isNativeError(error)) return false;
   const code = 'code' in error ? error.code : undefined;
   return (
-    AWAY.test(error.name) ||
-    (typeof code === 'string' && GONE.test(code)) ||
+    UNAVAILABLE_NAMES.test(error.name) ||
+    (typeof code === 'string' && UNAVAILABLE_CODES.test(code)) ||
     [64, 91, 189, 10107, 11600, 11602, 13435, 13436].includes(Number(code)) ||
-    isAway(error.cause) ||
+    isUnavailable(error.cause) ||
     // A bulk write keeps what broke it here, not as its cause.
-    ('errorResponse' in error && isAway(error.errorResponse))
+    ('errorResponse' in error && isUnavailable(error.errorResponse))
   );
 }
 
@@ -80,7 +80,7 @@ export function isAway(error: unknown): boolean {
  * The result of `work`, or an error of which `isAway` is true after `ms`: a connection whose packets are dropped says
  * nothing for 20 s. What was under way may still happen; its outcome is unknown then, and must be said to be.
  */
-export async function inTime<T>(work: Promise<T>, ms = ANSWER_TIMEOUT_MS): Promise<T> {
+export async function withTimeout<T>(work: Promise<T>, ms = ANSWER_TIMEOUT_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
@@ -96,7 +96,7 @@ export async function inTime<T>(work: Promise<T>, ms = ANSWER_TIMEOUT_MS): Promi
 
 /** Turns "database away" into the honest answer; passes everything else on. */
 export function unavailable(error: unknown): unknown {
-  if (!isAway(error)) return error;
+  if (!isUnavailable(error)) return error;
   return new HushError(
     'unavailable',
     'The record cannot be reached right now, so nothing is confirmed.',

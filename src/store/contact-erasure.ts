@@ -53,7 +53,7 @@ export function contactErasure(contacts: Collection) {
      * An officer waits no longer: what destinations are still to be told of these erased contacts is given up, so that the
      * data can go. Returns the names of the destinations.
      */
-    async abandonMarks(keys: readonly Buffer[]): Promise<string[]> {
+    async abandonPendingSyncs(keys: readonly Buffer[]): Promise<string[]> {
       const filter = { _id: { $in: keys.map(binary) }, erasing: true } as never;
       const names = await contacts.distinct('marks.destination', filter);
       await contacts.updateMany(filter, { $set: { marks: [] }, $unset: { officer: '' } }, { writeConcern: DURABLE });

@@ -16,15 +16,15 @@ export interface StoredEvent extends ContactEvent {
 }
 
 /** What a destination was told of a contact, by binding. */
-export interface ToldBinding {
+export interface SyncedBinding {
   readonly suppressed: boolean;
   /** ms */
   readonly at: number;
   readonly status: 'accepted' | 'in_force';
   readonly event?: string;
 }
-export interface Told {
-  readonly bindings: Readonly<Record<string, ToldBinding>>;
+export interface SyncedState {
+  readonly bindings: Readonly<Record<string, SyncedBinding>>;
   readonly version: number;
   readonly configuration: string;
   /** ms; when a lift was last begun. */
@@ -36,7 +36,7 @@ export interface Told {
 }
 
 /** Says that a destination may not know the latest: cleared only for the version that was sent. */
-export interface Mark {
+export interface PendingSync {
   readonly destination: string;
   readonly version: number;
   /** ms; not to be taken before. While a worker has it: the end of its lease. */
@@ -44,23 +44,23 @@ export interface Mark {
   /** ms; when the contact was first marked. */
   readonly since: number;
   /** Lease of the worker that has it. */
-  readonly by?: string;
+  readonly leaseOwner?: string;
   /**
    * Bindings whose state at the provider is in doubt, because a call may have reached it without being recorded, or a
    * comparison found otherwise. What is denied is said again; what is allowed is lifted, an entry there being our own.
    */
-  readonly doubt?: readonly string[];
+  readonly uncertainBindings?: readonly string[];
   /** The state that the call in doubt asked for. */
   readonly attempted?: string;
   /** Nobody waits for it: a re-evaluation, a comparison or the clock made it. What was just said goes first. */
   readonly backfill?: boolean;
   /** The state is told; it is to be asserted once more after a lift's deadline. */
-  readonly again?: boolean;
+  readonly reassert?: boolean;
   readonly failures?: number;
 }
 
 /** A mark as the projector makes it: lease and attempts are the worker's. */
-export type NewMark = Pick<Mark, 'destination' | 'version' | 'due' | 'since' | 'backfill'>;
+export type NewPendingSync = Pick<PendingSync, 'destination' | 'version' | 'due' | 'since' | 'backfill'>;
 
 export interface Contact {
   readonly key: Buffer;
@@ -75,8 +75,8 @@ export interface Contact {
   readonly overflow: number;
   /** True when `pending` may lack some of the overflow. */
   readonly more?: boolean;
-  readonly marks: readonly Mark[];
-  readonly told: Readonly<Record<string, Told>>;
+  readonly pendingSyncs: readonly PendingSync[];
+  readonly synced: Readonly<Record<string, SyncedState>>;
   readonly dataKey?: Buffer;
   readonly address?: Buffer;
   readonly keyedOnly: boolean;
@@ -165,6 +165,24 @@ export function eventFrom(row: Row): StoredEvent {
   return { ...rest, id: String(rest.id), ...(sealed ? { sealed: bytesOf(sealed) } : {}) } as unknown as StoredEvent;
 }
 
+/** A pending sync as stored: the field names of the first version. */
+interface PendingSyncRow extends NewPendingSync {
+  readonly by?: string;
+  readonly doubt?: readonly string[];
+  readonly attempted?: string;
+  readonly again?: boolean;
+  readonly failures?: number;
+}
+
+function pendingSyncFrom({ by, doubt, again, ...rest }: PendingSyncRow): PendingSync {
+  return {
+    ...rest,
+    ...(by === undefined ? {} : { leaseOwner: by }),
+    ...(doubt === undefined ? {} : { uncertainBindings: doubt }),
+    ...(again === undefined ? {} : { reassert: again }),
+  };
+}
+
 export function contactFrom(row: Row): Contact {
   return {
     key: bytesOf(row._id),
@@ -174,8 +192,8 @@ export function contactFrom(row: Row): Contact {
     state: (row.state ?? EMPTY_STATE) as State,
     pending: ((row.pending ?? []) as Row[]).map(eventFrom),
     overflow: Number(row.overflow ?? 0),
-    marks: (row.marks ?? []) as Mark[],
-    told: (row.told ?? {}) as Record<string, Told>,
+    pendingSyncs: ((row.marks ?? []) as PendingSyncRow[]).map(pendingSyncFrom),
+    synced: (row.told ?? {}) as Record<string, SyncedState>,
     keyedOnly: row.keyedOnly === true,
     erasing: row.erasing === true,
     touched: row.touched === true,

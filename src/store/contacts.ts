@@ -6,21 +6,21 @@ import { binary, bytesOf } from './binary.js';
 import { ANSWER_TIMEOUT_MS, DURABLE, isDuplicate, stretched } from './connect.js';
 import { contactAliases } from './contact-aliases.js';
 import { contactErasure } from './contact-erasure.js';
-import { contactMarks, mergedMarks } from './contact-marks.js';
+import { contactPendingSyncs, mergedPendingSyncs } from './contact-pending-syncs.js';
 import {
   type Contact,
   contactFrom,
   contactSchema,
   eventFrom,
   eventRow,
-  type NewMark,
+  type NewPendingSync,
   overflowSchema,
   type Row,
   type StoredEvent,
 } from './contact-rows.js';
 
-export type { Settlement } from './contact-marks.js';
-export type { Contact, Mark, NewMark, StoredEvent, Told, ToldBinding } from './contact-rows.js';
+export type { Settlement } from './contact-pending-syncs.js';
+export type { Contact, NewPendingSync, PendingSync, StoredEvent, SyncedBinding, SyncedState } from './contact-rows.js';
 export { sharedWith, stateOf } from './contact-rows.js';
 
 /** Beyond this many pending events further ones go to documents of their own: long arrays slow every append. */
@@ -50,7 +50,7 @@ export interface Projection {
   readonly scopes: readonly Scope[];
   /** The count of overflow that was read whole; absent when some of it is left. */
   readonly overflow: number | undefined;
-  readonly marks: readonly NewMark[];
+  readonly pendingSyncs: readonly NewPendingSync[];
   readonly wakeAt?: number;
   readonly dataKey?: Buffer;
   readonly address?: Buffer;
@@ -252,7 +252,7 @@ export function createContacts(connection: Connection) {
                 state: { $literal: p.state },
                 entries: p.entries,
                 rev: p.rev + 1,
-                marks: mergedMarks(p.marks),
+                marks: mergedPendingSyncs(p.pendingSyncs),
                 wakeAt: p.wakeAt === undefined ? '$$REMOVE' : new Date(p.wakeAt),
                 keyedOnly: p.keyedOnly,
                 erasing: p.erasing ? true : '$$REMOVE',
@@ -420,7 +420,7 @@ export function createContacts(connection: Connection) {
     contactFrom: (row: unknown): Contact => contactFrom(row as Row),
   };
   const aliases = contactAliases(contacts, queries.findOwn);
-  return { ...queries, ...aliases, ...contactMarks(contacts, queries.find), ...contactErasure(contacts) };
+  return { ...queries, ...aliases, ...contactPendingSyncs(contacts, queries.find), ...contactErasure(contacts) };
 }
 
 export type Contacts = ReturnType<typeof createContacts>;

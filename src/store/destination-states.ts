@@ -6,7 +6,7 @@ export interface DestinationState {
   /** ms; nothing is sent before. */
   readonly waitUntil?: number;
   /** ms */
-  readonly lastToldAt?: number;
+  readonly lastSyncedAt?: number;
   /** Ids of the lists that are kept as copies, by list. */
   readonly lists?: Readonly<Record<string, string>>;
   readonly lastError?: { readonly kind: string; readonly message: string; readonly at: number };
@@ -43,15 +43,20 @@ export function createDestinationStates(connection: Connection) {
 
     async get(name: string): Promise<DestinationState> {
       const row = await model.collection.findOne(id(name));
-      return { paused: row?.paused === true, ...(row ?? {}) } as DestinationState;
+      const { lastToldAt, ...rest }: Record<string, unknown> = row ?? {};
+      return {
+        paused: false,
+        ...rest,
+        ...(lastToldAt === undefined ? {} : { lastSyncedAt: lastToldAt }),
+      } as DestinationState;
     },
     waitUntil: (name: string, until: number) => set(name, { waitUntil: until }),
     /** The id under which a list is whole. */
     rememberList: (name: string, list: string, listId: string) => set(name, { [`lists.${list}`]: listId }),
     pause: (name: string, paused: boolean) => set(name, { paused }),
     fault: (name: string, kind: string, message: string, at: number) => set(name, { lastError: { kind, message, at } }),
-    /** Something was told: an error of credentials is over. */
-    async told(name: string, at: number): Promise<void> {
+    /** Something was synced: an error of credentials is over. */
+    async recordSynced(name: string, at: number): Promise<void> {
       await model.collection.updateOne(
         id(name),
         { $set: { lastToldAt: at }, $unset: { lastError: '' } },
@@ -59,7 +64,7 @@ export function createDestinationStates(connection: Connection) {
       );
     },
     /** A call succeeded: what was last wrong is over. */
-    async well(name: string): Promise<void> {
+    async clearError(name: string): Promise<void> {
       await model.collection.updateOne(id(name), { $unset: { lastError: '' } });
     },
 

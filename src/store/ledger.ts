@@ -18,7 +18,7 @@ ledgerSchema.index({ contact: 1, number: 1 }, { unique: true });
 ledgerSchema.index({ contact: 1, id: 1 }, { unique: true });
 ledgerSchema.index({ id: 1 });
 ledgerSchema.index({ recordedAt: 1 });
-// Bookkeeping of the sealer (store/log.ts), set with the entry and unset once it has its leaf: no entry can be passed over.
+// Bookkeeping of the sealer (store/transparency-log.ts), set with the entry and unset once it has its leaf: no entry can be passed over.
 ledgerSchema.index({ unsealed: 1 }, { sparse: true });
 
 interface Row {

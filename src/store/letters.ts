@@ -3,7 +3,7 @@ import { binary, bytesOf } from './binary.js';
 import { DURABLE } from './connect.js';
 
 /** A letter as it went out. Who, when and what kind stays as long as the record of the request; the words have an end. */
-export interface KeptLetter {
+export interface StoredLetter {
   readonly id: string;
   readonly request: string;
   readonly kind: string;
@@ -51,7 +51,7 @@ contentSchema.index({ contact: 1 }, { sparse: true });
 
 type Row = Record<string, unknown> & { _id: unknown };
 
-function letterFrom(row: Row, content?: Record<string, unknown> | null): KeptLetter {
+function letterFrom(row: Row, content?: Record<string, unknown> | null): StoredLetter {
   return {
     id: String(row._id),
     request: String(row.request),
@@ -79,7 +79,7 @@ export function createLetterStore(connection: Connection) {
     models: [model, contentModel] as const,
 
     /** Keeps a letter; one that is there already stays. Words first: a letter without them would be one nobody sent. */
-    async keep(letter: KeptLetter, contact: Buffer | undefined, until: Date): Promise<void> {
+    async keep(letter: StoredLetter, contact: Buffer | undefined, until: Date): Promise<void> {
       const { id: _id, sealed, outgoing, at, printed: _printed, ...rest } = letter;
       await contents.updateOne(
         id(_id),
@@ -101,7 +101,7 @@ export function createLetterStore(connection: Connection) {
       );
     },
 
-    async get(letter: string): Promise<KeptLetter | undefined> {
+    async get(letter: string): Promise<StoredLetter | undefined> {
       const row = await letters.findOne(id(letter));
       if (!row) return undefined;
       const content = await contents.findOne(id(letter), { promoteBuffers: true });
@@ -109,7 +109,7 @@ export function createLetterStore(connection: Connection) {
     },
 
     /** Of a request, oldest first, without their words. */
-    async ofRequest(request: string): Promise<KeptLetter[]> {
+    async ofRequest(request: string): Promise<StoredLetter[]> {
       const rows = await letters.find({ request }, { sort: { at: 1, _id: 1 } }).toArray();
       return rows.map((row) => letterFrom(row));
     },
@@ -121,7 +121,7 @@ export function createLetterStore(connection: Connection) {
     },
 
     /** Letters by mail that were kept before a time and never reached the outbox. */
-    async leftBehind(before: Date): Promise<KeptLetter[]> {
+    async leftBehind(before: Date): Promise<StoredLetter[]> {
       const rows = await letters.find({ waits: { $lt: before } }, { limit: 100 }).toArray();
       return Promise.all(rows.map(async (row) => (await this.get(String(row._id))) ?? letterFrom(row)));
     },
@@ -132,7 +132,7 @@ export function createLetterStore(connection: Connection) {
       skip: number,
       limit: number,
       newestFirst = all,
-    ): Promise<{ rows: KeptLetter[]; total: number }> {
+    ): Promise<{ rows: StoredLetter[]; total: number }> {
       const filter = { way: 'print', ...(all ? {} : { printedAt: { $exists: false } }) };
       const [rows, total] = await Promise.all([
         letters.find(filter, { sort: { at: newestFirst ? -1 : 1, _id: newestFirst ? -1 : 1 }, skip, limit }).toArray(),

@@ -2,7 +2,7 @@ import { type Connection, type mongo, Schema, type Types } from 'mongoose';
 import { binary, bytesOf } from './binary.js';
 import { DURABLE } from './connect.js';
 import type { Ledger, LedgerEntry } from './ledger.js';
-import type { LogStore } from './log.js';
+import type { LogStore } from './transparency-log.js';
 
 type Bytes = InstanceType<typeof mongo.Binary>;
 

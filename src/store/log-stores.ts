@@ -1,8 +1,8 @@
 import type { Connection } from 'mongoose';
 import type { Ledger } from './ledger.js';
-import { createLogStore } from './log.js';
 import { createLogCheckpoints } from './log-checkpoints.js';
 import { createLogQueue } from './log-queue.js';
+import { createLogStore } from './transparency-log.js';
 
 /** All that is stored of the transparency log. */
 export function createLogStores(connection: Connection, ledger: Ledger) {

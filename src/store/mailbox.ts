@@ -4,7 +4,7 @@ import { binary, bytesOf } from './binary.js';
 /** Days a mail is kept; for development only, where mail is read on a page instead of being sent. */
 const DAYS = 7;
 /** Mails kept; older ones go. */
-const MOST = 1000;
+const MAX_MAILS = 1000;
 
 const mailboxSchema = new Schema(
   { at: Date, to: String, from: String, subject: String, raw: Buffer },
@@ -44,7 +44,7 @@ function lineFrom(row: Row): MailboxLine {
 export function createMailboxStore(connection: Connection, options: { readonly most?: number } = {}) {
   const model = connection.model('Mailbox', mailboxSchema);
   const mailbox = model.collection;
-  const most = options.most ?? MOST;
+  const most = options.most ?? MAX_MAILS;
   return {
     models: [model] as const,
 

@@ -3,7 +3,7 @@ import type { Contacts } from './contacts.js';
 import type { Ledger } from './ledger.js';
 
 /** Rows read of one contact; the rule needs a handful of days. */
-const MOST = 1000;
+const MAX_BOUNCES = 1000;
 
 /** When a contact's mail bounced softly. Reads what the ledger and the pending events know; nothing is kept twice. */
 export function createSoftBounceHistory(stores: { readonly ledger: Ledger; readonly contacts: Contacts }) {
@@ -20,7 +20,7 @@ export function createSoftBounceHistory(stores: { readonly ledger: Ledger; reado
               'event.kind': 'soft',
               'event.at': { $gt: since },
             },
-            { projection: { 'event.at': 1 }, sort: { number: -1 }, limit: MOST },
+            { projection: { 'event.at': 1 }, sort: { number: -1 }, limit: MAX_BOUNCES },
           )
           .toArray(),
         contacts.get(key),

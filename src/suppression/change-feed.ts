@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import { createEvery } from '../every.js';
+import { createScheduler } from '../scheduler.js';
 import type { Changes } from '../store/changes.js';
 import type { Contacts } from '../store/contacts.js';
 import type { Leader } from '../store/leader.js';
@@ -21,7 +21,7 @@ export function createChangeFeed(parts: {
   readonly intervalMs?: number;
 }) {
   const { changes, contacts, leader, log } = parts;
-  const loop = createEvery({ log, everyMs: parts.intervalMs ?? 300, chores: { 'numbering changes': number } });
+  const loop = createScheduler({ log, everyMs: parts.intervalMs ?? 300, tasks: { 'numbering changes': number } });
 
   async function number(): Promise<void> {
     // The lease is renewed for every batch: whoever loses it while there is much to number would number it twice.
@@ -42,7 +42,7 @@ export function createChangeFeed(parts: {
   }
 
   return {
-    tick: loop.once,
+    tick: loop.runOnce,
     start: loop.start,
     async stop(): Promise<void> {
       await loop.stop();

@@ -27,7 +27,7 @@ export interface Csv {
 
 const DELIMITERS = [',', ';', '\t', '|'] as const;
 /** Bytes of one row. */
-const LONGEST_ROW = 256 * 1024;
+const MAX_ROW_BYTES = 256 * 1024;
 /** CRLF first: its CR is no row of its own. One file may mix them. */
 const ROW_ENDS = ['\r\n', '\n', '\r'];
 const BOM = '\ufeff';
@@ -49,7 +49,7 @@ export function lineEndOf(row: Buffer): Buffer {
 
 const tooLong = (row: number) =>
   invalid(
-    `row ${row} is longer than ${LONGEST_ROW / 1024} kB`,
+    `row ${row} is longer than ${MAX_ROW_BYTES / 1024} kB`,
     `row ${row}`,
     'close the quotes; leave long texts out of the file',
   );
@@ -87,7 +87,7 @@ export async function openCsv(
 ): Promise<Csv> {
   const source = byteSource(stream);
   const line = async () => {
-    const bytes = await readLine(source, LONGEST_ROW, true);
+    const bytes = await readLine(source, MAX_ROW_BYTES, true);
     if (!bytes) throw invalid('the first line has no end', 'row 1', 'send CSV with a header line');
     if (bytes.includes(0) || (bytes[0] === 0xff && bytes[1] === 0xfe))
       throw invalid('the file is UTF-16 or no text', 'body', 'save it as CSV UTF-8');
@@ -163,7 +163,7 @@ function createReader(shape: Shape) {
     delimiter: shape.delimiter,
     record_delimiter: ROW_ENDS,
     relax_column_count: true,
-    max_record_size: LONGEST_ROW,
+    max_record_size: MAX_ROW_BYTES,
     on_record: (cells: string[], { bytes }: { readonly bytes: number }) => {
       if (holdsAnotherRow(cells, shape)) throw new WrongQuote();
       found.push({ cells, end: bytes });
@@ -231,7 +231,7 @@ async function* rowsOf(source: ByteSource, shape: Shape): AsyncGenerator<CsvRow[
       if (isWrong) {
         source.unread(reader.rest());
         reader.close();
-        const line = await readLine(source, LONGEST_ROW, false);
+        const line = await readLine(source, MAX_ROW_BYTES, false);
         if (!line) throw tooLong(number + 1);
         const cells = cellsOf(line, shape.delimiter);
         const broken = cells.length !== shape.width;
@@ -252,7 +252,7 @@ function isName(name: string): boolean {
 }
 
 /** Names of the columns for a remedy. */
-export function columnsTold(header: CsvRow): string {
+export function columnNames(header: CsvRow): string {
   if (!header.cells.every((name) => name === '' || isName(name)))
     return 'the first line seems to be no header: put one above it';
   return `the file has: ${header.cells.map((name) => name.replace(BOM, '')).join(', ')}`;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
-import { decide, type Question } from '../core/decide.js';
+import { decide, type Query } from '../core/decide.js';
 import { presentAt } from '../core/fold.js';
 import { contactKeyText } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
@@ -42,7 +42,7 @@ export function createSuppressionExport(parts: {
   return {
     /** Pages of rows, with the key to go on after, and how many contacts were denied but have no readable address. */
     async *pages(options: {
-      readonly question: Omit<Question, 'at'>;
+      readonly question: Omit<Query, 'at'>;
       readonly include: 'all' | 'standing';
       readonly hash: 'none' | 'sha256' | 'md5';
       readonly after?: Buffer | undefined;

@@ -7,7 +7,7 @@ import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
 import type { Accept, Draft } from '../preferences/accept.js';
-import { inTime, isAway, unavailable } from '../store/connect.js';
+import { isUnavailable, unavailable, withTimeout } from '../store/connect.js';
 import type { ImportCounts, ImportRecord, ImportStore, RowError } from '../store/imports.js';
 
 /**
@@ -16,7 +16,7 @@ import type { ImportCounts, ImportRecord, ImportStore, RowError } from '../store
  */
 const BATCH = 250;
 /** Row errors that are told; the others are counted. */
-export const MOST_ERRORS = 100;
+export const MAX_ERRORS = 100;
 /** Times (ms) after which rows are tried again while the record is away, before the import is given up. */
 const PATIENCE = [200, 500, 1000, 2000, 4000] as const;
 /** Progress is written this often (ms) at most. */
@@ -110,7 +110,10 @@ export function createImports(parts: {
       answers.forEach((answer, at) => {
         const index = open[at] ?? 0;
         if (!(answer instanceof Error)) return;
-        if (wait !== undefined && (isAway(answer) || (answer instanceof HushError && answer.kind === 'unavailable')))
+        if (
+          wait !== undefined &&
+          (isUnavailable(answer) || (answer instanceof HushError && answer.kind === 'unavailable'))
+        )
           away.push(index);
         else results[index] = faultOf(answer);
       });
@@ -127,7 +130,8 @@ export function createImports(parts: {
   ): Promise<{ counts: ImportCounts; errors: RowError[] }> {
     const nothing = { rows: rows.length, accepted: 0, repeated: 0, rejected: 0 };
     const digest = digestOf(rows, options.reading);
-    if (await inTime(store.knowsBatch(digest))) return { counts: { ...nothing, repeated: rows.length }, errors: [] };
+    if (await withTimeout(store.knowsBatch(digest)))
+      return { counts: { ...nothing, repeated: rows.length }, errors: [] };
     const read = await Promise.all(rows.map((row) => row.read().catch(faultOf)));
     const drafts = read.flatMap((item, index) => (item instanceof RowFault ? [] : [{ draft: item, index }]));
     const recorded = options.dryRun ? [] : await record(drafts.map(({ draft }) => draft));
@@ -140,7 +144,7 @@ export function createImports(parts: {
       fault ? [{ row: rows[index]?.number ?? 0, field: fault.field, code: fault.code, message: fault.message }] : [],
     );
     // Rows that were refused may be right another time, when a brand or a notice is there.
-    if (!options.dryRun && errors.length === 0) await inTime(store.keepBatch(digest));
+    if (!options.dryRun && errors.length === 0) await withTimeout(store.keepBatch(digest));
     return { counts: { ...nothing, accepted: rows.length - errors.length, rejected: errors.length }, errors };
   }
 
@@ -177,7 +181,7 @@ export function createImports(parts: {
       };
       let counts: ImportCounts = { rows: 0, accepted: 0, repeated: 0, rejected: 0 };
       const errors: RowError[] = [];
-      const told = (state: ImportRecord['state'], more: Partial<ImportRecord> = {}): ImportRecord => ({
+      const record = (state: ImportRecord['state'], more: Partial<ImportRecord> = {}): ImportRecord => ({
         ...begun,
         ...counts,
         state,
@@ -186,7 +190,7 @@ export function createImports(parts: {
         ...more,
       });
       try {
-        await inTime(store.put(told('running')));
+        await withTimeout(store.put(record('running')));
         let written = clock.now();
         for await (const batch of batches(rows)) {
           const taken = await take(batch, options);
@@ -196,19 +200,19 @@ export function createImports(parts: {
             repeated: counts.repeated + taken.counts.repeated,
             rejected: counts.rejected + taken.counts.rejected,
           };
-          errors.push(...taken.errors.slice(0, MOST_ERRORS - errors.length));
+          errors.push(...taken.errors.slice(0, MAX_ERRORS - errors.length));
           if (clock.now() - written < PROGRESS_MS) continue;
-          await inTime(store.put(told('running')));
+          await withTimeout(store.put(record('running')));
           written = clock.now();
         }
-        const done = told('done', { finishedAt: clock.now() });
-        await inTime(store.put(done));
+        const done = record('done', { finishedAt: clock.now() });
+        await withTimeout(store.put(done));
         return done;
       } catch (thrown) {
         const error = unavailable(thrown);
         const fault = error instanceof HushError ? error.message : 'the connection or the program broke off';
         log.warn({ err: error, import: begun.id, rows: counts.rows }, 'an import was interrupted');
-        await inTime(store.put(told('interrupted', { fault, finishedAt: clock.now() }))).catch(() => undefined);
+        await withTimeout(store.put(record('interrupted', { fault, finishedAt: clock.now() }))).catch(() => undefined);
         if (!(error instanceof HushError)) throw error;
         throw new HushError(
           error.kind,
@@ -223,7 +227,7 @@ export function createImports(parts: {
     },
 
     async get(id: string): Promise<ImportRecord | undefined> {
-      const found = await inTime(store.get(id)).catch((error: unknown) => {
+      const found = await withTimeout(store.get(id)).catch((error: unknown) => {
         throw unavailable(error);
       });
       return found && seen(found);
@@ -231,7 +235,7 @@ export function createImports(parts: {
 
     /** The latest first. */
     async latest(list: string | undefined, limit: number): Promise<ImportRecord[]> {
-      const found = await inTime(store.latest(list, limit)).catch((error: unknown) => {
+      const found = await withTimeout(store.latest(list, limit)).catch((error: unknown) => {
         throw unavailable(error);
       });
       return found.map(seen);

@@ -1,8 +1,8 @@
 import { HushError } from '../core/errors.js';
-import type { Answer, Asked, Asking, Questions } from '../preferences/questions.js';
+import type { DecisionQuery, DecisionSubject, Decisions, SubjectDecision } from '../preferences/decisions.js';
 import { contactInCell } from './contact-cell.js';
 import { columnsNamed, contactColumns, severalColumns } from './contact-column.js';
-import { type Csv, type CsvRow, columnsTold, lineEndOf } from './csv-rows.js';
+import { type Csv, type CsvRow, columnNames, lineEndOf } from './csv-rows.js';
 
 export const SCRUB_OUTPUTS = ['allowed', 'denied', 'annotated'] as const;
 export type ScrubOutput = (typeof SCRUB_OUTPUTS)[number];
@@ -10,10 +10,10 @@ export type ScrubOutput = (typeof SCRUB_OUTPUTS)[number];
 /** Columns that `annotated` adds behind those that are there. */
 const ADDED = ['allowed', 'reason', 'since'] as const;
 /** Rows answered with one read of the store. */
-const AT_ONCE = 1000;
+const BATCH_SIZE = 1000;
 
 /** What a row gets: a decision, or why none can be asked for. No row of doubt is allowed. */
-type Verdict = Pick<Answer, 'allowed' | 'since'> & { readonly reason: string };
+type Verdict = Pick<SubjectDecision, 'allowed' | 'since'> & { readonly reason: string };
 const NO_CONTACT: Verdict = { allowed: false, reason: 'invalid_contact' };
 const NO_ROW: Verdict = { allowed: false, reason: 'invalid_row' };
 /** A key that nobody is known under proves no contact. */
@@ -42,7 +42,7 @@ function columnIn({ header }: Csv, column: string | undefined, output: ScrubOutp
       column === undefined ? 'no column has the contact' : `there is no column ${column}`,
       {
         field: 'column',
-        remedy: `name the column that has the contact; ${columnsTold(header)}`,
+        remedy: `name the column that has the contact; ${columnNames(header)}`,
       },
     );
   }
@@ -70,17 +70,17 @@ function annotated(row: CsvRow, cells: readonly string[], csv: Csv): Buffer {
  * for byte, or all with the answer added. Cells are not neutralised for spreadsheets: it is the caller's own file.
  */
 export function createScrub(parts: {
-  readonly questions: Questions;
+  readonly decisions: Decisions;
   /** Throws HushError `invalid` for what is no contact. */
-  readonly asked: (contact: ReturnType<typeof contactInCell>) => Asked;
+  readonly asked: (contact: ReturnType<typeof contactInCell>) => DecisionSubject;
 }) {
   async function verdicts(
     rows: readonly CsvRow[],
     csv: Csv,
     place: number,
-    question: Asking,
+    question: DecisionQuery,
   ): Promise<(Verdict | undefined)[]> {
-    const asked = rows.map((row): Asked | Verdict | undefined => {
+    const asked = rows.map((row): DecisionSubject | Verdict | undefined => {
       if (row.blank) return undefined;
       if (row.broken) return NO_ROW;
       // Which of too many cells belongs under which name cannot be told.
@@ -95,7 +95,7 @@ export function createScrub(parts: {
         throw error;
       }
     });
-    const answers = await parts.questions.answers(
+    const answers = await parts.decisions.decideAll(
       asked.flatMap((item) => (item && 'key' in item ? [item] : [])),
       question,
     );
@@ -109,7 +109,7 @@ export function createScrub(parts: {
      * batch. Throws HushError; what was yielded until then is no whole
      * file. `counts` is of the rows so far.
      */
-    run(csv: Csv, options: { column: string | undefined; output: ScrubOutput; question: Asking }) {
+    run(csv: Csv, options: { column: string | undefined; output: ScrubOutput; question: DecisionQuery }) {
       const { output, question } = options;
       const place = columnIn(csv, options.column, output);
       const counts = { rows: 0, allowed: 0, denied: 0, reasons: {} as Record<string, number> };
@@ -130,8 +130,8 @@ export function createScrub(parts: {
           output === 'annotated' ? annotated(csv.header, ADDED, csv) : csv.header.bytes,
         ];
         for await (const group of csv.rows) {
-          for (let from = 0; from < group.length; from += AT_ONCE) {
-            const rows = group.slice(from, from + AT_ONCE);
+          for (let from = 0; from < group.length; from += BATCH_SIZE) {
+            const rows = group.slice(from, from + BATCH_SIZE);
             const answers = await verdicts(rows, csv, place, question);
             const passed = rows.flatMap((row, index) => pieceOf(row, answers[index]) ?? []);
             if (head.length + passed.length > 0) yield Buffer.concat([...head, ...passed]);

@@ -1,10 +1,10 @@
 import type { Clock } from '../core/clock.js';
 import type { Policy } from '../core/policy.js';
 import type { Contacts } from '../store/contacts.js';
-import { type BoundDestination, desiredAt, knows, toldSuppressed } from './desired.js';
+import { acceptsType, type BoundDestination, desiredAt, syncedAsSuppressed } from './desired.js';
 
 /** Contacts looked at with one query. */
-const ROUND = 500;
+const BATCH_SIZE = 500;
 
 /** What one binding would be told. */
 export interface Preview {
@@ -36,13 +36,13 @@ export async function previewBackfill(parts: {
   }));
   let after: Buffer | undefined;
   for (;;) {
-    const page = await contacts.page(after, ROUND);
+    const page = await contacts.page(after, BATCH_SIZE);
     for (const contact of page) {
       for (const { bound, previews } of counts) {
-        if (!knows(bound.destination.accepts, contact.type)) continue;
+        if (!acceptsType(bound.destination.accepts, contact.type)) continue;
         for (const [name, decision] of desiredAt(bound, contact, { policy, now: clock.now() })) {
           const preview = previews.get(name);
-          if (!preview || toldSuppressed(contact.told[bound.name], name) !== decision.allowed) continue;
+          if (!preview || syncedAsSuppressed(contact.synced[bound.name], name) !== decision.allowed) continue;
           if (contact.keyedOnly) preview.withoutAddress++;
           else if (decision.allowed) preview.lift++;
           else preview.suppress++;
@@ -51,6 +51,6 @@ export async function previewBackfill(parts: {
     }
     parts.onProgress?.(page.length);
     after = page.at(-1)?.key;
-    if (page.length < ROUND) return counts.flatMap(({ previews }) => [...previews.values()]);
+    if (page.length < BATCH_SIZE) return counts.flatMap(({ previews }) => [...previews.values()]);
   }
 }

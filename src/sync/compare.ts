@@ -2,7 +2,7 @@ import type { Decision } from '../core/decide.js';
 import type { Contact } from '../store/contacts.js';
 import type { Findings } from '../store/reconciliations.js';
 import type { ReadBackEntry } from './destination.js';
-import { isNewer } from './whose-entry.js';
+import { isNewer } from './entry-origin.js';
 
 /**
  * What a comparison finds of one contact.
@@ -55,12 +55,12 @@ interface About {
 
 /** True while the list there need not agree yet: something about this binding is being told, or was lately. */
 function unsettled(contact: Contact, allowed: boolean, { destination, binding, settledBefore }: About): boolean {
-  const told = contact.told[destination]?.bindings[binding];
-  const mark = contact.marks.find((one) => one.destination === destination);
-  const differs = (told?.suppressed ?? false) === allowed;
+  const synced = contact.synced[destination]?.bindings[binding];
+  const mark = contact.pendingSyncs.find((one) => one.destination === destination);
+  const differs = (synced?.suppressed ?? false) === allowed;
   return (
-    (mark !== undefined && (differs || mark.doubt?.includes(binding) === true)) ||
-    (told !== undefined && (told.status === 'accepted' || told.at > settledBefore))
+    (mark !== undefined && (differs || mark.uncertainBindings?.includes(binding) === true)) ||
+    (synced !== undefined && (synced.status === 'accepted' || synced.at > settledBefore))
   );
 }
 
@@ -74,20 +74,20 @@ export function findingOfListed(
   if (!contact) return 'unknown_here';
   if (unsettled(contact, decision.allowed, about)) return 'waiting';
   if (!decision.allowed) return 'in_step';
-  const told = contact.told[about.destination];
-  const binding = told?.bindings[about.binding];
+  const synced = contact.synced[about.destination];
+  const binding = synced?.bindings[about.binding];
   if (!binding) return 'unknown_here';
   // The lift was refused, and the refusal is kept with the contact.
-  if (binding.suppressed) return told?.parked ? 'parked' : 'still_there';
+  if (binding.suppressed) return synced?.parked ? 'parked' : 'still_there';
   if (about.liftsNothing && (entry.at === undefined || !isNewer(entry, binding.at))) return 'cannot_lift';
   return isNewer(entry, binding.at) ? 'unknown_here' : 'still_there';
 }
 
 /** Of a contact that was told something, for a binding where it is not listed. Undefined when nothing is expected there. */
 export function findingOfAbsent(contact: Contact, about: About): Finding | undefined {
-  const told = contact.told[about.destination];
-  if (told?.bindings[about.binding]?.suppressed !== true) return undefined;
+  const synced = contact.synced[about.destination];
+  if (synced?.bindings[about.binding]?.suppressed !== true) return undefined;
   if (contact.pending.length > 0 || unsettled(contact, false, about)) return 'waiting';
   if (!contact.address) return 'keyed_only';
-  return told.parked ? 'parked' : 'missing_there';
+  return synced.parked ? 'parked' : 'missing_there';
 }

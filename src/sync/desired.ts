@@ -2,7 +2,7 @@ import type { ContactType } from '../core/contact-point.js';
 import { type Decision, decide } from '../core/decide.js';
 import { fold, presentAt, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
-import { type Contact, type NewMark, stateOf, type Told } from '../store/contacts.js';
+import { type Contact, type NewPendingSync, type SyncedState, stateOf } from '../store/contacts.js';
 import type { Binding, Destination } from './destination.js';
 
 /** A destination of the catalog with its adapter made. */
@@ -96,16 +96,16 @@ export function desiredText(desired: Desired): string {
   return [...desired].map(([name, decision]) => `${name}=${decision.allowed ? 0 : 1}`).join(',');
 }
 
-export function toldSuppressed(told: Told | undefined, binding: string): boolean {
-  return told?.bindings[binding]?.suppressed ?? false;
+export function syncedAsSuppressed(synced: SyncedState | undefined, binding: string): boolean {
+  return synced?.bindings[binding]?.suppressed ?? false;
 }
 
 /** True when the destination was not told what is desired. */
-export function differs(desired: Desired, told: Told | undefined): boolean {
-  return [...desired].some(([name, decision]) => toldSuppressed(told, name) === decision.allowed);
+export function differs(desired: Desired, synced: SyncedState | undefined): boolean {
+  return [...desired].some(([name, decision]) => syncedAsSuppressed(synced, name) === decision.allowed);
 }
 
-export function knows(accepts: readonly ContactType[], type: ContactType): boolean {
+export function acceptsType(accepts: readonly ContactType[], type: ContactType): boolean {
   return accepts.includes(type);
 }
 
@@ -113,7 +113,10 @@ export function knows(accepts: readonly ContactType[], type: ContactType): boole
  * Marks of a contact at a new version: a destination that is marked stays so, at the new version, and one whose desired
  * state is not what it was told is marked. The worker clears a mark only for the version it sent.
  */
-export function createMarking(parts: { readonly destinations: readonly BoundDestination[]; readonly policy: Policy }) {
+export function createPlanPendingSyncs(parts: {
+  readonly destinations: readonly BoundDestination[];
+  readonly policy: Policy;
+}) {
   return (
     contact: Contact,
     state: State,
@@ -121,38 +124,38 @@ export function createMarking(parts: { readonly destinations: readonly BoundDest
     now: number,
     since: number,
     addressable: boolean,
-  ): readonly NewMark[] => {
-    const standing = new Map(contact.marks.map((mark) => [mark.destination, mark]));
+  ): readonly NewPendingSync[] => {
+    const standing = new Map(contact.pendingSyncs.map((pendingSync) => [pendingSync.destination, pendingSync]));
     // Without an event, its own or another spelling's, it is the configuration or the clock that changed, and that may concern
     // everybody at once.
     const backfill = contact.pending.length === 0 && !contact.touched;
     const projected = { ...contact, state, pending: [] };
-    const marks: NewMark[] = [];
+    const pendingSyncs: NewPendingSync[] = [];
     for (const bound of parts.destinations) {
       const { name, destination } = bound;
-      if (!knows(destination.accepts, contact.type)) continue;
-      const old = standing.get(name);
-      if (old) {
+      if (!acceptsType(destination.accepts, contact.type)) continue;
+      const current = standing.get(name);
+      if (current) {
         // Said anew while a backfill waits: from now on somebody waits for it.
-        const waitingSince = old.backfill && !backfill ? since : old.since;
-        marks.push({
+        const waitingSince = current.backfill && !backfill ? since : current.since;
+        pendingSyncs.push({
           destination: name,
           version,
           due: now,
           since: waitingSince,
-          backfill: backfill && old.backfill === true,
+          backfill: backfill && current.backfill === true,
         });
         continue;
       }
       if (!addressable) continue;
       const desired = desiredAt(bound, projected, { policy: parts.policy, now });
-      const told = contact.told[name];
-      if (differs(desired, told) && told?.parked?.desired !== desiredText(desired)) {
-        marks.push({ destination: name, version, due: now, since, backfill });
+      const synced = contact.synced[name];
+      if (differs(desired, synced) && synced?.parked?.desired !== desiredText(desired)) {
+        pendingSyncs.push({ destination: name, version, due: now, since, backfill });
       }
     }
-    return marks;
+    return pendingSyncs;
   };
 }
 
-export type Marking = ReturnType<typeof createMarking>;
+export type PlanPendingSyncs = ReturnType<typeof createPlanPendingSyncs>;

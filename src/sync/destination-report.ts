@@ -78,7 +78,7 @@ export function createDestinationReports(parts: {
       ...(total + left === 0
         ? {}
         : { backfill: { total: Math.max(total, left), done: Math.max(0, Math.max(total, left) - left) } }),
-      ...(state.lastToldAt === undefined ? {} : { lastToldAt: state.lastToldAt }),
+      ...(state.lastSyncedAt === undefined ? {} : { lastToldAt: state.lastSyncedAt }),
       ...(state.lastError ? { lastError: state.lastError } : {}),
     };
   }

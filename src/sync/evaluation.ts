@@ -1,16 +1,16 @@
 import type { Logger } from 'pino';
-import { createEvery } from '../every.js';
 import type { Projector } from '../preferences/projector.js';
+import { createScheduler } from '../scheduler.js';
 import type { Configurations } from '../store/configurations.js';
 import type { Contacts } from '../store/contacts.js';
 import { type Leader, whileLeading } from '../store/leader.js';
 
 /** Contacts looked at with one write. */
-const ROUND = 200;
+const BATCH_SIZE = 200;
 /** Rounds between two notes of how far it is. */
 const ROUNDS = 10;
 /** Between looks (ms) for contacts that a process of the former configuration has touched since. */
-const AGAIN = 30_000;
+const REPEAT_MS = 30_000;
 
 /**
  * After a change of catalog or policy every contact is looked at again, by one process at a time. How far it is shows in
@@ -27,14 +27,14 @@ export function createEvaluation(parts: {
   readonly intervalMs?: number;
 }) {
   const { contacts, projector, configurations, configuration, leader, log } = parts;
-  const loop = createEvery({ log, everyMs: parts.intervalMs ?? 2000, chores: { 're-evaluation': evaluate } });
+  const loop = createScheduler({ log, everyMs: parts.intervalMs ?? 2000, tasks: { 're-evaluation': evaluate } });
   let lookedAt = Number.NEGATIVE_INFINITY;
 
   async function evaluate(): Promise<void> {
     const current = await configurations.current();
     // While a new version is rolled out, processes with the former configuration do not evaluate contacts back.
     if (current?.hash !== configuration) return;
-    if (current.finished && performance.now() - lookedAt < AGAIN) return;
+    if (current.finished && performance.now() - lookedAt < REPEAT_MS) return;
     await whileLeading(leader, look);
   }
 
@@ -44,13 +44,13 @@ export function createEvaluation(parts: {
     await configurations.progress(configuration, left);
     while (left > 0 && !stuck && !loop.isStopped() && leads()) {
       for (let round = 0; round < ROUNDS && !loop.isStopped(); round++) {
-        const keys = await contacts.outdated(configuration, ROUND);
+        const keys = await contacts.outdated(configuration, BATCH_SIZE);
         const unopened = keys.length > 0 ? await projector.project(keys) : 0;
         left = Math.max(1, left - keys.length + unopened);
         // Sealed under a key that this process lacks: another one goes on.
         stuck = keys.length > 0 && unopened === keys.length;
         if (stuck) break;
-        if (keys.length < ROUND) {
+        if (keys.length < BATCH_SIZE) {
           left = await contacts.countOutdated(configuration);
           break;
         }
@@ -61,7 +61,7 @@ export function createEvaluation(parts: {
     else log.info({ left }, 'contacts are re-evaluated under the new configuration');
   }
 
-  return { once: loop.once, start: loop.start, stop: loop.stop };
+  return { once: loop.runOnce, start: loop.start, stop: loop.stop };
 }
 
 export type Evaluation = ReturnType<typeof createEvaluation>;

@@ -39,7 +39,7 @@ export function createSync(parts: {
   readonly wake: (destination: string) => void;
   /** Has the log forget a contact, after its data was destroyed. */
   readonly forget: (contact: Buffer) => Promise<void>;
-  readonly onTold: (destination: string, seconds: readonly number[]) => void;
+  readonly onSynced: (destination: string, seconds: readonly number[]) => void;
   readonly onFault: (destination: string, fault: string) => void;
   /** Something is sealed under a root key that this process lacks. */
   readonly onMissingKey: (keyId: number) => void;
@@ -68,10 +68,10 @@ export function createSync(parts: {
       return point && contactKeyBytes(keyring, point).toString('hex');
     },
     events: {
-      onTold: (destination, _count, seconds) => parts.onTold(destination, seconds),
+      onSynced: (destination, _count, seconds) => parts.onSynced(destination, seconds),
       onFault: parts.onFault,
       onMissingKey: parts.onMissingKey,
-      async onForeign(destination, binding, contact, entry) {
+      async onProviderOptOut(destination, binding, contact, entry) {
         await accept.accept({
           subject: { key: contact.key, type: contact.type },
           type: 'opted_out',

@@ -7,7 +7,7 @@ import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import type { Contacts } from '../store/contacts.js';
 import type { DestinationStates } from '../store/destination-states.js';
-import { type BoundDestination, desiredState, knows } from './desired.js';
+import { acceptsType, type BoundDestination, desiredState } from './desired.js';
 import type { Binding, Entry } from './destination.js';
 import { entryFor } from './task.js';
 
@@ -33,7 +33,7 @@ export function createListCopies(parts: {
   async function* entriesOf(bound: BoundDestination, bindings: readonly Binding[]): AsyncGenerator<Entry> {
     for (let page = await contacts.page(undefined, PAGE); page.length > 0; ) {
       for (const contact of page) {
-        if (!knows(bound.destination.accepts, contact.type)) continue;
+        if (!acceptsType(bound.destination.accepts, contact.type)) continue;
         const state = fold(contact.state, contact.pending);
         const desired = desiredState(state, bindings, { policy, country: contact.country, now: clock.now() });
         const denied = [...desired.values()].find((decision) => !decision.allowed);

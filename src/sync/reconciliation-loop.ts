@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { backoff } from '../core/backoff.js';
 import type { Clock } from '../core/clock.js';
-import { createEvery } from '../every.js';
+import { createScheduler } from '../scheduler.js';
 import type { DestinationStates } from '../store/destination-states.js';
 import { type Leader, whileLeading } from '../store/leader.js';
 import type { Reconciled, Reconciliation, Reconciliations } from '../store/reconciliations.js';
@@ -41,10 +41,10 @@ export function createReconciliationLoop(parts: {
 }) {
   const { reconciliations, steps, states, clock, log } = parts;
   const leaders = new Map(parts.destinations.map(({ name }) => [name, parts.leaderFor(`reconciliation:${name}`)]));
-  const loop = createEvery({
+  const loop = createScheduler({
     log,
     everyMs: parts.intervalMs ?? 2000,
-    chores: Object.fromEntries(
+    tasks: Object.fromEntries(
       parts.destinations.map((bound) => [`reconciliation of ${bound.name}`, () => advance(bound)]),
     ),
   });
@@ -88,7 +88,7 @@ export function createReconciliationLoop(parts: {
   async function taken(bound: BoundDestination, run: Reconciliation): Promise<Reconciliation> {
     try {
       const next = await steps.step(bound, run);
-      if (run.failures > 0) await states.well(bound.name);
+      if (run.failures > 0) await states.clearError(bound.name);
       return next;
     } catch (error) {
       return afterFault(bound, run, error);
@@ -136,7 +136,7 @@ export function createReconciliationLoop(parts: {
 
   return {
     /** Advances every destination as far as it goes now. */
-    once: loop.once,
+    once: loop.runOnce,
     start: loop.start,
     stop: loop.stop,
   };

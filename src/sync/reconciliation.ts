@@ -13,7 +13,7 @@ import type { Binding, ReadBackEntry } from './destination.js';
 import { providerAddress } from './provider-address.js';
 
 /** Contacts compared with one query. */
-const ROUND = 500;
+const BATCH_SIZE = 500;
 /** Longest (ms) a page may take to be read. */
 const PAGE_TIMEOUT = 20_000;
 /**
@@ -135,14 +135,14 @@ export function createReconciliation(parts: {
       findings.push(finding);
       if (finding === 'still_there') doubtful.push(one.key);
       if (finding !== 'unknown_here') continue;
-      const draft = draftOf(bound, binding, run, one, contact?.told[bound.name]?.bindings[binding.name]?.at);
+      const draft = draftOf(bound, binding, run, one, contact?.synced[bound.name]?.bindings[binding.name]?.at);
       drafts.push(draft);
       // The person said yes after it: known now, and what holds is told.
       if (contact && allowedDespite(state, binding, draft.at ?? now, context)) doubtful.push(one.key);
     }
     if (!run.dryRun) {
       await record(drafts);
-      await contacts.remark(bound.name, [binding.name], doubtful, now);
+      await contacts.markPending(bound.name, [binding.name], doubtful, now);
     }
     // Those that are new here too: they are told before the comparison comes to them.
     await reconciliations.remember(
@@ -162,11 +162,11 @@ export function createReconciliation(parts: {
     const page = await bound.destination.readBack(binding, run.cursor, signal);
     const { listed, unreadable } = readable(page.entries);
     let { found } = run;
-    for (let i = 0; i < listed.length; i += ROUND) {
+    for (let i = 0; i < listed.length; i += BATCH_SIZE) {
       found = counted(
         found,
         binding.name,
-        await compareListed(bound, binding, run, listed.slice(i, i + ROUND), readAt),
+        await compareListed(bound, binding, run, listed.slice(i, i + BATCH_SIZE), readAt),
       );
     }
     found = counted(
@@ -182,9 +182,9 @@ export function createReconciliation(parts: {
   }
 
   /** Contacts that were told something, after the one compared last. */
-  async function pageOfTold(bound: BoundDestination, run: Reconciliation): Promise<Contact[]> {
+  async function pageOfSynced(bound: BoundDestination, run: Reconciliation): Promise<Contact[]> {
     const after = run.after === undefined ? undefined : Buffer.from(run.after, 'hex');
-    return contacts.page(after, ROUND, { [`told.${bound.name}`]: { $exists: true } });
+    return contacts.page(after, BATCH_SIZE, { [`told.${bound.name}`]: { $exists: true } });
   }
 
   function advanced(run: Reconciliation, page: readonly Contact[], found: Findings): Reconciliation {
@@ -194,12 +194,12 @@ export function createReconciliation(parts: {
       found,
       compared: run.compared + page.length,
       ...(last ? { after: last.key.toString('hex') } : {}),
-      phase: page.length < ROUND ? 'done' : run.phase,
+      phase: page.length < BATCH_SIZE ? 'done' : run.phase,
     };
   }
 
   async function comparePage(bound: BoundDestination, run: Reconciliation): Promise<Reconciliation> {
-    const page = await pageOfTold(bound, run);
+    const page = await pageOfSynced(bound, run);
     let { found } = run;
     for (const { name } of bound.bindings) {
       const listed = await reconciliations.listed(
@@ -219,13 +219,13 @@ export function createReconciliation(parts: {
         findings.map(({ finding }) => finding),
       );
       const missing = findings.filter(({ finding }) => finding === 'missing_there').map(({ contact }) => contact.key);
-      if (!run.dryRun) await contacts.remark(bound.name, [name], missing, clock.now());
+      if (!run.dryRun) await contacts.markPending(bound.name, [name], missing, clock.now());
     }
     return advanced(run, page, found);
   }
 
   async function assertPage(bound: BoundDestination, run: Reconciliation): Promise<Reconciliation> {
-    const page = await pageOfTold(bound, run);
+    const page = await pageOfSynced(bound, run);
     let { found } = run;
     for (const { name } of bound.bindings) {
       const about = { destination: bound.name, binding: name, settledBefore: run.startedAt - settling };
@@ -239,7 +239,7 @@ export function createReconciliation(parts: {
         findings.map(({ finding }) => finding),
       );
       const asserted = findings.filter(({ finding }) => finding === 'asserted').map(({ contact }) => contact.key);
-      if (!run.dryRun) await contacts.remark(bound.name, [name], asserted, clock.now());
+      if (!run.dryRun) await contacts.markPending(bound.name, [name], asserted, clock.now());
     }
     return advanced(run, page, found);
   }
@@ -262,7 +262,7 @@ export function createReconciliation(parts: {
         binding: 0,
         read: 0,
         compared: 0,
-        expected: await contacts.countTold(bound.name),
+        expected: await contacts.countSynced(bound.name),
         found: Object.fromEntries(bound.bindings.map(({ name }) => [name, {}])),
         failures: 0,
         dueAt: now,

@@ -1,24 +1,24 @@
 import type { Logger } from 'pino';
 import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
-import { createEvery } from '../every.js';
 import type { Accept } from '../preferences/accept.js';
 import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import type { Projector } from '../preferences/projector.js';
+import { createScheduler } from '../scheduler.js';
 import type { Contact, Contacts } from '../store/contacts.js';
 import type { DestinationStates } from '../store/destination-states.js';
 import type { BoundDestination } from './desired.js';
 import type { SyncWorker } from './worker.js';
 
 /** Contacts taken at once by a sweep. */
-const ROUND = 200;
+const BATCH_SIZE = 200;
 /** Between looks (ms) at what only a crash leaves behind. */
 const RARELY = 30_000;
 const JOB_TIMEOUT = 20_000;
 const FORGET_TIMEOUT_MS = 60_000;
 /** A job that its provider still works on is asked about again after so long (ms). */
-const JOB_AGAIN = 5_000;
+const JOB_RETRY_MS = 5_000;
 /** A job that is not done after a day (ms) is not coming back: the batch is sent again. */
 const JOB_LOST = DAY_MS;
 
@@ -40,10 +40,10 @@ export function createSweeper(parts: {
   readonly intervalMs?: number;
 }) {
   const { contacts, projector, states, worker, clock, log } = parts;
-  const loop = createEvery({ log, everyMs: parts.intervalMs ?? 2000, chores: { sweep } });
+  const loop = createScheduler({ log, everyMs: parts.intervalMs ?? 2000, tasks: { sweep } });
   let rareAt = 0;
 
-  async function tellDue(): Promise<void> {
+  async function wakeDue(): Promise<void> {
     for (const bound of parts.destinations) {
       // A copy that was lost is found without waiting for something to add to it.
       if (bound.destination.copy || (await contacts.isDue(bound.name, clock.now()))) void worker.work(bound);
@@ -52,9 +52,9 @@ export function createSweeper(parts: {
 
   async function wakeUp(): Promise<void> {
     for (;;) {
-      const keys = await contacts.awake(clock.now(), ROUND);
+      const keys = await contacts.awake(clock.now(), BATCH_SIZE);
       const unopened = keys.length > 0 ? await projector.project(keys) : 0;
-      if (keys.length < ROUND || unopened === keys.length || loop.isStopped()) return;
+      if (keys.length < BATCH_SIZE || unopened === keys.length || loop.isStopped()) return;
     }
   }
 
@@ -72,7 +72,7 @@ export function createSweeper(parts: {
   }
 
   async function finishErasures(): Promise<void> {
-    const keys = await contacts.erasingKeys(ROUND);
+    const keys = await contacts.erasingKeys(BATCH_SIZE);
     if (keys.length === 0) return;
     await forgetCopies((await contacts.find(keys)).values());
     for (const key of keys) {
@@ -91,11 +91,11 @@ export function createSweeper(parts: {
             ? 'failed'
             : await destination.poll(job.job, AbortSignal.timeout(JOB_TIMEOUT)).catch(() => 'working' as const);
         if (state === 'working') {
-          await states.postponeJob(job.id, clock.now() + JOB_AGAIN);
+          await states.postponeJob(job.id, clock.now() + JOB_RETRY_MS);
           continue;
         }
-        if (state === 'done') await contacts.confirmTold(name, job.binding, job.contacts);
-        else await contacts.remark(name, [job.binding], job.contacts, clock.now());
+        if (state === 'done') await contacts.confirmSynced(name, job.binding, job.contacts);
+        else await contacts.markPending(name, [job.binding], job.contacts, clock.now());
         await states.dropJob(job.id);
       }
     }
@@ -103,7 +103,7 @@ export function createSweeper(parts: {
 
   async function sweep(): Promise<void> {
     const tasks: [string, () => Promise<unknown>][] = [
-      ['due', tellDue],
+      ['due', wakeDue],
       ['awake', wakeUp],
       ['persons', () => parts.accept.finishPersons()],
       ['erasures', finishErasures],
@@ -119,7 +119,7 @@ export function createSweeper(parts: {
     }
   }
 
-  return { once: loop.once, start: loop.start, stop: loop.stop };
+  return { once: loop.runOnce, start: loop.start, stop: loop.stop };
 }
 
 export type Sweeper = ReturnType<typeof createSweeper>;

@@ -1,6 +1,6 @@
 import { backoff } from '../core/backoff.js';
 import type { Decision } from '../core/decide.js';
-import type { Contact, Mark, Settlement, Told, ToldBinding } from '../store/contacts.js';
+import type { Contact, PendingSync, Settlement, SyncedBinding, SyncedState } from '../store/contacts.js';
 import { type Desired, desiredText } from './desired.js';
 import type { Action, Binding, Entry } from './destination.js';
 
@@ -9,9 +9,9 @@ export interface WorkerTimes {
   readonly lease: number;
   readonly deadline: number;
   /** After a lift, a denial is asserted once more when this has passed: a stalled lift may land late. */
-  readonly assertAgainAfter: number;
+  readonly reassertAfter: number;
   readonly firstRetry: number;
-  readonly longestRetry: number;
+  readonly maxRetry: number;
   /** How long a destination with bad credentials is left alone. */
   readonly credentialPause: number;
 }
@@ -19,9 +19,9 @@ export interface WorkerTimes {
 export const WORKER_TIMES: WorkerTimes = {
   lease: 60_000,
   deadline: 20_000,
-  assertAgainAfter: 30_000,
+  reassertAfter: 30_000,
   firstRetry: 1_000,
-  longestRetry: 5 * 60_000,
+  maxRetry: 5 * 60_000,
   credentialPause: 60_000,
 };
 
@@ -29,32 +29,39 @@ const HOUR = 3_600_000;
 /** One contact on its way to one destination. */
 export interface Task {
   readonly contact: Contact;
-  readonly mark: Mark;
+  readonly pendingSync: PendingSync;
   readonly address: string;
   readonly desired: Desired;
-  readonly told: Map<string, ToldBinding>;
+  readonly synced: Map<string, SyncedBinding>;
   /** Bindings whose state at the provider is not known. */
-  readonly doubt: Set<string>;
+  readonly uncertainBindings: Set<string>;
   liftedAt: number | undefined;
   /** The last call whose outcome was never learned: it may land for a while yet. */
-  readonly stalled: Told['stalled'];
+  readonly stalled: SyncedState['stalled'];
   /** When (ms) that was, if it asked for something else than what is desired now. */
   readonly unsureAt: number | undefined;
-  outcome: 'told' | 'unknown' | 'held' | 'parked';
+  outcome: 'synced' | 'unknown' | 'held' | 'parked';
   why?: string;
   /** ms from now, where the provider told. */
   wait?: number;
 }
 
-function retryDelay(failures: number, { firstRetry, longestRetry }: WorkerTimes): number {
-  return backoff(failures, { firstMs: firstRetry, maxMs: longestRetry, jitter: 0.5 }, Math.random);
+function retryDelay(failures: number, { firstRetry, maxRetry }: WorkerTimes): number {
+  return backoff(failures, { firstMs: firstRetry, maxMs: maxRetry, jitter: 0.5 }, Math.random);
 }
 
 /** What earlier calls of unknown outcome may still do: those of a round that failed or was killed, or told before. */
-function stalledCall(told: Told | undefined, mark: Mark, desired: string, now: number, times: WorkerTimes) {
-  const landed = told?.stalled !== undefined && now - told.stalled.at > times.assertAgainAfter && !mark.again;
-  const before = landed ? undefined : told?.stalled;
-  const attempted = (mark.doubt ?? []).length > 0 ? mark.attempted : undefined;
+function stalledCall(
+  synced: SyncedState | undefined,
+  pendingSync: PendingSync,
+  desired: string,
+  now: number,
+  times: WorkerTimes,
+) {
+  const landed =
+    synced?.stalled !== undefined && now - synced.stalled.at > times.reassertAfter && !pendingSync.reassert;
+  const before = landed ? undefined : synced?.stalled;
+  const attempted = (pendingSync.uncertainBindings ?? []).length > 0 ? pendingSync.attempted : undefined;
   const stalled =
     attempted === undefined
       ? before
@@ -65,26 +72,26 @@ function stalledCall(told: Told | undefined, mark: Mark, desired: string, now: n
 export function createTask(parts: {
   readonly name: string;
   readonly contact: Contact;
-  readonly mark: Mark;
+  readonly pendingSync: PendingSync;
   readonly address: string;
   readonly desired: Desired;
   readonly now: number;
   readonly times: WorkerTimes;
 }): Task {
-  const { contact, mark, address, desired, now, times } = parts;
-  const told = contact.told[parts.name];
-  const { stalled, unsureAt } = stalledCall(told, mark, desiredText(desired), now, times);
+  const { contact, pendingSync, address, desired, now, times } = parts;
+  const synced = contact.synced[parts.name];
+  const { stalled, unsureAt } = stalledCall(synced, pendingSync, desiredText(desired), now, times);
   return {
     contact,
-    mark,
+    pendingSync,
     address,
     desired,
-    told: new Map(Object.entries(told?.bindings ?? {})),
-    doubt: new Set(mark.doubt),
-    liftedAt: told?.liftedAt,
+    synced: new Map(Object.entries(synced?.bindings ?? {})),
+    uncertainBindings: new Set(pendingSync.uncertainBindings),
+    liftedAt: synced?.liftedAt,
     stalled,
     unsureAt,
-    outcome: 'told',
+    outcome: 'synced',
   };
 }
 
@@ -92,10 +99,13 @@ export function createTask(parts: {
 export function needs(task: Task, binding: Binding, action: Action): boolean {
   const decision = task.desired.get(binding.name);
   if (!decision || decision.allowed !== (action === 'lift')) return false;
-  const told = task.told.get(binding.name);
-  if (task.doubt.has(binding.name)) return true;
-  if ((told?.suppressed ?? false) === decision.allowed) return true;
-  return task.mark.again === true && (action === 'suppress' || (told !== undefined && task.unsureAt !== undefined));
+  const synced = task.synced.get(binding.name);
+  if (task.uncertainBindings.has(binding.name)) return true;
+  if ((synced?.suppressed ?? false) === decision.allowed) return true;
+  return (
+    task.pendingSync.reassert === true &&
+    (action === 'suppress' || (synced !== undefined && task.unsureAt !== undefined))
+  );
 }
 
 export function entryOf(task: Task, binding: Binding): Entry {
@@ -126,10 +136,10 @@ export function settlementOf(
   parts: { readonly now: number; readonly configuration: string; readonly times: WorkerTimes },
 ): Settlement {
   const { now, configuration, times } = parts;
-  const { contact, mark, outcome } = task;
-  const told: Told = {
-    bindings: Object.fromEntries(task.told),
-    version: mark.version,
+  const { contact, pendingSync, outcome } = task;
+  const synced: SyncedState = {
+    bindings: Object.fromEntries(task.synced),
+    version: pendingSync.version,
     configuration,
     ...(task.liftedAt === undefined ? {} : { liftedAt: task.liftedAt }),
     ...(task.stalled === undefined ? {} : { stalled: task.stalled }),
@@ -137,42 +147,56 @@ export function settlementOf(
       ? { parked: { desired: desiredText(task.desired), why: task.why ?? 'refused', at: now } }
       : {}),
   };
-  const failures = (mark.failures ?? 0) + 1;
-  const doubt = [...task.doubt];
+  const failures = (pendingSync.failures ?? 0) + 1;
+  const uncertainBindings = [...task.uncertainBindings];
   switch (outcome) {
     case 'parked':
-      return { key: contact.key, told, clearVersion: mark.version, mark: { due: now, release: true, doubt } };
+      return {
+        key: contact.key,
+        synced,
+        clearVersion: pendingSync.version,
+        pendingSync: { due: now, release: true, uncertainBindings },
+      };
     case 'held':
       return {
         key: contact.key,
-        told,
+        synced,
         // The destination as a whole waits; whoever ends that wait need not wait for the mark.
-        mark: { due: now + 200, release: true, doubt },
+        pendingSync: { due: now + 200, release: true, uncertainBindings },
       };
     case 'unknown':
       return {
         key: contact.key,
-        told,
-        mark: { due: now + (task.wait ?? retryDelay(failures, times)), release: true, doubt, failures },
+        synced,
+        pendingSync: {
+          due: now + (task.wait ?? retryDelay(failures, times)),
+          release: true,
+          uncertainBindings,
+          failures,
+        },
       };
-    case 'told': {
+    case 'synced': {
       // A provider cannot be fenced: a lift, or a call whose outcome we never learned, may land after this one. So the
       // state is asserted once more when it must have landed.
-      const open = (at: number) => !(mark.again && now - at > times.assertAgainAfter);
+      const open = (at: number) => !(pendingSync.reassert && now - at > times.reassertAfter);
       const denied = [...task.desired.values()].some((decision) => !decision.allowed);
       const lift = denied && task.liftedAt !== undefined && now - task.liftedAt < HOUR ? task.liftedAt : undefined;
-      const { stalled: _landed, ...settled } = told;
-      const rest = task.unsureAt === undefined || open(task.unsureAt) ? told : settled;
+      const { stalled: _landed, ...settled } = synced;
+      const next = task.unsureAt === undefined || open(task.unsureAt) ? synced : settled;
       const late = [lift, task.unsureAt].filter((at): at is number => at !== undefined && open(at));
       if (late.length > 0) {
-        const due = Math.max(...late) + times.assertAgainAfter + 1;
-        return { key: contact.key, told: rest, mark: { due, release: true, doubt, again: true, failures: 0 } };
+        const due = Math.max(...late) + times.reassertAfter + 1;
+        return {
+          key: contact.key,
+          synced: next,
+          pendingSync: { due, release: true, uncertainBindings, reassert: true, failures: 0 },
+        };
       }
       return {
         key: contact.key,
-        told: rest,
-        clearVersion: mark.version,
-        mark: { due: now, release: true, doubt, again: false, failures: 0 },
+        synced: next,
+        clearVersion: pendingSync.version,
+        pendingSync: { due: now, release: true, uncertainBindings, reassert: false, failures: 0 },
       };
     }
   }

@@ -4,8 +4,8 @@ import { backoff } from '../core/backoff.js';
 import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
-import { createSealer, MissingKeyError } from '../core/seal.js';
-import { createEvery } from '../every.js';
+import { createCipher, MissingKeyError } from '../core/seal.js';
+import { createScheduler } from '../scheduler.js';
 import type { Changes, FeedPosition } from '../store/changes.js';
 import { type Leader, whileLeading } from '../store/leader.js';
 import type { WebhookSubscription, WebhookSubscriptions } from '../store/webhook-subscriptions.js';
@@ -46,10 +46,10 @@ export function createWebhooksOut(parts: {
   readonly intervalMs?: number;
 }) {
   const { subscriptions, changes, http, clock, log } = parts;
-  const sealer = createSealer(parts.keyring, 'webhook-secret');
+  const sealer = createCipher(parts.keyring, 'webhook-secret');
   const leaders = new Map<string, Leader>();
   const running = new Map<string, Promise<void>>();
-  const loop = createEvery({ log, everyMs: parts.intervalMs ?? 500, chores: { 'looking for deliveries': begin } });
+  const loop = createScheduler({ log, everyMs: parts.intervalMs ?? 500, tasks: { 'looking for deliveries': begin } });
 
   const seal = (id: string, secret: string) => sealer.seal(Buffer.from(secret), Buffer.from(id));
   const unseal = (id: string, sealed: Buffer) => sealer.open(sealed, Buffer.from(id))?.toString('utf8');

@@ -9,6 +9,7 @@ import { type Contact, type Contacts, type Settlement, stateOf } from '../store/
 import type { DestinationStates } from '../store/destination-states.js';
 import { allowedDespite, type BoundDestination, desiredAt, desiredText } from './desired.js';
 import { type Action, type Binding, ProviderError, type ReadBackEntry, type Sent } from './destination.js';
+import { isOurEntry } from './entry-origin.js';
 import { createListCopies } from './list-copies.js';
 import { createPace, type Pace } from './pace.js';
 import {
@@ -21,14 +22,13 @@ import {
   WORKER_TIMES,
   type WorkerTimes,
 } from './task.js';
-import { madeHere } from './whose-entry.js';
 
 /** Contacts prepared between two looks at what else is to be done. */
-const BREATH = 50;
+const YIELD_EVERY = 50;
 /** ms that a contact whose root key this process lacks is left to others. */
 const KEY_MISSING_MS = 2000;
 /** Contacts taken under one lease. */
-const MOST_LEASED = 1000;
+const MAX_LEASED = 1000;
 /** Batches that one of several lanes makes under one lease: fewer writes to the store for each. */
 const CHUNKS_A_LANE = 5;
 
@@ -40,12 +40,12 @@ interface Turn {
 }
 
 export interface WorkerEvents {
-  readonly onTold: (destination: string, contacts: number, secondsSince: readonly number[]) => void;
+  readonly onSynced: (destination: string, contacts: number, secondsSince: readonly number[]) => void;
   readonly onFault: (destination: string, fault: string) => void;
   /** A contact's address is sealed under a root key that this process lacks: it stays pending. */
   readonly onMissingKey: (keyId: number) => void;
   /** An entry at the provider that we did not make, found before a lift: an opt-out at `at` (ms). */
-  readonly onForeign: (
+  readonly onProviderOptOut: (
     destination: string,
     binding: Binding,
     contact: Contact,
@@ -88,12 +88,12 @@ export function createSyncWorker(parts: {
 
   function prepare(bound: BoundDestination, contact: Contact): Task | undefined {
     const { name } = bound;
-    const mark = contact.marks.find((item) => item.destination === name);
+    const pendingSync = contact.pendingSyncs.find((item) => item.destination === name);
     const address = addressOf(privateParts, contact)?.given;
-    if (!mark || address === undefined) return undefined;
+    if (!pendingSync || address === undefined) return undefined;
     const now = clock.now();
     const desired = desiredAt(bound, contact, { policy, now });
-    return createTask({ name, contact, mark, address, desired, now, times });
+    return createTask({ name, contact, pendingSync, address, desired, now, times });
   }
 
   /** Sends entries; halves a refused batch until the refused address stands alone and is parked. */
@@ -133,8 +133,8 @@ export function createSyncWorker(parts: {
         continue;
       }
       const event = task.desired.get(binding.name)?.event;
-      task.doubt.delete(binding.name);
-      task.told.set(binding.name, {
+      task.uncertainBindings.delete(binding.name);
+      task.synced.set(binding.name, {
         suppressed: action === 'suppress',
         at,
         status: sent.status,
@@ -159,13 +159,13 @@ export function createSyncWorker(parts: {
     turn: Turn,
     error: unknown,
     /** False when it was only asked: nothing can have changed there. */
-    told = true,
+    synced = true,
   ): Promise<void> {
     if (!(error instanceof ProviderError)) {
       log.error({ err: error, destination: bound.name }, 'adapter failed unexpectedly');
       for (const task of tasks) {
         task.outcome = 'unknown';
-        if (told) task.doubt.add(binding.name);
+        if (synced) task.uncertainBindings.add(binding.name);
       }
       await states.fault(bound.name, 'bug', 'the adapter failed; see the log', clock.now());
       return;
@@ -202,14 +202,18 @@ export function createSyncWorker(parts: {
         await states.fault(bound.name, 'unavailable', error.message, clock.now());
         for (const task of tasks) {
           task.outcome = 'unknown';
-          if (told) task.doubt.add(binding.name);
+          if (synced) task.uncertainBindings.add(binding.name);
           if (error.retryAfter !== undefined) task.wait = error.retryAfter * 1000;
         }
     }
   }
 
   /** Before a lift: what the provider has that we did not put there is an opt-out of its own, and stays. */
-  async function spareForeign(bound: BoundDestination, binding: Binding, tasks: readonly Task[]): Promise<Task[]> {
+  async function keepProviderOptOuts(
+    bound: BoundDestination,
+    binding: Binding,
+    tasks: readonly Task[],
+  ): Promise<Task[]> {
     const { lookup } = bound.destination;
     if (!lookup || tasks.length === 0) return [...tasks];
     const found = await lookup.call(
@@ -223,14 +227,14 @@ export function createSyncWorker(parts: {
     for (const task of tasks) {
       const { contact } = task;
       const entry = byKey.get(contact.key.toString('hex')) ?? byKey.get(task.address.toLowerCase());
-      const told = contact.told[bound.name];
+      const synced = contact.synced[bound.name];
       if (
         !entry ||
-        madeHere(
+        isOurEntry(
           entry,
-          told?.bindings[binding.name],
-          told?.liftedAt,
-          task.doubt.has(binding.name) || mayHaveSuppressed(task, binding),
+          synced?.bindings[binding.name],
+          synced?.liftedAt,
+          task.uncertainBindings.has(binding.name) || mayHaveSuppressed(task, binding),
         )
       ) {
         free.push(task);
@@ -238,7 +242,7 @@ export function createSyncWorker(parts: {
       }
       const now = clock.now();
       const at = Math.min(entry.at ?? now, now);
-      await events.onForeign(bound.name, binding, contact, { ...entry, at });
+      await events.onProviderOptOut(bound.name, binding, contact, { ...entry, at });
       const state = stateOf(contact);
       // Known now. Where the person said yes after it, that decides, as it does for an opt-out of our own.
       if (allowedDespite(state, binding, at, { policy, country: contact.country, now })) free.push(task);
@@ -251,60 +255,60 @@ export function createSyncWorker(parts: {
   async function round(bound: BoundDestination): Promise<number> {
     const { name, bindings, destination } = bound;
     const lanes = destination.lanes ?? 1;
-    const by = randomUUID();
+    const leaseOwner = randomUUID();
     const now = clock.now();
     const leaseEnd = now + times.lease;
     const turn: Turn = { leaseEnd, halted: false };
     const leased = await contacts.lease(
       name,
-      by,
+      leaseOwner,
       now,
       leaseEnd,
-      Math.max(1, Math.min(destination.limits.suppress * (lanes > 1 ? lanes * CHUNKS_A_LANE : 1), MOST_LEASED)),
+      Math.max(1, Math.min(destination.limits.suppress * (lanes > 1 ? lanes * CHUNKS_A_LANE : 1), MAX_LEASED)),
     );
     if (leased.length === 0) return 0;
     const tasks: Task[] = [];
-    const gone: Settlement[] = [];
+    const released: Settlement[] = [];
     for (const [at, contact] of leased.entries()) {
       // Opening a thousand addresses at a stretch would keep whoever asks meanwhile waiting.
-      if (at % BREATH === BREATH - 1) await new Promise((resolve) => setImmediate(resolve));
+      if (at % YIELD_EVERY === YIELD_EVERY - 1) await new Promise((resolve) => setImmediate(resolve));
       let task: Task | undefined;
       try {
         task = prepare(bound, contact);
       } catch (error) {
         if (!(error instanceof MissingKeyError)) throw error;
         events.onMissingKey(error.keyId);
-        gone.push({ key: contact.key, mark: { release: true, due: now + KEY_MISSING_MS } });
+        released.push({ key: contact.key, pendingSync: { release: true, due: now + KEY_MISSING_MS } });
         continue;
       }
       if (task) tasks.push(task);
       // Without an address there is nothing to tell: the contact is keyed only.
       else
-        gone.push({
+        released.push({
           key: contact.key,
-          clearVersion: contact.marks.find((m) => m.destination === name)?.version ?? 0,
-          mark: { release: true, due: now + 1000 },
+          clearVersion: contact.pendingSyncs.find((m) => m.destination === name)?.version ?? 0,
+          pendingSync: { release: true, due: now + 1000 },
         });
     }
     // From here on a call may have reached the provider even if this process is killed: written before the first call.
     await contacts.settle(
       name,
-      by,
+      leaseOwner,
       tasks.map((task) => {
         const lifts = bindings.some((binding) => needs(task, binding, 'lift'));
         if (lifts) task.liftedAt = now;
         const called = bindings.filter((one) => needs(task, one, 'suppress') || needs(task, one, 'lift'));
         return {
           key: task.contact.key,
-          mark: {
+          pendingSync: {
             release: false,
-            doubt: [...new Set([...task.doubt, ...called.map((one) => one.name)])],
+            uncertainBindings: [...new Set([...task.uncertainBindings, ...called.map((one) => one.name)])],
             attempted: desiredText(task.desired),
           },
           ...(lifts || task.stalled !== undefined
             ? {
-                told: {
-                  ...(task.contact.told[name] ?? { version: 0, configuration, bindings: {} }),
+                synced: {
+                  ...(task.contact.synced[name] ?? { version: 0, configuration, bindings: {} }),
                   ...(lifts ? { liftedAt: now } : {}),
                   ...(task.stalled === undefined ? {} : { stalled: task.stalled }),
                 },
@@ -315,9 +319,9 @@ export function createSyncWorker(parts: {
     );
     for (const action of ['suppress', 'lift'] as const) {
       for (const binding of bindings) {
-        let group = tasks.filter((task) => task.outcome === 'told' && needs(task, binding, action));
+        let group = tasks.filter((task) => task.outcome === 'synced' && needs(task, binding, action));
         try {
-          if (action === 'lift' && !turn.halted) group = await spareForeign(bound, binding, group);
+          if (action === 'lift' && !turn.halted) group = await keepProviderOptOuts(bound, binding, group);
         } catch (error) {
           await failed(bound, binding, action, group, turn, error, false);
           continue;
@@ -328,24 +332,26 @@ export function createSyncWorker(parts: {
         );
         const lane = async () => {
           for (let batch = batches.shift(); batch; batch = batches.shift()) {
-            const chunk = batch.filter((task) => task.outcome === 'told');
+            const chunk = batch.filter((task) => task.outcome === 'synced');
             if (chunk.length > 0) await sendAll(bound, binding, action, chunk, turn);
           }
         };
         await Promise.all(Array.from({ length: lanes }, lane));
       }
     }
-    await contacts.settle(name, by, [
-      ...gone,
+    await contacts.settle(name, leaseOwner, [
+      ...released,
       ...tasks.map((task) => settlementOf(task, { now: clock.now(), configuration, times })),
     ]);
-    const told = tasks.filter(({ outcome }) => outcome === 'told');
-    if (told.length > 0) {
-      await states.told(name, clock.now());
-      events.onTold(
+    const synced = tasks.filter(({ outcome }) => outcome === 'synced');
+    if (synced.length > 0) {
+      await states.recordSynced(name, clock.now());
+      events.onSynced(
         name,
-        told.length,
-        told.filter(({ mark }) => !mark.again).map(({ mark }) => (clock.now() - mark.since) / 1000),
+        synced.length,
+        synced
+          .filter(({ pendingSync }) => !pendingSync.reassert)
+          .map(({ pendingSync }) => (clock.now() - pendingSync.since) / 1000),
       );
     }
     return leased.length;

@@ -5,7 +5,7 @@ import helmet from 'helmet';
 import type { Logger } from 'pino';
 import { pinoHttp } from 'pino-http';
 import { HushError } from '../core/errors.js';
-import { safePath } from '../log.js';
+import { safePath } from '../logger.js';
 import { trustProxySetting } from './client-address.js';
 
 /** Where routers go. Machines get problem documents, people pages. */

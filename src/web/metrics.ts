@@ -116,7 +116,7 @@ export function createMetrics(parts: {
     unopened: (contacts: number) => unopened.set(contacts),
     acknowledged: (through: 'one_click' | 'api' | 'page', seconds: number) =>
       acknowledged.observe({ through }, seconds),
-    told: (destination: string, seconds: readonly number[]) => {
+    synced: (destination: string, seconds: readonly number[]) => {
       for (const value of seconds) suppressed.observe({ destination }, value);
     },
     projected: (lagMs: number) => projection.observe(lagMs / 1000),

@@ -34,7 +34,7 @@ const FIELDS_LIMIT = 256 * 1024;
 /** Octets of a form: the files it may have, and what stands around them. */
 const BODY_LIMIT = UPLOAD_LIMIT + FIELDS_LIMIT;
 /** No form of a person: it is refused before one byte of it is read. */
-const MOST_DECLARED = 512 * 1024 * 1024;
+const MAX_DECLARED_BYTES = 512 * 1024 * 1024;
 /** Octets that a form holds in memory while its files pass: its fields, and a piece of a file twice, open and sealed. */
 export const HELD_BYTES = 1024 * 1024;
 
@@ -131,7 +131,7 @@ export function multipart(files: FormFiles | undefined, limit = BODY_LIMIT): Req
     if (request.method !== 'POST' || !request.is('multipart/form-data')) return next();
     const declared = Number(request.headers['content-length'] ?? 0);
     const isTooLarge = declared > limit;
-    if (declared > MOST_DECLARED || (isTooLarge && !files)) throw tooLarge();
+    if (declared > MAX_DECLARED_BYTES || (isTooLarge && !files)) throw tooLarge();
     const stored: StoredUpload[] = [];
     let form: Awaited<ReturnType<typeof parse>>;
     try {

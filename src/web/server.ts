@@ -22,10 +22,10 @@ const PATIENCE: Patience = { headers: 15_000, body: 120_000, standstill: 30_000,
 const CLOSING_MS = 50;
 /** Bytes a second of a form with files: photos from a phone on a bad line. */
 const SLOWEST = 40_000;
-const MOST_BYTES = 32 * 1024 * 1024;
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
 const WITH_FILES = /^multipart\/form-data\b/i;
 /** Bytes of a body or an answer that wait in memory: lists are read in pieces of it (Node's own from 22 on). */
-const AT_ONCE = 64 * 1024;
+const READ_BYTES = 64 * 1024;
 /** After the answer to a request whose body is still coming: time (ms) for the answer to be read. */
 const PARTING = 3000;
 
@@ -80,7 +80,7 @@ export function createWebServer(
     if (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined) return;
     const type = request.headers['content-type'] ?? '';
     // Past what a form may have, it is no longer read for its files.
-    const bytes = WITH_FILES.test(type) ? Math.min(Number(request.headers['content-length'] ?? 0), MOST_BYTES) : 0;
+    const bytes = WITH_FILES.test(type) ? Math.min(Number(request.headers['content-length'] ?? 0), MAX_BODY_BYTES) : 0;
     const body = Math.max(patience.body, (bytes / SLOWEST) * 1000);
     const late = STREAMS.test(type)
       ? undefined
@@ -92,7 +92,7 @@ export function createWebServer(
     });
   }
 
-  const server = createServer({ highWaterMark: AT_ONCE }, (request, response) => {
+  const server = createServer({ highWaterMark: READ_BYTES }, (request, response) => {
     lastRequest = performance.now();
     // The client learns with its answer that this connection ends, instead of sending into a closed one.
     if (draining) response.setHeader('Connection', 'close');

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import express from 'express';
 import { createProofs } from '../../src/audit/proofs.js';
 import { parseEventId } from '../../src/core/keys.js';
-import { createLogRoutes } from '../../src/web/log.js';
+import { createLogRoutes } from '../../src/web/transparency-log.js';
 import { needing } from '../support/needs.js';
 import { type Installation, openInstallation } from './installation.js';
 import { folder, run, why } from './logcheck.js';

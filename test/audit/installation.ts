@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pino from 'pino';
 import { createLogSigner } from '../../src/audit/log-keys.js';
-import { createSealer } from '../../src/audit/sealer.js';
+import { createLogSealer } from '../../src/audit/sealer.js';
 import { createClock } from '../../src/core/clock.js';
 import { eventId, type Keyring, keyringFromSecret } from '../../src/core/keys.js';
 import { connectStore } from '../../src/store/connect.js';
@@ -75,7 +75,7 @@ export async function openInstallation(name: string, keyring: Keyring = keyringF
       await opened.ledger.insert(entries);
       return entries;
     },
-    sealer: (stores: LogStores = opened.stores) => createSealer({ ...parts, stores }),
+    sealer: (stores: LogStores = opened.stores) => createLogSealer({ ...parts, stores }),
     verification: () => ({
       stores: opened.stores,
       ledger: opened.ledger,

@@ -8,7 +8,7 @@ import { readCatalog } from '../../src/config/catalog.js';
 import { openCheckpoint } from '../../src/core/checkpoint.js';
 import { leafHash, rootOfHashes } from '../../src/core/merkle.js';
 import { parseVerifier, verifierText } from '../../src/core/note.js';
-import { createLogRoutes } from '../../src/web/log.js';
+import { createLogRoutes } from '../../src/web/transparency-log.js';
 import { type Installation, ORIGIN, openInstallation } from './installation.js';
 
 let hush: Installation;

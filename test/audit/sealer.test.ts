@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createForget, createProofs, publishedNote } from '../../src/audit/proofs.js';
-import { createSealer } from '../../src/audit/sealer.js';
+import { createLogSealer } from '../../src/audit/sealer.js';
 import { createSealerLoop, type SealerLoop } from '../../src/audit/sealer-loop.js';
 import { verifyLedger } from '../../src/audit/verify.js';
 import { openCheckpoint, verifyTlogProof } from '../../src/core/checkpoint.js';
@@ -428,7 +428,7 @@ describe('rotating the key', () => {
       checkpoints: hush.stores.checkpoints,
       clock: hush.clock,
     });
-    const sealer = createSealer({ ...hush.parts, signer });
+    const sealer = createLogSealer({ ...hush.parts, signer });
     await hush.record(2);
     await sealer.round();
     const both = await hush.stores.checkpoints.latest();

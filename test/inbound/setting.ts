@@ -14,11 +14,11 @@ import { loadBounceRules } from '../../src/inbound/mail/rules.js';
 import { readTextWords } from '../../src/inbound/sms/text-words.js';
 import { createAccept } from '../../src/preferences/accept.js';
 import { createLanguageOf } from '../../src/preferences/contact-language.js';
+import { createDecisions } from '../../src/preferences/decisions.js';
 import { createLinks } from '../../src/preferences/links.js';
-import type { Letter } from '../../src/preferences/post.js';
+import type { OutgoingMail } from '../../src/preferences/outgoing-mail.js';
 import { createPrivateParts } from '../../src/preferences/private-part.js';
 import { createProjector } from '../../src/preferences/projector.js';
-import { createQuestions } from '../../src/preferences/questions.js';
 import { createReceipts } from '../../src/preferences/receipts.js';
 import { openStores } from '../../src/store/open.js';
 
@@ -59,10 +59,10 @@ export async function openInbound(name: string) {
     clock,
     onAppended: (key) => touched.set(key.toString('hex'), key),
   });
-  const questions = createQuestions({ contacts, ledger, catalog, policy, aliasGroupOf, clock });
+  const decisions = createDecisions({ contacts, ledger, catalog, policy, aliasGroupOf, clock });
   const links = createLinks({ keyring, catalog, publicUrl: () => 'https://hush.example' });
   const receipts = createReceipts({ contacts, ledger, bindings: [], privateParts, clock });
-  const letters: Letter[] = [];
+  const letters: OutgoingMail[] = [];
   const { review, mailIn, textIn } = await createInbound({
     requireKeys: async () => undefined,
     environment: {
@@ -75,14 +75,14 @@ export async function openInbound(name: string) {
     files: { bounceRules: BOUNCE_RULES, textWords: TEXT_WORDS },
     stores,
     accept,
-    questions,
+    decisions,
     receipts,
     links,
     post: async (letter) => {
       letters.push(letter);
       return 'queued';
     },
-    languageOf: createLanguageOf({ questions, catalog, clock }),
+    languageOf: createLanguageOf({ decisions, catalog, clock }),
     keyring,
     catalog,
     policy,
@@ -100,8 +100,8 @@ export async function openInbound(name: string) {
     configuration: 'test',
     aliasGroupOf,
     clock,
-    marking: () => [],
-    onMarked: () => undefined,
+    planPendingSyncs: () => [],
+    onPending: () => undefined,
   });
 
   return {
@@ -111,7 +111,7 @@ export async function openInbound(name: string) {
     clock,
     log,
     accept,
-    questions,
+    decisions,
     links,
     receipts,
     review,
@@ -134,7 +134,7 @@ export async function openInbound(name: string) {
 
     async decide(point: ContactPoint, channel: Channel = 'email', purpose: Purpose = 'promotion', brand = 'jmf') {
       const asked = { key: contactKeyBytes(keyring, point), point };
-      const [answer] = await questions.answers([asked], { brand, channel, purpose, topic: '*', at: time.now });
+      const [answer] = await decisions.decideAll([asked], { brand, channel, purpose, topic: '*', at: time.now });
       if (!answer) throw new Error('no answer');
       return answer;
     },

@@ -65,10 +65,10 @@ describe('an erasure', () => {
     const email = 'gone-at-once@example.com';
     const key = await say({ email }, 'opted_out', 'erased');
     await projector.project([key]);
-    expect((await stores.contacts.get(key))?.marks).toHaveLength(1);
+    expect((await stores.contacts.get(key))?.pendingSyncs).toHaveLength(1);
     for (const bound of destinations.values()) await worker.work(bound);
     const told = await stores.contacts.get(key);
-    expect(told?.told.file?.bindings.offers?.suppressed).toBe(true);
+    expect(told?.synced.file?.bindings.offers?.suppressed).toBe(true);
     await sweeper.once();
     const left = await stores.contacts.get(key);
     expect([left?.keyedOnly, left?.address, left?.dataKey]).toEqual([true, undefined, undefined]);

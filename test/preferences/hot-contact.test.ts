@@ -19,7 +19,7 @@ beforeAll(async () => {
         bindings: [{ name: 'all', ...OFFERS, target: { global: true } }],
       },
     ],
-    workerTimes: { assertAgainAfter: 1000 },
+    workerTimes: { reassertAfter: 1000 },
   });
 });
 afterAll(async () => {

@@ -18,7 +18,7 @@ function setting(old: readonly ContactEvent[], next: ContactEvent[] = []) {
   const replace = createReplacement({
     keyring,
     clock: { now: () => AT + 1000 },
-    questions: { present: async ({ key }) => ({ state: fold(EMPTY_STATE, key.equals(oldKey) ? old : next) }) },
+    decisions: { present: async ({ key }) => ({ state: fold(EMPTY_STATE, key.equals(oldKey) ? old : next) }) },
     guard: async (draft) => ({ draft, leftOut: [] }),
     accept: {
       async acceptAll(given) {
@@ -77,7 +77,7 @@ test('what cannot be recorded fails the whole, to be said again', async () => {
   const away = createReplacement({
     keyring,
     clock: { now: () => AT },
-    questions: { present: async () => ({ state: fold(EMPTY_STATE, [event('A', 'objected')]) }) },
+    decisions: { present: async () => ({ state: fold(EMPTY_STATE, [event('A', 'objected')]) }) },
     guard: async (draft) => ({ draft, leftOut: [] }),
     accept: { acceptAll: async () => [new Error('away')] },
   });

@@ -53,7 +53,10 @@ describe('of one mailbox', () => {
             );
             for (const one of asked) {
               const point = emailOf(email);
-              const [answer] = await inbound.questions.answers([{ key: contactKeyBytes(keyring, point), point }], one);
+              const [answer] = await inbound.decisions.decideAll(
+                [{ key: contactKeyBytes(keyring, point), point }],
+                one,
+              );
               const { exceptTopics: _topics, ...decision } = answer ?? {};
               expect(decision).toEqual(decide(foldAsOf(shared, one.at), one, { policy }));
             }

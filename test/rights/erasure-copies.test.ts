@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { keyringFromSecret } from '../../src/core/keys.js';
-import { createSealer } from '../../src/core/seal.js';
+import { createCipher } from '../../src/core/seal.js';
 import { fileDestination, type Hush, startHush } from '../support/hush.js';
 import { until } from '../support/until.js';
 
@@ -20,7 +20,7 @@ const hashed = {
   bindings: [{ name: 'offers', ...SCOPE }],
 };
 beforeAll(async () => {
-  hush = await startHush({ destinations: [fileDestination, hashed], workerTimes: { assertAgainAfter: 500 } });
+  hush = await startHush({ destinations: [fileDestination, hashed], workerTimes: { reassertAfter: 500 } });
 });
 afterAll(() => hush?.stop());
 
@@ -41,7 +41,7 @@ async function files(name = 'suppressions'): Promise<Map<string, string>> {
 /** Sealed values anywhere in the store that this installation can open, and that are not under a contact's own key. */
 async function openable(): Promise<string[]> {
   const keyring = keyringFromSecret('a secret for tests that is long enough');
-  const [ingest, outbox] = [createSealer(keyring, 'ingest'), createSealer(keyring, 'outbox')];
+  const [ingest, outbox] = [createCipher(keyring, 'ingest'), createCipher(keyring, 'outbox')];
   const db = hush.hush.stores.connection.db;
   const contacts = await db?.collection('contacts').find({}, { promoteBuffers: true }).toArray();
   const keys = (contacts ?? []).map(({ _id }) => _id as unknown as Buffer);

@@ -239,9 +239,9 @@ describe('erasure on request', () => {
       },
     });
     const key = request.contacts[0]?.key ?? Buffer.alloc(16);
-    const mark = async () => (await hush.hush.stores.contacts.get(key))?.marks.length ?? 0;
+    const mark = async () => (await hush.hush.stores.contacts.get(key))?.pendingSyncs.length ?? 0;
     // A change that the destination does not know yet, so that it has to be told.
-    await hush.hush.stores.contacts.remark('file', ['offers'], [key], Date.now());
+    await hush.hush.stores.contacts.markPending('file', ['offers'], [key], Date.now());
     await officer.post(`/staff/requests/${request.id}/erase`, {});
     await hush.settle();
     await hush.hush.sweeper.once();

@@ -6,7 +6,7 @@ import type { Connection } from 'mongoose';
 import { readPolicy } from '../../src/config/policy.js';
 import { DENIAL_REASONS, EXTENSION_REASONS, REFUSAL_REASONS, REQUEST_KINDS } from '../../src/core/request.js';
 import { deadlinesOf } from '../../src/core/request-clock.js';
-import { createSealer } from '../../src/core/seal.js';
+import { createCipher } from '../../src/core/seal.js';
 import { createOutbox, type OutgoingMail } from '../../src/mail/outbox.js';
 import { createTransport } from '../../src/mail/transport.js';
 import { LETTER_KINDS, type LetterKind, type LetterRequest } from '../../src/rights/letter.js';
@@ -395,7 +395,7 @@ describe('sending', () => {
     const id = 'keptbefore';
     const text = `Press https://preferences.example.com/rights/${token}`;
     const content = { subject: 'S', html: `<a href="https://x.example/rights/${token}">`, text, to: 'a@example.com' };
-    const sealed = createSealer(keyring, 'letters').seal(
+    const sealed = createCipher(keyring, 'letters').seal(
       Buffer.from(JSON.stringify({ ...content, pdf: Buffer.from('%PDF').toString('base64') })),
       Buffer.from(id),
     );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { SMALLEST, withoutSmallGroups } from '../../src/staff/small-groups.js';
+import { SMALLEST, suppressSmallCounts } from '../../src/staff/small-counts.js';
 import { bucketOf, edgeOf, quantilesOf } from '../../src/staff/time-to-suppress.js';
 
 const counts = fc.dictionary(fc.constantFrom('api', 'link', 'form', 'phone', 'sms', 'mailto'), fc.nat(40));
@@ -9,7 +9,7 @@ describe('groups under ten', () => {
   test('are never shown, nor is a difference that gives one away', () => {
     fc.assert(
       fc.property(counts, (given) => {
-        const { groups, total, hidden } = withoutSmallGroups(given);
+        const { groups, total, hidden } = suppressSmallCounts(given);
         expect(Object.values(groups).every((count) => count >= SMALLEST)).toBe(true);
         expect(total).toBe(Object.values(groups).reduce((sum, count) => sum + count, 0));
         const left = Object.values(given).reduce((sum, count) => sum + count, 0) - total;
@@ -20,12 +20,12 @@ describe('groups under ten', () => {
   });
 
   test('together are shown as others where that is ten', () => {
-    expect(withoutSmallGroups({ link: 20, form: 6, sms: 5 })).toEqual({
+    expect(suppressSmallCounts({ link: 20, form: 6, sms: 5 })).toEqual({
       groups: { link: 20, other: 11 },
       total: 31,
       hidden: false,
     });
-    expect(withoutSmallGroups({ link: 20, form: 6 })).toEqual({ groups: { link: 20 }, total: 20, hidden: true });
+    expect(suppressSmallCounts({ link: 20, form: 6 })).toEqual({ groups: { link: 20 }, total: 20, hidden: true });
   });
 });
 

@@ -116,7 +116,7 @@ test('a projector that another one overtakes between its reads forgets no overfl
       if (!stored) throw new Error('no contact');
       // The other has moved all that there was; the count of overflow begins anew, and the next event makes it 1 again.
       const { rev, state, entries, overflow } = stored;
-      const none = { movedIds: [], scopes: [], marks: [], keyedOnly: false, erasing: false, changed: false };
+      const none = { movedIds: [], scopes: [], pendingSyncs: [], keyedOnly: false, erasing: false, changed: false };
       await stores.contacts.project([{ ...none, key, rev, state, entries, overflow, configuration: '' }]);
       await accept.accept({ subject: { key, type: 'email' }, type: 'objected', source: { kind: 'api' } });
     };

@@ -1,4 +1,4 @@
-import type { Question } from '../../src/core/decide.js';
+import type { Query } from '../../src/core/decide.js';
 import { type ContactEvent, compareEvents } from '../../src/core/event.js';
 import type { Policy } from '../../src/core/policy.js';
 
@@ -6,7 +6,7 @@ import type { Policy } from '../../src/core/policy.js';
  * docs/decision-rules.md read word by word over the raw events: no state, no compaction, no shared code with
  * `core/decide.ts` beyond the order of events. Slow and plain on purpose. Quiet hours are left out.
  */
-export function naiveDecision(events: readonly ContactEvent[], question: Question, policy: Policy): string {
+export function naiveDecision(events: readonly ContactEvent[], question: Query, policy: Policy): string {
   const known = [...new Map(events.map((e) => [e.id, e])).values()]
     .filter((e) => e.at <= question.at)
     .sort(compareEvents);

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { HushError } from '../../src/core/errors.js';
 import { columnsNamed } from '../../src/suppression/contact-column.js';
-import { type CsvRow, columnsTold, lineEndOf, openCsv } from '../../src/suppression/csv-rows.js';
+import { type CsvRow, columnNames, lineEndOf, openCsv } from '../../src/suppression/csv-rows.js';
 
 async function* inChunks(bytes: Buffer, sizes: readonly number[]): AsyncGenerator<Buffer> {
   let at = 0;
@@ -193,7 +193,7 @@ describe('what is no CSV says so, names the row and quotes no cell', () => {
   });
 
   test('columns are named, a person in the first line is not', async () => {
-    const header = async (line: string) => columnsTold((await read(line)).header);
+    const header = async (line: string) => columnNames((await read(line)).header);
     expect(await header('Mail;Name\n')).toBe('the file has: Mail, Name');
     expect(await header('ana@example.org,Ana\n')).toMatch(/no header/);
     expect(await header('+1 (920) 555-0188,Ana\n')).toMatch(/no header/);

@@ -175,7 +175,7 @@ describe('a new binding', () => {
     const entries = first.map(({ entries: count, state }) => [count, state.atoms.length]);
     // The new one, and the one of the backfill that was said again.
     expect(first).toHaveLength(2);
-    expect(first.every(({ marks }) => marks.every(({ backfill }) => backfill !== true))).toBe(true);
+    expect(first.every(({ pendingSyncs: marks }) => marks.every(({ backfill }) => backfill !== true))).toBe(true);
     expect(entries).toContainEqual([1, expect.anything()]);
   });
 });

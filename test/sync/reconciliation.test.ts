@@ -176,7 +176,7 @@ describe('a destination that cannot be read', () => {
       await happen(hush, [optIn('b@example.com')]);
       const told = async () => {
         const { contacts } = hush.hush.stores;
-        return (await contacts.page(undefined, 10)).map(({ told: all }) => all.file?.bindings.offers);
+        return (await contacts.page(undefined, 10)).map(({ synced: all }) => all.file?.bindings.offers);
       };
       const before = await told();
       const dry = await compare(hush, { name: 'file', dryRun: true });

@@ -12,7 +12,7 @@ describe('telling a destination', () => {
     sendgrid = await startSendgrid();
     hush = await startHush({
       destinations: [sender(sendgrid)],
-      workerTimes: { firstRetry: 1, assertAgainAfter: 2500, credentialPause: 3_600_000 },
+      workerTimes: { firstRetry: 1, reassertAfter: 2500, credentialPause: 3_600_000 },
     });
   });
   afterAll(async () => {
@@ -46,7 +46,7 @@ describe('telling a destination', () => {
     const shown = await hush.ask<{ destinations: object[] }>(`/v1/receipts/${receipt}`);
     expect(shown.destinations).toMatchObject([{ status: 'parked' }]);
     const parked = (await hush.hush.stores.contacts.page(undefined, 2000)).flatMap(
-      ({ told }) => told.sender?.parked ?? [],
+      ({ synced: told }) => told.sender?.parked ?? [],
     );
     expect(parked).toMatchObject([{ why: expect.stringContaining('is not an email address') }]);
     expect(parked[0]?.why).not.toContain('broken');
@@ -58,8 +58,10 @@ describe('telling a destination', () => {
     sendgrid.fault({ kind: 'answer', answer: limited }, 0, GLOBAL);
     await happen(hush, [optOut('limited@example.com')]);
     expect(sendgrid.asked.length).toBe(before);
-    const [contact] = (await hush.hush.stores.contacts.page(undefined, 2000)).filter(({ marks }) => marks.length > 0);
-    expect(contact?.marks[0]?.failures ?? 0).toBe(0);
+    const [contact] = (await hush.hush.stores.contacts.page(undefined, 2000)).filter(
+      ({ pendingSyncs: marks }) => marks.length > 0,
+    );
+    expect(contact?.pendingSyncs[0]?.failures ?? 0).toBe(0);
     await drained();
     expect(sendgrid.global.has('limited@example.com')).toBe(true);
   });

@@ -15,7 +15,7 @@ let sendgrid: Sendgrid;
 let google: Awaited<ReturnType<typeof startGoogleAds>>;
 beforeAll(async () => {
   [sendgrid, google] = await Promise.all([startSendgrid(), startGoogleAds()]);
-  hush = await startHush({ destinations: [sender(sendgrid), audience()], workerTimes: { assertAgainAfter: 50 } });
+  hush = await startHush({ destinations: [sender(sendgrid), audience()], workerTimes: { reassertAfter: 50 } });
 });
 afterAll(async () => {
   await hush?.stop();

@@ -265,14 +265,14 @@ describe('a genuine token of an address that today’s rules refuse', () => {
     ['postal', 'null'],
   ] as const;
   test.each(refused)('%s %s opts out, opens every page, and ends nothing', async (type, given) => {
-    const { links, questions } = hush.hush;
+    const { links, decisions } = hush.hush;
     const scope = { brand: 'jmf', channel: '*', purpose: 'promotion', topic: '*' } as const;
     const token = links.seal('mailed', { type, given, normalised: given }, scope, '');
     for (const path of ['u', 'p']) expect((await fetch(`${hush.url}/${path}/${token}`)).status).toBe(200);
     expect((await post(`${hush.url}/p/${token}`, new URLSearchParams({ act: 'nothing' }))).status).toBeLessThan(400);
     for (let twice = 0; twice < 2; twice++) expect((await post(`${hush.url}/u/${token}`)).status).toBe(200);
     const key = links.read(token, 0)?.key ?? Buffer.alloc(0);
-    const present = await questions.present({ key });
+    const present = await decisions.present({ key });
     expect(present.state.atoms).toContainEqual(expect.objectContaining({ t: 'denial' }));
     await hush.settle();
     expect((await hush.get('/readyz')).status).toBe(200);

@@ -8,9 +8,9 @@ import { contactKeyText, type Keyring } from '../../core/keys.js';
 import { scopeText, wholeScope } from '../../core/scope.js';
 import type { Accept, Draft } from '../../preferences/accept.js';
 import type { Links } from '../../preferences/links.js';
-import type { Post } from '../../preferences/post.js';
+import type { Post } from '../../preferences/outgoing-mail.js';
 import type { Receipts } from '../../preferences/receipts.js';
-import { fittingEvidence } from '../evidence.js';
+import { truncatedEvidence } from '../evidence.js';
 import { createRecordOnce } from '../record-once.js';
 import type { InboundReview, ReviewKind } from '../review.js';
 import { languageWritten } from '../sms/language.js';
@@ -118,7 +118,7 @@ export function createMailIn(parts: {
     return {
       ...what.event,
       source: { kind: isPerson ? 'mailto' : 'webhook' },
-      evidence: fittingEvidence({ via, proof: what.proof, ...factsOf(mail, finding) }),
+      evidence: truncatedEvidence({ via, proof: what.proof, ...factsOf(mail, finding) }),
     };
   }
 

@@ -8,7 +8,7 @@ const CARRIERS = ['list-unsubscribe', 'return-path', 'errors-to', 'x-envelope-fr
 /** The path of a link. The host is not compared: the token's own seal says whether it is ours. */
 const LINK = /\/[up]\/+([^\s<>,"]{20,4096})/gi;
 /** Tokens looked at in one message: a forger may write thousands. */
-const MOST = 20;
+const MAX_LINKS = 20;
 
 /** Every genuine token in the headers of the message that came back. */
 export function proofsIn(
@@ -20,7 +20,7 @@ export function proofsIn(
     const value = original.headers.get(name);
     if (value === undefined) return [];
     const through = name === 'list-unsubscribe' ? 'list_unsubscribe' : 'return_path';
-    const linked = [...value.matchAll(LINK)].slice(0, MOST).flatMap(([, token = '']): Proof[] => {
+    const linked = [...value.matchAll(LINK)].slice(0, MAX_LINKS).flatMap(([, token = '']): Proof[] => {
       const link = parts.links.read(token, parts.now);
       if (link?.kind !== 'mailed') return [];
       return [
@@ -35,7 +35,7 @@ export function proofsIn(
       ];
     });
     const written = findAddresses(value.replaceAll('?', ' '))
-      .slice(0, MOST)
+      .slice(0, MAX_LINKS)
       .flatMap((address): Proof[] => {
         const token = parts.addresses.read(address)?.token;
         return token && token !== 'forged' ? [{ ...token, through }] : [];

@@ -72,7 +72,7 @@ const QUOTE = /["“”„‟«»‹›「」『』＂〝〞〟❝❞]|(?<![\p{L
 /** So many words in quotation marks may be a message of ours; `"STOP"` and `"opt out"` are the person's own. */
 const FEWEST_QUOTED = 3;
 /** A phone says little more than who reacted, and how. */
-const MOST_AROUND = 20;
+const MAX_AROUND = 20;
 /** Signs that may say no without a word; the first is the word itself. */
 const NO_SIGNS = /[🛑⛔🚫✋🙅]/u;
 const CLOSING: Readonly<Record<string, string>> = { '“': '”', '«': '»', '„': '“', '「': '」', '『': '』' };
@@ -101,7 +101,7 @@ function quotationIn(text: string): Quotation | undefined {
 
 /** `Liked “… Reply STOP to opt out”`: what phones send to those whose message somebody reacts to. */
 function isReaction({ own }: Quotation, { reactions }: TextWords): boolean {
-  if (own.length > MOST_AROUND) return false;
+  if (own.length > MAX_AROUND) return false;
   return (
     reactions.whole.some((phrase) => phrase.length === own.length && isAt(own, 0, phrase)) ||
     own.some((_word, at) => longestAt(own, at, reactions.anywhere) > 0)

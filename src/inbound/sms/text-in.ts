@@ -11,10 +11,10 @@ import { EVERYTHING, scopeText } from '../../core/scope.js';
 import type { Accept, Draft } from '../../preferences/accept.js';
 import { acceptEach } from '../../preferences/accept-each.js';
 import type { LanguageOf } from '../../preferences/contact-language.js';
-import type { Questions } from '../../preferences/questions.js';
+import type { Decisions } from '../../preferences/decisions.js';
 import type { Receipts } from '../../preferences/receipts.js';
 import type { OutboxStore } from '../../store/outbox.js';
-import { fittingEvidence } from '../evidence.js';
+import { truncatedEvidence } from '../evidence.js';
 import { createRecordOnce } from '../record-once.js';
 import type { InboundReview } from '../review.js';
 import { meaningOf } from './meaning.js';
@@ -41,7 +41,7 @@ export interface TextMessage {
   readonly handled?: 'stop' | 'start' | 'help' | undefined;
 }
 
-export interface TextTaken {
+export interface TextResult {
   readonly act: TextAct;
   /** `r_…`, of each event. */
   readonly receipts: readonly string[];
@@ -59,7 +59,7 @@ export function createTextIn(parts: {
   readonly review: Pick<InboundReview, 'hold'>;
   /** Keeps answers to so many a day (`stores.outbox`). */
   readonly quota: Pick<OutboxStore, 'takeSlot'>;
-  readonly questions: Pick<Questions, 'answers'>;
+  readonly decisions: Pick<Decisions, 'decideAll'>;
   readonly languageOf: LanguageOf;
   readonly catalog: Catalog;
   readonly keyring: Keyring;
@@ -88,7 +88,7 @@ export function createTextIn(parts: {
     const fields = {
       subject: { point },
       source: { kind: 'sms', destination: TEXT_SOURCE },
-      evidence: fittingEvidence({
+      evidence: truncatedEvidence({
         text: text.body.slice(0, 400),
         to: text.to.slice(0, 40),
         messageId: text.id.slice(0, 80),
@@ -125,7 +125,7 @@ export function createTextIn(parts: {
   /** True when texts about the account may be sent now: START does not lift what was denied another way, or since. */
   async function mayText(point: ContactPoint, brand: string): Promise<boolean> {
     const question = { brand, channel: 'sms', purpose: 'service', topic: '*' } as const;
-    const [answer] = await parts.questions.answers([{ key: contactKeyBytes(keyring, point), point }], question);
+    const [answer] = await parts.decisions.decideAll([{ key: contactKeyBytes(keyring, point), point }], question);
     return answer?.allowed === true;
   }
 
@@ -162,7 +162,7 @@ export function createTextIn(parts: {
     return say(reply, own).replace(/\{(\w+)\}/g, (whole, name: string) => fill[name] ?? whole);
   }
 
-  async function take(text: TextMessage): Promise<TextTaken> {
+  async function take(text: TextMessage): Promise<TextResult> {
     const point = senderOf(text.from);
     const meaning = meaningOf(text.body, words);
     // Whatever the provider made of it: who says stop in our words is stopped.
@@ -189,7 +189,7 @@ export function createTextIn(parts: {
 
   return {
     /** Takes one text. Durable when it resolves. Throws HushError `unavailable`: the provider is to give it again. */
-    async receive(text: TextMessage): Promise<TextTaken> {
+    async receive(text: TextMessage): Promise<TextResult> {
       const taken = await take(text);
       parts.onText?.(taken.act);
       return taken;

@@ -2,7 +2,7 @@
 export const BREAK = '|';
 
 /** Characters read of a text: ten segments of SMS. */
-const MOST = 1600;
+const MAX_LENGTH = 1600;
 
 /**
  * A text as words to compare: no case, no accents, no emoji, apostrophes closed up, three or more of a letter made one,
@@ -12,7 +12,7 @@ const MOST = 1600;
  */
 export function tokensOf(text: string): string[] {
   const plain = text
-    .slice(0, MOST)
+    .slice(0, MAX_LENGTH)
     .normalize('NFKD')
     .replace(/[\p{M}\p{Cf}]/gu, '')
     .toLowerCase()

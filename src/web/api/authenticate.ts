@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import { HushError } from '../../core/errors.js';
 import type { ApiKey, ApiKeys } from '../../store/api-keys.js';
-import { inTime, unavailable } from '../../store/connect.js';
+import { unavailable, withTimeout } from '../../store/connect.js';
 
 /** Finds the key of a request. Throws HushError: `unauthorized`, or `rate_limited` after many wrong ones from one network. */
 export function createAuthenticate(parts: {
@@ -17,7 +17,7 @@ export function createAuthenticate(parts: {
     }
     let key: ApiKey | undefined;
     try {
-      key = await inTime(parts.apiKeys.authenticate(given));
+      key = await withTimeout(parts.apiKeys.authenticate(given));
     } catch (error) {
       throw unavailable(error);
     }

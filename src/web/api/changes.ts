@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
 import { type Changes, FEED_START, type FeedPosition } from '../../store/changes.js';
-import { inTime, MANY_WITHIN } from '../../store/connect.js';
+import { BATCH_TIMEOUT_MS, withTimeout } from '../../store/connect.js';
 import { changeEntry, cursorPosition, cursorText, positionRefusal } from '../../suppression/change-entry.js';
 import type { ApiRoutes } from './route.js';
 
 /** How often (ms) a waiting reader's question is asked again. */
 const LOOK = 200;
-const LONGEST_WAIT = 60;
+const MAX_WAIT_SECONDS = 60;
 
 function positionOf(cursor: string): FeedPosition {
   const position = cursorPosition(cursor);
@@ -35,7 +35,7 @@ export function changeRoutes(
     query: z.strictObject({
       after: z.string().optional(),
       limit: wholeNumber(1, 10_000).default(1000),
-      wait: wholeNumber(0, LONGEST_WAIT).default(0),
+      wait: wholeNumber(0, MAX_WAIT_SECONDS).default(0),
     }),
     answer: z.object({
       changes: z.array(
@@ -58,7 +58,7 @@ export function changeRoutes(
         gone = true;
       });
       for (;;) {
-        const found = await inTime(changes.after(after, query.limit), MANY_WITHIN);
+        const found = await withTimeout(changes.after(after, query.limit), BATCH_TIMEOUT_MS);
         const refusal = after && positionRefusal(after, found.state);
         if (refusal) throw refusal;
         if (found.changes.length > 0 || Date.now() >= until || gone || parts.isStopping()) {

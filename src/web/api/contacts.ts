@@ -7,8 +7,8 @@ import { presentAt } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
 import type { Accept, Subject } from '../../preferences/accept.js';
 import { addressOf } from '../../preferences/contact-address.js';
+import type { Decisions } from '../../preferences/decisions.js';
 import type { PrivateParts } from '../../preferences/private-part.js';
-import type { Questions } from '../../preferences/questions.js';
 import type { Replace } from '../../preferences/replacement.js';
 import type { WriterIds } from '../../store/writer-ids.js';
 import { onceByKey } from './idempotency.js';
@@ -58,7 +58,7 @@ const factsJson = ({ purchaseAt, inquiryAt, signalIgnoredAt, ...facts }: Facts) 
 export function contactRoutes(
   routes: ApiRoutes,
   parts: {
-    readonly questions: Questions;
+    readonly decisions: Decisions;
     readonly reader: RequestReader;
     readonly accept: Accept;
     readonly privateParts: PrivateParts;
@@ -68,7 +68,7 @@ export function contactRoutes(
     readonly subjectByKey: (key: Buffer) => Promise<Subject | undefined>;
   },
 ): void {
-  const { questions, reader, accept, privateParts, clock } = parts;
+  const { decisions, reader, accept, privateParts, clock } = parts;
 
   routes.add({
     method: 'post',
@@ -82,7 +82,7 @@ export function contactRoutes(
     async handle({ body }) {
       const asked = reader.asked(body.contact);
       const { key } = asked;
-      const { contact, state } = await questions.present(asked);
+      const { contact, state } = await decisions.present(asked);
       const text = contactKeyText(key);
       if (!contact && 'key' in body.contact) throw unknownKey('contact.key');
       const address = contact && addressOf(privateParts, contact);
@@ -123,10 +123,10 @@ export function contactRoutes(
             : [],
         ),
         facts: contact ? factsJson(factsAt(state, now)) : {},
-        destinations: Object.entries(contact?.told ?? {}).map(([destination, told]) => ({
+        destinations: Object.entries(contact?.synced ?? {}).map(([destination, synced]) => ({
           destination,
-          waiting: contact?.marks.some((mark) => mark.destination === destination),
-          bindings: Object.entries(told.bindings).map(([binding, { suppressed, at, status }]) => ({
+          waiting: contact?.pendingSyncs.some((mark) => mark.destination === destination),
+          bindings: Object.entries(synced.bindings).map(([binding, { suppressed, at, status }]) => ({
             binding,
             suppressed,
             status,

@@ -1,7 +1,7 @@
 import type { Response } from 'express';
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
-import type { Asked, Asking, Questions } from '../../preferences/questions.js';
+import type { DecisionQuery, DecisionSubject, Decisions } from '../../preferences/decisions.js';
 import { problemOf } from '../middleware/problem.js';
 import { parseJson, utf8 } from './json.js';
 import { linesOf, TOO_LONG } from './ndjson.js';
@@ -13,7 +13,7 @@ import { drained } from './streams.js';
 const NDJSON = 'application/x-ndjson';
 /** Lines answered with one read of the store. */
 const CHUNK = 500;
-const LONGEST_LINE = 64 * 1024;
+const MAX_LINE_BYTES = 64 * 1024;
 
 const isBlank = (line: Uint8Array): boolean => line.every((byte) => byte === 32 || byte === 9);
 
@@ -32,9 +32,9 @@ function unknownKeys(fields: readonly string[]): HushError {
 
 export function decisionRoutes(
   routes: ApiRoutes,
-  parts: { readonly questions: Questions; readonly reader: RequestReader },
+  parts: { readonly decisions: Decisions; readonly reader: RequestReader },
 ): void {
-  const { questions, reader } = parts;
+  const { decisions, reader } = parts;
 
   routes.add({
     method: 'post',
@@ -47,7 +47,7 @@ export function decisionRoutes(
     answer: decisionSchema,
     async handle({ body }) {
       const { contact, ...question } = body;
-      const [answer] = await questions.answers([reader.asked(contact)], reader.question(question));
+      const [answer] = await decisions.decideAll([reader.asked(contact)], reader.question(question));
       if (!answer) throw unknownKey('contact.key');
       return decisionJson(answer);
     },
@@ -82,14 +82,14 @@ export function decisionRoutes(
           });
         }
       });
-      const answers = await questions.answers(asked, question);
+      const answers = await decisions.decideAll(asked, question);
       const unknown = answers.flatMap((answer, index) => (answer ? [] : [`contacts.${index}.key`]));
       if (unknown.length > 0) throw unknownKeys(unknown);
       return { decisions: answers.flatMap((answer) => (answer ? [decisionJson(answer)] : [])) };
     },
   });
 
-  type Line = { asked: Asked; question: Asking } | { problem: HushError };
+  type Line = { asked: DecisionSubject; question: DecisionQuery } | { problem: HushError };
 
   function readLine(line: Buffer | typeof TOO_LONG): Line {
     try {
@@ -111,7 +111,7 @@ export function decisionRoutes(
 
   async function answerLines(lines: readonly Line[]): Promise<string> {
     // Questions that are alike but for the contact are answered together.
-    const groups = new Map<string, { question: Asking; members: { index: number; asked: Asked }[] }>();
+    const groups = new Map<string, { question: DecisionQuery; members: { index: number; asked: DecisionSubject }[] }>();
     lines.forEach((line, index) => {
       if ('problem' in line) return;
       const { brand, channel, purpose, topic, at } = line.question;
@@ -125,7 +125,7 @@ export function decisionRoutes(
     );
     await Promise.all(
       [...groups.values()].map(async ({ question, members }) => {
-        const answers = await questions.answers(
+        const answers = await decisions.decideAll(
           members.map(({ asked }) => asked),
           question,
         );
@@ -149,7 +149,7 @@ export function decisionRoutes(
       if (!response.write(text)) await drained(response);
     };
     try {
-      for await (const line of linesOf(request, LONGEST_LINE)) {
+      for await (const line of linesOf(request, MAX_LINE_BYTES)) {
         if (line !== TOO_LONG && isBlank(line)) continue;
         chunk.push(readLine(line));
         if (chunk.length >= CHUNK) await flush();

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
 import type { Configurations } from '../../store/configurations.js';
-import { inTime, MANY_WITHIN } from '../../store/connect.js';
+import { BATCH_TIMEOUT_MS, withTimeout } from '../../store/connect.js';
 import type { BoundDestination } from '../../sync/desired.js';
 import type { DestinationReports } from '../../sync/destination-report.js';
 import type { ReconciliationProgress } from '../../sync/reconciliation-progress.js';
@@ -108,9 +108,9 @@ export function destinationRoutes(
     scope: 'destinations',
     answer: z.object({ destinations: z.array(destinationSchema), evaluation: z.object({}).loose() }),
     async handle() {
-      const [current, destinations] = await inTime(
+      const [current, destinations] = await withTimeout(
         Promise.all([parts.configurations.current(), Promise.all(parts.destinations.map(describe))]),
-        MANY_WITHIN,
+        BATCH_TIMEOUT_MS,
       );
       return {
         destinations,

@@ -2,7 +2,7 @@ import { HushError } from '../../core/errors.js';
 import { withoutTextMarker } from '../../core/spreadsheet-cell.js';
 import { contactInCell } from '../../suppression/contact-cell.js';
 import { columnsNamed, contactColumns, severalColumns } from '../../suppression/contact-column.js';
-import { type Csv, type CsvRow, columnsTold } from '../../suppression/csv-rows.js';
+import { type Csv, type CsvRow, columnNames } from '../../suppression/csv-rows.js';
 import { RowFault } from '../../suppression/import.js';
 
 /** Columns of our own exports: there `type` is that of the contact, and `address` is more than its key. */
@@ -28,7 +28,7 @@ export function contactColumn(
   if (place === undefined) {
     throw new HushError('invalid', asked === undefined ? 'no column has the contact' : `there is no column ${asked}`, {
       field: 'column',
-      remedy: `name the column that has the contact: column=…; ${columnsTold(csv.header)}`,
+      remedy: `name the column that has the contact: column=…; ${columnNames(csv.header)}`,
     });
   }
   if (places.length > 1) throw severalColumns(cells, places);

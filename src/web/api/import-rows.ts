@@ -80,7 +80,7 @@ const KNOWN: ReadonlySet<string> = new Set([
     'version',
   ],
 ]);
-function fieldTold(path: readonly PropertyKey[]): string {
+function safeFieldName(path: readonly PropertyKey[]): string {
   const end = path.findIndex((part) => typeof part !== 'string' || !KNOWN.has(part));
   return (end === -1 ? path : path.slice(0, end)).map(String).join('.') || 'row';
 }
@@ -240,7 +240,7 @@ export function createImportReader(parts: {
       const parsed = eventSchema.safeParse(withDefaults(given, list, defaults));
       if (!parsed.success) {
         const [fault] = faultsOf(parsed.error.issues);
-        throw new RowFault(fieldTold(fault?.path ?? []), fault?.remedy ?? 'this is no event');
+        throw new RowFault(safeFieldName(fault?.path ?? []), fault?.remedy ?? 'this is no event');
       }
       const event = parsed.data;
       check(event, given);
@@ -262,7 +262,7 @@ export function createImportReader(parts: {
         if (!(error instanceof HushError) || error.kind === 'unavailable') throw error;
         const { field = '', remedy } = error.detail;
         throw new RowFault(
-          fieldTold(field.split('.')),
+          safeFieldName(field.split('.')),
           remedy === undefined ? error.message : `${error.message}; ${remedy}`,
           error.kind,
         );

@@ -7,7 +7,7 @@ import type { OpeningGuard } from '../../preferences/opening-guard.js';
 import type { ApiKey } from '../../store/api-keys.js';
 import type { ImportRecord } from '../../store/imports.js';
 import { type Csv, openCsv } from '../../suppression/csv-rows.js';
-import { type ImportRow, type Imports, MOST_ERRORS, RowFault } from '../../suppression/import.js';
+import { type ImportRow, type Imports, MAX_ERRORS, RowFault } from '../../suppression/import.js';
 import { contactColumn, contactPlaces } from './import-contact.js';
 import {
   columnOf,
@@ -26,7 +26,7 @@ import { bodyOf } from './streams.js';
 
 const CSV = 'text/csv';
 const NDJSON = 'application/x-ndjson';
-const LONGEST_LINE = 64 * 1024;
+const MAX_LINE_BYTES = 64 * 1024;
 const LATEST = 50;
 
 const list = z
@@ -119,7 +119,7 @@ export function importRoutes(
     key: ApiKey,
   ): AsyncGenerator<ImportRow[]> {
     let number = 0;
-    for await (const line of linesOf(body, LONGEST_LINE)) {
+    for await (const line of linesOf(body, MAX_LINE_BYTES)) {
       number++;
       if (line !== TOO_LONG && line.every((byte) => byte === 32 || byte === 9)) continue;
       yield [
@@ -136,7 +136,7 @@ export function importRoutes(
     method: 'post',
     path: '/imports',
     summary: 'Import a list of opt-outs',
-    description: `A list from another system, as CSV or NDJSON (a line is an event as /v1/events takes it), without limit. \`list\` names it: the same row of the same list is one event, however often it is sent, so after a failure send the whole list again. Rows that do not say what happened mean \`type\`, \`at\`, \`brand\`, \`channel\`, \`purpose\`, \`topic\`. CSV: \`column\` names the column with the contact (else the one whose header says email, phone or contact, in the usual spellings and languages; an export of ours is known by its columns); further columns that count: ${IMPORT_COLUMNS.join(', ')}. A list can deny; it lifts nothing but by a consent with notice, date and evidence. Wrong rows are left out and told, the first ${MOST_ERRORS} of them, by the number of the row (the header is row 1). \`dry_run=true\` records nothing.`,
+    description: `A list from another system, as CSV or NDJSON (a line is an event as /v1/events takes it), without limit. \`list\` names it: the same row of the same list is one event, however often it is sent, so after a failure send the whole list again. Rows that do not say what happened mean \`type\`, \`at\`, \`brand\`, \`channel\`, \`purpose\`, \`topic\`. CSV: \`column\` names the column with the contact (else the one whose header says email, phone or contact, in the usual spellings and languages; an export of ours is known by its columns); further columns that count: ${IMPORT_COLUMNS.join(', ')}. A list can deny; it lifts nothing but by a consent with notice, date and evidence. Wrong rows are left out and told, the first ${MAX_ERRORS} of them, by the number of the row (the header is row 1). \`dry_run=true\` records nothing.`,
     scope: 'imports',
     query: z.strictObject({
       list: list.default('legacy'),

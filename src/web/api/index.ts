@@ -7,10 +7,10 @@ import type { Keyring } from '../../core/keys.js';
 import type { Policy } from '../../core/policy.js';
 import type { Accept, Subject } from '../../preferences/accept.js';
 import type { Consents } from '../../preferences/consents.js';
+import type { Decisions } from '../../preferences/decisions.js';
 import type { Links } from '../../preferences/links.js';
 import { createOpeningGuard } from '../../preferences/opening-guard.js';
 import type { PrivateParts } from '../../preferences/private-part.js';
-import type { Questions } from '../../preferences/questions.js';
 import type { Receipt, Receipts } from '../../preferences/receipts.js';
 import { createReplacement } from '../../preferences/replacement.js';
 import type { Rights } from '../../rights/index.js';
@@ -43,7 +43,7 @@ export function createApi(parts: {
   readonly authenticate: (request: Request) => Promise<ApiKey>;
   readonly stores: Stores;
   readonly accept: Accept;
-  readonly questions: Questions;
+  readonly decisions: Decisions;
   readonly links: Links;
   readonly consents: Consents;
   readonly receipts: Receipts;
@@ -64,7 +64,7 @@ export function createApi(parts: {
   /** Told how long (s) it took until events were acknowledged. */
   readonly onAcknowledged: (seconds: number) => void;
 }) {
-  const { stores, accept, questions, links, consents, receipts, privateParts, rights, policy, clock, log } = parts;
+  const { stores, accept, decisions, links, consents, receipts, privateParts, rights, policy, clock, log } = parts;
   const { contacts, changes } = stores;
   const reader = createRequestReader({ catalog: parts.catalog, keyring: parts.keyring });
 
@@ -83,9 +83,9 @@ export function createApi(parts: {
   });
 
   const routes = createApiRoutes(router, parts.authenticate);
-  decisionRoutes(routes, { questions, reader });
-  scrubRoutes(routes, { scrub: createScrub({ questions, asked: reader.asked }), reader, log });
-  const guard = createOpeningGuard({ questions, keyring: parts.keyring, policy, clock });
+  decisionRoutes(routes, { decisions, reader });
+  scrubRoutes(routes, { scrub: createScrub({ decisions, asked: reader.asked }), reader, log });
+  const guard = createOpeningGuard({ decisions, keyring: parts.keyring, policy, clock });
   eventRoutes(routes, { accept, reader, writerIds: stores.writerIds, guard, clock, subjectByKey });
   importRoutes(routes, {
     imports: createImports({ store: stores.imports, accept, keyring: parts.keyring, clock, log }),
@@ -98,12 +98,12 @@ export function createApi(parts: {
   linkRoutes(routes, { links, reader });
   rightsRequestRoutes(routes, { rights, store: stores.requests, reader, subjectByKey, policy, clock });
   contactRoutes(routes, {
-    questions,
+    decisions,
     reader,
     accept,
     privateParts,
     clock,
-    replace: createReplacement({ accept, questions, guard, keyring: parts.keyring, clock }),
+    replace: createReplacement({ accept, decisions, guard, keyring: parts.keyring, clock }),
     writerIds: stores.writerIds,
     subjectByKey,
   });

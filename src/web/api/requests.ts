@@ -6,7 +6,7 @@ import { HushError } from '../../core/errors.js';
 import { contactKeyBytes, contactKeyFromText, type Keyring } from '../../core/keys.js';
 import type { Channel, Purpose, Scope } from '../../core/scope.js';
 import type { Subject } from '../../preferences/accept.js';
-import type { Answer, Asked, Asking } from '../../preferences/questions.js';
+import type { DecisionQuery, DecisionSubject, SubjectDecision } from '../../preferences/decisions.js';
 
 type PostalInput = Extract<ContactInput, { postal: unknown }>['postal'];
 export type ContactRequest =
@@ -57,7 +57,7 @@ export function createRequestReader(parts: { readonly catalog: Catalog; readonly
     pointOf,
     checkScope,
 
-    asked(contact: ContactRequest): Asked {
+    asked(contact: ContactRequest): DecisionSubject {
       if ('key' in contact) return { key: keyOf(contact.key) };
       const point = pointOf(contact);
       return { key: contactKeyBytes(keyring, point), point };
@@ -92,7 +92,7 @@ export function createRequestReader(parts: { readonly catalog: Catalog; readonly
       purpose: Purpose;
       topic?: string | undefined;
       at?: number | undefined;
-    }): Asking {
+    }): DecisionQuery {
       checkScope({ brand: input.brand, ...(input.topic === undefined ? {} : { topic: input.topic }) }, '');
       if (input.brand === '*')
         throw new HushError('invalid', 'a question is about one brand', {
@@ -115,7 +115,7 @@ export type RequestReader = ReturnType<typeof createRequestReader>;
 export const iso = (time: number): string => new Date(time).toISOString();
 
 /** A decision as the API gives it. */
-export function decisionJson(answer: Answer): Record<string, unknown> {
+export function decisionJson(answer: SubjectDecision): Record<string, unknown> {
   return {
     allowed: answer.allowed,
     reason: answer.reason,

@@ -10,7 +10,7 @@ import { iso } from './requests.js';
 import type { ApiRoutes } from './route.js';
 
 /** Subscriptions of an installation: each is a cursor that is looked at twice a second. */
-const MOST = 100;
+const MAX_LISTED = 100;
 
 const subscriptionSchema = z
   .object({
@@ -126,8 +126,8 @@ export function webhookRoutes(
     }),
     answer: withSecret,
     async handle({ body }) {
-      if ((await subscriptions.count()) >= MOST) {
-        throw new HushError('conflict', `there are ${MOST} webhooks already`, {
+      if ((await subscriptions.count()) >= MAX_LISTED) {
+        throw new HushError('conflict', `there are ${MAX_LISTED} webhooks already`, {
           remedy: 'delete one that nobody needs',
         });
       }

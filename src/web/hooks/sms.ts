@@ -6,7 +6,7 @@ import { isSignedByTwilio, textFromTwilio, twiml } from '../../inbound/sms/twili
 /** A text of ten segments with its parameters has some 3 kB. */
 const LARGEST = '64kb';
 /** Some thirty, and three a medium of which there are ten at most. */
-const MOST_FIELDS = 300;
+const MAX_FIELDS = 300;
 
 /**
  * `POST /hooks/sms`: what Twilio (or who speaks like it) posts for a text that came in. The signature is checked first;
@@ -32,7 +32,7 @@ export function createTextHook(parts: {
 
   router.post('/sms', carriesSignature, body, async (request, response) => {
     const fields: string = typeof request.body === 'string' ? request.body : '';
-    if (fields.split('&', MOST_FIELDS + 1).length > MOST_FIELDS) throw unsigned();
+    if (fields.split('&', MAX_FIELDS + 1).length > MAX_FIELDS) throw unsigned();
     const form = new URLSearchParams(fields);
     const url = `${parts.publicUrl()}${request.originalUrl}`;
     if (!isSignedByTwilio(parts.authTokens, url, form, request.get('x-twilio-signature') ?? '')) throw unsigned();

@@ -67,8 +67,8 @@ export function sendProblem(response: Response, error: HushError): void {
 
 /** What the body parser and Express itself throw, in our terms; undefined for a bug. */
 function known(error: unknown): HushError | undefined {
-  const told = unavailable(error);
-  if (told instanceof HushError) return told;
+  const failure = unavailable(error);
+  if (failure instanceof HushError) return failure;
   if (!(error instanceof Error)) return undefined;
   const status = 'status' in error ? Number(error.status) : 0;
   if (status === 413) {

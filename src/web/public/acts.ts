@@ -3,16 +3,16 @@ import { type EventId, parseEventId } from '../../core/keys.js';
 import { ALL_MARKETING } from '../../core/scope.js';
 import type { Accept, Accepted, Draft } from '../../preferences/accept.js';
 import { acceptEach } from '../../preferences/accept-each.js';
+import type { Decisions } from '../../preferences/decisions.js';
 import type { Link } from '../../preferences/links.js';
-import type { Questions } from '../../preferences/questions.js';
 import { type Undo, undoDraft } from '../../preferences/undo.js';
 
 /** What a person does through a link or a form, as events. */
-export function createActs(parts: { readonly accept: Accept; readonly questions: Questions; readonly undo: Undo }) {
-  const { accept, questions, undo } = parts;
+export function createActs(parts: { readonly accept: Accept; readonly decisions: Decisions; readonly undo: Undo }) {
+  const { accept, decisions, undo } = parts;
 
   async function isLinked(link: Link): Promise<boolean> {
-    return (await questions.present(link)).contact?.person !== undefined;
+    return (await decisions.present(link)).contact?.person !== undefined;
   }
 
   return {

@@ -4,7 +4,7 @@ import type { Accepted } from '../../preferences/accept.js';
 import type { Link } from '../../preferences/links.js';
 
 /** Of the body only enough is kept to tell our own page's button from a mail program's post. */
-const KEPT = 2048;
+const MAX_READ_CHARS = 2048;
 /** A body that trickles is not waited for longer (ms): the opt-out does not depend on it. */
 const BODY_WAIT = 5000;
 const LARGEST = 256 * 1024;
@@ -45,7 +45,7 @@ function readBody(request: IncomingMessage): Promise<string> {
     const timer = setTimeout(done, BODY_WAIT);
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (kept.length < KEPT) kept += chunk.toString('latin1', 0, KEPT);
+      if (kept.length < MAX_READ_CHARS) kept += chunk.toString('latin1', 0, MAX_READ_CHARS);
       if (size > LARGEST) done();
     });
     request.on('end', done);

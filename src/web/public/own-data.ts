@@ -34,10 +34,10 @@ export function ownData(parts: {
         ...(until === undefined ? {} : { until: iso(until) }),
       }),
     ),
-    told: Object.entries(contact?.told ?? {}).map(([destination, told]) => ({
+    told: Object.entries(contact?.synced ?? {}).map(([destination, synced]) => ({
       destination,
       bindings: Object.fromEntries(
-        Object.entries(told.bindings).map(([name, { suppressed, at }]) => [name, { suppressed, at: iso(at) }]),
+        Object.entries(synced.bindings).map(([name, { suppressed, at }]) => [name, { suppressed, at: iso(at) }]),
       ),
     })),
     language,

@@ -22,7 +22,7 @@ import {
 import type { Result } from './results.js';
 
 /** More events than one form has switches. */
-const MOST_UNDONE = 400;
+const MAX_UNDONE = 400;
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -118,7 +118,7 @@ async function undo(parts: PreferencePageParts, request: Request, link: Link, bo
       ? [link.reference]
       : String(body.undo ?? '')
           .split(' ')
-          .slice(0, MOST_UNDONE);
+          .slice(0, MAX_UNDONE);
   const events = wanted.flatMap((text) => acts.eventOf(text) ?? []);
   const through = link.kind === 'undo' ? undefined : link.tag;
   const { accepted, standing } = await acts.undo(link, events, through, parts.evidenceOf(request));

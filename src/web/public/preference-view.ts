@@ -7,11 +7,11 @@ import { type DenialAtom, presentAt, type State } from '../../core/fold.js';
 import { signalView } from '../../core/opt-out-signal.js';
 import type { Policy } from '../../core/policy.js';
 import { ALL_MARKETING, covers } from '../../core/scope.js';
+import type { Decisions } from '../../preferences/decisions.js';
 import type { EarlierStop } from '../../preferences/earlier-stop.js';
 import type { LinkedContacts } from '../../preferences/linked-contacts.js';
 import { isOver, type Link, type Links } from '../../preferences/links.js';
-import type { Post } from '../../preferences/post.js';
-import type { Questions } from '../../preferences/questions.js';
+import type { Post } from '../../preferences/outgoing-mail.js';
 import type { StopReasons } from '../../preferences/stop-reasons.js';
 import type { Contact } from '../../store/contacts.js';
 import type { Ledger } from '../../store/ledger.js';
@@ -27,7 +27,7 @@ export interface PreferencePageParts {
   readonly acts: Acts;
   readonly links: Links;
   readonly results: Results;
-  readonly questions: Questions;
+  readonly decisions: Decisions;
   readonly earlierStop: EarlierStop;
   readonly tickets: Tickets;
   readonly ledger: Ledger;
@@ -78,7 +78,7 @@ export function pausesAll({ type, scope }: DenialAtom, brand: string): boolean {
 }
 
 export async function viewOf(parts: PreferencePageParts, link: Link): Promise<ContactView> {
-  const { contact, state } = await parts.questions.present(link);
+  const { contact, state } = await parts.decisions.present(link);
   const standing = standingDenials(state, presentAt(state, parts.clock.now()));
   return {
     state,

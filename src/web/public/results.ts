@@ -4,7 +4,7 @@ import { DENIAL_TYPES } from '../../core/event.js';
 import type { State } from '../../core/fold.js';
 import type { Keyring } from '../../core/keys.js';
 import { CHANNELS, PURPOSES } from '../../core/scope.js';
-import { createSealer } from '../../core/seal.js';
+import { createCipher } from '../../core/seal.js';
 
 /** What an act came to can be shown for so long (ms). */
 const SHOWN_FOR = 30 * 60_000;
@@ -71,20 +71,20 @@ export type OpenedResult = z.output<typeof resultSchema> & {
  */
 export function createResults(parts: { readonly keyring: Keyring; readonly clock: Clock }) {
   const { clock } = parts;
-  const sealer = createSealer(parts.keyring, 'page-result');
+  const cipher = createCipher(parts.keyring, 'page-result');
 
   return {
     /** @param about the token of the link, or the path of a page that has none: it opens there and nowhere else */
     seal(about: string, result: Result): string {
       const text = JSON.stringify({ ...result, until: clock.now() + SHOWN_FOR });
-      return sealer.seal(Buffer.from(text), Buffer.from(about)).toString('base64url');
+      return cipher.seal(Buffer.from(text), Buffer.from(about)).toString('base64url');
     },
 
     /** Undefined for one that is forged, of another link, or over. Never throws. */
     open(about: string, text: unknown): OpenedResult | undefined {
       if (typeof text !== 'string' || text.length > 12_000) return undefined;
       try {
-        const plain = sealer.open(Buffer.from(text, 'base64url'), Buffer.from(about));
+        const plain = cipher.open(Buffer.from(text, 'base64url'), Buffer.from(about));
         const { until, ...result }: { until?: unknown } = plain ? JSON.parse(plain.toString()) : {};
         if (typeof until !== 'number' || until <= clock.now()) return undefined;
         return { ...resultSchema.parse(result), sealed: text, at: until - SHOWN_FOR };

@@ -9,10 +9,10 @@ import { contactKeyBytes, type Keyring } from '../../core/keys.js';
 import { ALL_MARKETING } from '../../core/scope.js';
 import type { Accept } from '../../preferences/accept.js';
 import type { Consents } from '../../preferences/consents.js';
+import type { Decisions } from '../../preferences/decisions.js';
 import type { EarlierStop } from '../../preferences/earlier-stop.js';
 import { FRESH_FOR, isOver, LINK_QUOTA, type Link, type Links } from '../../preferences/links.js';
-import type { Post } from '../../preferences/post.js';
-import type { Questions } from '../../preferences/questions.js';
+import type { Post } from '../../preferences/outgoing-mail.js';
 import { oneClickResult } from './one-click.js';
 import type { Pages } from './pages.js';
 import { dateWords } from './preference-view.js';
@@ -24,7 +24,7 @@ export interface PublicParts {
   readonly results: Results;
   readonly earlierStop: EarlierStop;
   readonly accept: Accept;
-  readonly questions: Questions;
+  readonly decisions: Decisions;
   readonly consents: Consents;
   readonly catalog: Catalog;
   readonly keyring: Keyring;
@@ -43,7 +43,7 @@ export interface PublicParts {
 
 /** Pages for recipients, but for the preference page itself. */
 export function publicRoutes(parts: PublicParts): Router {
-  const { pages, links, results, accept, questions, consents, catalog, keyring, clock, post } = parts;
+  const { pages, links, results, accept, decisions, consents, catalog, keyring, clock, post } = parts;
   const router = Router();
 
   router.get('/assets/:name', (request, response, next) => {
@@ -155,7 +155,7 @@ export function publicRoutes(parts: PublicParts): Router {
     const now = clock.now();
     if (act === 'stop') {
       const linked =
-        (await questions.present({ key: contactKeyBytes(keyring, point), point })).contact?.person !== undefined;
+        (await decisions.present({ key: contactKeyBytes(keyring, point), point })).contact?.person !== undefined;
       const accepted = await accept.accept({
         subject: { point },
         type: 'opted_out',

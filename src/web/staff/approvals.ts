@@ -239,8 +239,8 @@ export function approvalPages(parts: ApprovalParts) {
             about: [approval.id, ...events.map(receiptOf)].join(' '),
           });
           const said = confirmed ? 'Approved.' : 'Refused. Nothing has changed.';
-          const told = kind === 'lift' ? await tellPerson(approval, confirmed ? 'confirmed' : 'refused', events) : '';
-          await visit.go(`/staff/approvals/${approval.id}`, said + told);
+          const notice = kind === 'lift' ? await tellPerson(approval, confirmed ? 'confirmed' : 'refused', events) : '';
+          await visit.go(`/staff/approvals/${approval.id}`, said + notice);
         },
         '/staff/approvals/:id',
       );

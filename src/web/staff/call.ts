@@ -10,8 +10,8 @@ import type { Scope } from '../../core/scope.js';
 import { spelledBack } from '../../staff/caller-text.js';
 import { type Calls, type Said, VERIFICATIONS, type Verification } from '../../staff/calls.js';
 import type { Caller, FindCaller } from '../../staff/find-caller.js';
+import { OPT_OUT_OPTIONS, optOutOptionById } from '../../staff/opt-out-options.js';
 import type { PersonFiles } from '../../staff/person.js';
-import { WISHES, wishById } from '../../staff/wishes.js';
 import { stateOf } from '../../store/contacts.js';
 import { ownPageOf } from './own-number.js';
 import { allowLook } from './session.js';
@@ -136,7 +136,7 @@ export function callPages(parts: CallParts) {
       summary: known,
       elsewhere: chosen?.others ? saidNo(visit, stateOf(undefined, chosen.others)) : [],
       call: callId(),
-      wishes: WISHES,
+      wishes: OPT_OUT_OPTIONS,
       brands: brandOptions(catalog),
       verifications: VERIFICATIONS,
       languages: catalog.languages,
@@ -188,7 +188,7 @@ export function callPages(parts: CallParts) {
 
     shell.post('/staff/call/record', 'calls.record', async (visit) => {
       const { all, chosen } = await callersFor(visit.field('find'), visit.field('contact'));
-      const wish = wishById(visit.field('wish'));
+      const wish = optOutOptionById(visit.field('wish'));
       const brand = visit.field('brand') || '*';
       const call = visit.field('call');
       if (!chosen) return visit.again(all.length > 1 ? 'Choose who is calling.' : NOBODY_FOUND);

@@ -5,8 +5,8 @@ import { HushError } from '../../core/errors.js';
 import { contactKeyFromText, contactKeyText } from '../../core/keys.js';
 import type { Calls } from '../../staff/calls.js';
 import type { FindCaller } from '../../staff/find-caller.js';
+import { OPT_OUT_OPTIONS, optOutOptionById } from '../../staff/opt-out-options.js';
 import type { PersonFiles } from '../../staff/person.js';
-import { WISHES, wishById } from '../../staff/wishes.js';
 import type { Ledger } from '../../store/ledger.js';
 import type { CallFilter, StaffCall } from '../../store/staff-calls.js';
 import { type List, sentAsCsv, viewList } from './list.js';
@@ -34,7 +34,7 @@ export function callsPages(parts: {
   const { calls, catalog, clock } = parts;
 
   const brandName = (brand: string) => (brand === '*' ? 'the whole group' : (brandById(catalog, brand)?.name ?? brand));
-  const wishName = (call: StaffCall) => wishById(call.wish)?.label ?? call.wish;
+  const wishName = (call: StaffCall) => optOutOptionById(call.wish)?.label ?? call.wish;
 
   /** One's own call, or anybody's for those who review. Another's is as if it were not there. */
   async function callOf(visit: Visit): Promise<StaffCall> {
@@ -98,7 +98,7 @@ export function callsPages(parts: {
       // To the end of the day named.
       to: to && new Date(to.getTime() + DAY_MS),
       user: all ? user || undefined : visit.user.id,
-      wish: wishById(visit.query('wish'))?.id,
+      wish: optOutOptionById(visit.query('wish'))?.id,
       contact: contactKeyFromText(visit.query('contact')),
       undone: state === 'undone' ? true : state === 'recorded' ? false : undefined,
     };
@@ -117,7 +117,11 @@ export function callsPages(parts: {
         filters: [
           { name: 'from', label: 'From', type: 'date' },
           { name: 'to', label: 'To', type: 'date' },
-          { name: 'wish', label: 'Opted out of', options: WISHES.map(({ id, label }) => ({ value: id, label })) },
+          {
+            name: 'wish',
+            label: 'Opted out of',
+            options: OPT_OUT_OPTIONS.map(({ id, label }) => ({ value: id, label })),
+          },
           ...(all
             ? [
                 {

@@ -11,7 +11,7 @@ import type { Policy } from '../../core/policy.js';
 import { createForgetMail } from '../../mail/forget.js';
 import type { Accept } from '../../preferences/accept.js';
 import type { Links } from '../../preferences/links.js';
-import type { Post } from '../../preferences/post.js';
+import type { Post } from '../../preferences/outgoing-mail.js';
 import type { PrivateParts } from '../../preferences/private-part.js';
 import type { Receipts } from '../../preferences/receipts.js';
 import { createUndo } from '../../preferences/undo.js';
@@ -20,7 +20,7 @@ import type { Approvals } from '../../staff/approvals.js';
 import { type AuditTrail, createAuditTrail } from '../../staff/audit-trail.js';
 import { createCalls } from '../../staff/calls.js';
 import { createFindCaller } from '../../staff/find-caller.js';
-import { createLedgerFollower } from '../../staff/follow-ledger.js';
+import { createLedgerFollower } from '../../staff/ledger-statistics.js';
 import { createLiftNotice } from '../../staff/lift-notice.js';
 import { createPersonFiles } from '../../staff/person.js';
 import type { Stores } from '../../store/open.js';
@@ -92,7 +92,7 @@ export interface Staff {
   readonly routes: StaffShell['routes'];
   readonly trail: AuditTrail;
   /** Counts how long (s) it took until a destination knew. */
-  readonly told: (destination: string, seconds: readonly number[]) => void;
+  readonly synced: (destination: string, seconds: readonly number[]) => void;
   /** Counters and the index by name follow the ledger, in the worker. */
   readonly follow: () => Promise<void>;
   readonly start: () => void;
@@ -195,7 +195,7 @@ export async function createStaff(parts: StaffParts): Promise<Staff> {
     developmentProvider,
     routes,
     trail,
-    told: follower.told,
+    synced: follower.synced,
     follow: follower.once,
     start: follower.start,
     stop: follower.stop,

@@ -2,8 +2,8 @@ import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import type { Rights } from '../../rights/index.js';
 import { LETTER_KINDS } from '../../rights/letter.js';
-import type { KeptLetters } from '../../rights/letters.js';
-import type { KeptLetter, LetterStore } from '../../store/letters.js';
+import type { RequestLetters } from '../../rights/letters.js';
+import type { LetterStore, StoredLetter } from '../../store/letters.js';
 import type { OutboxStore } from '../../store/outbox.js';
 import { type List, sentAsCsv, viewList } from './list.js';
 import { when } from './render.js';
@@ -12,7 +12,7 @@ import type { StaffShell, Visit } from './shell.js';
 
 /** Letters as they went out, and those that wait for a printer. */
 export function letterPages(parts: {
-  readonly letters: KeptLetters;
+  readonly letters: RequestLetters;
   readonly rights: Pick<Rights, 'records'>;
   readonly store: LetterStore;
   readonly outbox: Pick<OutboxStore, 'outcome'>;
@@ -20,14 +20,14 @@ export function letterPages(parts: {
 }) {
   const { letters, store, outbox, rights, clock } = parts;
 
-  async function letterFor(visit: Visit): Promise<KeptLetter> {
+  async function letterFor(visit: Visit): Promise<StoredLetter> {
     const letter = await store.get(visit.param('id'));
     if (!letter) throw new HushError('not_found', 'there is no such letter');
     return letter;
   }
 
   /** May this visitor read the words: as for the request that the letter is about. */
-  async function mayReadLetter(visit: Visit, letter: KeptLetter): Promise<boolean> {
+  async function mayReadLetter(visit: Visit, letter: StoredLetter): Promise<boolean> {
     try {
       return mayRead(visit, await rights.records.get(letter.request), clock);
     } catch (error) {
@@ -50,7 +50,7 @@ export function letterPages(parts: {
 
     shell.get('/staff/letters', 'requests.read', async (visit) => {
       const all = visit.query('show') === 'all';
-      const spec: List<KeptLetter> = {
+      const spec: List<StoredLetter> = {
         name: 'letters',
         title: 'Letters to print',
         noun: ['letter', 'letters'],

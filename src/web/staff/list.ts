@@ -65,7 +65,7 @@ export interface List<Row> {
 
 const PAGE = 50;
 /** Rows of a CSV: more is an export, not a list. */
-const MOST = 10_000;
+const MAX_ROWS = 10_000;
 
 /** Rows that are in memory, searched, put in order and cut. `says` is the text a search looks in, `values` what columns sort by. */
 export function rowsOf<Row>(
@@ -148,7 +148,7 @@ export async function viewList<Row>(visit: Visit, list: List<Row>) {
 /** Answers `?format=csv` with the list as a file, which is written down as an export. False when a page is wanted. */
 export async function sentAsCsv<Row>(visit: Visit, list: List<Row>): Promise<boolean> {
   if (visit.query('format') !== 'csv') return false;
-  const { rows } = await list.rows(0, MOST, orderOf(visit, list));
+  const { rows } = await list.rows(0, MAX_ROWS, orderOf(visit, list));
   await visit.record({ kind: 'export', what: 'list', about: `${list.name}: ${rows.length} rows` });
   visit.response
     .status(200)

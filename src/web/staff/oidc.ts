@@ -27,7 +27,7 @@ export interface SignInAttempt {
 }
 
 /** A sign-in at the identity provider may be as old as this (s) when it is used here: the absolute limit of a session. */
-export const SIGNED_IN_WITHIN = 12 * 3600;
+export const MAX_SIGN_IN_AGE_SECONDS = 12 * 3600;
 const TIMEOUT_S = 5;
 
 /** An answer of the identity provider that is not to be trusted. Only its code is ever said, and only to the log. */
@@ -105,7 +105,7 @@ export function createRelyingParty(settings: OidcSettings) {
         nonce: attempt.nonce,
         code_challenge: await oidc.calculatePKCECodeChallenge(attempt.verifier),
         code_challenge_method: 'S256',
-        max_age: String(SIGNED_IN_WITHIN),
+        max_age: String(MAX_SIGN_IN_AGE_SECONDS),
       });
       return { url: url.href, attempt };
     },
@@ -124,7 +124,7 @@ export function createRelyingParty(settings: OidcSettings) {
           pkceCodeVerifier: attempt.verifier,
           expectedState: attempt.state,
           expectedNonce: attempt.nonce,
-          maxAge: SIGNED_IN_WITHIN,
+          maxAge: MAX_SIGN_IN_AGE_SECONDS,
           idTokenExpected: true,
         });
         claims = tokens.claims();

@@ -3,7 +3,7 @@ import { brandById, type Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import type { Approvals } from '../../staff/approvals.js';
 import type { Calls } from '../../staff/calls.js';
-import { SMALLEST, withoutSmallGroups } from '../../staff/small-groups.js';
+import { SMALLEST, suppressSmallCounts } from '../../staff/small-counts.js';
 import { quantilesOf } from '../../staff/time-to-suppress.js';
 import type { DayStatistics, StaffStatistics } from '../../store/staff-statistics.js';
 import type { DestinationReport, DestinationReports } from '../../sync/destination-report.js';
@@ -40,7 +40,7 @@ export function overviewPage(parts: OverviewParts) {
     const known = new Map(days.map((item) => [item.day, item]));
     const shown = Array.from({ length: period }, (_, at) => {
       const time = today - (period - 1 - at) * DAY_MS;
-      return { time, ...withoutSmallGroups(known.get(utcDay(time))?.denials ?? {}) };
+      return { time, ...suppressSmallCounts(known.get(utcDay(time))?.denials ?? {}) };
     });
     const sums = new Map<string, number>();
     for (const { groups } of shown) {
@@ -99,7 +99,7 @@ export function overviewPage(parts: OverviewParts) {
       const counts: Record<string, number> = {};
       for (const { reasons } of days)
         for (const [where, count] of Object.entries(reasons[id] ?? {})) counts[where] = (counts[where] ?? 0) + count;
-      const { groups, total } = withoutSmallGroups(counts);
+      const { groups, total } = suppressSmallCounts(counts);
       const named = Object.entries(groups).map(([where, count]) => {
         const [brand = '', channel = '*'] = where.split(' ');
         const name =

@@ -1,5 +1,5 @@
 import type { AgeGroup, Report } from '../../rights/report.js';
-import { SMALLEST, withoutSmallGroups } from '../../staff/small-groups.js';
+import { SMALLEST, suppressSmallCounts } from '../../staff/small-counts.js';
 import { type Chart, stackedBars } from './charts.js';
 
 /**
@@ -9,7 +9,7 @@ import { type Chart, stackedBars } from './charts.js';
 export function requestChart(ages: readonly AgeGroup[], dues: Report['dues'], groups: 'all' | 'hidden'): Chart {
   const shown = ages.map(({ label, dues: counts }) => ({
     label,
-    ...(groups === 'hidden' ? withoutSmallGroups(counts) : { groups: counts, total: sumOf(counts), hidden: false }),
+    ...(groups === 'hidden' ? suppressSmallCounts(counts) : { groups: counts, total: sumOf(counts), hidden: false }),
   }));
   const total = shown.reduce((sum, group) => sum + group.total, 0);
   const late = shown.reduce((sum, { groups: counts }) => sum + (counts.late ?? 0), 0);

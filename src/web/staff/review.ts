@@ -10,7 +10,7 @@ import type { StaffShell, Visit } from './shell.js';
 import { receiptOf } from './words.js';
 
 /** What the list shows at most; older ones come up as these are decided. */
-const MOST = 500;
+const MAX_LISTED = 500;
 
 /** Returned mail and texts that came without proof, or that no rule could read: a person decides. */
 export function reviewPages(parts: { readonly review: InboundReview; readonly clock: Clock }) {
@@ -61,7 +61,7 @@ export function reviewPages(parts: { readonly review: InboundReview; readonly cl
 
     shell.get('/staff/review', 'review.read', async (visit) => {
       const kind = kindOf(visit.query('kind'));
-      const all = await review.list({ ...(kind ? { kind } : {}), limit: MOST });
+      const all = await review.list({ ...(kind ? { kind } : {}), limit: MAX_LISTED });
       const list: List<ReviewLine> = {
         name: 'review',
         title: 'Returned mail and texts to look at',

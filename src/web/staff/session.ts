@@ -3,7 +3,7 @@ import type { Request, RequestHandler } from 'express';
 import session from 'express-session';
 import type { Clock } from '../../core/clock.js';
 import { deriveKey, type Keyring, rootOf } from '../../core/keys.js';
-import { createSealer } from '../../core/seal.js';
+import { createCipher } from '../../core/seal.js';
 import type { StaffUser } from '../../staff/audit-trail.js';
 import type { StaffSessions } from '../../store/staff-sessions.js';
 
@@ -57,11 +57,11 @@ export function sessionMiddleware(parts: {
   readonly production: boolean;
 }): RequestHandler {
   const { production } = parts;
-  const sealer = createSealer(parts.keyring, 'staff-session');
+  const cipher = createCipher(parts.keyring, 'staff-session');
   const context = Buffer.from('staff-session');
   const sealing = {
-    seal: (text: string) => sealer.seal(Buffer.from(text, 'utf8'), context).toString('base64'),
-    open: (sealed: string) => sealer.open(Buffer.from(sealed, 'base64'), context)?.toString('utf8'),
+    seal: (text: string) => cipher.seal(Buffer.from(text, 'utf8'), context).toString('base64'),
+    open: (sealed: string) => cipher.open(Buffer.from(sealed, 'base64'), context)?.toString('utf8'),
   };
   return session({
     name: sessionCookieName(production),

@@ -223,14 +223,14 @@ export function createShell(parts: {
         next(error);
         return;
       }
-      const told = unavailable(error);
-      if (told instanceof HushError) {
-        const known = told.kind === 'invalid' || told.kind === 'conflict' || told.kind === 'unavailable';
+      const failure = unavailable(error);
+      if (failure instanceof HushError) {
+        const known = failure.kind === 'invalid' || failure.kind === 'conflict' || failure.kind === 'unavailable';
         return fault(
           response,
-          statusOf(told.kind),
-          known ? { message: told.message, remedy: told.detail.remedy } : undefined,
-          told.kind === 'unavailable' ? request : undefined,
+          statusOf(failure.kind),
+          known ? { message: failure.message, remedy: failure.detail.remedy } : undefined,
+          failure.kind === 'unavailable' ? request : undefined,
         );
       }
       const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;

@@ -2,7 +2,7 @@ import { type Request, type Response, Router } from 'express';
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.js';
 import type { Keyring } from '../../core/keys.js';
-import { createSealer, MissingKeyError } from '../../core/seal.js';
+import { createCipher, MissingKeyError } from '../../core/seal.js';
 import type { AuditTrail } from '../../staff/audit-trail.js';
 import { ROLE_WORDS } from '../../staff/permissions.js';
 import { type RelyingParty, type SignInAttempt, SignInRefused } from './oidc.js';
@@ -40,7 +40,7 @@ export function signInRoutes(parts: {
 }): Router {
   const { party, clock, trail, pages, log, production } = parts;
   const router = Router();
-  const sealer = createSealer(parts.keyring, 'staff-sign-in');
+  const cipher = createCipher(parts.keyring, 'staff-sign-in');
   const cookie = production ? '__Host-hush-sign-in' : 'hush-sign-in';
   const cookieOptions = {
     httpOnly: true,
@@ -59,7 +59,7 @@ export function signInRoutes(parts: {
       ?.slice(cookie.length + 1);
     let plain: Buffer | undefined;
     try {
-      plain = text ? sealer.open(Buffer.from(text, 'base64url'), CONTEXT) : undefined;
+      plain = text ? cipher.open(Buffer.from(text, 'base64url'), CONTEXT) : undefined;
     } catch (error) {
       // Whoever made the cookie up may have written any key id.
       if (!(error instanceof MissingKeyError)) throw error;
@@ -83,7 +83,7 @@ export function signInRoutes(parts: {
     const to = safeTarget(request.query.to);
     if (currentSession(request, clock)) return response.redirect(303, to);
     const { url, attempt } = await party.begin(to, clock.now());
-    const sealed = sealer.seal(Buffer.from(JSON.stringify(attempt)), CONTEXT).toString('base64url');
+    const sealed = cipher.seal(Buffer.from(JSON.stringify(attempt)), CONTEXT).toString('base64url');
     response.cookie(cookie, sealed, cookieOptions).set('Cache-Control', 'no-store').redirect(303, url);
   });
 

@@ -159,7 +159,7 @@ describe('STOP', () => {
       },
       receipts: { get: () => Promise.reject(away) },
       review: inbound.review,
-      questions: { answers: () => Promise.reject(away) },
+      decisions: { decideAll: () => Promise.reject(away) },
       languageOf: async (_contacts, wanted) => wanted,
       quota: { takeSlot: () => Promise.reject(new Error('away')) },
       catalog,

@@ -300,15 +300,15 @@ describe('a failure part-way breaks the connection', () => {
   });
 
   test('for the record being away; before anything was sent it is a 503', async () => {
-    const { questions } = hush.hush;
-    const { answers } = questions;
+    const { decisions } = hush.hush;
+    const { decideAll } = decisions;
     const { HushError } = await import('../../../src/core/errors.js');
     let asked = 0;
     let well = 3;
-    Object.assign(questions, {
-      async answers(...args: Parameters<typeof answers>) {
+    Object.assign(decisions, {
+      async decideAll(...args: Parameters<typeof decideAll>) {
         if (asked++ >= well) throw new HushError('unavailable', 'the record cannot be reached');
-        return answers(...args);
+        return decideAll(...args);
       },
     });
     try {
@@ -319,7 +319,7 @@ describe('a failure part-way breaks the connection', () => {
       const answer = await scrub(`email,name\nana@example.com,Ana\n`);
       expect([answer.status, answer.headers['content-type']]).toEqual([503, 'application/problem+json; charset=utf-8']);
     } finally {
-      Object.assign(questions, { answers });
+      Object.assign(decisions, { decideAll });
     }
   });
 

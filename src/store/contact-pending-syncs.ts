@@ -1,56 +1,58 @@
 import type { Collection } from 'mongoose';
 import { binary, bytesOf } from './binary.js';
 import { DURABLE } from './connect.js';
-import type { Contact, NewMark, Told } from './contact-rows.js';
+import type { Contact, NewPendingSync, SyncedState } from './contact-rows.js';
 
-/** Every value of a mark's `backfill`, so that the index is used whole. */
-const ANY_HASTE = [null, false, true];
+/** Every value of `backfill` of a pending sync, so that the index is used whole. */
+const ANY_BACKFILL = [null, false, true];
 
 /** What a worker writes back for one contact and destination. */
 export interface Settlement {
   readonly key: Buffer;
-  readonly told?: Told;
-  /** Remove the mark if it is still at this version. */
+  readonly synced?: SyncedState;
+  /** Remove the pending sync if it is still at this version. */
   readonly clearVersion?: number;
-  /** Otherwise: the mark as it is left, and whether the lease ends. */
-  readonly mark: {
+  /** Otherwise: the pending sync as it is left, and whether the lease ends. */
+  readonly pendingSync: {
     readonly due?: number;
     readonly release: boolean;
-    readonly doubt?: readonly string[];
+    readonly uncertainBindings?: readonly string[];
     readonly attempted?: string;
-    readonly again?: boolean;
+    readonly reassert?: boolean;
     readonly failures?: number;
   };
 }
 
-function markUpdate(mark: Settlement['mark']): [Record<string, ''> | undefined, Record<string, unknown>] {
+function pendingSyncUpdate(
+  pendingSync: Settlement['pendingSync'],
+): [Record<string, ''> | undefined, Record<string, unknown>] {
   const set: Record<string, unknown> = {};
-  if (mark.due !== undefined) set['marks.$.due'] = mark.due;
-  if (mark.doubt !== undefined) set['marks.$.doubt'] = mark.doubt;
-  if (mark.attempted !== undefined) set['marks.$.attempted'] = mark.attempted;
-  if (mark.again !== undefined) set['marks.$.again'] = mark.again;
-  if (mark.failures !== undefined) set['marks.$.failures'] = mark.failures;
-  return [mark.release ? { 'marks.$.by': '' } : undefined, set];
+  if (pendingSync.due !== undefined) set['marks.$.due'] = pendingSync.due;
+  if (pendingSync.uncertainBindings !== undefined) set['marks.$.doubt'] = pendingSync.uncertainBindings;
+  if (pendingSync.attempted !== undefined) set['marks.$.attempted'] = pendingSync.attempted;
+  if (pendingSync.reassert !== undefined) set['marks.$.again'] = pendingSync.reassert;
+  if (pendingSync.failures !== undefined) set['marks.$.failures'] = pendingSync.failures;
+  return [pendingSync.release ? { 'marks.$.by': '' } : undefined, set];
 }
 
 /**
- * New marks laid over the ones that stand: a worker may have taken, tried or cleared a mark since the projector read it,
+ * New pending syncs merged into the stored ones: a worker may have leased, tried or cleared one since the projector read it,
  * and what it wrote (lease, attempt) must not be lost, or two calls for one contact would be in flight.
  */
-export function mergedMarks(marks: readonly NewMark[]): unknown {
+export function mergedPendingSyncs(pendingSyncs: readonly NewPendingSync[]): unknown {
   const standing = { $ifNull: ['$marks', []] };
-  const names = marks.map(({ destination }) => destination);
+  const names = pendingSyncs.map(({ destination }) => destination);
   const others = {
     $filter: { input: standing, as: 'm', cond: { $not: [{ $in: ['$$m.destination', { $literal: names }] }] } },
   };
-  const merged = marks.map((mark) => ({
+  const merged = pendingSyncs.map((pendingSync) => ({
     $let: {
       vars: {
         old: {
           $ifNull: [
             {
               $arrayElemAt: [
-                { $filter: { input: standing, as: 'm', cond: { $eq: ['$$m.destination', mark.destination] } } },
+                { $filter: { input: standing, as: 'm', cond: { $eq: ['$$m.destination', pendingSync.destination] } } },
                 0,
               ],
             },
@@ -60,10 +62,10 @@ export function mergedMarks(marks: readonly NewMark[]): unknown {
       },
       in: {
         $mergeObjects: [
-          { $literal: mark },
+          { $literal: pendingSync },
           '$$old',
-          { $literal: { version: mark.version, backfill: mark.backfill === true } },
-          { $cond: [{ $gt: ['$$old.by', null] }, {}, { $literal: { due: mark.due } }] },
+          { $literal: { version: pendingSync.version, backfill: pendingSync.backfill === true } },
+          { $cond: [{ $gt: ['$$old.by', null] }, {}, { $literal: { due: pendingSync.due } }] },
         ],
       },
     },
@@ -71,8 +73,11 @@ export function mergedMarks(marks: readonly NewMark[]): unknown {
   return { $concatArrays: [others, merged] };
 }
 
-/** Queries to the marks of contacts and to what destinations were told: those of the workers. */
-export function contactMarks(contacts: Collection, find: (keys: readonly Buffer[]) => Promise<Map<string, Contact>>) {
+/** The workers' queries to pending syncs and synced states of contacts. */
+export function contactPendingSyncs(
+  contacts: Collection,
+  find: (keys: readonly Buffer[]) => Promise<Map<string, Contact>>,
+) {
   return {
     /** Marks of a destination: how many, how many of them of a backfill, and since when the oldest waits (ms). */
     async waiting(destination: string): Promise<{ count: number; backfill: number; oldest?: number }> {
@@ -96,7 +101,7 @@ export function contactMarks(contacts: Collection, find: (keys: readonly Buffer[
 
     async isDue(destination: string, now: number): Promise<boolean> {
       const row = await contacts.findOne(
-        { marks: { $elemMatch: { destination, backfill: { $in: ANY_HASTE }, due: { $lte: now } } } },
+        { marks: { $elemMatch: { destination, backfill: { $in: ANY_BACKFILL }, due: { $lte: now } } } },
         { projection: { _id: 1 } },
       );
       return row !== null;
@@ -106,7 +111,13 @@ export function contactMarks(contacts: Collection, find: (keys: readonly Buffer[
      * Takes marks under a lease that ends at `until` (ms). At most `limit`; none that another worker has. What was just
      * said goes before a backfill, however long that is.
      */
-    async lease(destination: string, by: string, now: number, until: number, limit: number): Promise<Contact[]> {
+    async lease(
+      destination: string,
+      leaseOwner: string,
+      now: number,
+      until: number,
+      limit: number,
+    ): Promise<Contact[]> {
       const due = { $elemMatch: { destination, due: { $lte: now } } };
       const rows: { _id: unknown }[] = [];
       for (const backfill of [[null, false], [true]]) {
@@ -122,22 +133,22 @@ export function contactMarks(contacts: Collection, find: (keys: readonly Buffer[
       if (rows.length === 0) return [];
       await contacts.updateMany(
         { _id: { $in: rows.map((row) => row._id) }, marks: due } as never,
-        { $set: { 'marks.$.by': by, 'marks.$.due': until } },
+        { $set: { 'marks.$.by': leaseOwner, 'marks.$.due': until } },
         { writeConcern: DURABLE },
       );
       const keys = rows.map((row) => bytesOf(row._id));
       const found = await find(keys);
       return [...found.values()].filter((c) =>
-        c.marks.some((mark) => mark.destination === destination && mark.by === by),
+        c.pendingSyncs.some((one) => one.destination === destination && one.leaseOwner === leaseOwner),
       );
     },
 
     /**
-     * Writes changes to one destination's mark and told state, each only while the lease is still held. `clearVersion`
-     * removes the mark if it is still at that version; otherwise the mark is set to `mark`.
+     * Writes changes to one destination's pending sync and synced state, each only while the lease is still held.
+     * `clearVersion` removes the pending sync if it is still at that version; otherwise it is set to `pendingSync`.
      */
-    async settle(destination: string, by: string, settlements: readonly Settlement[]): Promise<void> {
-      const written = (told: Told | undefined) => (told ? { [`told.${destination}`]: told } : {});
+    async settle(destination: string, leaseOwner: string, settlements: readonly Settlement[]): Promise<void> {
+      const written = (synced: SyncedState | undefined) => (synced ? { [`told.${destination}`]: synced } : {});
       const bulk = (operations: object[]) =>
         contacts.bulkWrite(operations as never, { ordered: false, writeConcern: DURABLE });
       const clearing = settlements.filter(({ clearVersion }) => clearVersion !== undefined);
@@ -146,10 +157,13 @@ export function contactMarks(contacts: Collection, find: (keys: readonly Buffer[
           ? 0
           : (
               await bulk(
-                clearing.map(({ key, told, clearVersion }) => ({
+                clearing.map(({ key, synced, clearVersion }) => ({
                   updateOne: {
-                    filter: { _id: binary(key), marks: { $elemMatch: { destination, by, version: clearVersion } } },
-                    update: { $pull: { marks: { destination } }, ...(told ? { $set: written(told) } : {}) },
+                    filter: {
+                      _id: binary(key),
+                      marks: { $elemMatch: { destination, by: leaseOwner, version: clearVersion } },
+                    },
+                    update: { $pull: { marks: { destination } }, ...(synced ? { $set: written(synced) } : {}) },
                   },
                 })),
               )
@@ -161,12 +175,12 @@ export function contactMarks(contacts: Collection, find: (keys: readonly Buffer[
           : settlements;
       if (left.length === 0) return;
       await bulk(
-        left.map(({ key, told, mark }) => {
-          const [unset, kept] = markUpdate(mark);
+        left.map(({ key, synced, pendingSync }) => {
+          const [unset, set] = pendingSyncUpdate(pendingSync);
           return {
             updateOne: {
-              filter: { _id: binary(key), marks: { $elemMatch: { destination, by } } },
-              update: { $set: { ...written(told), ...kept }, ...(unset ? { $unset: unset } : {}) },
+              filter: { _id: binary(key), marks: { $elemMatch: { destination, by: leaseOwner } } },
+              update: { $set: { ...written(synced), ...set }, ...(unset ? { $unset: unset } : {}) },
             },
           };
         }),
@@ -174,22 +188,22 @@ export function contactMarks(contacts: Collection, find: (keys: readonly Buffer[
     },
 
     /** An accepted job is done: what was accepted is in force. */
-    async confirmTold(destination: string, binding: string, keys: readonly Buffer[]): Promise<void> {
+    async confirmSynced(destination: string, binding: string, keys: readonly Buffer[]): Promise<void> {
       const status = `told.${destination}.bindings.${binding}.status`;
       await contacts.updateMany({ _id: { $in: keys.map(binary) }, [status]: 'accepted' } as never, {
         $set: { [status]: 'in_force' },
       });
     },
 
-    /** Marks contacts as to be told again: the state of these bindings at the destination is in doubt. */
-    async remark(
+    /** Makes a sync pending for contacts: the state of these bindings at the destination is uncertain. */
+    async markPending(
       destination: string,
       bindings: readonly string[],
       keys: readonly Buffer[],
       now: number,
     ): Promise<void> {
       if (keys.length === 0) return;
-      const mark = { destination, due: now, since: now, doubt: bindings, backfill: true };
+      const pendingSync = { destination, due: now, since: now, doubt: bindings, backfill: true };
       await contacts.updateMany(
         { _id: { $in: keys.map(binary) }, marks: { $elemMatch: { destination } } } as never,
         { $addToSet: { 'marks.$.doubt': { $each: bindings } } } as never,
@@ -203,7 +217,7 @@ export function contactMarks(contacts: Collection, find: (keys: readonly Buffer[
               marks: {
                 $concatArrays: [
                   { $ifNull: ['$marks', []] },
-                  [{ $mergeObjects: [{ $literal: mark }, { version: '$rev' }] }],
+                  [{ $mergeObjects: [{ $literal: pendingSync }, { version: '$rev' }] }],
                 ],
               },
             },
@@ -213,8 +227,8 @@ export function contactMarks(contacts: Collection, find: (keys: readonly Buffer[
       );
     },
 
-    /** How many contacts a destination was ever told of. */
-    async countTold(destination: string): Promise<number> {
+    /** How many contacts were ever synced to a destination. */
+    async countSynced(destination: string): Promise<number> {
       return contacts.countDocuments({ [`told.${destination}`]: { $exists: true } });
     },
   };

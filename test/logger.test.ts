@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import pino from 'pino';
-import { createLog } from '../src/log.js';
+import { createLog } from '../src/logger.js';
 import { gateTo } from './support/gate.js';
 import { API_KEY, databaseUri, fileDestination, type Hush, startHush } from './support/hush.js';
 import { until } from './support/until.js';

@@ -4,9 +4,9 @@ import type { Clock } from '../core/clock.js';
 import { recordedAt } from '../core/clock.js';
 import type { EventType } from '../core/event.js';
 import type { Keyring } from '../core/keys.js';
-import { createEvery } from '../every.js';
 import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
+import { createScheduler } from '../scheduler.js';
 import type { TrailStore } from '../store/audit-trail.js';
 import type { Contacts } from '../store/contacts.js';
 import type { Leader } from '../store/leader.js';
@@ -20,7 +20,7 @@ import { bucketOf } from './time-to-suppress.js';
 
 /** Leaves taken at once. */
 const BATCH = 256;
-const EVERY = 2000;
+const FOLLOW_EVERY_MS = 2000;
 /** What destinations were told is written down this often (ms). */
 const FLUSH = 5000;
 
@@ -69,12 +69,12 @@ export function createLedgerFollower(parts: {
   readonly intervalMs?: number;
 }) {
   const { contacts, statistics, lookup, privateParts, keyring, leader, clock, logger } = parts;
-  const loop = createEvery({
+  const loop = createScheduler({
     log: logger,
-    everyMs: parts.intervalMs ?? EVERY,
-    chores: { 'following the ledger': round },
+    everyMs: parts.intervalMs ?? FOLLOW_EVERY_MS,
+    tasks: { 'following the ledger': round },
   });
-  let told = new Map<string, Record<string, number>>();
+  let synced = new Map<string, Record<string, number>>();
   let flushedAt = 0;
 
   async function index(entries: readonly LedgerEntry[]): Promise<void> {
@@ -115,8 +115,8 @@ export function createLedgerFollower(parts: {
 
   async function flush(): Promise<void> {
     flushedAt = performance.now();
-    const counted = told;
-    told = new Map();
+    const counted = synced;
+    synced = new Map();
     for (const [name, buckets] of counted) {
       await statistics.told(utcDay(clock.now()), name, buckets).catch((error: unknown) => {
         logger.warn({ err: error }, 'times to suppress could not be counted');
@@ -125,23 +125,23 @@ export function createLedgerFollower(parts: {
   }
 
   async function round(): Promise<void> {
-    if (told.size > 0 && performance.now() - flushedAt > FLUSH) await flush();
+    if (synced.size > 0 && performance.now() - flushedAt > FLUSH) await flush();
     if (await leader.hold()) await follow();
   }
 
   return {
-    once: loop.once,
+    once: loop.runOnce,
     start: loop.start,
     flush,
 
     /** Counts how long (s) it took until a destination knew. */
-    told(destination: string, seconds: readonly number[]): void {
-      const buckets = told.get(destination) ?? {};
+    synced(destination: string, seconds: readonly number[]): void {
+      const buckets = synced.get(destination) ?? {};
       for (const value of seconds) {
         const bucket = bucketOf(value);
         buckets[bucket] = (buckets[bucket] ?? 0) + 1;
       }
-      told.set(destination, buckets);
+      synced.set(destination, buckets);
     },
 
     async stop(): Promise<void> {

@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Contact, Mark, Told } from '../../src/store/contacts.js';
+import type { Contact, PendingSync, SyncedState } from '../../src/store/contacts.js';
 import { findingOfAbsent, findingOfListed } from '../../src/sync/compare.js';
 import type { ReadBackEntry } from '../../src/sync/destination.js';
 import { hubspot } from '../../src/sync/destinations/hubspot.js';
 import { klaviyo } from '../../src/sync/destinations/klaviyo.js';
 import { listmonk } from '../../src/sync/destinations/listmonk.js';
 import { mailchimp } from '../../src/sync/destinations/mailchimp.js';
-import { madeHere } from '../../src/sync/whose-entry.js';
+import { isOurEntry } from '../../src/sync/entry-origin.js';
 import { bind, build } from './destinations/conformance.js';
 
 const NOON = Date.UTC(2026, 4, 1, 12);
@@ -16,7 +16,7 @@ const entry = (at?: number, kind: ReadBackEntry['kind'] = 'unsubscribed'): ReadB
   kind,
   ...(at === undefined ? {} : { at }),
 });
-const told = (suppressed: boolean, at: number, more: object = {}) => ({
+const synced = (suppressed: boolean, at: number, more: object = {}) => ({
   suppressed,
   at,
   status: 'in_force' as const,
@@ -24,43 +24,53 @@ const told = (suppressed: boolean, at: number, more: object = {}) => ({
 });
 
 describe('an entry at a provider', () => {
-  test.each<[string, ReadBackEntry, ReturnType<typeof told> | undefined, number | undefined, boolean, boolean]>([
-    ['we suppressed', entry(NOON), told(true, NOON), undefined, false, true],
-    ['without a time, where we suppressed', entry(), told(true, NOON), undefined, false, true],
+  test.each<[string, ReadBackEntry, ReturnType<typeof synced> | undefined, number | undefined, boolean, boolean]>([
+    ['we suppressed', entry(NOON), synced(true, NOON), undefined, false, true],
+    ['without a time, where we suppressed', entry(), synced(true, NOON), undefined, false, true],
     ['where we never suppressed', entry(NOON), undefined, undefined, false, false],
     ['where a lost call may have suppressed', entry(NOON), undefined, undefined, true, true],
-    ['where we lifted', entry(NOON), told(false, NOON - MINUTE), undefined, false, false],
-    ['after a lift whose answer was lost', entry(NOON + 60 * MINUTE), told(true, NOON - MINUTE), NOON, true, false],
-    ['from before a lift whose answer was lost', entry(NOON - MINUTE), told(true, NOON - MINUTE), NOON, true, true],
-    ['that is a bounce', entry(NOON + 60 * MINUTE, 'bounced'), told(true, NOON), undefined, true, false],
+    ['where we lifted', entry(NOON), synced(false, NOON - MINUTE), undefined, false, false],
+    ['after a lift whose answer was lost', entry(NOON + 60 * MINUTE), synced(true, NOON - MINUTE), NOON, true, false],
+    ['from before a lift whose answer was lost', entry(NOON - MINUTE), synced(true, NOON - MINUTE), NOON, true, true],
+    ['that is a bounce', entry(NOON + 60 * MINUTE, 'bounced'), synced(true, NOON), undefined, true, false],
     [
       'that is a complaint of the time of our call (Amazon SES)',
       entry(NOON + 3000, 'complained'),
-      told(true, NOON),
+      synced(true, NOON),
       undefined,
       false,
       true,
     ],
-    ['that is a complaint without a time', entry(undefined, 'complained'), told(true, NOON), undefined, true, false],
-  ])('%s', (_name, found, was, liftedAt, doubt, ours) => {
-    expect(madeHere(found, was, liftedAt, doubt)).toBe(ours);
+    ['that is a complaint without a time', entry(undefined, 'complained'), synced(true, NOON), undefined, true, false],
+  ])('%s', (_name, found, was, liftedAt, isUncertain, ours) => {
+    expect(isOurEntry(found, was, liftedAt, isUncertain)).toBe(ours);
   });
 });
 
 describe('a comparison', () => {
-  const contact = (binding?: ReturnType<typeof told>, more: Partial<Contact> = {}, parked?: Told['parked']): Contact =>
+  const contact = (
+    binding?: ReturnType<typeof synced>,
+    more: Partial<Contact> = {},
+    parked?: SyncedState['parked'],
+  ): Contact =>
     ({
       key: Buffer.alloc(16),
       type: 'email',
       pending: [],
-      marks: [],
+      pendingSyncs: [],
       address: Buffer.alloc(1),
-      told: binding
+      synced: binding
         ? { there: { bindings: { offers: binding }, version: 1, configuration: '', ...(parked ? { parked } : {}) } }
         : {},
       ...more,
     }) as unknown as Contact;
-  const mark = (doubt: string[] = []): Mark => ({ destination: 'there', version: 1, due: 0, since: 0, doubt });
+  const pending = (uncertainBindings: string[] = []): PendingSync => ({
+    destination: 'there',
+    version: 1,
+    due: 0,
+    since: 0,
+    uncertainBindings,
+  });
   const about = { destination: 'there', binding: 'offers', settledBefore: NOON, liftsNothing: false };
   const yes = { allowed: true, reason: 'not_objected' } as const;
   const no = { allowed: false, reason: 'opted_out' } as const;
@@ -70,35 +80,35 @@ describe('a comparison', () => {
     ['nobody has heard of', undefined, yes, entry(NOON), 'unknown_here'],
     ['allowed here and never told', contact(), yes, entry(NOON), 'unknown_here'],
     ['denied here', contact(), no, entry(NOON), 'in_step'],
-    ['that is being lifted', contact(told(true, early), { marks: [mark()] }), yes, entry(early), 'waiting'],
+    ['that is being lifted', contact(synced(true, early), { pendingSyncs: [pending()] }), yes, entry(early), 'waiting'],
     [
       'that is told something of another list',
-      contact(undefined, { marks: [mark()] }),
+      contact(undefined, { pendingSyncs: [pending()] }),
       yes,
       entry(NOON),
       'unknown_here',
     ],
-    ['in doubt', contact(told(false, early), { marks: [mark(['offers'])] }), yes, entry(NOON), 'waiting'],
-    ['told a moment ago', contact(told(false, NOON + 1)), yes, entry(NOON), 'waiting'],
+    ['in doubt', contact(synced(false, early), { pendingSyncs: [pending(['offers'])] }), yes, entry(NOON), 'waiting'],
+    ['told a moment ago', contact(synced(false, NOON + 1)), yes, entry(NOON), 'waiting'],
     [
       'whose job is not done',
-      contact({ ...told(true, early), status: 'accepted' as never }),
+      contact({ ...synced(true, early), status: 'accepted' as never }),
       no,
       entry(early),
       'waiting',
     ],
-    ['lifted, and listed since', contact(told(false, early)), yes, entry(NOON), 'unknown_here'],
-    ['lifted, and listed since nobody knows when', contact(told(false, early)), yes, entry(), 'unknown_here'],
+    ['lifted, and listed since', contact(synced(false, early)), yes, entry(NOON), 'unknown_here'],
+    ['lifted, and listed since nobody knows when', contact(synced(false, early)), yes, entry(), 'unknown_here'],
     [
       'lifted, and listed from long before',
-      contact(told(false, early)),
+      contact(synced(false, early)),
       yes,
       entry(early - 60 * MINUTE),
       'still_there',
     ],
     [
       'whose lift was refused',
-      contact(told(true, early), {}, { desired: '', why: '', at: 0 }),
+      contact(synced(true, early), {}, { desired: '', why: '', at: 0 }),
       yes,
       entry(early),
       'parked',
@@ -112,16 +122,16 @@ describe('a comparison', () => {
     ['from before', entry(early - 60 * MINUTE), 'cannot_lift'],
     ['from after', entry(NOON), 'unknown_here'],
   ] as const)('of a lifted contact %s, where a lift does nothing', (_name, found, finding) => {
-    expect(findingOfListed(found, contact(told(false, early)), yes, { ...about, liftsNothing: true })).toBe(finding);
+    expect(findingOfListed(found, contact(synced(false, early)), yes, { ...about, liftsNothing: true })).toBe(finding);
   });
 
   test.each([
-    ['suppressed', contact(told(true, early)), 'missing_there'],
-    ['lifted', contact(told(false, early)), undefined],
-    ['erased', contact(told(true, early), { address: undefined } as never), 'keyed_only'],
-    ['refused there', contact(told(true, early), {}, { desired: '', why: '', at: 0 }), 'parked'],
-    ['suppressed a moment ago', contact(told(true, NOON + 1)), 'waiting'],
-    ['about which something was just said', contact(told(true, early), { pending: [{}] } as never), 'waiting'],
+    ['suppressed', contact(synced(true, early)), 'missing_there'],
+    ['lifted', contact(synced(false, early)), undefined],
+    ['erased', contact(synced(true, early), { address: undefined } as never), 'keyed_only'],
+    ['refused there', contact(synced(true, early), {}, { desired: '', why: '', at: 0 }), 'parked'],
+    ['suppressed a moment ago', contact(synced(true, NOON + 1)), 'waiting'],
+    ['about which something was just said', contact(synced(true, early), { pending: [{}] } as never), 'waiting'],
   ] as const)('of a contact that is not listed and was %s', (_name, who, finding) => {
     expect(findingOfAbsent(who, about)).toBe(finding);
   });

@@ -1,7 +1,7 @@
 type MailValues = Readonly<Record<string, string | readonly string[]>>;
 
 /** A mail to be sent. `id` makes it one mail however often it is asked for; no address is in it. */
-export interface Letter {
+export interface OutgoingMail {
   readonly id: string;
   readonly template:
     | 'confirm'
@@ -30,7 +30,7 @@ export interface Letter {
 }
 
 /** A mail in the language that it goes out in. */
-export type QueuedLetter = Omit<Letter, 'values'> & { readonly values: MailValues };
+export type QueuedMail = Omit<OutgoingMail, 'values'> & { readonly values: MailValues };
 
 /** Hands a letter to the outbox; durable when it resolves. */
-export type Post = (letter: Letter) => Promise<'queued' | 'over_quota' | 'known'>;
+export type Post = (letter: OutgoingMail) => Promise<'queued' | 'over_quota' | 'known'>;

@@ -16,7 +16,7 @@ export interface Wish {
 const marketing = (channel: Scope['channel']) => ({ channel, purpose: 'marketing' as const, topic: '*' });
 const { brand: _anyBrand, ...ALL } = ALL_MARKETING;
 
-export const WISHES: readonly Wish[] = [
+export const OPT_OUT_OPTIONS: readonly Wish[] = [
   {
     id: 'all',
     label: 'All marketing',
@@ -104,8 +104,8 @@ export const WISHES: readonly Wish[] = [
   },
 ];
 
-export function wishById(id: string): Wish | undefined {
-  return WISHES.find((wish) => wish.id === id);
+export function optOutOptionById(id: string): Wish | undefined {
+  return OPT_OUT_OPTIONS.find((wish) => wish.id === id);
 }
 
 /** The scopes of a wish, for one brand or the whole group. */

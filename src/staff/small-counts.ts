@@ -14,7 +14,7 @@ export interface Shown {
  * Small groups are put together as `other`, and left out where even together they are fewer than ten. The total is of what
  * is shown, so that no difference gives a hidden group away.
  */
-export function withoutSmallGroups(counts: Readonly<Record<string, number>>): Shown {
+export function suppressSmallCounts(counts: Readonly<Record<string, number>>): Shown {
   const groups: Record<string, number> = {};
   let rest = 0;
   for (const [name, count] of Object.entries(counts)) {

@@ -2,35 +2,35 @@ import type { AliasGroupOf } from '../core/alias-group.js';
 import { type Catalog, topicsOf } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
-import { type Decision, decide, exceptTopics, type Question } from '../core/decide.js';
+import { type Decision, decide, exceptTopics, type Query } from '../core/decide.js';
 import { DENIAL_TYPES } from '../core/event.js';
 import { foldAsOf, presentAt, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
-import { inTime, MANY_WITHIN, unavailable } from '../store/connect.js';
+import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js';
 import type { Shared } from '../store/contact-aliases.js';
 import { type Contact, type Contacts, type StoredEvent, sharedWith, stateOf } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
 
 /** A contact in question: its key, and the address where it was given. */
-export interface Asked {
+export interface DecisionSubject {
   readonly key: Buffer;
   readonly point?: ContactPoint;
 }
 
-export interface Answer extends Decision {
+export interface SubjectDecision extends Decision {
   readonly exceptTopics?: readonly string[];
 }
 
 /** A question as it is put: without `at` it is about the present. */
-export type Asking = Omit<Question, 'at'> & { readonly at?: number | undefined };
+export type DecisionQuery = Omit<Query, 'at'> & { readonly at?: number | undefined };
 
-const DECIDING = { state: 1, pending: 1, overflow: 1, country: 1, type: 1, aliasGroup: 1 } as const;
+const DECISION_FIELDS = { state: 1, pending: 1, overflow: 1, country: 1, type: 1, aliasGroup: 1 } as const;
 const DENIALS: ReadonlySet<string> = new Set(DENIAL_TYPES);
 
 const NOBODY: Shared = { others: [] };
 
 /** Answers questions from the store: what is pending is folded over the snapshot, so an acknowledged event counts at once. */
-export function createQuestions(parts: {
+export function createDecisions(parts: {
   readonly contacts: Contacts;
   readonly ledger: Ledger;
   readonly catalog: Catalog;
@@ -45,7 +45,7 @@ export function createQuestions(parts: {
    * The state a question at `at` (ms) needs, and when it is asked: the present one knows all that was accepted; before its
    * horizon it is the ledger folded up to then.
    */
-  async function seenAt({ contact, others }: Shared, at: number | undefined): Promise<{ state: State; at: number }> {
+  async function stateAt({ contact, others }: Shared, at: number | undefined): Promise<{ state: State; at: number }> {
     const state = stateOf(contact, others);
     if (at === undefined) return { state, at: presentAt(state, clock.now()) };
     if (at >= state.horizon) return { state, at };
@@ -61,15 +61,15 @@ export function createQuestions(parts: {
     return [...(await ledger.ofContact(contact.key)).map(({ event }) => event), ...contact.pending];
   }
 
-  const groupOf = ({ key, point }: Asked) => ({ key, group: point && parts.aliasGroupOf(point) });
+  const groupOf = ({ key, point }: DecisionSubject) => ({ key, group: point && parts.aliasGroupOf(point) });
 
-  function answerFrom(state: State, question: Question, country: string | undefined): Answer {
+  function decideState(state: State, query: Query, country: string | undefined): SubjectDecision {
     const context = { policy, ...(country ? { country } : {}) };
-    const decision = decide(state, question, context);
+    const decision = decide(state, query, context);
     parts.onDecision?.(decision);
-    if (!decision.allowed || question.topic !== '*' || state.atoms.length === 0) return decision;
-    const topics = topicsOf(catalog, question.brand).map(({ id }) => id);
-    const denied = exceptTopics(state, question, topics, context);
+    if (!decision.allowed || query.topic !== '*' || state.atoms.length === 0) return decision;
+    const topics = topicsOf(catalog, query.brand).map(({ id }) => id);
+    const denied = exceptTopics(state, query, topics, context);
     return denied.length > 0 ? { ...decision, exceptTopics: denied } : decision;
   }
 
@@ -77,18 +77,21 @@ export function createQuestions(parts: {
    * Answers in the order asked; undefined for a key that nobody is known under: it proves no contact, so nothing is allowed
    * by it. Throws HushError `unavailable`: never "unknown, so allowed".
    */
-  async function answers(asked: readonly Asked[], question: Asking): Promise<(Answer | undefined)[]> {
+  async function decideAll(
+    subjects: readonly DecisionSubject[],
+    query: DecisionQuery,
+  ): Promise<(SubjectDecision | undefined)[]> {
     try {
-      const found = await inTime(
-        contacts.findShared(asked.map(groupOf), DECIDING),
-        asked.length > 100 ? MANY_WITHIN : undefined,
+      const found = await withTimeout(
+        contacts.findShared(subjects.map(groupOf), DECISION_FIELDS),
+        subjects.length > 100 ? BATCH_TIMEOUT_MS : undefined,
       );
       return await Promise.all(
-        asked.map(async ({ key, point }) => {
+        subjects.map(async ({ key, point }) => {
           const shared = found.get(key.toString('hex')) ?? NOBODY;
           if (!shared.contact && !point) return undefined;
-          const { state, at } = await seenAt(shared, question.at);
-          return answerFrom(state, { ...question, at }, shared.contact?.country ?? point?.country);
+          const { state, at } = await stateAt(shared, query.at);
+          return decideState(state, { ...query, at }, shared.contact?.country ?? point?.country);
         }),
       );
     } catch (error) {
@@ -97,12 +100,12 @@ export function createQuestions(parts: {
   }
 
   return {
-    answers,
+    decideAll,
     /** The present state, with the contact where somebody has heard of it: another spelling may have been denied. */
-    async present(asked: Asked): Promise<{ contact?: Contact; state: State }> {
+    async present(subject: DecisionSubject): Promise<{ contact?: Contact; state: State }> {
       try {
-        const found = await inTime(contacts.findShared([groupOf(asked)]));
-        const { contact, others } = found.get(asked.key.toString('hex')) ?? NOBODY;
+        const found = await withTimeout(contacts.findShared([groupOf(subject)]));
+        const { contact, others } = found.get(subject.key.toString('hex')) ?? NOBODY;
         return { ...(contact ? { contact: { ...contact, others } } : {}), state: stateOf(contact, others) };
       } catch (error) {
         throw unavailable(error);
@@ -111,4 +114,4 @@ export function createQuestions(parts: {
   };
 }
 
-export type Questions = ReturnType<typeof createQuestions>;
+export type Decisions = ReturnType<typeof createDecisions>;

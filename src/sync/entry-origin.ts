@@ -1,28 +1,28 @@
-import type { ToldBinding } from '../store/contacts.js';
+import type { SyncedBinding } from '../store/contacts.js';
 import type { ReadBackEntry } from './destination.js';
 
 /** How far (ms) a provider's clock and the time of our call may be apart. */
 const SAME_TIME = 2 * 60_000;
 
 /**
- * Whether an entry found at a provider is the one we put there: only such a one may be lifted. `doubt`: a call whose
+ * Whether an entry found at a provider is the one we put there: only such a one may be lifted. `isUncertain`: a call whose
  * outcome is not known may have put it there. `liftedAt`: when a lift was last begun (ms).
  */
-export function madeHere(
+export function isOurEntry(
   entry: ReadBackEntry,
-  told: ToldBinding | undefined,
+  synced: SyncedBinding | undefined,
   liftedAt: number | undefined,
-  doubt: boolean,
+  isUncertain: boolean,
 ): boolean {
-  const suppressed = told?.suppressed === true;
+  const suppressed = synced?.suppressed === true;
   if (entry.kind === 'bounced' || entry.kind === 'complained') {
     // Some lists know no other kind (Amazon SES): then its time is that of our call.
-    return suppressed && entry.at !== undefined && Math.abs(entry.at - told.at) <= SAME_TIME;
+    return suppressed && entry.at !== undefined && Math.abs(entry.at - synced.at) <= SAME_TIME;
   }
   // A lift may have taken place though its answer was lost; what is there since then was put there by somebody else.
-  if (suppressed && liftedAt !== undefined && liftedAt > told.at && (entry.at ?? 0) > liftedAt + SAME_TIME)
+  if (suppressed && liftedAt !== undefined && liftedAt > synced.at && (entry.at ?? 0) > liftedAt + SAME_TIME)
     return false;
-  return suppressed || doubt;
+  return suppressed || isUncertain;
 }
 
 /**
