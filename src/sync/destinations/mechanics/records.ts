@@ -1,3 +1,7 @@
+import { createInterface } from 'node:readline';
+import { pipeline, type Readable } from 'node:stream';
+import { parse } from 'csv-parse';
+import { stringify } from 'csv-stringify/sync';
 import { z } from 'zod';
 import { neutralised, withoutTextMarker } from '../../../core/spreadsheet-cell.js';
 
@@ -5,44 +9,46 @@ import { neutralised, withoutTextMarker } from '../../../core/spreadsheet-cell.j
 export type Columns = readonly string[];
 export type Row = Readonly<Record<string, string>>;
 
-/** How rows become lines and back. One row is always one line. */
+/** How rows become a file and back. One row is always one line. */
 export interface RecordFormat {
   readonly extension: 'csv' | 'ndjson';
   /** The first line, where the format has one. */
   readonly head: string | undefined;
   write(row: Row): string;
-  read(line: string): Row | undefined;
+  /** Every row of a file. Throws what the file throws. */
+  read(bytes: Readable): AsyncIterable<Row>;
 }
 
 /** Whatever some reader takes for the end of a line. */
 const LINE_BREAKS = /[\r\n\u2028\u2029]+/g;
 
-function cell(value: string, forPeople: boolean): string {
-  const safe = forPeople ? neutralised(value) : value;
-  return /[",\r\n;\t]|^\s|\s$/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
-
-function cells(line: string): string[] {
-  const found: string[] = [];
-  for (const match of `,${line}`.matchAll(/,(?:"((?:[^"]|"")*)"|([^,]*))/g)) {
-    found.push(match[1] === undefined ? (match[2] ?? '') : match[1].replaceAll('""', '"'));
-  }
-  return found;
-}
+/** Cells that some reader would take apart or trim without quotes. */
+const QUOTED = /[;\t]|^\s|\s$/;
 
 /** CSV after RFC 4180, without line breaks inside cells. */
 export function csvFormat(columns: Columns, forPeople: boolean): RecordFormat {
   const head = columns.join(',');
+  const written = (cell: string) => {
+    const line = cell.replace(LINE_BREAKS, ' ');
+    return forPeople ? neutralised(line) : line;
+  };
+  const read = (cell: string) => (forPeople ? withoutTextMarker(cell) : cell);
   return {
     extension: 'csv',
     head,
-    write: (row) => columns.map((name) => cell((row[name] ?? '').replace(LINE_BREAKS, ' '), forPeople)).join(','),
-    read(line) {
-      if (line === '' || line === head) return undefined;
-      const values = cells(line);
-      return Object.fromEntries(
-        columns.map((name, i) => [name, forPeople ? withoutTextMarker(values[i] ?? '') : (values[i] ?? '')]),
-      );
+    write: (row) => stringify([columns.map((name) => written(row[name] ?? ''))], { eof: false, quoted_match: QUOTED }),
+    async *read(bytes) {
+      const parser = parse({
+        record_delimiter: ['\r\n', '\n'],
+        relax_column_count: true,
+        relax_quotes: true,
+        skip_empty_lines: true,
+      });
+      // The parser ends with an error of the file, and the file is closed when nobody reads on.
+      pipeline(bytes, parser, () => undefined);
+      for await (const cells of parser as AsyncIterable<string[]>) {
+        if (cells.join(',') !== head) yield Object.fromEntries(columns.map((name, i) => [name, read(cells[i] ?? '')]));
+      }
     },
   };
 }
@@ -58,6 +64,9 @@ export function ndjsonFormat(columns: Columns): RecordFormat {
       JSON.stringify(Object.fromEntries(columns.flatMap((name) => (values[name] ? [[name, values[name]]] : []))))
         .replaceAll('\u2028', '\\u2028')
         .replaceAll('\u2029', '\\u2029'),
-    read: (line) => (line === '' ? undefined : row.parse(JSON.parse(line))),
+    async *read(bytes) {
+      const lines = createInterface({ input: bytes, crlfDelay: Number.POSITIVE_INFINITY });
+      for await (const line of lines) if (line !== '') yield row.parse(JSON.parse(line));
+    },
   };
 }

@@ -14,7 +14,6 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { RecordFormat, Row } from './records.js';
 
 /** One change: a row to keep, or the key of a row to leave out. */
@@ -72,16 +71,8 @@ export function openFolder(
     return found.sort((a, b) => a - b);
   }
 
-  async function* read(file: string, format: RecordFormat): AsyncIterable<Row> {
-    const lines = createInterface({
-      input: createReadStream(join(folder, file), 'utf8'),
-      crlfDelay: Number.POSITIVE_INFINITY,
-    });
-    for await (const line of lines) {
-      const row = format.read(line);
-      if (row) yield row;
-    }
-  }
+  const read = (file: string, format: RecordFormat): AsyncIterable<Row> =>
+    format.read(createReadStream(join(folder, file)));
 
   async function merged(): Promise<{ last: number; base: number; rows: AsyncIterable<Row> }> {
     const base = (await present('full')).at(-1) ?? 0;
