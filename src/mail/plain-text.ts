@@ -1,29 +1,29 @@
 import type { MjmlNode } from 'mjml';
+import { htmlPieces } from './html-pieces.js';
 
 const PLACEHOLDER = /\{%[\s\S]*?%\}/g;
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&nbsp;': ' ',
-  '&lt;': '<',
-  '&gt;': '>',
-  '&quot;': '"',
-  '&#39;': "'",
-  '&amp;': '&',
-};
+/** Elements that end a line. */
+const LINES = new Set(['p', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'li', 'div']);
 
 /** HTML of one text block to plain text; what stands between `{%` and `%}` is left as it is. */
 function textOf(html: string): string {
-  const kept: string[] = [];
-  const bare = html.replace(PLACEHOLDER, (placeholder) => `\uE000${kept.push(placeholder) - 1}\uE001`);
-  return bare
-    .replace(/\s+/g, ' ')
-    .replace(/<a\b[^>]*\bhref="([^"]*)"[^>]*>(.*?)<\/a>/g, (_all, href: string, label: string) =>
-      /^(tel|mailto):/.test(href) || href === label ? label : `${label}: ${href}`,
-    )
-    .replace(/<li\b[^>]*>/g, '- ')
-    .replace(/<br\s*\/?>|<\/(p|h[1-6]|li|div)>/g, '\n')
-    .replace(/<[^>]*>/g, '')
-    .replace(/&(nbsp|lt|gt|quot|#39|amp);/g, (entity) => ENTITIES[entity] ?? entity)
-    .replace(/\uE000(\d+)\uE001/g, (_all, index: string) => kept[Number(index)] ?? '');
+  const placeholders: string[] = [];
+  const bare = html.replace(PLACEHOLDER, (placeholder) => `\uE000${placeholders.push(placeholder) - 1}\uE001`);
+  let text = '';
+  let link: { readonly href: string; readonly from: number } | undefined;
+  for (const piece of htmlPieces(bare.replace(/\s+/g, ' '))) {
+    if (piece.kind === 'text') text += piece.text;
+    else if (piece.kind === 'open') {
+      if (piece.tag === 'li') text += '- ';
+      if (piece.tag === 'br') text += '\n';
+      if (piece.tag === 'a') link = { href: piece.attribute('href') ?? '', from: text.length };
+    } else if (piece.tag === 'a' && link) {
+      const label = text.slice(link.from);
+      if (link.href !== '' && link.href !== label && !/^(tel|mailto):/.test(link.href)) text += `: ${link.href}`;
+      link = undefined;
+    } else if (LINES.has(piece.tag)) text += '\n';
+  }
+  return text.replace(/\uE000(\d+)\uE001/g, (_all, index: string) => placeholders[Number(index)] ?? '');
 }
 
 /**

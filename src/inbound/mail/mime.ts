@@ -2,6 +2,7 @@
  * A bounded MIME reader (RFC 2045, 2046). mailparser builds every attachment and follows every level; a message that comes
  * from anybody wants a reader that stops: at a depth, a number of parts, and a number of bytes.
  */
+import { htmlPieces } from '../../mail/html-pieces.js';
 import { decodeBytes, decodeQuotedPrintable, type Headers, header, parseHeaders } from './headers.js';
 
 /** Larger messages are cut here before anything is read. */
@@ -152,40 +153,12 @@ function splitOutsideQuotes(value: string): string[] {
   return pieces;
 }
 
-/** Text of an HTML part: tags out, blocks to lines, the few entities that matter. Linear. */
+/** Elements that begin a line where they open and where they close. */
+const BLOCKS = new Set(['br', 'p', 'div', 'tr', 'li', 'h1', 'h2', 'h3', 'table', 'pre']);
+
+/** Text of an HTML part: tags out, blocks to lines. Time grows with its length only. */
 export function htmlToText(html: string): string {
-  let out = '';
-  let at = 0;
-  while (at < html.length) {
-    const open = html.indexOf('<', at);
-    if (open < 0) return decodeEntities(out + html.slice(at));
-    out += html.slice(at, open);
-    const tag = /^[/!]?([a-z0-9]{1,12})/i.exec(html.slice(open + 1, open + 16))?.[1]?.toLowerCase();
-    if (tag === undefined) {
-      out += '<';
-      at = open + 1;
-      continue;
-    }
-    const close = tag === 'style' || tag === 'script' ? html.indexOf('</', open + 1) : open;
-    const end = close < 0 ? -1 : html.indexOf('>', close);
-    if (end < 0) return decodeEntities(out);
-    if (['br', 'p', 'div', 'tr', 'li', 'h1', 'h2', 'h3', 'table', 'pre'].includes(tag)) out += '\n';
-    at = end + 1;
-  }
-  return decodeEntities(out);
-}
-
-const ENTITIES = new Map([
-  ['lt', '<'],
-  ['gt', '>'],
-  ['amp', '&'],
-  ['quot', '"'],
-  ['apos', "'"],
-  ['nbsp', ' '],
-]);
-
-function decodeEntities(text: string): string {
-  return text.replace(/&(?:([a-z]{2,4})|#(\d{1,6}));/g, (whole, name?: string, code?: string) =>
-    name !== undefined ? (ENTITIES.get(name) ?? whole) : String.fromCodePoint(Math.min(Number(code), 0x10ffff)),
-  );
+  return htmlPieces(html)
+    .map((piece) => (piece.kind === 'text' ? piece.text : BLOCKS.has(piece.tag) ? '\n' : ''))
+    .join('');
 }
