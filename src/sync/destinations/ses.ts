@@ -83,7 +83,7 @@ export const ses: Adapter<Settings, Target> = {
       if (path.startsWith('/v2/email/contact-lists/')) await pace(signal);
       const body = json === undefined ? '' : JSON.stringify(json);
       const url = `${base}${path}`;
-      const headers = signAws(
+      const headers = await signAws(
         { method, url, body, headers: { 'content-type': 'application/json' } },
         options,
         options.region,

@@ -106,8 +106,8 @@ describe('SES', () => {
     await server.close();
   });
 
-  test('signatures are those of the AWS test suite (get-vanilla)', () => {
-    const headers = signAws(
+  test('signatures are those of the AWS test suite (get-vanilla)', async () => {
+    const headers = await signAws(
       { method: 'GET', url: 'https://example.amazonaws.com/', body: '' },
       { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' },
       'us-east-1',
