@@ -40,6 +40,7 @@ export async function connectStore(uri: string, namespace: string): Promise<Conn
     socketTimeoutMS: stretched(20_000),
     bufferCommands: false,
     autoIndex: false,
+    autoCreate: false,
     maxPoolSize: 50,
     retryWrites: true,
     readPreference: 'primary',

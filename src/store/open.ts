@@ -32,6 +32,14 @@ import { createTickets } from './tickets.js';
 import { createWebhookSubscriptions } from './webhook-subscriptions.js';
 import { createWriterIds } from './writer-ids.js';
 
+/** Makes what is missing of a collection: one command for it with all its indexes, each named after its fields. */
+async function makeIndexes({ db, collection, schema }: Model<never>): Promise<void> {
+  const indexes = schema
+    .indexes()
+    .map(([key, options]) => ({ ...options, key, name: Object.entries(key).flat().join('_') }));
+  if (indexes.length > 0) await db.db?.command({ createIndexes: collection.collectionName, indexes });
+}
+
 /** Every collection of an installation, with its indexes made. */
 export async function openStores(uri: string, namespace: string) {
   const connection = await connectStore(uri, namespace);
@@ -70,7 +78,7 @@ export async function openStores(uri: string, namespace: string) {
     imports: createImportStore(connection),
   };
   const models: Model<never>[] = Object.values(stores).flatMap((store) => store.models as never);
-  await Promise.all(models.map((model) => model.createIndexes()));
+  for (const model of models) await makeIndexes(model);
   return { ...stores, connection, close: () => connection.destroy() };
 }
 
