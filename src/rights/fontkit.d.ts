@@ -3,5 +3,5 @@ declare module 'fontkit' {
   export interface Font extends Uint8Array {
     hasGlyphForCodePoint(codePoint: number): boolean;
   }
-  export function openSync(path: string): Font;
+  export function create(file: Uint8Array): Font;
 }

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { type Font, openSync } from 'fontkit';
+import { create, type Font } from 'fontkit';
+import { plainFont } from './woff.js';
 
 /** A font that can print some scripts; of its characters those that are used are embedded. */
 export interface Face {
@@ -59,7 +60,7 @@ const opened = new Map<string, Font>();
 export function fontOf(file: string): Font {
   let font = opened.get(file);
   if (!font) {
-    font = openSync(file);
+    font = create(plainFont(readFileSync(file)));
     opened.set(file, font);
   }
   return font;
