@@ -16,7 +16,7 @@ let folder: string;
 const auditor = { id: 'auditor', name: 'Ada Auditor' };
 
 beforeEach(async () => {
-  hush = await openInstallation('export');
+  hush = await openInstallation();
   // The database removes what has expired by its own clock, within a minute.
   hush.time.now = Date.now();
   store = createAuditExports(hush.connection);

@@ -32,7 +32,7 @@ needing(why).describe('golang.org/x/mod/sumdb checks our log', () => {
   const old: string[] = [];
 
   beforeAll(async () => {
-    hush = await openInstallation('go');
+    hush = await openInstallation();
     const sealer = hush.sealer();
     for (const count of [0, 1, 2, 60, 193, 1, 255, 300, 700]) {
       await hush.record(count);
@@ -125,7 +125,7 @@ needing(why).describe('golang.org/x/mod/sumdb checks our log', () => {
   });
 
   test('a checkpoint of another history is not consistent', async () => {
-    const other = await openInstallation('go_other');
+    const other = await openInstallation();
     try {
       await other.record(100);
       const { checkpoint } = await other.sealer().round();

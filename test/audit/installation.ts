@@ -8,15 +8,15 @@ import { connectStore } from '../../src/store/connect.js';
 import { createLeaders } from '../../src/store/leader.js';
 import { createLedger, type LedgerEntry } from '../../src/store/ledger.js';
 import { createLogStores, type LogStores } from '../../src/store/log-stores.js';
+import { databaseUri, leaveDatabase, useFreeDatabase } from '../support/databases.js';
 
 export const ORIGIN = 'hush.example/log';
 export const silent = pino({ level: 'silent' });
 
 /** A database of its own in the test's MongoDB. */
-export async function openStores(name: string) {
-  const uri = new URL((process.env.MONGODB_URI ?? '').replace(/^mongodb:/, 'http:'));
-  uri.pathname = `/${name}_${randomBytes(4).toString('hex')}`;
-  const connection = await connectStore(uri.href.replace(/^http:/, 'mongodb:'), 'hush');
+export async function openStores() {
+  const database = useFreeDatabase();
+  const connection = await connectStore(databaseUri(database), database);
   const ledger = createLedger(connection);
   const leaders = createLeaders(connection);
   const stores = createLogStores(connection, ledger);
@@ -27,15 +27,15 @@ export async function openStores(name: string) {
     leaders,
     stores,
     async close() {
-      await connection.dropDatabase();
       await connection.close();
+      await leaveDatabase(database);
     },
   };
 }
 
 /** An installation with a clock that can be set. */
-export async function openInstallation(name: string, keyring: Keyring = keyringFromSecret('a secret of the tests')) {
-  const opened = await openStores(name);
+export async function openInstallation(keyring: Keyring = keyringFromSecret('a secret of the tests')) {
+  const opened = await openStores();
   const time = { now: Date.UTC(2026, 2, 3) };
   const clock = createClock(() => time.now);
   const numbers = new Map<string, number>();

@@ -7,7 +7,7 @@ import { type Installation, openInstallation, silent } from './installation.js';
 let hush: Installation;
 let trail: TrailStore;
 beforeEach(async () => {
-  hush = await openInstallation('retention');
+  hush = await openInstallation();
   trail = createTrailStore(hush.connection);
   for (const model of trail.models) await model.createIndexes();
 });

@@ -16,7 +16,7 @@ let app: express.Express;
 const catalog = readCatalog('config/catalog.yaml', {});
 
 beforeAll(async () => {
-  hush = await openInstallation('routes');
+  hush = await openInstallation();
   const receipts = createConsentReceipts({
     keyring: hush.keyring,
     catalog,

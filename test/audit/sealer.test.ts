@@ -18,7 +18,7 @@ const opened: Installation[] = [];
 const stopping: SealerLoop[] = [];
 
 beforeEach(async () => {
-  hush = await openInstallation('sealer');
+  hush = await openInstallation();
   opened.push(hush);
 });
 afterEach(async () => {
@@ -418,7 +418,7 @@ describe('rotating the key', () => {
     await hush.sealer().round();
     const before = await hush.stores.checkpoints.latest();
     const roots = new Map([...hush.keyring.roots, [2, Buffer.alloc(32, 5)] as const]);
-    const rotated = await openInstallation('rotated', { ...hush.keyring, current: 2, roots });
+    const rotated = await openInstallation({ ...hush.keyring, current: 2, roots });
     opened.push(rotated);
     // The same store under the new keyring.
     const { createLogSigner } = await import('../../src/audit/log-keys.js');

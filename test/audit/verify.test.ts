@@ -20,7 +20,7 @@ let folder: string;
 const hers = randomBytes(16);
 
 beforeEach(async () => {
-  hush = await openInstallation('verify');
+  hush = await openInstallation();
   folder = await mkdtemp(join(tmpdir(), 'hush-verify-'));
   const sealer = hush.sealer();
   await sealer.round();
@@ -217,7 +217,7 @@ describe('exports', () => {
 
   test('any byte changed anywhere is found, and where a leaf holds it the leaf is named', async () => {
     await hush.close();
-    hush = await openInstallation('bytes');
+    hush = await openInstallation();
     const sealer = hush.sealer();
     await sealer.round();
     await hush.record(4);

@@ -23,7 +23,7 @@ import { findLitewitness, startLitewitness } from './litewitness.js';
 
 let hush: Installation;
 beforeEach(async () => {
-  hush = await openInstallation('witness');
+  hush = await openInstallation();
 });
 afterEach(() => hush.close());
 
@@ -178,7 +178,7 @@ needing('why' in found ? found.why : undefined).describe('litewitness beside the
       expect(await witness(hush).cosign(await sealMore(5))).toBe('cosigned');
 
       // The same log, its history rewritten: same key and origin, other leaves.
-      const rewritten = await openInstallation('rewritten');
+      const rewritten = await openInstallation();
       try {
         await rewritten.record(2000);
         await rewritten.sealer().round();
@@ -190,7 +190,7 @@ needing('why' in found ? found.why : undefined).describe('litewitness beside the
       }
 
       // And one cut short.
-      const short = await openInstallation('short');
+      const short = await openInstallation();
       try {
         await short.record(3);
         await short.sealer().round();

@@ -11,7 +11,7 @@ let app: express.Express;
 let key: string;
 let other: string;
 beforeAll(async () => {
-  inbound = await openInbound('hook_mail');
+  inbound = await openInbound();
   key = (await inbound.apiKeys.create('mail', ['inbound'])).key;
   other = (await inbound.apiKeys.create('events', ['events'])).key;
   const authenticate = createAuthenticate({ apiKeys: inbound.apiKeys, badKey: async (_request: Request) => undefined });

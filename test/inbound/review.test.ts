@@ -4,7 +4,7 @@ import { DOMAIN, emailOf, type Inbound, keyring, openInbound } from './setting.j
 
 let inbound: Inbound;
 beforeAll(async () => {
-  inbound = await openInbound('review');
+  inbound = await openInbound();
 });
 afterAll(() => inbound.close());
 

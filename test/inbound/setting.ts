@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pino from 'pino';
@@ -21,6 +20,7 @@ import { createPrivateParts } from '../../src/preferences/private-part.js';
 import { createProjector } from '../../src/preferences/projector.js';
 import { createReceipts } from '../../src/preferences/receipts.js';
 import { openStores } from '../../src/store/open.js';
+import { databaseUri, leaveDatabase, useFreeDatabase } from '../support/databases.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const catalog = readCatalog(path.join(ROOT, 'config/catalog.yaml'), {});
@@ -37,10 +37,9 @@ export const emailOf = (email: string): ContactPoint => normaliseContact({ email
 export const phoneOf = (phone: string): ContactPoint => normaliseContact({ phone });
 
 /** An installation's inbound side on a database of its own, with a clock that can be set. */
-export async function openInbound(name: string) {
-  const uri = new URL((process.env.MONGODB_URI ?? '').replace(/^mongodb:/, 'http:'));
-  uri.pathname = `/${name}_${randomBytes(4).toString('hex')}`;
-  const stores = await openStores(uri.href.replace(/^http:/, 'mongodb:'), 'hush');
+export async function openInbound() {
+  const database = useFreeDatabase();
+  const stores = await openStores(databaseUri(database), database);
   const reviewStore = stores.inboundReview;
   const { contacts, ledger, persons, writerIds } = stores;
   const time = { now: Date.UTC(2026, 2, 3, 18) };
@@ -148,8 +147,8 @@ export async function openInbound(name: string) {
     },
 
     async close(): Promise<void> {
-      await stores.connection.dropDatabase();
       await stores.close();
+      await leaveDatabase(database);
     },
   };
 }

@@ -16,7 +16,7 @@ const listen = (options: Partial<Parameters<typeof startSmtpListener>[0]> = {}) 
   startSmtpListener({ port: 0, host: HOST, domain: DOMAIN, mailIn: inbound.mailIn, log: inbound.log, ...options });
 
 beforeAll(async () => {
-  inbound = await openInbound('smtp_listener');
+  inbound = await openInbound();
   listener = await listen();
 });
 afterAll(async () => {
@@ -185,7 +185,7 @@ test('a token that only a process with another root can open is a 451, and ours 
 });
 
 test('a store that is gone is a 451 for every kind of message', async () => {
-  const gone = await openInbound('smtp_gone');
+  const gone = await openInbound();
   const at = await listen({ mailIn: gone.mailIn });
   const sent = gone.sent('gina@customer.example');
   await gone.connection.dropDatabase();

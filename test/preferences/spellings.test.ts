@@ -9,7 +9,7 @@ import { history, question } from '../support/histories.js';
 
 let inbound: Inbound;
 beforeAll(async () => {
-  inbound = await openInbound('spellings');
+  inbound = await openInbound();
 });
 afterAll(() => inbound.close());
 

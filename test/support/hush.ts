@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,6 +6,7 @@ import pino from 'pino';
 import { parse, stringify } from 'yaml';
 import { type ComposeOptions, compose, type Installation } from '../../src/compose.js';
 import { readEnvironment } from '../../src/config/environment.js';
+import { databaseUri, leaveDatabase, useDatabase, useFreeDatabase } from './databases.js';
 
 export const API_KEY = 'hk_test_key_with_every_scope_0123456789';
 /** What the database may take (ms) where its being slow is not what is tested: no machine is that slow. */
@@ -43,12 +43,7 @@ export const fileDestination = {
   bindings: [{ name: 'offers', brand: 'jmf', channel: 'email', purpose: 'promotion' }],
 };
 
-/** A database of its own in the MongoDB of the run. */
-export function databaseUri(name: string): string {
-  const uri = new URL((process.env.MONGODB_URI ?? '').replace(/^mongodb:/, 'http:'));
-  uri.pathname = `/${name}`;
-  return uri.href.replace(/^http:/, 'mongodb:');
-}
+export { databaseUri } from './databases.js';
 
 /** What is left of an installation that was ended for good. */
 const AFTERWARDS = ['url', 'dir', 'namespace'];
@@ -88,7 +83,8 @@ export interface Hush {
 export async function startHush(options: HushOptions = {}): Promise<Hush> {
   const { destinations = [fileDestination], env = {}, from, changeCatalog, changePolicy, ...rest } = options;
   const dir = from?.dir ?? (await mkdtemp(path.join(tmpdir(), 'hush-test-')));
-  const namespace = from?.namespace ?? `t${randomBytes(6).toString('hex')}`;
+  const namespace = from?.namespace ?? useFreeDatabase();
+  if (from) useDatabase(namespace);
   const logged: string[] = [];
   const log = pino(
     { level: 'trace' },
@@ -154,8 +150,10 @@ export async function startHush(options: HushOptions = {}): Promise<Hush> {
     },
     async stop(keep = false) {
       const { connection } = hush.stores;
-      if (!keep) await connection.dropDatabase().catch(() => undefined);
+      const isElsewhere = environment.mongoUri !== databaseUri(namespace);
+      if (isElsewhere && !keep) await connection.dropDatabase().catch(() => undefined);
       await hush.stop();
+      await leaveDatabase(namespace, keep);
       if (keep) return;
       await rm(dir, { recursive: true, force: true });
       // A test file's own variable holds this for as long as the process lives, and a process runs a hundred files.

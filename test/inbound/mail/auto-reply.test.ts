@@ -5,7 +5,7 @@ import { DOMAIN, emailOf, type Inbound, openInbound, rules } from '../setting.js
 
 let inbound: Inbound;
 beforeAll(async () => {
-  inbound = await openInbound('auto_reply');
+  inbound = await openInbound();
 });
 afterAll(() => inbound.close());
 

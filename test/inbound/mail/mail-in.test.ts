@@ -6,7 +6,7 @@ import { DOMAIN, emailOf, type Inbound, keyring, openInbound } from '../setting.
 
 let inbound: Inbound;
 beforeAll(async () => {
-  inbound = await openInbound('mail_in');
+  inbound = await openInbound();
 });
 afterAll(() => inbound.close());
 
@@ -471,7 +471,7 @@ test('evidence of huge headers still fits an event', async () => {
 });
 
 test('more opt-outs without a token than people send all count; what is bounded are the notices', async () => {
-  const other = await openInbound('mail_in_flood');
+  const other = await openInbound();
   try {
     const people = Array.from({ length: 70 }, () => somebody());
     for (const from of people)

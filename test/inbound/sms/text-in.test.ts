@@ -21,7 +21,7 @@ function appWith(textIn: Inbound['textIn']): express.Express {
 }
 
 beforeAll(async () => {
-  inbound = await openInbound('text_in');
+  inbound = await openInbound();
   app = appWith(inbound.textIn);
 });
 afterAll(() => inbound.close());
