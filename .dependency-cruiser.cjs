@@ -12,7 +12,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/core' },
       to: {
-        pathNot: '^src/core|node_modules/(libphonenumber-js|iso-3166|@noble/ciphers)/',
+        pathNot: '^src/core|node_modules/(libphonenumber-js|iso-3166|ipaddr\\.js|@noble/ciphers)/',
         dependencyTypesNot: ['core'],
         path: '.',
       },

@@ -1,49 +1,12 @@
 import { type LookupAddress, lookup } from 'node:dns';
 import { request as plain } from 'node:http';
 import { request as secure } from 'node:https';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
+import { isPublicAddress } from '../core/ip-address.js';
 import { ProviderError } from './provider-error.js';
-
-/** Addresses that are not on the public internet. @see https://www.iana.org/assignments/iana-ipv4-special-registry */
-const RESERVED = new BlockList();
-for (const [net, bits] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.0.2.0', 24],
-  ['192.88.99.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['198.51.100.0', 24],
-  ['203.0.113.0', 24],
-  ['224.0.0.0', 3],
-] as const) {
-  RESERVED.addSubnet(net, bits, 'ipv4');
-}
-/** Global unicast is 2000::/3; NAT64 and 6to4 reach IPv4 through it. */
-const GLOBAL = new BlockList();
-GLOBAL.addSubnet('2000::', 3, 'ipv6');
-for (const [net, bits] of [
-  ['2001::', 23],
-  ['2001:db8::', 32],
-  ['2002::', 16],
-  ['3fff::', 20],
-] as const) {
-  RESERVED.addSubnet(net, bits, 'ipv6');
-}
 
 /** Nobody who is merely told needs to say more. */
 const MAX_ANSWER = 1024 * 1024;
-
-/** True for an address that everybody on the internet can reach. */
-export function isPublicAddress(ip: string): boolean {
-  if (isIP(ip) === 4) return !RESERVED.check(ip, 'ipv4');
-  return isIP(ip) === 6 && GLOBAL.check(ip, 'ipv6') && !RESERVED.check(ip, 'ipv6');
-}
 
 const refused = () =>
   new ProviderError('credentials', 'the URL leads to a private address: set allowPrivate if that is meant');

@@ -1,8 +1,8 @@
-import { isIPv4, isIPv6 } from 'node:net';
 import type { Request } from 'express';
 import type { Redis } from 'ioredis';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { HushError } from '../core/errors.js';
+import { networkOf } from '../core/ip-address.js';
 
 /** Uses a minute and network. A genuine link is never limited; what is counted are tokens that are not ours, and forms. */
 export interface Limits {
@@ -19,19 +19,6 @@ const UPLOADED_MB = 240;
 
 /** Acts a minute and link that do not deny. What denies is never refused. */
 const ACTS_PER_LINK = 30;
-
-/** A network rather than one address: /24 of IPv4, /64 of IPv6, which one customer has whole. */
-export function networkOf(ip: string): string {
-  const plain = ip.replace(/^::ffff:/, '');
-  if (isIPv4(plain)) return plain.split('.').slice(0, 3).join('.');
-  if (!isIPv6(plain)) return 'unknown';
-  const [head = '', tail] = plain.split('::');
-  const front = head === '' ? [] : head.split(':');
-  const back = tail === undefined || tail === '' ? [] : tail.split(':');
-  const filled =
-    tail === undefined ? front : [...front, ...Array(Math.max(0, 8 - front.length - back.length)).fill('0'), ...back];
-  return filled.slice(0, 4).join(':');
-}
 
 /** Counts in Redis, so that all processes count together; while Redis is away each counts for itself. */
 export function createLimits(parts: {

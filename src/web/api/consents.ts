@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
+import { networkOf } from '../../core/ip-address.js';
 import type { Purpose } from '../../core/scope.js';
 import type { Accept, Draft, Subject } from '../../preferences/accept.js';
 import type { Consents } from '../../preferences/consents.js';
 import type { OpeningGuard } from '../../preferences/opening-guard.js';
 import { fittingEvidence } from '../../preferences/private-part.js';
-import { networkOf } from '../limits.js';
 import { liftsFor, rightsOf } from './events.js';
 import { iso, type RequestReader } from './requests.js';
 import type { ApiRoutes } from './route.js';

@@ -1,10 +1,10 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
+import { isPublicAddress } from '../../core/ip-address.js';
 import type { Changes, FeedPosition } from '../../store/changes.js';
 import type { WebhookSubscription, WebhookSubscriptions } from '../../store/webhook-subscriptions.js';
 import { cursorPosition, cursorText, positionRefusal } from '../../suppression/change-entry.js';
-import { isPublicAddress } from '../../sync/public-fetch.js';
 import type { WebhooksOut } from '../../sync/webhooks-out.js';
 import { iso } from './requests.js';
 import type { ApiRoutes } from './route.js';
