@@ -1,7 +1,9 @@
-import { consentStatus, factsAt, inForce } from './decide.js';
-import type { GrantAtom, State } from './fold.js';
+import type { GrantAtom } from './atoms.js';
+import type { State } from './fold.js';
 import type { Policy } from './policy.js';
 import { GPC_PURPOSES, meet, wholeScope } from './scope.js';
+import { consentStatus, inForce } from './standing.js';
+import { factsAt } from './view.js';
 
 /** How an opt-out signal of a browser and what the person agreed to go together. Times in ms. */
 export interface SignalView {

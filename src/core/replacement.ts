@@ -1,8 +1,11 @@
-import { erasedSince, factsAt, restrictedSince, standingDenials } from './decide.js';
+import type { DenialAtom } from './atoms.js';
+import { endsErasure } from './erasure.js';
 import type { ContactEvent } from './event.js';
-import type { DenialAtom, State } from './fold.js';
+import type { State } from './fold.js';
 import type { ProfileFacts } from './opening.js';
 import { ALL_MARKETING, covers, GPC_PURPOSES } from './scope.js';
+import { expired, standingDenials } from './standing.js';
+import { erasedSince, factsAt, restrictedSince } from './view.js';
 
 /** What one address hands on to the address that takes its place: as much of an event as says it. */
 export interface Carried extends Pick<ContactEvent, 'type' | 'scope' | 'until'>, ProfileFacts {
@@ -33,15 +36,10 @@ function denialsOf(denials: readonly DenialAtom[]): Denied[] {
 function erasureOf(state: State, at: number): Denied[] {
   const since = erasedSince(state, at);
   if (since === undefined) return [];
-  const endsErasure = state.atoms.some(
-    (atom) =>
-      atom.t === 'grant' &&
-      atom.lifts === 'any' &&
-      atom.at > since &&
-      (atom.until === undefined || atom.until > at) &&
-      covers(atom.scope, ALL_MARKETING),
+  const isOver = state.atoms.some(
+    (atom) => atom.t === 'grant' && endsErasure(atom, since) && !expired(atom, at) && covers(atom.scope, ALL_MARKETING),
   );
-  return endsErasure ? [] : [{ type: 'opted_out', scope: ALL_MARKETING, since }];
+  return isOver ? [] : [{ type: 'opted_out', scope: ALL_MARKETING, since }];
 }
 
 /** When (ms) a fact was last stated; 0 for never. */

@@ -1,16 +1,8 @@
-import { mayLift, standingDenials } from './decide.js';
+import { type Atom, atomKey, type DenialAtom, type GrantAtom } from './atoms.js';
 import type { ContactEvent, Lifts } from './event.js';
-import {
-  type Atom,
-  atomKey,
-  type DenialAtom,
-  EMPTY_STATE,
-  fold,
-  type GrantAtom,
-  type State,
-  unfolded,
-} from './fold.js';
+import { EMPTY_STATE, fold, type State, unfolded } from './fold.js';
 import { covers, meet, type Scope, scopeText } from './scope.js';
+import { mayLift, standingDenials } from './standing.js';
 
 /** One event that taking denials back needs. */
 export interface Undoing {

@@ -1,9 +1,9 @@
 import type { Catalog } from '../core/catalog.js';
-import { factsAt } from '../core/decide.js';
 import { HushError } from '../core/errors.js';
 import { presentAt } from '../core/fold.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import { sealedContact } from '../core/sealed-contact.js';
+import { factsAt } from '../core/view.js';
 import type { DecisionSubject, Decisions } from './decisions.js';
 import type { OutgoingMail, Post, QueuedMail } from './outgoing-mail.js';
 

@@ -1,7 +1,8 @@
+import type { DenialAtom } from '../core/atoms.js';
 import type { Clock } from '../core/clock.js';
-import { standingStop } from '../core/decide.js';
-import { type DenialAtom, presentAt, unfolded } from '../core/fold.js';
+import { presentAt, unfolded } from '../core/fold.js';
 import type { Scope } from '../core/scope.js';
+import { standingStop } from '../core/standing.js';
 import { unavailable, withTimeout } from '../store/connect.js';
 import type { Ledger } from '../store/ledger.js';
 import type { Decisions } from './decisions.js';

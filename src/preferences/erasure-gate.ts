@@ -1,13 +1,7 @@
+import { eventEndsErasure } from '../core/erasure.js';
 import { compareEvents } from '../core/event.js';
 import { fold, type State } from '../core/fold.js';
 import type { Contact, StoredEvent } from '../store/contacts.js';
-
-/** True for an event that ends the erasure of a contact: only such an event stores an address again. */
-function endsErasure(event: StoredEvent, erasedAt: number): boolean {
-  if (event.at <= erasedAt) return false;
-  if (event.type === 'profile') return event.relationship === 'customer';
-  return (event.type === 'opted_in' || event.type === 'consent_granted') && (event.lifts ?? 'any') === 'any';
-}
 
 /** What an erasure leaves of the private parts of pending events. */
 export interface PrivateIntake {
@@ -33,7 +27,7 @@ export function privateIntake(contact: Contact, events: readonly StoredEvent[], 
   const erasedNow = events.some(({ type }) => type === 'erased');
   const erased = erasedAt > Number.NEGATIVE_INFINITY && (contact.keyedOnly || contact.erasing || erasedNow);
   if (!erased) return { admitted: new Set(events.map(({ id }) => id)), erasing: false };
-  const reopening = events.findIndex((event) => endsErasure(event, erasedAt));
+  const reopening = events.findIndex((event) => eventEndsErasure(event, erasedAt));
   if (reopening >= 0) {
     return { admitted: new Set(events.slice(reopening).map(({ id }) => id)), erasing: false };
   }

@@ -1,10 +1,10 @@
-import { factsAt, restrictedSince } from '../core/decide.js';
 import { HushError } from '../core/errors.js';
 import { type EventType, opens } from '../core/event.js';
 import { presentAt } from '../core/fold.js';
 import type { Keyring } from '../core/keys.js';
 import { closingFacts, needsAsMuchConsent, type ProfileFacts } from '../core/opening.js';
 import type { Policy } from '../core/policy.js';
+import { factsAt, restrictedSince } from '../core/view.js';
 import { type Draft, subjectKey } from './accept.js';
 import type { Decisions } from './decisions.js';
 

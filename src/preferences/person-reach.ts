@@ -1,5 +1,6 @@
+import type { Atom } from '../core/atoms.js';
 import { type ContactEvent, opens } from '../core/event.js';
-import { type Atom, unfolded } from '../core/fold.js';
+import { unfolded } from '../core/fold.js';
 import { closingFacts } from '../core/opening.js';
 import { scopeText } from '../core/scope.js';
 import type { StoredEvent } from '../store/contacts.js';

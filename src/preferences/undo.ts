@@ -1,9 +1,10 @@
+import type { DenialAtom } from '../core/atoms.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactType } from '../core/contact-point.js';
-import { standingDenials } from '../core/decide.js';
 import type { ContactEvent } from '../core/event.js';
-import { type DenialAtom, type State, unfolded } from '../core/fold.js';
+import { type State, unfolded } from '../core/fold.js';
 import { scopeText } from '../core/scope.js';
+import { standingDenials } from '../core/standing.js';
 import { type Undoing, undoing } from '../core/undo.js';
 import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js';
 import { type Contact, type Contacts, stateOf } from '../store/contacts.js';

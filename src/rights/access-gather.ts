@@ -1,10 +1,10 @@
 import { type AccessSystem, type Catalog, say, topicById } from '../core/catalog.js';
 import { type Clock, recordedAt } from '../core/clock.js';
-import { consentStatus, inForce } from '../core/decide.js';
 import { presentAt } from '../core/fold.js';
 import { contactKeyText } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import { type Scope, wholeScope } from '../core/scope.js';
+import { consentStatus, inForce } from '../core/standing.js';
 import { addressOf, evidenceOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import { matrixOf } from '../staff/matrix.js';

@@ -1,12 +1,13 @@
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
-import { factsAt, restrictedSince, standingDenials } from '../core/decide.js';
 import { HushError } from '../core/errors.js';
 import type { Relationship } from '../core/event.js';
 import { presentAt } from '../core/fold.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import { after, type RequestKind, type ReviewOutcome } from '../core/request.js';
 import { scopeText } from '../core/scope.js';
+import { standingDenials } from '../core/standing.js';
+import { factsAt, restrictedSince } from '../core/view.js';
 import type { Accept, Draft } from '../preferences/accept.js';
 import { unavailable } from '../store/connect.js';
 import { type Contacts, stateOf } from '../store/contacts.js';

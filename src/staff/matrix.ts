@@ -1,6 +1,7 @@
+import type { Atom } from '../core/atoms.js';
 import { type Catalog, topicsOf } from '../core/catalog.js';
 import { type Decision, decide, exceptTopics, type Reason } from '../core/decide.js';
-import { type Atom, presentAt, type State } from '../core/fold.js';
+import { presentAt, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import { type Channel, PURPOSES, type Purpose } from '../core/scope.js';
 

@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { type Decision, decide, inForce } from '../../src/core/decide.js';
+import { type Decision, decide } from '../../src/core/decide.js';
 import type { ContactEvent } from '../../src/core/event.js';
 import { EMPTY_STATE, fold, presentAt } from '../../src/core/fold.js';
 import { covers } from '../../src/core/scope.js';
+import { inForce } from '../../src/core/standing.js';
 import { policy } from '../support/golden.js';
 import { history, question } from '../support/histories.js';
 

@@ -1,9 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { decide, standingDenials } from '../../src/core/decide.js';
+import type { DenialAtom } from '../../src/core/atoms.js';
+import { decide } from '../../src/core/decide.js';
 import type { ContactEvent } from '../../src/core/event.js';
-import { type DenialAtom, EMPTY_STATE, fold, type State, unfolded } from '../../src/core/fold.js';
+import { EMPTY_STATE, fold, type State, unfolded } from '../../src/core/fold.js';
 import { type CHANNELS, covers, meet, type PURPOSES, type Scope, wholeScope } from '../../src/core/scope.js';
+import { standingDenials } from '../../src/core/standing.js';
 import { undoing } from '../../src/core/undo.js';
 import { policy } from '../support/golden.js';
 import { history, question, START, scope } from '../support/histories.js';

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import type { Clock } from '../../core/clock.js';
 import { maskContact } from '../../core/contact-point.js';
-import { type Facts, factsAt, inForce } from '../../core/decide.js';
 import { HushError } from '../../core/errors.js';
 import { presentAt } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
+import { inForce } from '../../core/standing.js';
+import { type Facts, factsAt } from '../../core/view.js';
 import type { Accept, Subject } from '../../preferences/accept.js';
 import { addressOf } from '../../preferences/contact-address.js';
 import type { Decisions } from '../../preferences/decisions.js';

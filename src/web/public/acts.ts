@@ -1,4 +1,4 @@
-import type { DenialAtom } from '../../core/fold.js';
+import type { DenialAtom } from '../../core/atoms.js';
 import { type EventId, parseEventId } from '../../core/keys.js';
 import { ALL_MARKETING } from '../../core/scope.js';
 import type { Accept, Accepted, Draft } from '../../preferences/accept.js';

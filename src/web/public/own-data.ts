@@ -1,5 +1,5 @@
-import { inForce } from '../../core/decide.js';
 import { presentAt, type State } from '../../core/fold.js';
+import { inForce } from '../../core/standing.js';
 import type { Link } from '../../preferences/links.js';
 import type { Contact, StoredEvent } from '../../store/contacts.js';
 import { iso } from '../api/requests.js';

@@ -1,8 +1,9 @@
 import type { Request, Response } from 'express';
+import type { DenialAtom } from '../../core/atoms.js';
 import { maskContact } from '../../core/contact-point.js';
-import { standingDenials } from '../../core/decide.js';
-import { type DenialAtom, presentAt, unfolded } from '../../core/fold.js';
+import { presentAt, unfolded } from '../../core/fold.js';
 import { ALL_MARKETING } from '../../core/scope.js';
+import { standingDenials } from '../../core/standing.js';
 import type { Draft } from '../../preferences/accept.js';
 import { FRESH_FOR, isOver, LINK_QUOTA, type Link } from '../../preferences/links.js';
 import type { StoredEvent } from '../../store/contacts.js';

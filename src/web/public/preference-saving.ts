@@ -1,5 +1,5 @@
+import type { DenialAtom } from '../../core/atoms.js';
 import { DAY_MS } from '../../core/calendar.js';
-import type { DenialAtom } from '../../core/fold.js';
 import { ALL_MARKETING, covers } from '../../core/scope.js';
 import type { Draft } from '../../preferences/accept.js';
 import { changesFrom } from './preference-changes.js';

@@ -1,9 +1,10 @@
 import { type Brand, type Catalog, say, type Topic, topicsOf } from '../../core/catalog.js';
-import { decide, standingDenials } from '../../core/decide.js';
+import { decide } from '../../core/decide.js';
 import { CADENCES, type Cadence, type ContactEvent } from '../../core/event.js';
 import { fold, presentAt, type State } from '../../core/fold.js';
 import type { Policy } from '../../core/policy.js';
 import { CHANNELS, type Channel, covers, MARKETING_PURPOSES, type Purpose, type Scope } from '../../core/scope.js';
+import { standingDenials } from '../../core/standing.js';
 import type { PageContext } from './pages.js';
 
 /** A switch of the preference page: a scope that is on or off. */

@@ -1,12 +1,14 @@
 import type { Request, Response } from 'express';
+import type { DenialAtom } from '../../core/atoms.js';
 import { type Catalog, say } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { maskContact } from '../../core/contact-point.js';
-import { factsAt, standingDenials } from '../../core/decide.js';
-import { type DenialAtom, presentAt, type State } from '../../core/fold.js';
+import { presentAt, type State } from '../../core/fold.js';
 import { signalView } from '../../core/opt-out-signal.js';
 import type { Policy } from '../../core/policy.js';
 import { ALL_MARKETING, covers } from '../../core/scope.js';
+import { standingDenials } from '../../core/standing.js';
+import { factsAt } from '../../core/view.js';
 import type { Decisions } from '../../preferences/decisions.js';
 import type { EarlierStop } from '../../preferences/earlier-stop.js';
 import type { LinkedContacts } from '../../preferences/linked-contacts.js';

@@ -1,5 +1,5 @@
+import type { DenialAtom } from '../../core/atoms.js';
 import { type Catalog, say, topicById } from '../../core/catalog.js';
-import type { DenialAtom } from '../../core/fold.js';
 import { scopeText } from '../../core/scope.js';
 import type { PageContext } from './pages.js';
 

@@ -1,9 +1,9 @@
 import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
-import { standingDenials } from '../../core/decide.js';
 import { presentAt } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
 import { scopeText } from '../../core/scope.js';
+import { standingDenials } from '../../core/standing.js';
 import type { Approvals } from '../../staff/approvals.js';
 import { VERIFICATIONS } from '../../staff/calls.js';
 import type { FindCaller } from '../../staff/find-caller.js';
