@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 
 /**
- * Small chores that every worker does now and then, each at its own pace: one that takes long holds up no other. Each bears
+ * Small tasks that every worker does now and then, each at its own pace: one that takes long holds up no other. Each bears
  * being done by two workers at once. One that fails is logged and comes again.
  */
 export function createScheduler(parts: {
@@ -20,7 +20,7 @@ export function createScheduler(parts: {
     if (under) return under;
     const round = task()
       .then(() => undefined)
-      .catch((error: unknown) => log.warn({ err: error, task: name }, 'a chore failed; it comes again'))
+      .catch((error: unknown) => log.warn({ err: error, task: name }, 'a task failed; it comes again'))
       .finally(() => running.delete(name));
     running.set(name, round);
     return round;
@@ -32,7 +32,7 @@ export function createScheduler(parts: {
       await Promise.all(tasks.map(runOnce));
     },
 
-    /** True from `stop` on: a chore that works in rounds ends after the one it is at. */
+    /** True from `stop` on: a task that works in rounds ends after the one it is at. */
     isStopped: (): boolean => stopped,
 
     start(): void {

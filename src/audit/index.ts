@@ -75,3 +75,5 @@ export function createAudit(parts: {
     },
   };
 }
+
+export type Audit = ReturnType<typeof createAudit>;

@@ -238,7 +238,7 @@ export function createGather(parts: {
           role: known?.role,
           about: known?.bindings.find(({ name }) => name === binding)?.scope,
           list: binding,
-          syncedRows: suppressed ? 'suppressed' : 'not_suppressed',
+          told: suppressed ? 'suppressed' : 'not_suppressed',
           at: iso(at),
         };
       }

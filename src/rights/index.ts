@@ -4,41 +4,91 @@ import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import type { Alert } from '../core/request-clock.js';
+import type { Composer } from '../mail/compose.js';
+import type { Outbox } from '../mail/outbox.js';
 import { createRecipientLimits } from '../mail/recipient-limits.js';
 import type { Accept } from '../preferences/accept.js';
 import type { LanguageOf } from '../preferences/contact-language.js';
 import type { Links } from '../preferences/links.js';
 import type { Post } from '../preferences/outgoing-mail.js';
-import { createUndo } from '../preferences/undo.js';
+import type { PrivateParts } from '../preferences/private-part.js';
+import type { Undo } from '../preferences/undo.js';
 import type { Stores } from '../store/open.js';
 import type { RequestRecord } from '../store/requests.js';
-import type { AccessPackages } from './access-port.js';
+import type { BoundDestination } from '../sync/desired.js';
+import type { HttpClient } from '../sync/http.js';
+import { createAccessPackages } from './access.js';
+import { createAccessDelivery } from './access-delivery.js';
+import { createGather } from './access-gather.js';
+import { createAskSystem } from './access-systems.js';
+import { createAccessWords } from './access-words.js';
 import { createAnswers } from './answers.js';
 import { createAttachments } from './attachments.js';
 import { createEffects } from './effects.js';
 import { createErasures } from './erasure.js';
+import { createErasurePreview } from './erasure-preview.js';
 import { createFulfilment } from './fulfilment.js';
 import { createIntake } from './intake.js';
-import type { Letters } from './letter.js';
-import { createRequestSeal } from './personal.js';
+import { createLetters, type RequestLetters } from './letters.js';
+import { createRequestSeal, type RequestSeal } from './personal.js';
 import { createPostLetters } from './post-letters.js';
 import { createRecords } from './records.js';
 import { createReport } from './report.js';
+import { createRequestContents } from './request-contents.js';
 import { createVerification } from './verification.js';
 import { createWatch } from './watch.js';
+
+/** The answer to an access request: gathered here and in other systems, kept sealed, handed over. */
+function createAccess(
+  parts: Omit<Parameters<typeof createRights>[0], 'letters'> & {
+    readonly letters: RequestLetters;
+    readonly seal: RequestSeal;
+  },
+) {
+  const { stores, http, clock } = parts;
+  const contents = createRequestContents({ store: stores.requests, files: stores.requestFiles, seal: parts.seal });
+  const packages = createAccessPackages({
+    ...parts,
+    provenAddresses: contents.provenAddresses,
+    store: stores.accessPackages,
+    contacts: stores.contacts,
+    gather: createGather({
+      ...parts,
+      contacts: stores.contacts,
+      ledger: stores.ledger,
+      trail: stores.trail,
+      requestsOf: contents.ofContacts,
+      lettersOf: parts.letters.ofRequest,
+    }),
+    ask: createAskSystem({ http, now: clock.now, publicOnly: parts.production }),
+    words: createAccessWords({ catalog: parts.catalog, localesDir: parts.folders.locales }),
+  });
+  const delivery = createAccessDelivery({
+    ...parts,
+    packages,
+    store: stores.accessPackages,
+    outbox: stores.outbox,
+    post: parts.outbox.enqueue,
+  });
+  return { packages, delivery };
+}
 
 /** Rights requests from receipt to purge: one workflow for eight kinds, each change with its entry, every deadline watched. */
 export function createRights(parts: {
   readonly stores: Stores;
   readonly accept: Accept;
   readonly links: Links;
-  readonly letters: Letters;
-  /** Without it access requests wait for an installation that has it. */
-  readonly packages?: AccessPackages | undefined;
-  /** Removes the letters of a request whose record is purged. */
-  readonly purgeLetters?: ((request: string) => Promise<void>) | undefined;
-  readonly mail: Post;
+  readonly undo: Undo;
+  readonly composer: Composer;
+  readonly outbox: Pick<Outbox, 'enqueue'>;
+  readonly post: Post;
   readonly languageOf: LanguageOf;
+  readonly privateParts: PrivateParts;
+  readonly http: HttpClient;
+  readonly destinations: readonly BoundDestination[];
+  /** Other systems are asked at public addresses only. */
+  readonly production: boolean;
+  readonly folders: { readonly locales: string };
   readonly keyring: Keyring;
   readonly catalog: Catalog;
   readonly policy: Policy;
@@ -47,14 +97,17 @@ export function createRights(parts: {
   readonly log: Logger;
   readonly onAlert: (kind: Alert['kind']) => void;
 }) {
-  const { stores, accept, links, letters, packages, mail, keyring, catalog, policy, clock, publicUrl, log } = parts;
-  const { contacts, persons } = stores;
+  const { stores, accept, links, keyring, catalog, policy, clock, publicUrl, log } = parts;
+  const { contacts } = stores;
+  const mail = parts.post;
+  const letters = createLetters({ ...parts, store: stores.letters, post: parts.outbox.enqueue });
   const store = stores.requests;
   const files = stores.requestFiles;
   const seal = createRequestSeal(keyring);
   const records = createRecords({ store, seal, clock });
   /** The person's own language, as it is known today, else that of the request. */
   const languageFor = (record: RequestRecord) => parts.languageOf(record.contacts, record.language);
+  const { packages, delivery } = createAccess({ ...parts, letters, seal });
   const post = createPostLetters({
     store,
     records,
@@ -73,7 +126,7 @@ export function createRights(parts: {
     contacts,
     seal,
     catalog,
-    undo: createUndo({ contacts, ledger: stores.ledger, persons, clock }),
+    undo: parts.undo,
   });
   const admitMail = createRecipientLimits({
     store: stores.outbox,
@@ -106,7 +159,7 @@ export function createRights(parts: {
     post,
     erasures,
     packages,
-    purgeLetters: parts.purgeLetters,
+    purgeLetters: stores.letters.forgetRequest,
     mail,
     leader: stores.leaders.leaderFor('requests', 60_000),
     catalog,
@@ -140,6 +193,9 @@ export function createRights(parts: {
     }),
     attachments: createAttachments({ files, records, seal, clock }),
     report: createReport({ store, policy, clock }),
+    previewErasure: createErasurePreview({ contacts, store, destinations: parts.destinations }),
+    accessPackages: packages,
+    accessDelivery: delivery,
   };
 }
 

@@ -1,12 +1,15 @@
 import type { IncomingMessage } from 'node:http';
-import type { Express } from 'express';
+import express from 'express';
 
 /**
  * The address of whoever asks, behind the proxies that `HUSH_TRUST_PROXY` names: the last one in `X-Forwarded-For` that is
  * not such a proxy. Works on requests that Express has not seen.
  */
-export function clientAddressOf(app: Express): (request: IncomingMessage) => string {
-  const trusts: (address: string, hop: number) => boolean = app.get('trust proxy fn');
+export function createClientAddress(trustProxy: string | undefined): (request: IncomingMessage) => string {
+  // Express compiles the setting; its own `request.ip` wants a request that went through the app.
+  const trusts: (address: string, hop: number) => boolean = express()
+    .set('trust proxy', trustProxySetting(trustProxy))
+    .get('trust proxy fn');
   return (request) => {
     const peer = request.socket.remoteAddress ?? '';
     const forwarded = String(request.headers['x-forwarded-for'] ?? '')

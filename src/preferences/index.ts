@@ -1,0 +1,90 @@
+import { contactKeyText } from '../core/keys.js';
+import type { Foundation } from '../foundation.js';
+import { createPlanPendingSyncs } from '../sync/desired.js';
+import { createAccept } from './accept.js';
+import { createDecisions } from './decisions.js';
+import { createJournal } from './journal.js';
+import { createLinks } from './links.js';
+import { createProjectionLoop } from './projection-loop.js';
+import { createProjector } from './projector.js';
+import { createReceipts } from './receipts.js';
+import { createUndo } from './undo.js';
+
+/** What a contact decided: accepted, projected, answered from, linked to and proven. */
+export async function createPreferences(base: Foundation) {
+  const { stores, keyring, catalog, policy, configuration, destinations, clock, log, keyWatch, queue, metrics } = base;
+  const { privateParts, aliasGroupOf } = base;
+  const { contacts, ledger, persons, writerIds } = stores;
+  const projector = createProjector({
+    contacts,
+    ledger,
+    privateParts,
+    policy,
+    configuration,
+    aliasGroupOf,
+    clock,
+    planPendingSyncs: createPlanPendingSyncs({ destinations, policy }),
+    onPending: (names) => {
+      for (const name of names) queue.wake(name);
+    },
+    onProjected: (_contacts, lag) => metrics.projected(lag),
+    onMissingKey: keyWatch.note,
+    onBrokenSeal: (contact) =>
+      log.error({ contact: contactKeyText(contact) }, 'the data key of a contact does not open; it is left as it is'),
+  });
+  const projection = createProjectionLoop({
+    projector,
+    contacts,
+    log,
+    onUnopened: metrics.unopened,
+    ...(base.sweepMs === undefined ? {} : { sweepMs: base.sweepMs }),
+  });
+  const { journalDir } = base.environment;
+  const journal =
+    journalDir === undefined ? undefined : createJournal({ dir: journalDir, installation: base.installationId, log });
+  await journal?.check();
+  const accept = createAccept({
+    contacts,
+    persons,
+    writerIds,
+    keyring,
+    privateParts,
+    aliasGroupOf,
+    clock,
+    onAppended: projection.projectSoon,
+    journal: journal?.write,
+  });
+  const bindings = destinations.flatMap(({ name, bindings: list, destination }) =>
+    list.map((binding) => ({
+      destination: name,
+      name: binding.name,
+      scope: binding.scope,
+      accepts: destination.accepts,
+    })),
+  );
+  return {
+    accept,
+    projector,
+    projection,
+    journal,
+    decisions: createDecisions({
+      contacts,
+      ledger,
+      catalog,
+      policy,
+      aliasGroupOf,
+      clock,
+      onDecision: metrics.decided,
+    }),
+    links: createLinks({ keyring, catalog, publicUrl: base.publicUrl }),
+    receipts: createReceipts({ contacts, ledger, bindings, privateParts, clock }),
+    undo: createUndo({ contacts, ledger, persons, clock }),
+
+    /** Appends to the store what the journal keeps. */
+    async replayJournal(): Promise<void> {
+      if (journal) await journal.replay(accept.append);
+    },
+  };
+}
+
+export type Preferences = Awaited<ReturnType<typeof createPreferences>>;

@@ -1,0 +1,81 @@
+import type { Foundation } from './foundation.js';
+import { clockOffset, provesDurable } from './store/open.js';
+
+/** Difference (ms) between our clock and the database's at which a node calls itself not ready. */
+const MAX_SKEW_MS = 1000;
+/** How long (ms) a proof of readiness is believed. */
+const READY_MS = 1000;
+/** How often (ms) clock, journal and keys are looked after. */
+const CHECK_EVERY_MS = 10_000;
+
+/**
+ * Knows whether this process can acknowledge an opt-out now, and looks after what that needs: the clock follows the
+ * database's, the journal is replayed, and keys that others registered are noticed.
+ */
+export async function createReadiness(
+  base: Pick<Foundation, 'stores' | 'clock' | 'keyWatch'>,
+  parts: {
+    /** Throws while the store cannot be written. */
+    readonly replayJournal: () => Promise<void>;
+    /** False when a test sets the time. */
+    readonly correctClock: boolean;
+  },
+) {
+  const { stores, clock, keyWatch } = base;
+  const node = `${process.pid}`;
+  let skew = 0;
+  let stopping = false;
+  let provenAt = Number.NEGATIVE_INFINITY;
+  let timer: NodeJS.Timeout | undefined;
+
+  async function measureClock(): Promise<void> {
+    skew = await clockOffset(stores.connection);
+    if (parts.correctClock) clock.correct(skew);
+  }
+
+  async function isDurable(): Promise<boolean> {
+    if (performance.now() - provenAt <= READY_MS) return true;
+    try {
+      await parts.replayJournal();
+      await provesDurable(stores.connection, node);
+      provenAt = performance.now();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  await measureClock();
+  return {
+    /** What keeps this process from acknowledging, by name. */
+    async check() {
+      const checks: Record<string, string> = {};
+      if (stopping) checks.process = 'is shutting down';
+      if (!(await isDurable())) checks.store = 'does not confirm durable writes';
+      if (Math.abs(skew) >= MAX_SKEW_MS) {
+        checks.clock = `differs from the database's by ${Math.round(Math.abs(skew))} ms; set both by NTP`;
+      }
+      const missing = keyWatch.missing();
+      if (missing.length > 0) {
+        checks.keys = `lacks root ${missing.join(', ')}; add it to HUSH_SECRETS_FILE and restart`;
+      }
+      return { ready: Object.keys(checks).length === 0, checks };
+    },
+
+    isStopping: (): boolean => stopping,
+
+    start(): void {
+      timer = setInterval(() => {
+        // What fails now is tried again in ten seconds.
+        for (const look of [measureClock, parts.replayJournal, keyWatch.look]) void look().catch(() => undefined);
+      }, CHECK_EVERY_MS);
+    },
+
+    stop(): void {
+      stopping = true;
+      clearInterval(timer);
+    },
+  };
+}
+
+export type Readiness = Awaited<ReturnType<typeof createReadiness>>;
