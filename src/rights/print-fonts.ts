@@ -43,17 +43,27 @@ const SCRIPTS: readonly Face[] = [
 /** Plain to look at, and it has nearly every character there is. */
 const LAST: Face = { regular: UNIFONT, bold: UNIFONT };
 
-/** Chinese and Japanese lie in a hundred files by ranges of characters. */
-const SLICES: readonly { readonly from: number; readonly to: number; readonly face: Face }[] = Object.entries(
-  JSON.parse(readFileSync(path.join(folderOf('@fontsource/noto-sans-sc'), 'unicode.json'), 'utf8')),
-).flatMap(([slice, ranges]) => {
-  const face = sliceOf('noto-sans-sc', slice.replace(/[[\]]/g, ''));
-  return [...String(ranges).matchAll(/U\+([0-9a-f]+)(?:-([0-9a-f]+))?/gi)].map(([, from = '', to]) => ({
-    from: Number.parseInt(from, 16),
-    to: Number.parseInt(to ?? from, 16),
-    face,
-  }));
-});
+interface Slice {
+  readonly from: number;
+  readonly to: number;
+  readonly face: Face;
+}
+
+let slices: readonly Slice[] | undefined;
+/** Chinese and Japanese lie in a hundred files by ranges of characters. Nine thousand ranges: read when one is asked for. */
+function chineseSlices(): readonly Slice[] {
+  slices ??= Object.entries(
+    JSON.parse(readFileSync(path.join(folderOf('@fontsource/noto-sans-sc'), 'unicode.json'), 'utf8')),
+  ).flatMap(([slice, ranges]) => {
+    const face = sliceOf('noto-sans-sc', slice.replace(/[[\]]/g, ''));
+    return [...String(ranges).matchAll(/U\+([0-9a-f]+)(?:-([0-9a-f]+))?/gi)].map(([, from = '', to]) => ({
+      from: Number.parseInt(from, 16),
+      to: Number.parseInt(to ?? from, 16),
+      face,
+    }));
+  });
+  return slices;
+}
 
 const opened = new Map<string, Font>();
 /** A font of a file, opened once for all documents: reading its tables takes longer than a page. */
@@ -71,11 +81,16 @@ const faces = new Map<number, Face | undefined>();
 /** The font that prints a character; undefined where none does. */
 function faceOf(codePoint: number): Face | undefined {
   if (faces.has(codePoint)) return faces.get(codePoint);
-  const slices = SLICES.filter(({ from, to }) => from <= codePoint && codePoint <= to).map(({ face }) => face);
-  const found = [...SCRIPTS, ...slices, LAST].find((face) => has(face, codePoint));
+  const prints = (face: Face) => has(face, codePoint);
+  const found = SCRIPTS.find(prints) ?? chineseFaces(codePoint).find(prints) ?? [LAST].find(prints);
   faces.set(codePoint, found);
   return found;
 }
+
+const chineseFaces = (codePoint: number): Face[] =>
+  chineseSlices()
+    .filter(({ from, to }) => from <= codePoint && codePoint <= to)
+    .map(({ face }) => face);
 
 /** Marks of writing that show nothing by themselves. */
 const SILENT = /\u00ad|\u200b|\u2060|\ufe0e|\ufe0f|\ufeff/g;
