@@ -1,4 +1,5 @@
 import type { Foundation } from './foundation.js';
+import { createScheduler } from './scheduler.js';
 import { clockOffset, provesDurable } from './store/open.js';
 
 /** Difference (ms) between our clock and the database's at which a node calls itself not ready. */
@@ -13,7 +14,7 @@ const CHECK_EVERY_MS = 10_000;
  * database's, the journal is replayed, and keys that others registered are noticed.
  */
 export async function createReadiness(
-  base: Pick<Foundation, 'stores' | 'clock' | 'keyWatch'>,
+  base: Pick<Foundation, 'stores' | 'clock' | 'keyWatch' | 'log'>,
   parts: {
     /** Throws while the store cannot be written. */
     readonly replayJournal: () => Promise<void>;
@@ -21,12 +22,11 @@ export async function createReadiness(
     readonly correctClock: boolean;
   },
 ) {
-  const { stores, clock, keyWatch } = base;
+  const { stores, clock, keyWatch, log } = base;
   const node = `${process.pid}`;
   let skew = 0;
   let stopping = false;
   let provenAt = Number.NEGATIVE_INFINITY;
-  let timer: NodeJS.Timeout | undefined;
 
   async function measureClock(): Promise<void> {
     skew = await clockOffset(stores.connection);
@@ -46,6 +46,15 @@ export async function createReadiness(
   }
 
   await measureClock();
+  const upkeep = createScheduler({
+    log,
+    everyMs: CHECK_EVERY_MS,
+    tasks: {
+      'measuring the clock': measureClock,
+      'replaying the journal': parts.replayJournal,
+      'looking for keys': keyWatch.look,
+    },
+  });
   return {
     /** What keeps this process from acknowledging, by name. */
     async check() {
@@ -64,16 +73,12 @@ export async function createReadiness(
 
     isStopping: (): boolean => stopping,
 
-    start(): void {
-      timer = setInterval(() => {
-        // What fails now is tried again in ten seconds.
-        for (const look of [measureClock, parts.replayJournal, keyWatch.look]) void look().catch(() => undefined);
-      }, CHECK_EVERY_MS);
-    },
+    start: upkeep.start,
 
     stop(): void {
       stopping = true;
-      clearInterval(timer);
+      // Not waited for: what of the journal is not replayed yet is replayed at the next start.
+      void upkeep.stop();
     },
   };
 }

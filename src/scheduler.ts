@@ -1,15 +1,20 @@
 import type { Logger } from 'pino';
+import type { Leader } from './store/leader.js';
 
 /**
- * Small tasks that every worker does now and then, each at its own pace: one that takes long holds up no other. Each bears
- * being done by two workers at once. One that fails is logged and comes again.
+ * Small tasks that a process does now and then, each at its own pace: one that takes long holds up no other. Each may be
+ * done by two processes at once. One that fails is logged and comes again.
  */
 export function createScheduler(parts: {
-  readonly log: Logger;
+  readonly log: Pick<Logger, 'warn'>;
   readonly everyMs: number;
+  /** What `everyMs` is counted from: the end of a round, or its start, where rounds that take long must not come less often. */
+  readonly countedFrom?: 'end' | 'start';
+  /** The lease that the tasks take; given up when they have stopped, so that the next holder need not wait. */
+  readonly leader?: Pick<Leader, 'release'>;
   readonly tasks: Readonly<Record<string, () => Promise<unknown>>>;
 }) {
-  const { log, everyMs } = parts;
+  const { log, everyMs, countedFrom = 'end', leader } = parts;
   const tasks = Object.entries(parts.tasks);
   const timers = new Map<string, NodeJS.Timeout>();
   const running = new Map<string, Promise<void>>();
@@ -38,18 +43,22 @@ export function createScheduler(parts: {
     start(): void {
       for (const task of tasks) {
         const repeat = () => {
+          const startedAt = performance.now();
           void runOnce(task).then(() => {
-            if (!stopped) timers.set(task[0], setTimeout(repeat, everyMs));
+            const passed = countedFrom === 'start' ? performance.now() - startedAt : 0;
+            if (!stopped) timers.set(task[0], setTimeout(repeat, Math.max(0, everyMs - passed)));
           });
         };
         repeat();
       }
     },
 
+    /** Resolves when what is under way has ended. */
     async stop(): Promise<void> {
       stopped = true;
       for (const timer of timers.values()) clearTimeout(timer);
       await Promise.all(running.values());
+      await leader?.release().catch(() => undefined);
     },
   };
 }

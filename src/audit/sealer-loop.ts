@@ -1,3 +1,4 @@
+import { createScheduler } from '../scheduler.js';
 import type { Leader } from '../store/leader.js';
 import type { StoredCheckpoint } from '../store/log-checkpoints.js';
 import { createLogSealer, type SealerParts } from './sealer.js';
@@ -29,12 +30,10 @@ export function createSealerLoop(
 ) {
   const { leader, log, stores, witnesses = [], intervalMs = 500, witnessMs = WITNESSING } = parts;
   const sealer = createLogSealer(parts);
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> | undefined;
   let witnessing: Promise<void> | undefined;
   let witnessedAt = 0;
   let comparedAt = Number.NEGATIVE_INFINITY;
-  let stopped = false;
+  const loop = createScheduler({ log, everyMs: intervalMs, countedFrom: 'start', tasks: { sealing: tick } });
 
   async function askWitnesses(): Promise<void> {
     const latest = await stores.checkpoints.latest();
@@ -68,31 +67,15 @@ export function createSealerLoop(
     }
   }
 
-  /** One round now, unless one is under way: then that one. */
-  function seal(): Promise<void> {
-    running ??= tick().finally(() => {
-      running = undefined;
-    });
-    return running;
-  }
-
   return {
-    seal,
-    start(): void {
-      const again = () => {
-        const began = performance.now();
-        void seal().then(() => {
-          if (!stopped) timer = setTimeout(again, Math.max(0, intervalMs - (performance.now() - began)));
-        });
-      };
-      again();
-    },
+    /** One round now, unless one is under way: then that one. */
+    seal: loop.runOnce,
+    start: loop.start,
     async stop(): Promise<void> {
-      stopped = true;
-      clearTimeout(timer);
-      await running;
+      await loop.stop();
+      // Nobody else asks the witnesses while they still answer us.
       await witnessing;
-      await leader.release().catch(() => {});
+      await leader.release().catch(() => undefined);
     },
   };
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
 import { createCipher, MissingKeyError } from '../core/seal.js';
+import { createScheduler } from '../scheduler.js';
 import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js';
 import type { LeasedMail, OutboxStore } from '../store/outbox.js';
 import type { ComposedMail, Composer, MailRequest } from './compose.js';
@@ -71,7 +72,12 @@ export function createOutbox(parts: {
   let running: Promise<void> | undefined;
   let again = false;
   let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
+  let started = false;
+  const polls = createScheduler({
+    log,
+    everyMs: parts.pollMs ?? 2000,
+    tasks: { 'looking for mail': async () => poke() },
+  });
 
   function quotaKey(key: string): string {
     return createHmac('sha256', keyring.lookup).update(`mail-quota:${key}`).digest('base64url').slice(0, 22);
@@ -184,14 +190,6 @@ export function createOutbox(parts: {
     });
   }
 
-  function poll(): void {
-    timer = setTimeout(() => {
-      poke();
-      poll();
-    }, parts.pollMs ?? 2000);
-    timer.unref();
-  }
-
   return {
     /**
      * Keeps a mail; it will be sent, though the process die now. `over_quota` and `known` mean that nothing was added.
@@ -228,15 +226,15 @@ export function createOutbox(parts: {
       } catch (error) {
         throw unavailable(error);
       }
-      if (kept === 'queued' && timer) poke();
+      if (kept === 'queued' && started) poke();
       return kept;
     },
 
     /** Begins to send, now and whenever mail is due. Without it a process only enqueues. */
     start(): void {
-      if (timer || stopped) return;
-      poll();
-      poke();
+      if (started || stopped) return;
+      started = true;
+      polls.start();
     },
 
     poke,
@@ -250,7 +248,7 @@ export function createOutbox(parts: {
     /** Takes no further mail and resolves when those in flight are settled. The transport stays open. */
     async stop(): Promise<void> {
       stopped = true;
-      clearTimeout(timer);
+      await polls.stop();
       while (running) await running;
     },
   };

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { createScheduler } from '../scheduler.js';
 import type { Contacts } from '../store/contacts.js';
 import type { Projector } from './projector.js';
 
@@ -33,7 +34,7 @@ export function createProjectionLoop(parts: {
   const waiting = new Map<string, { readonly key: Buffer; readonly since: number }>();
   let appended = 0;
   let running: Promise<void> | undefined;
-  let timer: NodeJS.Timeout | undefined;
+  const sweeps = createScheduler({ log, everyMs: parts.sweepMs ?? 2000, tasks: { 'sweeping for projections': sweep } });
   let stopped = false;
   let isSettling = false;
   let endRest = (): void => undefined;
@@ -87,19 +88,15 @@ export function createProjectionLoop(parts: {
   }
 
   async function sweep(): Promise<void> {
-    try {
-      // Those that we cannot open stay the oldest: they are passed over, so that they hold up nobody else.
-      let unopened = 0;
-      for (;;) {
-        const keys = await contacts.dirtyKeys(BATCH_SIZE, new Date(Date.now() - 500), unopened);
-        if (keys.length === 0 || stopped) break;
-        unopened += await projector.project(keys);
-        if (keys.length < BATCH_SIZE) break;
-      }
-      parts.onUnopened?.(unopened);
-    } catch (error) {
-      log.warn({ err: error }, 'projection sweep failed');
+    // Those that we cannot open stay the oldest: they are passed over, so that they hold up nobody else.
+    let unopened = 0;
+    for (;;) {
+      const keys = await contacts.dirtyKeys(BATCH_SIZE, new Date(Date.now() - 500), unopened);
+      if (keys.length === 0 || stopped) break;
+      unopened += await projector.project(keys);
+      if (keys.length < BATCH_SIZE) break;
     }
+    parts.onUnopened?.(unopened);
   }
 
   return {
@@ -111,16 +108,7 @@ export function createProjectionLoop(parts: {
       waiting.set(id, waiting.get(id) ?? { key, since: performance.now() });
       wake();
     },
-    start(): void {
-      const scheduleSweep = () => {
-        timer = setTimeout(async () => {
-          await sweep();
-          if (!stopped) scheduleSweep();
-        }, parts.sweepMs ?? 2000);
-      };
-      void sweep();
-      scheduleSweep();
-    },
+    start: sweeps.start,
     sweep,
     /** Resolves when what this process appended so far is projected. */
     async settle(): Promise<void> {
@@ -135,7 +123,8 @@ export function createProjectionLoop(parts: {
     async stop(): Promise<void> {
       stopped = true;
       endRest();
-      clearTimeout(timer);
+      // A sweep under way is not waited for: the store may be gone, and what is left shows in it.
+      void sweeps.stop();
       await running;
     },
   };

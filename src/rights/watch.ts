@@ -63,7 +63,7 @@ export function createWatch(parts: {
   readonly onAlert: (kind: Alert['kind']) => void;
 }) {
   const { store, records, post, leader, catalog, policy, clock, log } = parts;
-  const loop = createScheduler({ log, everyMs: CHECK_EVERY_MS, tasks: { 'watching requests': round } });
+  const loop = createScheduler({ log, everyMs: CHECK_EVERY_MS, leader, tasks: { 'watching requests': round } });
   let purgedAt = Number.NEGATIVE_INFINITY;
   let allNamed = false;
 
@@ -209,11 +209,7 @@ export function createWatch(parts: {
       purgedAt = Number.NEGATIVE_INFINITY;
       await loop.runOnce();
     },
-
-    async stop(): Promise<void> {
-      await loop.stop();
-      await leader.release().catch(() => undefined);
-    },
+    stop: loop.stop,
   };
 }
 

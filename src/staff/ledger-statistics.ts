@@ -72,6 +72,7 @@ export function createLedgerFollower(parts: {
   const loop = createScheduler({
     log: logger,
     everyMs: parts.intervalMs ?? FOLLOW_EVERY_MS,
+    leader,
     tasks: { 'following the ledger': round },
   });
   let synced = new Map<string, Record<string, number>>();
@@ -147,7 +148,6 @@ export function createLedgerFollower(parts: {
     async stop(): Promise<void> {
       await loop.stop();
       await flush();
-      await leader.release().catch(() => undefined);
     },
   };
 }

@@ -21,7 +21,12 @@ export function createChangeFeed(parts: {
   readonly intervalMs?: number;
 }) {
   const { changes, contacts, leader, log } = parts;
-  const loop = createScheduler({ log, everyMs: parts.intervalMs ?? 300, tasks: { 'numbering changes': number } });
+  const loop = createScheduler({
+    log,
+    everyMs: parts.intervalMs ?? 300,
+    leader,
+    tasks: { 'numbering changes': number },
+  });
 
   async function number(): Promise<void> {
     // The lease is renewed for every batch: whoever loses it while there is much to number would number it twice.
@@ -41,14 +46,7 @@ export function createChangeFeed(parts: {
     }
   }
 
-  return {
-    tick: loop.runOnce,
-    start: loop.start,
-    async stop(): Promise<void> {
-      await loop.stop();
-      await leader.release().catch(() => undefined);
-    },
-  };
+  return { tick: loop.runOnce, start: loop.start, stop: loop.stop };
 }
 
 export type ChangeFeed = ReturnType<typeof createChangeFeed>;
