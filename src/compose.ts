@@ -14,7 +14,7 @@ import { createChangeFeed } from './suppression/change-feed.js';
 import { createSync } from './sync/index.js';
 import type { WorkerTimes } from './sync/task.js';
 import { createWeb } from './web/index.js';
-import type { Limits } from './web/limits.js';
+import type { Limits } from './web/middleware/limits.js';
 import type { Patience } from './web/server.js';
 
 /** What a test may set otherwise than an operator. */

@@ -25,6 +25,11 @@ export function isMachinePath(path: string): boolean {
   return /^\/(v1|hooks)(\/|$)/.test(path);
 }
 
+/** True for paths of the staff console. */
+export function isConsolePath(path: string): boolean {
+  return /^\/staff(\/|$)/.test(path);
+}
+
 export function createApp(parts: AppParts): Express {
   const app = express();
   app.set('trust proxy', trustProxySetting(parts.trustProxy));

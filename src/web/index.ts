@@ -15,17 +15,17 @@ import { createSuppressionExport } from '../suppression/export.js';
 import type { Sync } from '../sync/index.js';
 import { createAuthenticate } from './api/authenticate.js';
 import { createApi } from './api/index.js';
-import { type AppParts, createApp, isMachinePath } from './app.js';
-import { BODY_BUDGET, createBodyBudget } from './body-budget.js';
+import { type AppParts, createApp, isConsolePath, isMachinePath } from './app.js';
 import { createClientAddress } from './client-address.js';
 import { docsRoutes } from './docs.js';
 import { healthRoutes } from './health.js';
 import { destinationHooks } from './hooks/destinations.js';
 import { createMailHook } from './hooks/mail.js';
 import { createTextHook } from './hooks/sms.js';
-import { createLimits, LIMITS, type Limits } from './limits.js';
 import { mailboxRoutes } from './mailbox.js';
-import { problems } from './middleware/problem.js';
+import { BODY_BUDGET, createBodyBudget } from './middleware/body-budget.js';
+import { createLimits, LIMITS, type Limits } from './middleware/limits.js';
+import { problems, sendFailure } from './middleware/problem.js';
 import { createActs } from './public/acts.js';
 import { publicPages } from './public/index.js';
 import { createOneClick } from './public/one-click.js';
@@ -149,8 +149,11 @@ export async function createWeb(parts: WebParts) {
     ...(runsWeb ? forEverybody : { machines: forOperators, people: [] }),
     problems: problems({
       log,
-      isMachine: (request) => isMachinePath(request.path),
-      page: (...args) => pages.fault(...args),
+      answer(request, response, failure) {
+        if (isMachinePath(request.path)) sendFailure(response, failure);
+        else if (isConsolePath(request.path)) console.fail(request, response, failure);
+        else pages.fault(request, response, failure.status);
+      },
     }),
   });
   const oneClick = createOneClick({

@@ -2,7 +2,7 @@ import express, { type Request } from 'express';
 import request from 'supertest';
 import { createAuthenticate } from '../../src/web/api/authenticate.js';
 import { createMailHook } from '../../src/web/hooks/mail.js';
-import { problems } from '../../src/web/middleware/problem.js';
+import { problems, sendFailure } from '../../src/web/middleware/problem.js';
 import { bounce, written } from './letters.js';
 import { emailOf, type Inbound, openInbound } from './setting.js';
 
@@ -18,7 +18,7 @@ beforeAll(async () => {
   app = express();
   app.set('query parser', 'simple');
   app.use('/hooks', createMailHook({ mailIn: inbound.mailIn, authenticate }));
-  app.use(problems({ log: inbound.log, isMachine: () => true, page: () => undefined }));
+  app.use(problems({ log: inbound.log, answer: (_request, response, failure) => sendFailure(response, failure) }));
 });
 afterAll(() => inbound.close());
 

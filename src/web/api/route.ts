@@ -3,7 +3,7 @@ import type { NextFunction, Request, RequestHandler, Response, Router } from 'ex
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
 import type { ApiKey, KeyScope } from '../../store/api-keys.js';
-import { readJsonBody } from './json.js';
+import { readJsonBody } from '../middleware/json.js';
 import { faultsOf } from './remedies.js';
 
 export interface ApiRequest<Body, Query> {

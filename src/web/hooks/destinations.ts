@@ -1,6 +1,6 @@
 import express, { type Request, type Response, Router } from 'express';
 import type { WebhooksIn } from '../../inbound/webhooks.js';
-import type { Bodies } from '../body-budget.js';
+import type { Bodies } from '../middleware/body-budget.js';
 
 /** Providers send batches; more than this is somebody else. */
 const LARGEST = 10 * 1024 * 1024;

@@ -56,7 +56,7 @@ export function problemOf(error: HushError): Problem {
   };
 }
 
-export function sendProblem(response: Response, error: HushError): void {
+function sendProblem(response: Response, error: HushError): void {
   if (error.detail.retryAfter !== undefined) response.set('Retry-After', String(Math.ceil(error.detail.retryAfter)));
   if (error.kind === 'unauthorized') response.set('WWW-Authenticate', 'Bearer realm="hush"');
   response
@@ -94,47 +94,58 @@ function known(error: unknown): HushError | undefined {
   return undefined;
 }
 
+/** What an answer may say of an error: without `error` it is a bug, of which it says nothing. */
+export interface Failure {
+  readonly status: number;
+  readonly error?: HushError;
+}
+
+/** A problem document (RFC 9457), for machines. */
+export function sendFailure(response: Response, { status, error }: Failure): void {
+  if (error) {
+    sendProblem(response, error);
+    return;
+  }
+  const bug = problemOf(
+    new HushError('unavailable', 'Something broke on our side; nothing is known to have changed.', {
+      remedy: 'try again; if it stays, tell the operator the time',
+    }),
+  );
+  response
+    .status(status)
+    .type('application/problem+json')
+    .send(
+      JSON.stringify({
+        ...bug,
+        status,
+        code: 'internal',
+        type: 'urn:hush:problem:internal',
+        title: 'Something broke on our side',
+      }),
+    );
+}
+
 /**
- * The one place where kinds of error become statuses: problem documents for machines, a page for people. A bug is logged
- * here, once, with the request's id; the answer says nothing of it.
+ * The one place where kinds of error become statuses. `answer` sends it: a problem document to machines, a page to people.
+ * A bug is logged here, once, with the request's id.
+ *
+ * @example app.use(problems({ log, answer: (_request, response, failure) => sendFailure(response, failure) }));
  */
 export function problems(options: {
   readonly log: Logger;
-  readonly isMachine: (request: Request) => boolean;
-  readonly page: (request: Request, response: Response, status: number) => void;
+  readonly answer: (request: Request, response: Response, failure: Failure) => void;
 }): ErrorRequestHandler {
   return (error, request, response, next) => {
     // The server has answered a body that did not come, and ended the connection.
     if (response.writableEnded) return;
+    const reqId = response.locals.requestId;
     if (response.headersSent) {
-      options.log.error({ err: error, reqId: response.locals.requestId }, 'failed after the answer began');
+      options.log.error({ err: error, reqId }, 'failed after the answer began');
       next(error);
       return;
     }
     const expected = known(error);
-    if (!expected) options.log.error({ err: error, reqId: response.locals.requestId }, 'unexpected error');
-    const hush =
-      expected ??
-      new HushError('unavailable', 'Something broke on our side; nothing is known to have changed.', {
-        remedy: 'try again; if it stays, tell the operator the time',
-      });
-    if (options.isMachine(request)) {
-      if (expected) sendProblem(response, hush);
-      else
-        response
-          .status(500)
-          .type('application/problem+json')
-          .send(
-            JSON.stringify({
-              ...problemOf(hush),
-              status: 500,
-              code: 'internal',
-              type: 'urn:hush:problem:internal',
-              title: 'Something broke on our side',
-            }),
-          );
-      return;
-    }
-    options.page(request, response, expected ? STATUS[hush.kind] : 500);
+    if (!expected) options.log.error({ err: error, reqId }, 'unexpected error');
+    options.answer(request, response, expected ? { status: STATUS[expected.kind], error: expected } : { status: 500 });
   };
 }

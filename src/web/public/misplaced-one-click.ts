@@ -2,7 +2,7 @@ import express, { type Request, type Response, Router } from 'express';
 import { HushError } from '../../core/errors.js';
 import type { Accepted } from '../../preferences/accept.js';
 import type { Link, Links } from '../../preferences/links.js';
-import { multipart } from '../multipart.js';
+import { multipart } from '../middleware/multipart.js';
 import { sendUnconfirmed, sendUnsubscribed } from './one-click.js';
 
 /** Bytes. The body of a mail program has some 200; our own forms are urlencoded and were parsed before. */

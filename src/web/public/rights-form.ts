@@ -8,8 +8,8 @@ import type { NewRequest } from '../../rights/intake.js';
 import { AGENT, PERSON, TEXT_LIMIT } from '../../rights/records.js';
 import { referenceOf } from '../../rights/reference.js';
 import { fieldOf } from '../field.js';
+import { uploadsOf } from '../middleware/multipart.js';
 import { statusOf } from '../middleware/problem.js';
-import { uploadsOf } from '../multipart.js';
 import { ELSEWHERE, type Fault, RIGHTS_FIELDS, readRightsForm } from './rights-input.js';
 import { dayOf, fileFaults, type RightsPagesParts, refusalWords } from './rights-parts.js';
 

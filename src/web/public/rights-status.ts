@@ -10,8 +10,8 @@ import { TEXT_LIMIT } from '../../rights/records.js';
 import { referenceOf } from '../../rights/reference.js';
 import type { RequestRecord } from '../../store/requests.js';
 import { fieldOf } from '../field.js';
+import { uploadsOf } from '../middleware/multipart.js';
 import { statusOf } from '../middleware/problem.js';
-import { uploadsOf } from '../multipart.js';
 import { isOneClickBody } from './misplaced-one-click.js';
 import { dayOf, fileFaults, type RightsPagesParts, refusalWords } from './rights-parts.js';
 

@@ -1,8 +1,8 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { HushError } from '../../core/errors.js';
 import { UPLOAD_LIMIT } from '../../rights/file-kind.js';
-import { BODY_BUDGET } from '../body-budget.js';
-import { HELD_BYTES, multipart, type TakeFile } from '../multipart.js';
+import { BODY_BUDGET } from '../middleware/body-budget.js';
+import { HELD_BYTES, multipart, type TakeFile } from '../middleware/multipart.js';
 import { rightsForm } from './rights-form.js';
 import type { RightsPagesParts } from './rights-parts.js';
 import { rightsStatus } from './rights-status.js';

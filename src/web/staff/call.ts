@@ -13,8 +13,8 @@ import type { Caller, FindCaller } from '../../staff/find-caller.js';
 import { OPT_OUT_OPTIONS, optOutOptionById } from '../../staff/opt-out-options.js';
 import type { PersonFiles } from '../../staff/person.js';
 import { stateOf } from '../../store/contacts.js';
+import { allowLook } from '../middleware/session.js';
 import { ownPageOf } from './own-number.js';
-import { allowLook } from './session.js';
 import { type StaffShell, sentenceOf, type Visit } from './shell.js';
 import { brandOptions, scopeWords } from './words.js';
 

@@ -1,4 +1,4 @@
-import { type Request, Router } from 'express';
+import { type Request, type Response, Router } from 'express';
 import type { Logger } from 'pino';
 import type { StaffEnvironment } from '../../config/environment.js';
 import type { Clock } from '../../core/clock.js';
@@ -7,11 +7,12 @@ import type { AuditTrail } from '../../staff/audit-trail.js';
 import { createDrafts } from '../../staff/drafts.js';
 import type { StaffDrafts } from '../../store/staff-drafts.js';
 import type { StaffSessions } from '../../store/staff-sessions.js';
-import { type FormFiles, multipart } from '../multipart.js';
+import { type FormFiles, multipart } from '../middleware/multipart.js';
+import type { Failure } from '../middleware/problem.js';
+import { sessionMiddleware } from '../middleware/session.js';
 import { DEVELOPMENT_CLIENT, DEVELOPMENT_PATH, developmentProvider } from './development-provider.js';
 import { createRelyingParty } from './oidc.js';
 import { createStaffPages } from './render.js';
-import { sessionMiddleware } from './session.js';
 import { createShell, type StaffShell } from './shell.js';
 import { choosePage, signInRoutes } from './sign-in.js';
 
@@ -43,6 +44,8 @@ export interface StaffConsole {
   /** `/dev/idp`, without its path; nothing in production, or where a real provider is set. */
   readonly developmentProvider: readonly [path: string, router: Router] | undefined;
   readonly routes: StaffShell['routes'];
+  /** The page for a request that failed. */
+  readonly fail: (request: Request, response: Response, failure: Failure) => void;
 }
 
 /** The staff console: sign-in, shell, and the pages that are given. */
@@ -83,7 +86,7 @@ export async function createStaffConsole(parts: StaffConsoleParts): Promise<Staf
         links: [],
       });
     });
-    return { router, developmentProvider: undefined, routes: shell.routes };
+    return { router, developmentProvider: undefined, routes: shell.routes, fail: shell.fail };
   }
 
   const own = environment.oidc === undefined;
@@ -104,7 +107,6 @@ export async function createStaffConsole(parts: StaffConsoleParts): Promise<Staf
   router.post('/staff/requests/:id/files', multipart(parts.files));
   router.use(shell.router);
   router.use('/staff', shell.missing);
-  router.use('/staff', shell.errors);
 
   return {
     router,
@@ -112,5 +114,6 @@ export async function createStaffConsole(parts: StaffConsoleParts): Promise<Staf
       ? [DEVELOPMENT_PATH, developmentProvider({ publicUrl, page: choosePage(pages) })]
       : undefined,
     routes: shell.routes,
+    fail: shell.fail,
   };
 }

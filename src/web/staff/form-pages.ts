@@ -1,3 +1,5 @@
+import { ticketOf } from '../middleware/csrf.js';
+
 /** A route as its form's page is found by. */
 interface Route {
   readonly method: 'get' | 'post';
@@ -47,8 +49,7 @@ export function fieldsIn(body: unknown): Record<string, string[]> {
 
 /** The part of a form's token that says whose page it was on (src/staff/drafts.ts). */
 export function ticketIn(body: unknown): string {
-  const token: unknown = typeof body === 'object' && body !== null && '_csrf' in body ? body._csrf : undefined;
-  return typeof token === 'string' ? (token.split('.')[1] ?? '') : '';
+  return ticketOf(typeof body === 'object' && body !== null && '_csrf' in body ? body._csrf : undefined);
 }
 
 export const withDraft = (page: string, id: string): string => `${page}${page.includes('?') ? '&' : '?'}draft=${id}`;

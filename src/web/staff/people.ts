@@ -7,8 +7,8 @@ import { needsReason, type Permission } from '../../staff/permissions.js';
 import type { Happening, PersonFiles } from '../../staff/person.js';
 import type { Contact } from '../../store/contacts.js';
 import { iso } from '../api/requests.js';
+import { allowLook, lookOf } from '../middleware/session.js';
 import { ownPageOf } from './own-number.js';
-import { allowLook, lookOf } from './session.js';
 import type { StaffShell, Visit } from './shell.js';
 import { receiptOf, scopeWords } from './words.js';
 

@@ -14,7 +14,7 @@ import type { By } from '../../rights/records.js';
 import { CHECKS } from '../../rights/verification.js';
 import type { Approvals } from '../../staff/approvals.js';
 import type { RequestRecord } from '../../store/requests.js';
-import { uploadsOf } from '../multipart.js';
+import { uploadsOf } from '../middleware/multipart.js';
 import { byOf } from './request-list.js';
 import { mayRead, requestOf } from './request-page.js';
 import { oneOf, PREVIEWED } from './request-preview.js';

@@ -1,16 +1,16 @@
-import { type ErrorRequestHandler, type Request, type RequestHandler, type Response, Router } from 'express';
+import { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import type { AuditTrail, StaffUser } from '../../staff/audit-trail.js';
 import type { Draft, Drafts } from '../../staff/drafts.js';
 import { may, type Permission } from '../../staff/permissions.js';
-import { unavailable } from '../../store/connect.js';
-import { statusOf } from '../middleware/problem.js';
+import { isCsrfToken } from '../middleware/csrf.js';
+import { type Failure, statusOf } from '../middleware/problem.js';
+import { currentSession, type StaffSession } from '../middleware/session.js';
 import { fieldsIn, pageOfForm, ticketIn, withDraft } from './form-pages.js';
 import type { NavigationItem } from './navigation.js';
 import type { StaffPages } from './render.js';
-import { currentSession, isCsrfToken, type StaffSession } from './session.js';
 import { createVisit, type Visit } from './visit.js';
 
 export type { Visit } from './visit.js';
@@ -87,7 +87,8 @@ export function createShell(parts: {
   readonly log: Logger;
 }): StaffShell & {
   readonly router: Router;
-  readonly errors: ErrorRequestHandler;
+  /** The page of the console for a request that failed. */
+  readonly fail: (request: Request, response: Response, failure: Failure) => void;
   readonly guard: RequestHandler;
   readonly missing: RequestHandler;
 } {
@@ -159,7 +160,7 @@ export function createShell(parts: {
         return handle(visitOf(request, response, session, kept));
       }
       const visit = visitOf(request, response, session);
-      if (isCsrfToken(session, request.body?._csrf)) return act(visit, handle);
+      if (isCsrfToken(session.csrf, request.body?._csrf)) return act(visit, handle);
       // Of a page that the same user opened before they signed in again: nothing is done, and nothing typed is lost.
       if (drafts.userOf(ticketIn(request.body)) === user.id) return visit.again(SIGNED_IN_AGAIN, { status: 409 });
       return refuse(request, response, user, 'csrf', path);
@@ -217,26 +218,14 @@ export function createShell(parts: {
 
     missing: (_request, response) => fault(response, 404),
 
-    errors(error, request, response, next) {
-      if (response.headersSent) {
-        log.error({ err: error, reqId: request.id }, 'staff page failed after the answer began');
-        next(error);
-        return;
-      }
-      const failure = unavailable(error);
-      if (failure instanceof HushError) {
-        const known = failure.kind === 'invalid' || failure.kind === 'conflict' || failure.kind === 'unavailable';
-        return fault(
-          response,
-          statusOf(failure.kind),
-          known ? { message: failure.message, remedy: failure.detail.remedy } : undefined,
-          failure.kind === 'unavailable' ? request : undefined,
-        );
-      }
-      const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
-      if (status >= 400 && status < 500) return fault(response, status === 413 ? 413 : 400);
-      log.error({ err: error, reqId: request.id }, 'staff page failed');
-      fault(response, 500, undefined, request);
+    fail(request, response, { status, error }) {
+      const isExplained = error && ['invalid', 'conflict', 'unavailable'].includes(error.kind);
+      fault(
+        response,
+        status,
+        isExplained ? { message: error.message, remedy: error.detail.remedy } : undefined,
+        status === 500 || error?.kind === 'unavailable' ? request : undefined,
+      );
     },
   };
 }

@@ -5,9 +5,10 @@ import type { Keyring } from '../../core/keys.js';
 import { createCipher, MissingKeyError } from '../../core/seal.js';
 import type { AuditTrail } from '../../staff/audit-trail.js';
 import { ROLE_WORDS } from '../../staff/permissions.js';
+import { isCsrfToken } from '../middleware/csrf.js';
+import { beginSession, currentSession, endSession } from '../middleware/session.js';
 import { type RelyingParty, type SignInAttempt, SignInRefused } from './oidc.js';
 import type { StaffPages } from './render.js';
-import { beginSession, currentSession, endSession, isCsrfToken } from './session.js';
 
 /** A sign-in is finished within ten minutes (ms) or begun again. */
 const ATTEMPT = 10 * 60_000;
@@ -131,7 +132,7 @@ export function signInRoutes(parts: {
 
   router.post('/staff/sign-out', async (request, response) => {
     const session = currentSession(request, clock);
-    if (session && !isCsrfToken(session, request.body?._csrf)) {
+    if (session && !isCsrfToken(session.csrf, request.body?._csrf)) {
       await trail.record(session.user, { kind: 'refusal', what: 'csrf', about: 'POST /staff/sign-out' });
       return refused(response, 403, 'The form was from another session. You are still signed in.');
     }

@@ -3,11 +3,11 @@ import type { AuditTrail, Deed, StaffUser } from '../../staff/audit-trail.js';
 import type { Draft, Drafts } from '../../staff/drafts.js';
 import { may, type Permission, ROLE_WORDS } from '../../staff/permissions.js';
 import { fieldOf, queryOf } from '../field.js';
+import { ABSOLUTE, IDLE, keepSession, type StaffSession, sessionEnd } from '../middleware/session.js';
 import { fillForm } from './fill-form.js';
 import { fieldsIn, withDraft } from './form-pages.js';
 import { type NavigationItem, navigationFor } from './navigation.js';
 import type { StaffPages } from './render.js';
-import { ABSOLUTE, IDLE, keepSession, type StaffSession, sessionEnd } from './session.js';
 
 export interface AgainOptions {
   /** Path of the form's page, where it is not the one of the route. */

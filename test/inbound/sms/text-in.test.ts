@@ -5,7 +5,7 @@ import { readTextNumbers } from '../../../src/inbound/sms/numbers.js';
 import { createTextIn } from '../../../src/inbound/sms/text-in.js';
 import { isSignedByTwilio, twilioSignature, twiml } from '../../../src/inbound/sms/twilio.js';
 import { createTextHook } from '../../../src/web/hooks/sms.js';
-import { problems } from '../../../src/web/middleware/problem.js';
+import { problems, sendFailure } from '../../../src/web/middleware/problem.js';
 import { catalog, type Inbound, keyring, NUMBERS, openInbound, phoneOf, words } from '../setting.js';
 
 const TOKEN = 'an auth token of these tests';
@@ -16,7 +16,7 @@ let app: express.Express;
 function appWith(textIn: Inbound['textIn']): express.Express {
   const made = express();
   made.use('/hooks', createTextHook({ textIn, authTokens: [TOKEN, 'the next one'], publicUrl: () => ORIGIN }));
-  made.use(problems({ log: inbound.log, isMachine: () => true, page: () => undefined }));
+  made.use(problems({ log: inbound.log, answer: (_request, response, failure) => sendFailure(response, failure) }));
   return made;
 }
 

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import session from 'express-session';
 import type { Clock } from '../../core/clock.js';
@@ -6,6 +6,7 @@ import { deriveKey, type Keyring, rootOf } from '../../core/keys.js';
 import { createCipher } from '../../core/seal.js';
 import type { StaffUser } from '../../staff/audit-trail.js';
 import type { StaffSessions } from '../../store/staff-sessions.js';
+import { createCsrfSecret } from './csrf.js';
 
 /** Without a click for half an hour (ms) a session ends: an agent's break is shorter, a forgotten screen is not. */
 export const IDLE = 30 * 60_000;
@@ -97,7 +98,7 @@ export async function beginSession(request: Request, user: StaffUser, clock: Clo
   const now = clock.now();
   request.session.staff = {
     user,
-    csrf: randomBytes(32).toString('base64url'),
+    csrf: createCsrfSecret(),
     signedInAt: now,
     seenAt: now,
     looks: {},
@@ -121,14 +122,6 @@ export async function endSession(request: Request): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     request.session.destroy((error: unknown) => (error ? reject(error) : resolve()));
   });
-}
-
-/** Compared in constant time, whatever was sent. The ticket behind the dot is not of the session (src/staff/drafts.ts). */
-export function isCsrfToken(staff: StaffSession, given: unknown): boolean {
-  if (typeof given !== 'string') return false;
-  const [token = ''] = given.split('.');
-  const digest = (text: string) => createHmac('sha256', staff.csrf).update(text).digest();
-  return timingSafeEqual(digest(token), digest(staff.csrf));
 }
 
 /** Remembers why somebody looks at contacts: of one person, all at once. */

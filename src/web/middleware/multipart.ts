@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 import busboy from 'busboy';
 import type { Request, RequestHandler, Response } from 'express';
-import { HushError } from '../core/errors.js';
-import type { StoredUpload } from '../rights/attachments.js';
-import { UPLOAD_LIMIT } from '../rights/file-kind.js';
+import { HushError } from '../../core/errors.js';
+import type { StoredUpload } from '../../rights/attachments.js';
+import { UPLOAD_LIMIT } from '../../rights/file-kind.js';
 
 /** A file of a form, under the name that its sender gave: stored, or what is wrong with it. */
 export interface Upload {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { HushError } from '../../../src/core/errors.js';
-import { parseJson, utf8 } from '../../../src/web/api/json.js';
 import { linesOf, TOO_LONG } from '../../../src/web/api/ndjson.js';
+import { parseJson, utf8 } from '../../../src/web/middleware/json.js';
 
 function refusal(text: string): [string, string | undefined] {
   try {

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import express from 'express';
 import request from 'supertest';
-import { HushError } from '../../src/core/errors.js';
-import { multipart, type TakeFile, uploadsOf } from '../../src/web/multipart.js';
+import { HushError } from '../../../src/core/errors.js';
+import { multipart, type TakeFile, uploadsOf } from '../../../src/web/middleware/multipart.js';
 
 const LIMIT = 1_000_000;
 let read = 0;

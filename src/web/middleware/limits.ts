@@ -1,8 +1,8 @@
 import type { Request } from 'express';
 import type { Redis } from 'ioredis';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
-import { HushError } from '../core/errors.js';
-import { networkOf } from '../core/ip-address.js';
+import { HushError } from '../../core/errors.js';
+import { networkOf } from '../../core/ip-address.js';
 
 /** Uses a minute and network. A genuine link is never limited; what is counted are tokens that are not ours, and forms. */
 export interface Limits {

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, test } from '@jest/globals';
 import type { Request, Response } from 'express';
-import { createBodyBudget } from '../../src/web/body-budget.js';
+import { createBodyBudget } from '../../../src/web/middleware/body-budget.js';
 
 const refused: string[] = [];
 const bodies = createBodyBudget({

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { HushError } from '../core/errors.js';
-import { networkOf } from '../core/ip-address.js';
+import { HushError } from '../../core/errors.js';
+import { networkOf } from '../../core/ip-address.js';
 
 /**
  * Bytes of bodies that may lie in memory for senders who have proven nothing yet, all together and of one network. A body
