@@ -31,6 +31,7 @@ describe('HTML in pieces', () => {
       'acdef',
     );
     expect(textOf('a<style>b')).toBe('a');
+    expect(htmlPieces('<script>"<br>"</script>')).toMatchObject([{ tag: 'script' }, { tag: 'script' }]);
   });
 
   test('a sign that begins no tag is a sign', () => {
