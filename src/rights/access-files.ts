@@ -1,4 +1,5 @@
 import type { Brand, Catalog } from '../core/catalog.js';
+import { escapeXml } from '../core/escape-xml.js';
 import { type Held, SECTIONS, type Section } from './access-gather.js';
 import type { AccessWords, Said } from './access-words.js';
 import { TABLES } from './access-words.js';
@@ -49,15 +50,6 @@ function jsonWriter(head: PackageHead, sink: Sink): Writer {
   };
 }
 
-const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-const escaped = (text: string) => text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? character);
-
 const STYLE =
   'body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:0 auto;padding:16px;color:#1d2327;background:#fff}h1{font-size:1.7rem}h2{border-bottom:2px solid #545d63}h3{font-size:1rem;margin:1em 0 .2em}dl{margin:0 0 .8em;display:grid;grid-template-columns:minmax(6rem,14rem) 1fr;gap:2px 12px}dt{color:#545d63}dd{margin:0}dt,dd,h3{overflow-wrap:anywhere}@media(max-width:30rem){dl{display:block}dd{margin:0 0 .4em}}';
 
@@ -67,30 +59,31 @@ function htmlWriter(head: PackageHead, words: AccessWords, sink: Sink): Writer {
   const write = (text: string) => sink(Buffer.from(text));
   let open = false;
   let empty = false;
-  const close = () => (open ? write(`${empty ? `<p>${escaped(t('empty'))}</p>` : ''}</section>\n`) : Promise.resolve());
+  const close = () =>
+    open ? write(`${empty ? `<p>${escapeXml(t('empty'))}</p>` : ''}</section>\n`) : Promise.resolve();
   return {
     begin: () =>
       write(`<!doctype html>
 <html lang="${words.language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${escaped(t('title'))}</title><style>${STYLE}</style></head><body><main>
-<p><b>${escaped(head.brand.name)}</b></p><h1>${escaped(t('title'))}</h1>
-<p>${escaped(t('made', { date: words.day(head.at), request: head.request }))}</p>
-<p>${escaped(t('intro', { group: head.group.name, phone: head.group.phone, address: head.group.privacyAddress }))}</p><p>${escaped(t('others'))}</p>
-<nav><ul>${SECTIONS.map((name) => `<li><a href="#${name}">${escaped(t(`section.${name}`))}</a></li>`).join('')}</ul></nav>
+<title>${escapeXml(t('title'))}</title><style>${STYLE}</style></head><body><main>
+<p><b>${escapeXml(head.brand.name)}</b></p><h1>${escapeXml(t('title'))}</h1>
+<p>${escapeXml(t('made', { date: words.day(head.at), request: head.request }))}</p>
+<p>${escapeXml(t('intro', { group: head.group.name, phone: head.group.phone, address: head.group.privacyAddress }))}</p><p>${escapeXml(t('others'))}</p>
+<nav><ul>${SECTIONS.map((name) => `<li><a href="#${name}">${escapeXml(t(`section.${name}`))}</a></li>`).join('')}</ul></nav>
 `),
     async section(name) {
       await close();
       open = true;
       empty = true;
       await write(
-        `<section aria-labelledby="${name}"><h2 id="${name}">${escaped(t(`section.${name}`))}</h2><p>${escaped(t(`about.${name}`))}</p>\n`,
+        `<section aria-labelledby="${name}"><h2 id="${name}">${escapeXml(t(`section.${name}`))}</h2><p>${escapeXml(t(`about.${name}`))}</p>\n`,
       );
     },
     async row(_held, { head: title, lines }) {
       empty = false;
-      const list = lines.map(([label, text]) => `<dt>${escaped(label)}</dt><dd>${escaped(text)}</dd>`).join('');
-      await write(`<h3>${escaped(title)}</h3>${list === '' ? '' : `<dl>${list}</dl>`}\n`);
+      const list = lines.map(([label, text]) => `<dt>${escapeXml(label)}</dt><dd>${escapeXml(text)}</dd>`).join('');
+      await write(`<h3>${escapeXml(title)}</h3>${list === '' ? '' : `<dl>${list}</dl>`}\n`);
     },
     async end() {
       await close();

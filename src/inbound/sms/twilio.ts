@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { escapeXml } from '../../core/escape-xml.js';
 import type { TextMessage } from './text-in.js';
 
 /**
@@ -60,17 +61,8 @@ export function textFromTwilio(form: URLSearchParams): TextMessage | undefined {
   };
 }
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&apos;',
-};
-
 /** TwiML that answers with one message, or with none. @see https://www.twilio.com/docs/messaging/twiml */
 export function twiml(reply: string | undefined): string {
-  const message =
-    reply === undefined ? '' : `<Message>${reply.replace(/[&<>"']/g, (mark) => ENTITIES[mark] ?? '')}</Message>`;
+  const message = reply === undefined ? '' : `<Message>${escapeXml(reply)}</Message>`;
   return `<?xml version="1.0" encoding="UTF-8"?><Response>${message}</Response>`;
 }

@@ -1,3 +1,5 @@
+import { escapeXml } from '../../core/escape-xml.js';
+
 /** A chart drawn here, with the same as a table. */
 export interface Chart {
   readonly title: string;
@@ -16,11 +18,8 @@ const LEFT = 44;
 const BOTTOM = 26;
 const COLOURS = 6;
 
-const escaped = (text: string): string =>
-  text.replace(/[&<>"]/g, (letter) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[letter] ?? '');
-
 function frame(title: string, body: string, height = HEIGHT): string {
-  return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escaped(title)}">${body}</svg>`;
+  return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escapeXml(title)}">${body}</svg>`;
 }
 
 /** A round number at or above the largest, for the axis. */
@@ -79,7 +78,7 @@ export function stackedBars(parts: {
   const every = Math.ceil(days.length / 8);
   const labels = days.map(({ short }, at) =>
     at % every === 0
-      ? `<text x="${(LEFT + at * step + step / 2).toFixed(1)}" y="${HEIGHT - 8}" text-anchor="middle">${escaped(short)}</text>`
+      ? `<text x="${(LEFT + at * step + step / 2).toFixed(1)}" y="${HEIGHT - 8}" text-anchor="middle">${escapeXml(short)}</text>`
       : '',
   );
   return { title, summary, svg: frame(title, [...lines, ...bars, ...labels].join('')), legend, table };
@@ -123,12 +122,12 @@ export function ranges(parts: {
   const height = rows.length * 30 + BOTTOM + 8;
   const ticks = Array.from({ length: to - from + 1 }, (_, at) => 10 ** (from + at)).map(
     (value) =>
-      `<line class="line" x1="${x(value)}" x2="${x(value)}" y1="4" y2="${height - BOTTOM}"/><text x="${x(value)}" y="${height - 8}" text-anchor="middle">${escaped(text(value))}</text>`,
+      `<line class="line" x1="${x(value)}" x2="${x(value)}" y1="4" y2="${height - BOTTOM}"/><text x="${x(value)}" y="${height - 8}" text-anchor="middle">${escapeXml(text(value))}</text>`,
   );
   const marks = rows.map(({ name, p50, p95, p99 }, at) => {
     const y = at * 30 + 20;
     return [
-      `<text x="${left - 14}" y="${y + 4}" text-anchor="end">${escaped(name.slice(0, 24))}</text>`,
+      `<text x="${left - 14}" y="${y + 4}" text-anchor="end">${escapeXml(name.slice(0, 24))}</text>`,
       `<line class="range" x1="${x(p50)}" x2="${x(p99)}" y1="${y}" y2="${y}"/>`,
       `<circle class="dot k1" cx="${x(p99)}" cy="${y}" r="6"/><circle class="dot k2" cx="${x(p95)}" cy="${y}" r="6"/><circle class="dot k0" cx="${x(p50)}" cy="${y}" r="6"/>`,
     ].join('');
@@ -153,7 +152,7 @@ export function bars(parts: {
   const drawn = rows.map(({ name, value, text }, at) => {
     const y = at * 28 + 6;
     const width = (value / most) * (WIDTH - left - 90);
-    return `<text x="${left - 12}" y="${y + 15}" text-anchor="end">${escaped(name.slice(0, 24))}</text><rect class="k0" x="${left}" y="${y}" width="${Math.max(1, width).toFixed(1)}" height="20" rx="3"/><text x="${(left + width + 8).toFixed(1)}" y="${y + 15}">${escaped(text)}</text>`;
+    return `<text x="${left - 12}" y="${y + 15}" text-anchor="end">${escapeXml(name.slice(0, 24))}</text><rect class="k0" x="${left}" y="${y}" width="${Math.max(1, width).toFixed(1)}" height="20" rx="3"/><text x="${(left + width + 8).toFixed(1)}" y="${y + 15}">${escapeXml(text)}</text>`;
   });
   return { title, summary, svg: frame(title, drawn.join(''), height), legend: [], table };
 }
