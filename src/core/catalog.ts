@@ -110,7 +110,7 @@ export interface Catalog {
   readonly accessSystems: readonly AccessSystem[];
 }
 
-export function brandById(catalog: Catalog, id: string): Brand | undefined {
+export function brandById(catalog: Pick<Catalog, 'brands'>, id: string): Brand | undefined {
   return catalog.brands.find((brand) => brand.id === id);
 }
 

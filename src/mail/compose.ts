@@ -4,7 +4,7 @@ import { type Brand, brandById, type Catalog } from '../core/catalog.js';
 import { HushError } from '../core/errors.js';
 import { checkedAddress, checkedHeaders, type Mailbox, parseSender } from './headers.js';
 import type { Block } from './plain-text.js';
-import { type MailTemplate, type MailValues, readTemplates } from './templates.js';
+import { type MailTemplate, type MailValues, readTemplates, textsIn } from './templates.js';
 import { type MailWords, type Reader, readMailWords } from './words.js';
 
 /** A mail to be written. */
@@ -50,6 +50,12 @@ export interface ComposedMail {
   readonly encrypted?: string;
 }
 
+interface ComposerParts {
+  readonly catalog: Pick<Catalog, 'brands' | 'group' | 'languages'>;
+  readonly templatesDir: string;
+  readonly localesDir: string;
+}
+
 export interface Composer {
   compose(request: MailRequest): ComposedMail;
   /** What the template says in this language, for a medium of one's own. Throws as `compose`. */
@@ -61,7 +67,7 @@ export interface Composer {
 }
 
 /** What words can name without a mail giving it. */
-function brandWords(catalog: Catalog, brand: Brand): Record<string, string> {
+function brandWords(catalog: Pick<Catalog, 'group'>, brand: Brand): Record<string, string> {
   return { brand: brand.name, legalName: brand.legalName, phone: brand.phone, group: catalog.group.name };
 }
 
@@ -107,6 +113,9 @@ function valuesNeeded(template: MailTemplate, words: MailWords, given: Readonly<
   return [...names].sort();
 }
 
+/** By all that goes into them: trying every mail takes 0.1 s, and a process may hold several installations. */
+const composers = new Map<string, Promise<Composer>>();
+
 /**
  * Reads templates and words, and tries every template in every language and for every brand, so that what is missing stops
  * the start and not a mail. Throws ConfigError.
@@ -118,11 +127,16 @@ function valuesNeeded(template: MailTemplate, words: MailWords, given: Readonly<
  * const { compose } = await createComposer({ catalog, templatesDir: 'templates', localesDir: 'locales' });
  * compose({ template: 'your-link', language: 'es', brand: 'jmf', to: 'ana@example.com', values: { link } });
  */
-export async function createComposer(parts: {
-  readonly catalog: Catalog;
-  readonly templatesDir: string;
-  readonly localesDir: string;
-}): Promise<Composer> {
+export async function createComposer(parts: ComposerParts): Promise<Composer> {
+  const { brands, group, languages } = parts.catalog;
+  const texts = await Promise.all([textsIn(parts.templatesDir, '.mjml'), textsIn(parts.localesDir, '.yaml')]);
+  const id = JSON.stringify([brands, group, languages, parts.templatesDir, parts.localesDir, texts]);
+  const known = composers.get(id) ?? readComposer(parts);
+  composers.set(id, known);
+  return known;
+}
+
+async function readComposer(parts: ComposerParts): Promise<Composer> {
   const { catalog } = parts;
   const [templates, words] = await Promise.all([
     readTemplates(parts.templatesDir),

@@ -88,17 +88,25 @@ async function compileAll(files: readonly string[]): Promise<ReadonlyMap<string,
   return new Map(templates.map((template) => [template.name, template]));
 }
 
+/** The files of a folder, and of those in it, whose names end so, with their texts. */
+export async function textsIn(
+  folder: string,
+  ending: string,
+): Promise<readonly (readonly [name: string, text: string])[]> {
+  const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(ending)).sort();
+  return Promise.all(names.map(async (name) => [name, await readFile(path.join(folder, name), 'utf8')] as const));
+}
+
 /** By the text of all files of a folder: MJML takes 0.2 s for them, and a process may hold several installations. */
 const compiledFolders = new Map<string, Promise<ReadonlyMap<string, MailTemplate>>>();
 
 /** Compiles every `*.mjml` of a folder, once. Throws ConfigError that names file and fault. */
 export async function readTemplates(folder: string): Promise<ReadonlyMap<string, MailTemplate>> {
-  const everything = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.mjml')).sort();
-  const files = everything.filter((name) => path.dirname(name) === '.').map((name) => path.join(folder, name));
+  const texts = await textsIn(folder, '.mjml');
+  const files = texts.filter(([name]) => path.dirname(name) === '.').map(([name]) => path.join(folder, name));
   if (files.length === 0)
     throw new ConfigError(`${folder}: has no *.mjml. Point templatesDir to the folder with the mail templates.`);
-  const texts = await Promise.all(everything.map((name) => readFile(path.join(folder, name), 'utf8')));
-  const id = JSON.stringify([folder, everything, texts]);
+  const id = JSON.stringify([folder, texts]);
   const known = compiledFolders.get(id) ?? compileAll(files);
   compiledFolders.set(id, known);
   return known;

@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInstance } from 'i18next';
-import { parse } from 'yaml';
+import { readWords } from '../config/locale-file.js';
 import { brandById, type Catalog, say } from '../core/catalog.js';
 import { PURPOSES, type Scope, wholeScope } from '../core/scope.js';
-import { typesetAll } from '../core/typography.js';
 import { type Held, type Section, topicName } from './access-gather.js';
 
 /** A thing held, as people read it: a heading and lines of label and text. */
@@ -62,12 +60,7 @@ export function createAccessWords(parts: { readonly catalog: Catalog; readonly l
     resources: Object.fromEntries(
       languages.map((language) => [
         language,
-        {
-          translation: typesetAll(
-            parse(readFileSync(path.join(parts.localesDir, `access.${language}.yaml`), 'utf8')),
-            language,
-          ),
-        },
+        { translation: readWords(path.join(parts.localesDir, `access.${language}.yaml`), language) },
       ]),
     ),
   });

@@ -4,10 +4,9 @@ import path from 'node:path';
 import ejs from 'ejs';
 import type { Request, Response } from 'express';
 import i18next, { type TFunction } from 'i18next';
-import { parse } from 'yaml';
+import { readWords } from '../../config/locale-file.js';
 import { type Brand, type Catalog, say } from '../../core/catalog.js';
 import { maskContact } from '../../core/contact-point.js';
-import { typesetAll } from '../../core/typography.js';
 import type { Link } from '../../preferences/links.js';
 import type { OpenedResult } from './results.js';
 
@@ -40,12 +39,7 @@ export async function createPages(parts: {
     resources: Object.fromEntries(
       languages.map((language) => [
         language,
-        {
-          translation: typesetAll(
-            parse(readFileSync(path.join(folders.locales, `pages.${language}.yaml`), 'utf8')),
-            language,
-          ),
-        },
+        { translation: readWords(path.join(folders.locales, `pages.${language}.yaml`), language) },
       ]),
     ),
   });

@@ -4,7 +4,7 @@ import path from 'node:path';
 import ejs from 'ejs';
 import type { Response } from 'express';
 import i18next from 'i18next';
-import { parse } from 'yaml';
+import { readWords } from '../../config/locale-file.js';
 
 const TIME = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
 const DATE = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' });
@@ -46,7 +46,7 @@ export async function createStaffPages(parts: {
   await words.init({
     lng: 'en',
     interpolation: { escapeValue: false },
-    resources: { en: { translation: parse(readFileSync(path.join(parts.locales, 'staff.en.yaml'), 'utf8')) } },
+    resources: { en: { translation: readWords(path.join(parts.locales, 'staff.en.yaml'), 'en') } },
   });
   const t = words.getFixedT('en');
   const css = readFileSync(path.join(parts.assets, 'staff.css'), 'utf8');
