@@ -1,6 +1,6 @@
 import { HushError } from '../core/errors.js';
 import { parseEventId } from '../core/keys.js';
-import { parseReference } from '../rights/reference.js';
+import { parseReference } from '../rights/requests/reference.js';
 
 /** A number of ours that is no address: it has a page of its own. */
 export type OwnNumber =

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { contactKeyFromText } from '../../src/core/keys.js';
-import { unzipped } from '../rights/unzip.js';
+import { unzipped } from '../rights/access/unzip.js';
 import { type Hush, startHush } from '../support/hush.js';
 import { inBrowser, launch, overflow, violations } from '../web/staff/chromium.js';
 import { makeCustomer } from '../web/staff/people.js';

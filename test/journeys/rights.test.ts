@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
-import { referenceOf } from '../../src/rights/reference.js';
+import { referenceOf } from '../../src/rights/requests/reference.js';
 import { ask, mailsTo, statusTokenIn, tokenIn } from '../rights/setting.js';
 import { type Hush, startHush } from '../support/hush.js';
 import { inBrowser, launch, overflow, violations } from '../web/staff/chromium.js';

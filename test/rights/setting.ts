@@ -1,7 +1,7 @@
 import { normaliseContact } from '../../src/core/contact-point.js';
 import type { RequestKind } from '../../src/core/request.js';
-import type { NewRequest } from '../../src/rights/intake.js';
-import { type By, PERSON } from '../../src/rights/records.js';
+import type { NewRequest } from '../../src/rights/requests/intake.js';
+import { type By, PERSON } from '../../src/rights/requests/records.js';
 import type { RequestRecord } from '../../src/store/requests.js';
 import { type Hush, type HushOptions, startHush } from '../support/hush.js';
 

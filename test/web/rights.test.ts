@@ -4,7 +4,7 @@ import { request as connect } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { normaliseContact } from '../../src/core/contact-point.js';
 import { REQUEST_KINDS } from '../../src/core/request.js';
-import { CHUNK_BYTES } from '../../src/rights/chunks.js';
+import { CHUNK_BYTES } from '../../src/rights/requests/chunks.js';
 import type { RequestRecord } from '../../src/store/requests.js';
 import { mailsTo, statusTokenIn, tokenIn } from '../rights/setting.js';
 import { type Hush, startHush } from '../support/hush.js';

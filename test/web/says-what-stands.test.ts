@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { topicsOf } from '../../src/core/catalog.js';
 import { contactKeyFromText } from '../../src/core/keys.js';
 import { CHANNELS, PURPOSES } from '../../src/core/scope.js';
-import { pdfText, squeezed } from '../rights/pdf-text.js';
+import { pdfText, squeezed } from '../rights/letters/pdf-text.js';
 import { type Hush, startHush } from '../support/hush.js';
 import { type Console, signIn } from './staff/browser.js';
 

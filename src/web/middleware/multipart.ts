@@ -2,8 +2,8 @@ import type { Readable } from 'node:stream';
 import busboy from 'busboy';
 import type { Request, RequestHandler, Response } from 'express';
 import { HushError } from '../../core/errors.js';
-import type { StoredUpload } from '../../rights/attachments.js';
-import { UPLOAD_LIMIT } from '../../rights/file-kind.js';
+import type { StoredUpload } from '../../rights/requests/attachments.js';
+import { UPLOAD_LIMIT } from '../../rights/requests/file-kind.js';
 
 /** A file of a form, under the name that its sender gave: stored, or what is wrong with it. */
 export interface Upload {

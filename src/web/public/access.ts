@@ -1,8 +1,8 @@
 import { pipeline } from 'node:stream/promises';
 import { type Request, type Response, Router } from 'express';
 import { brandById, type Catalog } from '../../core/catalog.js';
-import type { AccessDelivery } from '../../rights/access-delivery.js';
-import { accessTokenIn } from '../../rights/access-download.js';
+import type { AccessDelivery } from '../../rights/access/delivery.js';
+import { accessTokenIn } from '../../rights/access/download.js';
 import type { Pages } from './pages.js';
 
 /** `/access/:token`: what we hold, for whoever has the link and the passphrase. Looking at the page changes nothing. */

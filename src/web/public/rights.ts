@@ -1,6 +1,6 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { HushError } from '../../core/errors.js';
-import { UPLOAD_LIMIT } from '../../rights/file-kind.js';
+import { UPLOAD_LIMIT } from '../../rights/requests/file-kind.js';
 import { BODY_BUDGET } from '../middleware/body-budget.js';
 import { HELD_BYTES, multipart, type TakeFile } from '../middleware/multipart.js';
 import { rightsForm } from './rights-form.js';

@@ -1,9 +1,9 @@
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
-import type { Packages } from '../../rights/access.js';
-import type { AccessDelivery } from '../../rights/access-delivery.js';
-import { FILES } from '../../rights/access-files.js';
+import type { AccessDelivery } from '../../rights/access/delivery.js';
+import { FILES } from '../../rights/access/files.js';
+import type { Packages } from '../../rights/access/packages.js';
 import type { StoredPackage } from '../../store/access-packages.js';
 import { type List, sentAsCsv, viewList } from './list.js';
 import { when } from './render.js';

@@ -1,4 +1,4 @@
-import type { ErasurePreview } from '../../rights/erasure-preview.js';
+import type { ErasurePreview } from '../../rights/requests/erasure-preview.js';
 
 /** What `partials/erasure.ejs` says. @param labelOf an address as this visitor may see it */
 export function erasureWords(preview: ErasurePreview, labelOf: (key: Buffer) => string) {

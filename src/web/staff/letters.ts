@@ -1,8 +1,8 @@
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import type { Rights } from '../../rights/index.js';
-import { LETTER_KINDS } from '../../rights/letter.js';
-import type { RequestLetters } from '../../rights/letters.js';
+import { LETTER_KINDS } from '../../rights/letters/letter.js';
+import type { RequestLetters } from '../../rights/letters/letters.js';
 import type { LetterStore, StoredLetter } from '../../store/letters.js';
 import type { OutboxStore } from '../../store/outbox.js';
 import { type List, sentAsCsv, viewList } from './list.js';

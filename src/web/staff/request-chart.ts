@@ -1,4 +1,4 @@
-import type { AgeGroup, Report } from '../../rights/report.js';
+import type { AgeGroup, Report } from '../../rights/requests/report.js';
 import { SMALLEST, suppressSmallCounts } from '../../staff/small-counts.js';
 import { type Chart, stackedBars } from './charts.js';
 

@@ -8,12 +8,12 @@ import { contactKeyBytes, contactKeyFromText, type Keyring } from '../../core/ke
 import type { Policy } from '../../core/policy.js';
 import { isClosed, REQUEST_KINDS, REQUEST_STATES, REQUEST_WAYS } from '../../core/request.js';
 import { calendarDay, daysLeft, isLate } from '../../core/request-clock.js';
-import { clockedOf } from '../../rights/answers.js';
 import type { Rights } from '../../rights/index.js';
-import type { Named } from '../../rights/intake.js';
-import type { By } from '../../rights/records.js';
-import { referenceOf, referenceStart } from '../../rights/reference.js';
-import { requestNames } from '../../rights/request-names.js';
+import { clockedOf } from '../../rights/requests/answers.js';
+import type { Named } from '../../rights/requests/intake.js';
+import { requestNames } from '../../rights/requests/names.js';
+import type { By } from '../../rights/requests/records.js';
+import { referenceOf, referenceStart } from '../../rights/requests/reference.js';
 import type { StaffUser } from '../../staff/audit-trail.js';
 import type { Contacts } from '../../store/contacts.js';
 import type { RequestFilter, RequestRecord, RequestStore } from '../../store/requests.js';

@@ -18,13 +18,13 @@ import {
   REVIEW_OUTCOMES,
 } from '../../core/request.js';
 import { ageInDays, alertsOf, calendarDay, clockFor, deadlinesOf } from '../../core/request-clock.js';
-import { clockedOf } from '../../rights/answers.js';
-import type { PreviewErasure } from '../../rights/erasure-preview.js';
-import { ACCEPTED, UPLOAD_LIMIT } from '../../rights/file-kind.js';
 import type { Rights } from '../../rights/index.js';
-import { pointFrom } from '../../rights/post-letters.js';
-import { parseReference, referenceOf } from '../../rights/reference.js';
-import { CHECKS, checksNeeded } from '../../rights/verification.js';
+import { pointFrom } from '../../rights/letters/post-letters.js';
+import { clockedOf } from '../../rights/requests/answers.js';
+import type { PreviewErasure } from '../../rights/requests/erasure-preview.js';
+import { ACCEPTED, UPLOAD_LIMIT } from '../../rights/requests/file-kind.js';
+import { parseReference, referenceOf } from '../../rights/requests/reference.js';
+import { CHECKS, checksNeeded } from '../../rights/requests/verification.js';
 import type { Approvals } from '../../staff/approvals.js';
 import type { RequestRecord } from '../../store/requests.js';
 import { erasureWords } from './erasure-words.js';

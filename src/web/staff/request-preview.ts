@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import type { Rights } from '../../rights/index.js';
-import { LETTER_KINDS } from '../../rights/letter.js';
+import { LETTER_KINDS } from '../../rights/letters/letter.js';
 import { recordLook, requestOf } from './request-page.js';
 import type { StaffShell, Visit } from './shell.js';
 

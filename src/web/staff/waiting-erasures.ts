@@ -1,7 +1,7 @@
 import { HushError } from '../../core/errors.js';
 import { allowedActions } from '../../core/request.js';
-import type { PreviewErasure } from '../../rights/erasure-preview.js';
 import type { Rights } from '../../rights/index.js';
+import type { PreviewErasure } from '../../rights/requests/erasure-preview.js';
 import type { Approvals, ErasureWanted } from '../../staff/approvals.js';
 import type { RequestRecord } from '../../store/requests.js';
 import type { WaitingErasures } from './approvals.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { keyringFromSecret } from '../../../src/core/keys.js';
-import { referenceOf } from '../../../src/rights/reference.js';
-import { requestNames } from '../../../src/rights/request-names.js';
+import { requestNames } from '../../../src/rights/requests/names.js';
+import { referenceOf } from '../../../src/rights/requests/reference.js';
 import type { RequestRecord } from '../../../src/store/requests.js';
 import { ask, mailsTo, OFFICER, pressLink } from '../../rights/setting.js';
 import { type Hush, startHush } from '../../support/hush.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { referenceOf } from '../../../src/rights/reference.js';
+import { referenceOf } from '../../../src/rights/requests/reference.js';
 import { ask, OFFICER } from '../../rights/setting.js';
 import { type Hush, startHush } from '../../support/hush.js';
 import { type Console, signIn } from './browser.js';

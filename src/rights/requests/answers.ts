@@ -1,0 +1,197 @@
+import type { Clock } from '../../core/clock.js';
+import { HushError } from '../../core/errors.js';
+import type { Policy } from '../../core/policy.js';
+import {
+  type DenialReason,
+  denialReasonsOf,
+  type ExtensionReason,
+  isClosed,
+  type RefusalReason,
+} from '../../core/request.js';
+import { type Clocked, checkExtension, deadlinesOf } from '../../core/request-clock.js';
+import type { Post } from '../../preferences/outgoing-mail.js';
+import type { RequestEntry, RequestRecord } from '../../store/requests.js';
+import type { PostLetters } from '../letters/post-letters.js';
+import { type By, type Records, TEXT_LIMIT } from './records.js';
+import { referenceOf } from './reference.js';
+
+/** What the clock has to know of a record. */
+export function clockedOf(record: RequestRecord): Clocked {
+  return {
+    jurisdiction: record.jurisdiction,
+    receivedAt: record.receivedAt.getTime(),
+    state: record.state,
+    ...(record.acknowledgedAt ? { acknowledgedAt: record.acknowledgedAt.getTime() } : {}),
+    ...(record.extendedAt ? { extendedAt: record.extendedAt.getTime() } : {}),
+  };
+}
+
+/** Who a message of staff is for. */
+export type MessageReader = 'person' | 'agent';
+
+/** Readers of a message: who wrote it, and who it is for. One from before a choice was kept went to whoever asked. */
+export function readersOf(record: RequestRecord, { by, facts }: RequestEntry): readonly string[] {
+  if (facts?.from !== 'staff') return [by];
+  return facts.to === undefined ? [record.byAgent ? 'agent' : 'person'] : facts.to.split(' ');
+}
+
+/** A letter that staff write. */
+function needsWords(text: string, what: string): string {
+  const words = text.trim().slice(0, TEXT_LIMIT);
+  if (words === '') {
+    throw new HushError('invalid', `${what} is missing`, { field: 'explanation', remedy: 'write it in plain words' });
+  }
+  return words;
+}
+
+/** What staff do with a request beside fulfilling it. */
+export function createAnswers(parts: {
+  readonly records: Records;
+  readonly post: PostLetters;
+  readonly mail: Post;
+  readonly policy: Policy;
+  readonly clock: Clock;
+}) {
+  const { records, post, policy, clock } = parts;
+
+  /** Never as if it went: an answer that cannot reach anybody is written down as such, and staff are told. */
+  function letter(record: RequestRecord, kind: 'extension' | 'denial' | 'refusal' | 'acknowledgement') {
+    if (post.reaches(record, kind)) return;
+    throw new HushError('invalid', 'there is no email or postal address that a letter could go to', {
+      remedy: 'ask for one and add it to the request, or withdraw it on the person’s word',
+    });
+  }
+
+  /** Ends a request without doing what it asks; the letter says why. */
+  async function close(
+    record: RequestRecord,
+    act: 'deny' | 'refuse',
+    by: By,
+    given: { readonly reason: string; readonly explanation: string },
+    fields: Pick<RequestRecord, 'denialReason' | 'refusalReason'>,
+  ): Promise<RequestRecord> {
+    const kind = act === 'deny' ? 'denial' : 'refusal';
+    letter(record, kind);
+    const explanation = given.explanation.trim().slice(0, TEXT_LIMIT);
+    const { reason } = given;
+    const closed = await records.act(record, act, by, fields, { facts: { reason }, text: explanation }, [
+      { kind, reason, ...(explanation ? { explanation } : {}) },
+    ]);
+    return post.flushQuietly(closed, by);
+  }
+
+  return {
+    async acknowledge(record: RequestRecord, by: By): Promise<RequestRecord> {
+      letter(record, 'acknowledgement');
+      const done = await records.act(record, 'acknowledge', by, {}, {}, [{ kind: 'acknowledgement' }]);
+      return post.flushQuietly(done, by);
+    },
+
+    /** Takes the one extension there is. Its letter goes at once: before the first deadline, or there is none. */
+    async extend(
+      record: RequestRecord,
+      by: By,
+      given: { readonly reason: ExtensionReason; readonly explanation: string },
+    ): Promise<RequestRecord> {
+      const now = clock.now();
+      checkExtension(policy, clockedOf(record), now);
+      letter(record, 'extension');
+      const explanation = needsWords(given.explanation, 'the reason in words');
+      const { extendedDue } = deadlinesOf(policy, clockedOf(record));
+      const extended = await records.act(
+        record,
+        'extend',
+        by,
+        { extendedAt: new Date(now), due: new Date(extendedDue), extensionReason: given.reason },
+        { facts: { reason: given.reason }, text: explanation },
+        [{ kind: 'extension', reason: given.reason, explanation }],
+      );
+      return post.flushQuietly(extended, by);
+    },
+
+    async deny(
+      record: RequestRecord,
+      by: By,
+      given: { readonly reason: DenialReason; readonly explanation: string },
+    ): Promise<RequestRecord> {
+      if (!denialReasonsOf(record.kind).includes(given.reason)) {
+        throw new HushError('invalid', 'this reason is not one for this kind of request', {
+          field: 'reason',
+          remedy: 'choose one of the list',
+        });
+      }
+      return close(record, 'deny', by, given, { denialReason: given.reason });
+    },
+
+    /** It could not be shown who asks. The letter says how to try again. */
+    async refuse(
+      record: RequestRecord,
+      by: By,
+      given: { readonly reason: RefusalReason; readonly explanation: string },
+    ): Promise<RequestRecord> {
+      return close(record, 'refuse', by, given, { refusalReason: given.reason });
+    },
+
+    /** The person does not want it any more. What it has denied stays denied. */
+    withdraw: (record: RequestRecord, by: By, why = ''): Promise<RequestRecord> =>
+      records.act(record, 'withdraw', by, {}, { text: why }),
+
+    assign: (
+      record: RequestRecord,
+      by: By,
+      to: { readonly id: string; readonly name: string },
+    ): Promise<RequestRecord> =>
+      records.change(record, by, { assignee: to }, { what: 'assign', facts: { to: to.name } }),
+
+    note(record: RequestRecord, by: By, text: string): Promise<RequestRecord> {
+      return records.change(record, by, {}, { what: 'note', text: needsWords(text, 'the note') });
+    },
+
+    /**
+     * From staff to the person, whoever acts for them, or both; or back. Each is told by mail that there is one, and reads it
+     * on their page of the request.
+     */
+    async message(
+      record: RequestRecord,
+      by: By,
+      text: string,
+      to: readonly MessageReader[] = [],
+    ): Promise<RequestRecord> {
+      const fromStaff = by.id.startsWith('staff');
+      const reached = post.reachesOf(record);
+      const words = needsWords(text, 'the message');
+      const kept = await records.change(
+        record,
+        by,
+        { unread: !fromStaff },
+        {
+          what: 'message',
+          facts: { from: fromStaff ? 'staff' : by.id, ...(to.length > 0 ? { to: to.join(' ') } : {}) },
+          text: words,
+        },
+      );
+      for (const reader of to) {
+        const mailTo = reached[reader];
+        if (!mailTo) continue;
+        await parts.mail({
+          id: `request-message:${record.id}:${kept.rev}:${reader}`,
+          template: 'request-message',
+          language: record.language,
+          brand: record.brand,
+          to: mailTo.email,
+          values: (language) => ({ reference: referenceOf(record.id), link: mailTo.link(language) }),
+        });
+      }
+      return kept;
+    },
+
+    /** Staff have read what came in. */
+    async seen(record: RequestRecord, by: By): Promise<RequestRecord> {
+      return record.unread && !isClosed(record.state)
+        ? records.change(record, by, { unread: false }, { what: 'seen' })
+        : record;
+    },
+  };
+}
+
+export type Answers = ReturnType<typeof createAnswers>;

@@ -1,0 +1,216 @@
+import type { Logger } from 'pino';
+import { addMonths } from '../../core/calendar.js';
+import type { Catalog } from '../../core/catalog.js';
+import type { Clock } from '../../core/clock.js';
+import { HushError } from '../../core/errors.js';
+import type { Keyring } from '../../core/keys.js';
+import type { Policy } from '../../core/policy.js';
+import { needsVerification } from '../../core/request.js';
+import { type Alert, calendarDay, dueAlerts, dueOf, purgeAt } from '../../core/request-clock.js';
+import type { Post } from '../../preferences/outgoing-mail.js';
+import { createScheduler } from '../../scheduler.js';
+import type { Leader } from '../../store/leader.js';
+import type { RequestFiles } from '../../store/request-files.js';
+import type { RequestRecord, RequestStore } from '../../store/requests.js';
+import type { AccessPackages } from '../access/port.js';
+import type { PostLetters } from '../letters/post-letters.js';
+import { clockedOf } from './answers.js';
+import type { Erasures } from './erasure.js';
+import type { Intake } from './intake.js';
+import { requestNames } from './names.js';
+import type { RequestSeal } from './personal.js';
+import { type Records, SYSTEM } from './records.js';
+import { referenceOf } from './reference.js';
+
+const PAGE = 200;
+/** Between rounds (ms). A deadline is a day: a minute is soon enough, and an erasure is closed while one still looks. */
+const CHECK_EVERY_MS = 5000;
+/** A request that was cut off at its receipt is taken up again after so long (ms). */
+const CUT_OFF = 30_000;
+/** Between looks (ms) for records whose time is over. */
+const PURGE_EVERY = 3_600_000;
+
+const ALERT_WORDS: Readonly<Record<Alert['kind'], (alert: Alert) => string>> = {
+  nearing: ({ day }) => `day ${day}, not answered yet`,
+  late: () => 'late: its deadline has passed',
+  acknowledgement_nearing: () => 'receipt is to be acknowledged today',
+  acknowledgement_late: () => 'late: its receipt was not acknowledged in time',
+};
+
+/**
+ * Watches the requests, one process at a time: raises what is due, goes on with what was cut off, closes what is done and
+ * purges what has had its time. Every step may be done twice, so that no stop, however long, loses one.
+ */
+export function createWatch(parts: {
+  readonly store: RequestStore;
+  readonly seal: Pick<RequestSeal, 'personal'>;
+  readonly keyring: Pick<Keyring, 'lookup'>;
+  readonly files: RequestFiles;
+  readonly records: Records;
+  readonly intake: Intake;
+  readonly post: PostLetters;
+  readonly erasures: Erasures;
+  readonly packages: AccessPackages | undefined;
+  /** Letters of a purged request go with it. */
+  readonly purgeLetters?: ((request: string) => Promise<void>) | undefined;
+  readonly mail: Post;
+  readonly leader: Leader;
+  readonly catalog: Catalog;
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly publicUrl: () => string;
+  readonly log: Logger;
+  readonly onAlert: (kind: Alert['kind']) => void;
+}) {
+  const { store, records, post, leader, catalog, policy, clock, log } = parts;
+  const loop = createScheduler({ log, everyMs: CHECK_EVERY_MS, leader, tasks: { 'watching requests': round } });
+  let purgedAt = Number.NEGATIVE_INFINITY;
+  let allNamed = false;
+
+  const date = (time: number) => new Intl.DateTimeFormat('en-US', { dateStyle: 'long', timeZone: 'UTC' }).format(time);
+
+  /** The mail first, under an id that makes it one however often: what is written down as raised has been told. */
+  async function raise(record: RequestRecord, alert: Alert): Promise<void> {
+    const what = ALERT_WORDS[alert.kind](alert);
+    await parts.mail({
+      id: `request-alert:${record.id}:${alert.id}`,
+      template: 'request-alert',
+      language: 'en',
+      brand: record.brand,
+      to: catalog.group.privacyAddress,
+      values: () => ({
+        reference: referenceOf(record.id),
+        what,
+        due: date(calendarDay(policy, record.jurisdiction, record.due.getTime())),
+        link: `${parts.publicUrl()}/staff/requests/${record.id}`,
+      }),
+    });
+    const entry = records.entry(record, SYSTEM, { what: 'alert', facts: { alert: alert.id, kind: alert.kind } });
+    if (!(await store.raise(record.id, alert.id, entry))) return;
+    parts.onAlert(alert.kind);
+    log.warn(
+      { request: record.id, alert: alert.id, kind: alert.kind, due: record.due.toISOString() },
+      'a rights request needs somebody',
+    );
+  }
+
+  /** The deadline that stands in the record follows the policy; a change of it is written down. */
+  async function keepDue(record: RequestRecord): Promise<RequestRecord> {
+    const due = dueOf(policy, clockedOf(record));
+    if (due === record.due.getTime()) return record;
+    return records.change(
+      record,
+      SYSTEM,
+      { due: new Date(due), ...(record.extendedAt ? {} : { firstDue: new Date(due) }) },
+      { what: 'clock', facts: { from: record.due.toISOString(), to: new Date(due).toISOString() } },
+    );
+  }
+
+  async function close(record: RequestRecord): Promise<void> {
+    const letters = post.reaches(record, 'fulfilment') ? [{ kind: 'fulfilment' }] : [];
+    await post.flush(await records.act(record, 'complete', SYSTEM, {}, {}, letters));
+  }
+
+  async function look(seen: RequestRecord): Promise<void> {
+    let record = await keepDue(seen);
+    const raised = new Set(record.alerts.map(({ id }) => id));
+    for (const alert of dueAlerts(policy, clockedOf(record), raised, clock.now())) await raise(record, alert);
+    if (record.state === 'received' && clock.now() - record.receivedAt.getTime() > CUT_OFF) {
+      record = await records.get(record.id);
+      if (!needsVerification(record.kind) || !parts.intake.hasBegun(record)) record = await parts.intake.begin(record);
+    }
+    if (record.state !== 'fulfilling') return;
+    record = await records.get(record.id);
+    if (!needsVerification(record.kind)) {
+      // Cut off between in force and closed.
+      await close(record);
+    } else if (record.kind === 'deletion') {
+      await parts.erasures.settle(record);
+    } else if (record.kind === 'access' && record.package !== undefined && parts.packages) {
+      const status = await parts.packages.status(record.package);
+      if (status?.state === 'delivered') {
+        await close(record);
+      }
+    } else if (record.kind !== 'access') {
+      await close(record);
+    }
+  }
+
+  /** Requests of before names could be searched for: a page a round, until none is left. */
+  async function nameOld(): Promise<void> {
+    if (allNamed) return;
+    const page = await store.unnamed(PAGE);
+    for (const record of page) {
+      const personal = parts.seal.personal(record);
+      await store.name(record.id, requestNames(parts.keyring, [personal?.name, personal?.agent?.name]));
+    }
+    allNamed = page.length < PAGE;
+  }
+
+  async function lookAtAll(): Promise<void> {
+    for (let after = ''; !loop.isStopped(); ) {
+      const page = await store.open(after, PAGE);
+      for (const record of page) {
+        await look(record).catch((error: unknown) => {
+          // Somebody works on it: the next round sees what came of it.
+          if (error instanceof HushError && error.kind === 'conflict') return;
+          log.warn({ err: error, request: record.id }, 'watching a request failed; it comes again');
+        });
+      }
+      const last = page.at(-1);
+      if (!last || page.length < PAGE) return;
+      after = last.id;
+      if (!(await leader.hold())) return;
+    }
+  }
+
+  async function sendLetters(): Promise<void> {
+    // Whoever wrote a letter sends it at once: what is older was cut off.
+    for (const record of await store.unsent(new Date(clock.now() - CUT_OFF), PAGE)) await post.flushQuietly(record);
+  }
+
+  async function purge(): Promise<void> {
+    if (performance.now() - purgedAt < PURGE_EVERY) return;
+    const now = clock.now();
+    let count = 0;
+    for (;;) {
+      const page = await store.closedBefore(new Date(addMonths(now, -policy.requestRecordMonths)), PAGE);
+      const over = page.filter(({ closedAt }) => closedAt && purgeAt(policy, closedAt.getTime()) <= now);
+      for (const record of over) {
+        // Files and letters first: should this end here, the record is still found.
+        await parts.files.removeAll(record.id);
+        await parts.purgeLetters?.(record.id);
+        if (await store.purge(record)) count++;
+      }
+      if (over.length === 0 || loop.isStopped()) break;
+    }
+    purgedAt = performance.now();
+    if (count > 0) log.info({ count }, 'records of requests were purged: their time is over');
+  }
+
+  async function round(): Promise<void> {
+    if (!(await leader.hold())) return;
+    for (const [task, run] of [
+      ['look', lookAtAll],
+      ['letters', sendLetters],
+      ['names', nameOld],
+      ['purge', purge],
+    ] as const) {
+      if (loop.isStopped()) return;
+      await run().catch((error: unknown) => log.warn({ err: error, task }, 'watching requests failed; it comes again'));
+    }
+  }
+
+  return {
+    once: loop.runOnce,
+    start: loop.start,
+    /** Also what the next hour would do. */
+    async everything(): Promise<void> {
+      purgedAt = Number.NEGATIVE_INFINITY;
+      await loop.runOnce();
+    },
+    stop: loop.stop,
+  };
+}
+
+export type Watch = ReturnType<typeof createWatch>;
