@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { type Connection, Schema } from 'mongoose';
+import type { Connection } from 'mongoose';
 import { DURABLE } from './connect.js';
+import { collectionSchema } from './schema.js';
+import { rowsOf, type Stored } from './stored.js';
 
 export const KEY_SCOPES = [
   'events',
@@ -31,19 +33,21 @@ export interface ApiKey {
   readonly revokedAt?: Date;
 }
 
-const keySchema = new Schema(
-  {
-    _id: String,
-    hash: String,
-    name: String,
-    scopes: [String],
-    createdAt: Date,
-    revokedAt: Date,
-    // Of a key from the environment that another one took the place of.
-    replaced: Boolean,
-  },
-  { collection: 'api_keys', versionKey: false },
-);
+interface KeyRow extends Stored<ApiKey> {
+  readonly hash: string;
+  /** Of a key from the environment that another one took the place of. */
+  readonly replaced?: true;
+}
+
+const keySchema = collectionSchema<KeyRow>('api_keys', {
+  _id: { type: String, required: true },
+  hash: { type: String, required: true },
+  name: { type: String, required: true },
+  scopes: { type: [{ type: String, enum: KEY_SCOPES }], required: true },
+  createdAt: { type: Date, required: true },
+  revokedAt: Date,
+  replaced: Boolean,
+});
 keySchema.index({ hash: 1 }, { unique: true });
 
 /** SHA-256 is enough: keys are 32 random bytes, not passwords. */
@@ -57,25 +61,20 @@ const BOOTSTRAP = 'HUSH_API_KEY';
 /** API keys: only their hashes are kept. */
 export function createApiKeys(connection: Connection) {
   const model = connection.model('ApiKey', keySchema);
+  const { fromRow } = rowsOf<ApiKey>();
+  const PUBLIC = { hash: 0, replaced: 0 } as const;
   const believed = new Map<string, { key: ApiKey | undefined; until: number }>();
 
   async function find(hash: string): Promise<ApiKey | undefined> {
-    const row = await model.collection.findOne({ hash, revokedAt: { $exists: false } });
-    return row
-      ? {
-          id: String(row._id),
-          name: String(row.name),
-          scopes: row.scopes as KeyScope[],
-          createdAt: row.createdAt as Date,
-        }
-      : undefined;
+    const row = await model.findOne({ hash, revokedAt: { $exists: false } }, PUBLIC).lean();
+    return row ? fromRow(row) : undefined;
   }
 
   async function put(key: string, name: string, scopes: readonly KeyScope[]): Promise<string> {
     const hash = hashOf(key);
     const id = hash.slice(0, 10);
-    await model.collection.updateOne(
-      { _id: id as never },
+    await model.updateOne(
+      { _id: id },
       { $set: { hash, name, scopes: [...scopes] }, $setOnInsert: { createdAt: new Date() } },
       { upsert: true, writeConcern: DURABLE },
     );
@@ -95,21 +94,21 @@ export function createApiKeys(connection: Connection) {
     async ensure(key: string): Promise<void> {
       const id = await put(key, BOOTSTRAP, KEY_SCOPES);
       // One that the operator revoked stays revoked; one that was replaced and is set again works again.
-      await model.collection.updateOne(
-        { _id: id as never, replaced: true },
+      await model.updateOne(
+        { _id: id, replaced: true },
         { $unset: { revokedAt: '', replaced: '' } },
         { writeConcern: DURABLE },
       );
-      await model.collection.updateMany(
-        { _id: { $ne: id as never }, name: BOOTSTRAP, revokedAt: { $exists: false } },
+      await model.updateMany(
+        { _id: { $ne: id }, name: BOOTSTRAP, revokedAt: { $exists: false } },
         { $set: { revokedAt: new Date(), replaced: true } },
         { writeConcern: DURABLE },
       );
     },
 
     async revoke(id: string): Promise<boolean> {
-      const result = await model.collection.updateOne(
-        { _id: id as never, revokedAt: { $exists: false } },
+      const result = await model.updateOne(
+        { _id: id, revokedAt: { $exists: false } },
         { $set: { revokedAt: new Date() } },
         { writeConcern: DURABLE },
       );
@@ -117,14 +116,8 @@ export function createApiKeys(connection: Connection) {
     },
 
     async list(): Promise<ApiKey[]> {
-      const rows = await model.collection.find({}, { sort: { createdAt: 1 } }).toArray();
-      return rows.map((row) => ({
-        id: String(row._id),
-        name: String(row.name),
-        scopes: row.scopes as KeyScope[],
-        createdAt: row.createdAt as Date,
-        ...(row.revokedAt instanceof Date ? { revokedAt: row.revokedAt } : {}),
-      }));
+      const rows = await model.find({}, PUBLIC).sort({ createdAt: 1 }).lean();
+      return rows.map(fromRow);
     },
 
     async authenticate(key: string): Promise<ApiKey | undefined> {

@@ -1,10 +1,6 @@
-import { type Connection, Schema } from 'mongoose';
+import type { Connection } from 'mongoose';
 import { DURABLE } from './connect.js';
-
-const configurationSchema = new Schema(
-  { _id: String, hash: String, since: Date, left: Number, total: Number, finished: Date },
-  { collection: 'configurations', versionKey: false },
-);
+import { collectionSchema } from './schema.js';
 
 export interface Evaluation {
   readonly hash: string;
@@ -14,6 +10,15 @@ export interface Evaluation {
   readonly total?: number;
   readonly finished?: Date;
 }
+
+const configurationSchema = collectionSchema<Evaluation & { readonly _id: 'current' }>('configurations', {
+  _id: { type: String, required: true, enum: ['current'] },
+  hash: { type: String, required: true },
+  since: { type: Date, required: true },
+  left: Number,
+  total: Number,
+  finished: Date,
+});
 
 /** Contacts that are yet to be looked at. */
 export function leftOf(evaluation: Evaluation | undefined): number {
@@ -26,38 +31,35 @@ export function leftOf(evaluation: Evaluation | undefined): number {
  */
 export function createConfigurations(connection: Connection) {
   const model = connection.model('Configuration', configurationSchema);
-  const id = { _id: 'current' } as never;
+  const id = { _id: 'current' } as const;
   return {
     models: [model] as const,
 
     async current(): Promise<Evaluation | undefined> {
-      return ((await model.collection.findOne(id)) as unknown as Evaluation | null) ?? undefined;
+      return (await model.findOne(id).lean()) ?? undefined;
     },
 
     /** Puts a configuration in force; nothing changes when it is already. */
     async enforce(hash: string): Promise<void> {
-      await model.collection
-        .updateOne(
-          { ...(id as object), hash: { $ne: hash } } as never,
-          { $set: { hash, since: new Date() }, $unset: { left: '', total: '', finished: '' } },
-          { writeConcern: DURABLE },
-        )
-        .then(async ({ matchedCount }) => {
-          if (matchedCount === 0)
-            await model.collection.updateOne(
-              id,
-              { $setOnInsert: { hash, since: new Date() } },
-              { upsert: true, writeConcern: DURABLE },
-            );
-        });
+      const replaced = await model.updateOne(
+        { ...id, hash: { $ne: hash } },
+        { $set: { hash, since: new Date() }, $unset: { left: '', total: '', finished: '' } },
+        { writeConcern: DURABLE },
+      );
+      if (replaced.matchedCount === 1) return;
+      const first = { $setOnInsert: { hash, since: new Date() } };
+      await model.updateOne(id, first, { upsert: true, writeConcern: DURABLE });
     },
 
     async progress(hash: string, left: number): Promise<void> {
-      await model.collection.updateOne({ ...(id as object), hash } as never, {
-        $set: { left, ...(left === 0 ? { finished: new Date() } : {}) },
-        ...(left === 0 ? {} : { $unset: { finished: '' } }),
-        $max: { total: left },
-      });
+      await model.updateOne(
+        { ...id, hash },
+        {
+          $set: { left, ...(left === 0 ? { finished: new Date() } : {}) },
+          ...(left === 0 ? {} : { $unset: { finished: '' } }),
+          $max: { total: left },
+        },
+      );
     },
   };
 }

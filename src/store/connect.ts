@@ -44,6 +44,8 @@ export async function connectStore(uri: string, namespace: string): Promise<Conn
     maxPoolSize: 50,
     retryWrites: true,
     readPreference: 'primary',
+    // Bytes come as Buffers, not in the driver's own class.
+    promoteBuffers: true,
     ...(/^mongodb(\+srv)?:\/\/[^/]+\/[^?]/.test(uri) ? {} : { dbName: namespace }),
   });
   await connection.asPromise();

@@ -1,18 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Connection, Schema } from 'mongoose';
 import { DURABLE, isDuplicate } from './connect.js';
-
-const installationSchema = new Schema(
-  { _id: String, id: String, lookup: String, roots: Schema.Types.Mixed },
-  { collection: 'installation', versionKey: false },
-);
-
-interface InstallationRow {
-  _id: string;
-  id: string;
-  lookup: string;
-  roots: Record<string, string>;
-}
+import { collectionSchema } from './schema.js';
 
 /** Keyed fingerprints of every secret, hex: they tell that a secret is the same, and nothing of what it is. */
 export interface SecretFingerprints {
@@ -27,16 +16,25 @@ export interface InstallationRecord extends SecretFingerprints {
   readonly id: string;
 }
 
+interface InstallationRow extends InstallationRecord {
+  readonly _id: 'installation';
+}
+
+const installationSchema = collectionSchema<InstallationRow>('installation', {
+  _id: { type: String, required: true, enum: ['installation'] },
+  id: { type: String, required: true },
+  lookup: { type: String, required: true },
+  roots: { type: Schema.Types.Mixed, required: true },
+});
+
 /** One document: what this database is, and fingerprints of the secrets that its records were made with. */
 export function createInstallation(connection: Connection) {
   const model = connection.model('Installation', installationSchema);
-  const rows = connection.collection<InstallationRow>('installation');
   const _id = 'installation';
-  const majority = { readConcern: { level: 'majority' } } as const;
 
   async function read(): Promise<InstallationRecord | undefined> {
-    const row = await rows.findOne({ _id }, majority);
-    return row ? { id: row.id, lookup: row.lookup, roots: row.roots ?? {} } : undefined;
+    const row = await model.findOne({ _id }, { _id: 0 }).readConcern('majority').lean();
+    return row ?? undefined;
   }
 
   return {
@@ -50,7 +48,7 @@ export function createInstallation(connection: Connection) {
      */
     async register(secrets: SecretFingerprints): Promise<InstallationRecord> {
       const first = { id: randomBytes(8).toString('hex'), lookup: secrets.lookup, roots: {} };
-      await rows
+      await model
         .updateOne({ _id }, { $setOnInsert: first }, { upsert: true, writeConcern: DURABLE })
         .catch((error: unknown) => {
           // Another process made it at the same moment.
@@ -58,7 +56,7 @@ export function createInstallation(connection: Connection) {
         });
       const roots = Object.entries(secrets.roots).map(([kid, value]) => ({ field: `roots.${kid}`, value }));
       // All or none: a process with one wrong secret registers nothing.
-      await rows.updateOne(
+      await model.updateOne(
         {
           _id,
           lookup: secrets.lookup,

@@ -1,19 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import { type Connection, Schema } from 'mongoose';
+import type { Connection } from 'mongoose';
 import { isDuplicate } from './connect.js';
-
-const leaseSchema = new Schema(
-  { _id: String, holder: String, until: Date },
-  { collection: 'leases', versionKey: false },
-);
+import { collectionSchema } from './schema.js';
 
 interface LeaseRow {
-  _id: string;
-  holder: string;
-  until: Date;
+  readonly _id: string;
+  readonly holder: string;
+  readonly until: Date;
 }
 
+const leaseSchema = collectionSchema<LeaseRow>('leases', {
+  _id: { type: String, required: true },
+  holder: { type: String, required: true },
+  until: { type: Date, required: true },
+});
+
 const MAJORITY = { writeConcern: { w: 'majority' } } as const;
+const TAKE = { ...MAJORITY, updatePipeline: true } as const;
 
 /** The right to do one thing alone for a while. It saves work; it is no lock, and what it guards must bear two holders. */
 export interface Leader {
@@ -56,7 +59,6 @@ export async function whileLeading(leader: Leader, work: (leads: () => boolean) 
 /** Leases by name, all in the database's own time: clocks of machines do not matter. */
 export function createLeaders(connection: Connection) {
   const model = connection.model('Lease', leaseSchema);
-  const leases = connection.collection<LeaseRow>('leases');
   return {
     models: [model] as const,
 
@@ -65,19 +67,19 @@ export function createLeaders(connection: Connection) {
         async hold() {
           const free = { $or: [{ $eq: ['$holder', holder] }, { $lt: ['$until', '$$NOW'] }] };
           const take = [{ $set: { holder, until: { $add: ['$$NOW', leaseMs] } } }];
-          const taken = await leases.updateOne({ _id: name, $expr: free }, take, MAJORITY);
+          const taken = await model.updateOne({ _id: name, $expr: free }, take, TAKE);
           if (taken.matchedCount === 1) return true;
           try {
             // Nobody has ever had it: made as one that has run out, so that its time is the database's too.
-            await leases.insertOne({ _id: name, holder, until: new Date(0) }, MAJORITY);
+            await model.insertOne({ _id: name, holder, until: new Date(0) }, MAJORITY);
           } catch (error) {
             if (isDuplicate(error)) return false;
             throw error;
           }
-          return (await leases.updateOne({ _id: name, $expr: free }, take, MAJORITY)).matchedCount === 1;
+          return (await model.updateOne({ _id: name, $expr: free }, take, TAKE)).matchedCount === 1;
         },
         async release() {
-          await leases.deleteOne({ _id: name, holder });
+          await model.deleteOne({ _id: name, holder });
         },
       };
     },

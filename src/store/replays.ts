@@ -1,10 +1,19 @@
-import { type Connection, Schema } from 'mongoose';
+import type { Connection } from 'mongoose';
 import { DURABLE, isDuplicate } from './connect.js';
+import { collectionSchema } from './schema.js';
 
-const replaySchema = new Schema(
-  { _id: { type: String, required: true }, content: String, until: { type: Date, required: true } },
-  { collection: 'replays', versionKey: false },
-);
+interface ReplayRow {
+  readonly _id: string;
+  /** Absent in rows from before contents were stored. */
+  readonly content?: string;
+  readonly until: Date;
+}
+
+const replaySchema = collectionSchema<ReplayRow>('replays', {
+  _id: { type: String, required: true },
+  content: String,
+  until: { type: Date, required: true },
+});
 replaySchema.index({ until: 1 }, { expireAfterSeconds: 0 });
 
 /** `first`: nobody had used it. `same`: used before with this content. `other`: used before with another content. */
@@ -24,16 +33,13 @@ export function createReplays(connection: Connection) {
      */
     async claim(id: string, content: string, until: number): Promise<Claim> {
       try {
-        await model.collection.insertOne(
-          { _id: id as never, content, until: new Date(until) },
-          { writeConcern: DURABLE },
-        );
+        await model.insertOne({ _id: id, content, until: new Date(until) }, { writeConcern: DURABLE });
         return 'first';
       } catch (error) {
         if (!isDuplicate(error)) throw error;
       }
       const used = await model.findById(id).lean();
-      // Documents of before contents were kept have none: what they stand for was recorded.
+      // What a row without a content stands for was recorded.
       return used?.content === undefined || used.content === null || used.content === content ? 'same' : 'other';
     },
   };

@@ -1,16 +1,13 @@
 import { type Connection, Schema } from 'mongoose';
-import { binary, bytesOf } from './binary.js';
 import { DURABLE, isDuplicate } from './connect.js';
+import { collectionSchema } from './schema.js';
+import { rowsOf, type Stored } from './stored.js';
 
-const usedSchema = new Schema({ _id: String, until: Date }, { collection: 'used_links', versionKey: false });
+const usedSchema = collectionSchema<{ readonly _id: string; readonly until: Date }>('used_links', {
+  _id: { type: String, required: true },
+  until: { type: Date, required: true },
+});
 usedSchema.index({ until: 1 }, { expireAfterSeconds: 0 });
-
-const confirmationSchema = new Schema(
-  { _id: String, contact: Buffer, sealed: Buffer, details: Schema.Types.Mixed, until: Date, confirmed: String },
-  { collection: 'confirmations', versionKey: false },
-);
-confirmationSchema.index({ until: 1 }, { expireAfterSeconds: 0 });
-confirmationSchema.index({ contact: 1 });
 
 /** A sign-up that waits for its confirmation. */
 export interface Confirmation {
@@ -21,17 +18,28 @@ export interface Confirmation {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
+const confirmationSchema = collectionSchema<Stored<Confirmation> & { readonly until: Date }>('confirmations', {
+  _id: { type: String, required: true },
+  contact: { type: Buffer, required: true },
+  sealed: Buffer,
+  details: { type: Schema.Types.Mixed, required: true },
+  until: { type: Date, required: true },
+});
+confirmationSchema.index({ until: 1 }, { expireAfterSeconds: 0 });
+confirmationSchema.index({ contact: 1 });
+
 /** Links that may be used once, and sign-ups that wait. */
 export function createTickets(connection: Connection) {
   const used = connection.model('UsedLink', usedSchema);
   const confirmations = connection.model('Confirmation', confirmationSchema);
+  const { toRow, fromRow } = rowsOf<Confirmation>();
   return {
     models: [used, confirmations] as const,
 
     /** True for the first who uses it. */
     async useOnce(id: string, until: number): Promise<boolean> {
       try {
-        await used.collection.insertOne({ _id: id as never, until: new Date(until) }, { writeConcern: DURABLE });
+        await used.insertOne({ _id: id, until: new Date(until) }, { writeConcern: DURABLE });
         return true;
       } catch (error) {
         if (isDuplicate(error)) return false;
@@ -40,21 +48,14 @@ export function createTickets(connection: Connection) {
     },
 
     async isUsed(id: string): Promise<boolean> {
-      return (await used.collection.findOne({ _id: id as never })) !== null;
+      return (await used.exists({ _id: id })) !== null;
     },
 
     async keepConfirmation(confirmation: Confirmation, until: number): Promise<void> {
-      const { id, contact, sealed, details } = confirmation;
-      await confirmations.collection.updateOne(
-        { _id: id as never },
-        {
-          $setOnInsert: {
-            contact: binary(contact),
-            details,
-            until: new Date(until),
-            ...(sealed ? { sealed: binary(sealed) } : {}),
-          },
-        },
+      const { _id, ...row } = toRow(confirmation);
+      await confirmations.updateOne(
+        { _id },
+        { $setOnInsert: { ...row, until: new Date(until) } },
         { upsert: true, writeConcern: DURABLE },
       );
     },
@@ -62,18 +63,12 @@ export function createTickets(connection: Connection) {
     /** Sign-ups of erased contacts that wait: evidence and link go at once. */
     async forget(contacts: readonly Buffer[]): Promise<void> {
       if (contacts.length === 0) return;
-      await confirmations.collection.deleteMany({ contact: { $in: contacts.map(binary) } }, { writeConcern: DURABLE });
+      await confirmations.deleteMany({ contact: { $in: contacts } }, { writeConcern: DURABLE });
     },
 
     async confirmation(id: string): Promise<Confirmation | undefined> {
-      const row = await confirmations.collection.findOne({ _id: id as never }, { promoteBuffers: true });
-      if (!row) return undefined;
-      return {
-        id,
-        contact: bytesOf(row.contact),
-        details: row.details as Record<string, unknown>,
-        ...(row.sealed ? { sealed: bytesOf(row.sealed) } : {}),
-      };
+      const row = await confirmations.findById(id, { until: 0, confirmed: 0 }).lean();
+      return row ? fromRow(row) : undefined;
     },
   };
 }

@@ -1,20 +1,45 @@
 import { randomBytes } from 'node:crypto';
-import { type Connection, Schema } from 'mongoose';
+import type { Connection } from 'mongoose';
 import { DAY_MS } from '../core/calendar.js';
 import { DURABLE, isDuplicate } from './connect.js';
+import { collectionSchema } from './schema.js';
 
 /** Idempotency keys are kept for 24 hours. */
 const IDEMPOTENCY_MS = DAY_MS;
 
-const writerIdSchema = new Schema(
-  { _id: String, content: String, at: Date },
-  { collection: 'writer_ids', versionKey: false },
-);
+interface WriterIdRow {
+  readonly _id: string;
+  readonly content: string;
+  readonly at: Date;
+}
 
-const answerSchema = new Schema(
-  { _id: String, content: String, act: String, takenAt: Number, status: Number, body: String, at: Date },
-  { collection: 'idempotent_answers', versionKey: false },
-);
+const writerIdSchema = collectionSchema<WriterIdRow>('writer_ids', {
+  _id: { type: String, required: true },
+  content: { type: String, required: true },
+  at: { type: Date, required: true },
+});
+
+/** A request under an Idempotency-Key, and its answer once it was answered for good. */
+interface AnswerRow {
+  readonly _id: string;
+  readonly content: string;
+  readonly act?: string;
+  /** ms of the program's clock; the database removes the row by `at`. */
+  readonly takenAt?: number;
+  readonly status?: number;
+  readonly body?: string;
+  readonly at: Date;
+}
+
+const answerSchema = collectionSchema<AnswerRow>('idempotent_answers', {
+  _id: { type: String, required: true },
+  content: { type: String, required: true },
+  act: String,
+  takenAt: Number,
+  status: Number,
+  body: String,
+  at: { type: Date, required: true },
+});
 answerSchema.index({ at: 1 }, { expireAfterSeconds: IDEMPOTENCY_MS / 1000 });
 
 /** A request that came under the same Idempotency-Key before; with its answer, unless it was not answered for good. */
@@ -38,16 +63,16 @@ export function createWriterIds(connection: Connection) {
       if (first.size === 0) return first;
       const at = new Date();
       try {
-        await model.collection.insertMany(
-          [...first].map(([id, content]) => ({ _id: id as never, content, at })),
-          { ordered: false, writeConcern: DURABLE },
+        await model.insertMany(
+          [...first].map(([_id, content]) => ({ _id, content, at })),
+          { ordered: false, throwOnValidationError: true, writeConcern: DURABLE },
         );
         return first;
       } catch (error) {
         if (!isDuplicate(error)) throw error;
       }
-      const rows = await model.collection.find({ _id: { $in: [...first.keys()] } as never }).toArray();
-      return new Map(rows.map((row) => [String(row._id), String(row.content)]));
+      const rows = await model.find({ _id: { $in: [...first.keys()] } }).lean();
+      return new Map(rows.map(({ _id, content }) => [_id, content]));
     },
 
     /**
@@ -58,37 +83,32 @@ export function createWriterIds(connection: Connection) {
       const fresh = { content, act: randomBytes(9).toString('base64url'), takenAt: now, at: new Date() };
       for (;;) {
         try {
-          await answers.collection.insertOne({ _id: id as never, ...fresh }, { writeConcern: DURABLE });
+          await answers.insertOne({ _id: id, ...fresh }, { writeConcern: DURABLE });
           return { act: fresh.act };
         } catch (error) {
           if (!isDuplicate(error)) throw error;
         }
-        const row = await answers.collection.findOne({ _id: id as never });
+        const row = await answers.findById(id).lean();
         if (!row) continue;
         // MongoDB removes what is too old within a minute or so. Until then it does not count any more.
-        if (now - Number(row.takenAt ?? row.at) >= IDEMPOTENCY_MS) {
-          const { matchedCount } = await answers.collection.replaceOne({ _id: id as never, at: row.at }, fresh, {
-            writeConcern: DURABLE,
-          });
+        if (now - (row.takenAt ?? row.at.getTime()) >= IDEMPOTENCY_MS) {
+          const former = { _id: id, at: row.at };
+          const { matchedCount } = await answers.replaceOne(former, { _id: id, ...fresh }, { writeConcern: DURABLE });
           if (matchedCount === 0) continue;
           return { act: fresh.act };
         }
         return {
-          act: String(row.act ?? ''),
+          act: row.act ?? '',
           earlier: {
-            content: String(row.content),
-            ...(row.status ? { status: Number(row.status), body: String(row.body) } : {}),
+            content: row.content,
+            ...(row.status === undefined ? {} : { status: row.status, body: row.body ?? '' }),
           },
         };
       }
     },
 
     async keepAnswer(id: string, act: string, status: number, body: string): Promise<void> {
-      await answers.collection.updateOne(
-        { _id: id as never, act },
-        { $set: { status, body } },
-        { writeConcern: DURABLE },
-      );
+      await answers.updateOne({ _id: id, act }, { $set: { status, body } }, { writeConcern: DURABLE });
     },
   };
 }
