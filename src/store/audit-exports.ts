@@ -1,6 +1,9 @@
-import { type Connection, Schema } from 'mongoose';
-import { binary, bytesOf } from './binary.js';
+import type { Connection } from 'mongoose';
 import { DURABLE } from './connect.js';
+import { collectionSchema } from './schema.js';
+import { rowsOf, type Stored } from './stored.js';
+
+const EXPORT_STATES = ['waiting', 'running', 'ready', 'failed'] as const;
 
 /** A period of the ledger that is written in the background, and how far it has come. */
 export interface AuditExport {
@@ -11,7 +14,7 @@ export interface AuditExport {
   readonly by: string;
   readonly byName: string;
   readonly at: number;
-  readonly state: 'waiting' | 'running' | 'ready' | 'failed';
+  readonly state: (typeof EXPORT_STATES)[number];
   /** Set when it begins: leaves `first` to `end`, proofs to the checkpoint of `size` leaves. */
   readonly first?: number;
   readonly end?: number;
@@ -31,74 +34,59 @@ export interface AuditExport {
   readonly fault?: string;
 }
 
-const exportSchema = new Schema(
-  {
-    _id: String,
-    from: Date,
-    to: Date,
-    by: String,
-    byName: String,
-    at: Date,
-    state: String,
-    first: Number,
-    end: Number,
-    size: Number,
-    next: Number,
-    chain: Buffer,
-    erasures: [Number],
-    chunks: Number,
-    bytes: Number,
-    restarts: Number,
-    readyAt: Date,
-    until: Date,
-    fault: String,
-    due: Date,
-    lease: String,
-  },
-  { collection: 'audit_exports', versionKey: false },
-);
+const EXPORT_TIMES = ['from', 'to', 'at', 'readyAt', 'until'] as const;
+const { toRow, fromRow } = rowsOf<AuditExport, (typeof EXPORT_TIMES)[number]>(EXPORT_TIMES);
+
+interface ExportRow extends Stored<AuditExport, (typeof EXPORT_TIMES)[number]> {
+  /** When somebody is to go on with it: the end of the lease while somebody has it; absent once nothing is left to do. */
+  readonly due?: Date;
+  readonly lease?: string;
+}
+
+const exportSchema = collectionSchema<ExportRow>('audit_exports', {
+  _id: { type: String, required: true },
+  from: { type: Date, required: true },
+  to: { type: Date, required: true },
+  by: { type: String, required: true },
+  byName: { type: String, required: true },
+  at: { type: Date, required: true },
+  state: { type: String, required: true, enum: EXPORT_STATES },
+  first: Number,
+  end: Number,
+  size: Number,
+  next: Number,
+  chain: Buffer,
+  erasures: { type: [Number], required: true },
+  chunks: { type: Number, required: true },
+  bytes: { type: Number, required: true },
+  restarts: { type: Number, required: true },
+  readyAt: Date,
+  until: Date,
+  fault: String,
+  due: Date,
+  lease: String,
+});
 exportSchema.index({ at: -1 });
 exportSchema.index({ due: 1 }, { sparse: true });
 exportSchema.index({ until: 1 }, { expireAfterSeconds: 0 });
 
-const chunkSchema = new Schema(
-  { _id: String, export: String, bytes: Buffer, until: Date },
-  { collection: 'audit_export_chunks', versionKey: false },
-);
+interface ChunkRow {
+  readonly _id: string;
+  readonly export: string;
+  readonly bytes: Buffer;
+  readonly until: Date;
+}
+
+const chunkSchema = collectionSchema<ChunkRow>('audit_export_chunks', {
+  _id: { type: String, required: true },
+  export: { type: String, required: true },
+  bytes: { type: Buffer, required: true },
+  until: { type: Date, required: true },
+});
 chunkSchema.index({ until: 1 }, { expireAfterSeconds: 0 });
 
-type Row = Record<string, unknown> & { _id: unknown };
-
-function exportFrom(row: Row): AuditExport {
-  const ms = (name: string) => {
-    const value = row[name];
-    return value instanceof Date ? { [name]: value.getTime() } : {};
-  };
-  const number = (name: string) => (typeof row[name] === 'number' ? { [name]: Number(row[name]) } : {});
-  return {
-    id: String(row._id),
-    by: String(row.by),
-    byName: String(row.byName),
-    state: row.state as AuditExport['state'],
-    erasures: (row.erasures ?? []) as number[],
-    chunks: Number(row.chunks ?? 0),
-    bytes: Number(row.bytes ?? 0),
-    restarts: Number(row.restarts ?? 0),
-    from: 0,
-    to: 0,
-    at: 0,
-    ...ms('from'),
-    ...ms('to'),
-    ...ms('at'),
-    ...ms('readyAt'),
-    ...ms('until'),
-    ...number('first'),
-    ...number('end'),
-    ...number('size'),
-    ...number('next'),
-    ...(row.chain ? { chain: bytesOf(row.chain) } : {}),
-    ...(row.fault ? { fault: String(row.fault) } : {}),
-  };
+function exportFrom({ due: _due, lease: _lease, ...row }: ExportRow): AuditExport {
+  return fromRow(row);
 }
 
 /** What a step of an export changes. */
@@ -113,66 +101,41 @@ export type ExportStep = Partial<
 export function createAuditExports(connection: Connection) {
   const model = connection.model('AuditExport', exportSchema);
   const chunkModel = connection.model('AuditExportChunk', chunkSchema);
-  const exports = model.collection;
-  const chunks = chunkModel.collection;
-  const id = (text: string): object => ({ _id: text });
-  const BUFFERS = { promoteBuffers: true } as const;
-  const found = (row: unknown) => (row ? exportFrom(row as Row) : undefined);
-
   return {
     models: [model, chunkModel] as const,
 
     async begin(wanted: Pick<AuditExport, 'id' | 'from' | 'to' | 'by' | 'byName' | 'at'>): Promise<void> {
-      const { id: _id, from, to, at, ...rest } = wanted;
-      await exports.insertOne(
-        {
-          ...id(_id),
-          ...rest,
-          from: new Date(from),
-          to: new Date(to),
-          at: new Date(at),
-          due: new Date(at),
-          state: 'waiting',
-          erasures: [],
-          chunks: 0,
-          bytes: 0,
-          restarts: 0,
-        },
-        { writeConcern: DURABLE },
-      );
+      const none = { erasures: [], chunks: 0, bytes: 0, restarts: 0 };
+      const row = toRow({ ...wanted, ...none, state: 'waiting' });
+      await model.insertOne({ ...row, due: row.at }, { writeConcern: DURABLE });
     },
 
-    get: async (one: string) => found(await exports.findOne(id(one), BUFFERS)),
+    async get(id: string): Promise<AuditExport | undefined> {
+      const row = await model.findById(id).lean();
+      return row ? exportFrom(row) : undefined;
+    },
 
     async list(skip: number, limit: number): Promise<{ rows: AuditExport[]; total: number }> {
       const [rows, total] = await Promise.all([
-        exports.find({}, { sort: { at: -1 }, skip, limit, ...BUFFERS }).toArray(),
-        exports.countDocuments({}, { limit: 100_000 }),
+        model.find().sort({ at: -1 }).skip(skip).limit(limit).lean(),
+        model.countDocuments({}, { limit: 100_000 }),
       ]);
-      return { rows: rows.map((row) => exportFrom(row as Row)), total };
+      return { rows: rows.map(exportFrom), total };
     },
 
     /** The one that has waited longest, under a lease. */
     async take(lease: string, now: Date, until: Date): Promise<AuditExport | undefined> {
-      return found(
-        await exports.findOneAndUpdate(
-          { due: { $lte: now } },
-          { $set: { lease, due: until, state: 'running' } },
-          { sort: { due: 1 }, returnDocument: 'after', ...BUFFERS },
-        ),
-      );
+      const change = { $set: { lease, due: until, state: 'running' } };
+      const options = { sort: { due: 1 }, returnDocument: 'after' } as const;
+      const row = await model.findOneAndUpdate({ due: { $lte: now } }, change, options).lean();
+      return row ? exportFrom(row) : undefined;
     },
 
     /** Writes how far it has come; false when the lease is another's. `due` absent: nothing is left to do. */
-    async step(one: string, lease: string, step: ExportStep): Promise<boolean> {
-      const { due, chain, erasures, ...rest } = step;
-      const set = {
-        ...rest,
-        ...(chain ? { chain: binary(chain) } : {}),
-        ...(erasures ? { erasures: [...erasures] } : {}),
-      };
-      const { matchedCount } = await exports.updateOne(
-        { ...id(one), lease },
+    async step(id: string, lease: string, step: ExportStep): Promise<boolean> {
+      const { due, ...set } = step;
+      const { matchedCount } = await model.updateOne(
+        { _id: id, lease },
         due === undefined ? { $set: set, $unset: { due: '', lease: '' } } : { $set: { ...set, due } },
         { writeConcern: DURABLE },
       );
@@ -180,23 +143,18 @@ export function createAuditExports(connection: Connection) {
     },
 
     /** Gives the lease up, so that another goes on at once. */
-    async release(one: string, lease: string, due: Date): Promise<void> {
-      await exports.updateOne({ ...id(one), lease }, { $set: { due }, $unset: { lease: '' } });
+    async release(id: string, lease: string, due: Date): Promise<void> {
+      await model.updateOne({ _id: id, lease }, { $set: { due }, $unset: { lease: '' } });
     },
 
     /** The n-th piece of the file; the same again is the same. */
-    async keepChunk(one: string, n: number, bytes: Buffer, until: Date): Promise<void> {
-      await chunks.updateOne(
-        id(`${one}/${n}`),
-        { $set: { export: one, bytes: binary(bytes), until } },
-        { upsert: true, writeConcern: DURABLE },
-      );
+    async keepChunk(id: string, n: number, bytes: Buffer, until: Date): Promise<void> {
+      const change = { $set: { export: id, bytes, until } };
+      await chunkModel.updateOne({ _id: `${id}/${n}` }, change, { upsert: true, writeConcern: DURABLE });
     },
 
-    async chunk(one: string, n: number): Promise<Buffer | undefined> {
-      const row = await chunks.findOne(id(`${one}/${n}`), BUFFERS);
-      return row ? bytesOf(row.bytes) : undefined;
-    },
+    chunk: async (id: string, n: number): Promise<Buffer | undefined> =>
+      (await chunkModel.findById(`${id}/${n}`).lean())?.bytes,
   };
 }
 

@@ -1,6 +1,6 @@
-import { type Connection, Schema } from 'mongoose';
-import { binary, bytesOf } from './binary.js';
+import { type Connection, type QueryFilter, Schema, Types } from 'mongoose';
 import { DURABLE } from './connect.js';
+import { collectionSchema } from './schema.js';
 
 export const TRAIL_KINDS = ['look', 'change', 'export', 'session', 'refusal'] as const;
 export type TrailKind = (typeof TRAIL_KINDS)[number];
@@ -32,50 +32,35 @@ export interface TrailFilter {
   readonly search?: string | undefined;
 }
 
-const trailSchema = new Schema(
-  {
-    at: Date,
-    user: String,
-    name: String,
-    roles: [String],
-    kind: String,
-    what: String,
-    contact: Buffer,
-    reason: String,
-    note: Buffer,
-    about: String,
-  },
-  { collection: 'audit_trail', versionKey: false },
-);
+interface StoredTrailRow extends TrailRow {
+  readonly _id: Types.ObjectId;
+}
+
+const trailSchema = collectionSchema<StoredTrailRow>('audit_trail', {
+  _id: { type: Schema.Types.ObjectId, required: true },
+  at: { type: Date, required: true },
+  user: { type: String, required: true },
+  name: { type: String, required: true },
+  roles: { type: [String], required: true },
+  kind: { type: String, required: true, enum: TRAIL_KINDS },
+  what: { type: String, required: true },
+  contact: Buffer,
+  reason: String,
+  note: Buffer,
+  about: String,
+});
 trailSchema.index({ at: 1 });
 trailSchema.index({ user: 1, at: -1 });
 trailSchema.index({ kind: 1, at: -1 });
 trailSchema.index({ contact: 1, at: -1 }, { sparse: true });
 
-type Stored = Record<string, unknown>;
-
-function rowFrom(row: Stored): TrailRow {
-  return {
-    at: row.at instanceof Date ? row.at : new Date(0),
-    user: String(row.user),
-    name: String(row.name),
-    roles: (row.roles ?? []) as string[],
-    kind: row.kind as TrailKind,
-    what: String(row.what),
-    ...(row.contact ? { contact: bytesOf(row.contact) } : {}),
-    ...(row.reason ? { reason: String(row.reason) } : {}),
-    ...(row.note ? { note: bytesOf(row.note) } : {}),
-    ...(row.about ? { about: String(row.about) } : {}),
-  };
-}
-
-function conditions(filter: TrailFilter): Record<string, unknown> {
+function conditions(filter: TrailFilter): QueryFilter<StoredTrailRow> {
   const { user, kind, contact, from, to, search } = filter;
   const text = search?.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return {
     ...(user ? { user } : {}),
     ...(kind ? { kind } : {}),
-    ...(contact ? { contact: binary(contact) } : {}),
+    ...(contact ? { contact } : {}),
     ...(from || to ? { at: { ...(from ? { $gte: from } : {}), ...(to ? { $lt: to } : {}) } } : {}),
     ...(text
       ? { $or: ['name', 'what', 'about', 'user'].map((field) => ({ [field]: { $regex: text, $options: 'i' } })) }
@@ -86,74 +71,62 @@ function conditions(filter: TrailFilter): Record<string, unknown> {
 /** What staff did. Nothing here changes who did what; time removes it (`auditTrailMonths` of `policy.yaml`), an erasure what was written beside it. */
 export function createTrailStore(connection: Connection) {
   const model = connection.model('TrailRow', trailSchema);
-  const trail = model.collection;
   return {
     models: [model] as const,
 
     /** Durable when it resolves: a page is shown only after the look at it is written down. */
     async add(row: TrailRow): Promise<void> {
-      const { contact, note, ...rest } = row;
-      await trail.insertOne(
-        {
-          ...rest,
-          roles: [...rest.roles],
-          ...(contact ? { contact: binary(contact) } : {}),
-          ...(note ? { note: binary(note) } : {}),
-        },
-        { writeConcern: DURABLE },
-      );
+      const document = { _id: new Types.ObjectId(), ...row, roles: [...row.roles] };
+      await model.insertOne(document, { writeConcern: DURABLE });
     },
 
     async list(filter: TrailFilter, skip: number, limit: number, oldestFirst = false): Promise<TrailRow[]> {
       const order = oldestFirst ? 1 : -1;
-      const rows = await trail
-        .find(conditions(filter), { sort: { at: order, _id: order }, skip, limit, promoteBuffers: true })
-        .toArray();
-      return rows.map(rowFrom);
+      return model.find(conditions(filter), { _id: 0 }).sort({ at: order, _id: order }).skip(skip).limit(limit).lean();
     },
 
     /** Removes what is older; returns how many. In batches, so that nothing else waits. */
     async prune(before: Date): Promise<number> {
       let removed = 0;
       for (;;) {
-        const rows = await trail
-          .find({ at: { $lt: before } }, { projection: { _id: 1 }, sort: { at: 1 }, limit: 1000 })
-          .toArray();
+        const rows = await model
+          .find({ at: { $lt: before } }, { _id: 1 })
+          .sort({ at: 1 })
+          .limit(1000)
+          .lean();
         if (rows.length === 0) return removed;
-        const { deletedCount } = await trail.deleteMany({ _id: { $in: rows.map(({ _id }) => _id) } });
+        const { deletedCount } = await model.deleteMany({ _id: { $in: rows.map(({ _id }) => _id) } });
         removed += deletedCount;
       }
     },
 
     /** Takes off an index by which the database itself removed entries after a fixed time: the rule may say longer. */
     async dropFixedEnd(): Promise<void> {
-      const indexes = await trail.indexes();
+      const indexes = await model.collection.indexes();
       for (const { name, key, expireAfterSeconds } of indexes) {
-        if (name !== undefined && key.at === -1 && expireAfterSeconds !== undefined) await trail.dropIndex(name);
+        if (name !== undefined && key.at === -1 && expireAfterSeconds !== undefined)
+          await model.collection.dropIndex(name);
       }
     },
 
     /** Of erased contacts remain codes and times: what staff wrote in free words goes. */
     async forgetNotes(contacts: readonly Buffer[]): Promise<void> {
       if (contacts.length === 0) return;
-      await trail.updateMany({ contact: { $in: contacts.map(binary) } }, { $unset: { note: '' } });
+      await model.updateMany({ contact: { $in: contacts } }, { $unset: { note: '' } });
     },
 
     /** At most 100,000: beyond that nobody reads on. */
-    count: (filter: TrailFilter): Promise<number> => trail.countDocuments(conditions(filter), { limit: 100_000 }),
+    count: async (filter: TrailFilter): Promise<number> => model.countDocuments(conditions(filter), { limit: 100_000 }),
 
     /** Everybody who is in the trail, by id. */
     async users(): Promise<{ id: string; name: string }[]> {
-      const rows = await trail
-        .aggregate([
-          { $sort: { user: 1, at: -1 } },
-          { $group: { _id: '$user', name: { $first: '$name' } } },
-          { $limit: 500 },
-        ])
-        .toArray();
-      return rows
-        .map((row) => ({ id: String(row._id), name: String(row.name) }))
-        .sort((a, b) => a.name.localeCompare(b.name));
+      const users = await model.aggregate<{ id: string; name: string }>([
+        { $sort: { user: 1, at: -1 } },
+        { $group: { _id: '$user', name: { $first: '$name' } } },
+        { $limit: 500 },
+        { $project: { _id: 0, id: '$_id', name: 1 } },
+      ]);
+      return users.sort((a, b) => a.name.localeCompare(b.name));
     },
   };
 }

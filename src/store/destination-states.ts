@@ -1,5 +1,5 @@
-import { type Connection, Schema } from 'mongoose';
-import { binary, bytesOf } from './binary.js';
+import { type Connection, Schema, Types, type UpdateQuery } from 'mongoose';
+import { collectionSchema, partSchema } from './schema.js';
 
 export interface DestinationState {
   readonly paused: boolean;
@@ -12,43 +12,62 @@ export interface DestinationState {
   readonly lastError?: { readonly kind: string; readonly message: string; readonly at: number };
 }
 
-const stateSchema = new Schema(
-  {
-    _id: String,
-    paused: Boolean,
-    waitUntil: Number,
-    lastToldAt: Number,
-    lists: Schema.Types.Mixed,
-    lastError: Schema.Types.Mixed,
-  },
-  { collection: 'destination_states', versionKey: false },
-);
+interface StateRow extends Omit<Partial<DestinationState>, 'lastSyncedAt'> {
+  readonly _id: string;
+  /** `lastSyncedAt`, by its first name. */
+  readonly lastToldAt?: number;
+}
 
-const jobSchema = new Schema(
-  { destination: String, job: String, binding: String, contacts: [Buffer], at: Number, due: Number },
-  { collection: 'provider_jobs', versionKey: false },
-);
+const stateSchema = collectionSchema<StateRow>('destination_states', {
+  _id: { type: String, required: true },
+  paused: Boolean,
+  waitUntil: Number,
+  lastToldAt: Number,
+  lists: Schema.Types.Mixed,
+  lastError: partSchema<NonNullable<DestinationState['lastError']>>({
+    kind: { type: String, required: true },
+    message: { type: String, required: true },
+    at: { type: Number, required: true },
+  }),
+});
+
+/** A job that a provider works on. */
+interface JobRow {
+  readonly _id: Types.ObjectId;
+  readonly destination: string;
+  readonly job: string;
+  readonly binding: string;
+  readonly contacts: readonly Buffer[];
+  /** ms */
+  readonly at: number;
+  readonly due: number;
+}
+
+const jobSchema = collectionSchema<JobRow>('provider_jobs', {
+  _id: { type: Schema.Types.ObjectId, required: true },
+  destination: { type: String, required: true },
+  job: { type: String, required: true },
+  binding: { type: String, required: true },
+  contacts: { type: [Buffer], required: true },
+  at: { type: Number, required: true },
+  due: { type: Number, required: true },
+});
 jobSchema.index({ destination: 1, due: 1 });
 
 /** What is known of each destination as a whole, and of the jobs it works on. */
 export function createDestinationStates(connection: Connection) {
   const model = connection.model('DestinationState', stateSchema);
   const jobs = connection.model('ProviderJob', jobSchema);
-  const id = (name: string) => ({ _id: name }) as never;
-  const set = async (name: string, fields: Record<string, unknown>) => {
-    await model.collection.updateOne(id(name), { $set: fields }, { upsert: true });
+  const update = async (name: string, change: UpdateQuery<StateRow>): Promise<void> => {
+    await model.updateOne({ _id: name }, change, { upsert: true });
   };
+  const set = (name: string, fields: Readonly<Record<string, unknown>>) => update(name, { $set: fields });
   return {
     models: [model, jobs] as const,
 
     async get(name: string): Promise<DestinationState> {
-      const row = await model.collection.findOne(id(name));
-      const { lastToldAt, ...rest }: Record<string, unknown> = row ?? {};
-      return {
-        paused: false,
-        ...rest,
-        ...(lastToldAt === undefined ? {} : { lastSyncedAt: lastToldAt }),
-      } as DestinationState;
+      const { lastToldAt, ...state } = (await model.findById(name, { _id: 0 }).lean()) ?? {};
+      return { paused: false, ...state, ...(lastToldAt === undefined ? {} : { lastSyncedAt: lastToldAt }) };
     },
     waitUntil: (name: string, until: number) => set(name, { waitUntil: until }),
     /** The id under which a list is whole. */
@@ -56,16 +75,10 @@ export function createDestinationStates(connection: Connection) {
     pause: (name: string, paused: boolean) => set(name, { paused }),
     fault: (name: string, kind: string, message: string, at: number) => set(name, { lastError: { kind, message, at } }),
     /** Something was synced: an error of credentials is over. */
-    async recordSynced(name: string, at: number): Promise<void> {
-      await model.collection.updateOne(
-        id(name),
-        { $set: { lastToldAt: at }, $unset: { lastError: '' } },
-        { upsert: true },
-      );
-    },
+    recordSynced: (name: string, at: number) => update(name, { $set: { lastToldAt: at }, $unset: { lastError: '' } }),
     /** A call succeeded: what was last wrong is over. */
     async clearError(name: string): Promise<void> {
-      await model.collection.updateOne(id(name), { $unset: { lastError: '' } });
+      await model.updateOne({ _id: name }, { $unset: { lastError: '' } });
     },
 
     async rememberJob(
@@ -75,32 +88,28 @@ export function createDestinationStates(connection: Connection) {
       contacts: readonly Buffer[],
       at: number,
     ): Promise<void> {
-      await jobs.collection.insertOne({
+      await jobs.insertOne({
+        _id: new Types.ObjectId(),
         destination,
         job,
         binding,
-        contacts: contacts.map(binary),
+        contacts: [...contacts],
         at,
         due: at + 1000,
       });
     },
     async dueJobs(destination: string, now: number) {
-      const rows = await jobs.collection
-        .find({ destination, due: { $lte: now } }, { limit: 100, promoteBuffers: true })
-        .toArray();
-      return rows.map((row) => ({
-        id: row._id,
-        job: String(row.job),
-        binding: String(row.binding),
-        at: Number(row.at),
-        contacts: (row.contacts as unknown[]).map(bytesOf),
-      }));
+      const rows = await jobs
+        .find({ destination, due: { $lte: now } })
+        .limit(100)
+        .lean();
+      return rows.map(({ _id, job, binding, at, contacts }) => ({ id: _id, job, binding, at, contacts }));
     },
-    async postponeJob(jobId: unknown, due: number): Promise<void> {
-      await jobs.collection.updateOne({ _id: jobId } as never, { $set: { due } });
+    async postponeJob(id: Types.ObjectId, due: number): Promise<void> {
+      await jobs.updateOne({ _id: id }, { $set: { due } });
     },
-    async dropJob(jobId: unknown): Promise<void> {
-      await jobs.collection.deleteOne({ _id: jobId } as never);
+    async dropJob(id: Types.ObjectId): Promise<void> {
+      await jobs.deleteOne({ _id: id });
     },
   };
 }

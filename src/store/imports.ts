@@ -1,5 +1,7 @@
-import { type Connection, Schema } from 'mongoose';
+import type { Connection } from 'mongoose';
 import { DURABLE } from './connect.js';
+import { collectionSchema, partSchema } from './schema.js';
+import { rowsOf } from './stored.js';
 
 /** What was wrong with one row. Nothing of the row is in it: an address would outlive its erasure. */
 export interface RowError {
@@ -34,106 +36,81 @@ export interface ImportRecord extends ImportCounts {
   readonly finishedAt?: number;
 }
 
-const importSchema = new Schema(
-  {
-    _id: String,
-    list: String,
-    format: String,
-    dryRun: Boolean,
-    by: String,
-    state: String,
-    rows: Number,
-    accepted: Number,
-    repeated: Number,
-    rejected: Number,
-    errors: [Schema.Types.Mixed],
-    fault: String,
-    startedAt: Date,
-    updatedAt: Date,
-    finishedAt: Date,
+const { toRow, fromRow } = rowsOf<ImportRecord, 'startedAt' | 'updatedAt' | 'finishedAt'>([
+  'startedAt',
+  'updatedAt',
+  'finishedAt',
+]);
+
+const importSchema = collectionSchema<ReturnType<typeof toRow>>('imports', {
+  _id: { type: String, required: true },
+  list: { type: String, required: true },
+  format: { type: String, required: true, enum: ['csv', 'ndjson'] },
+  dryRun: { type: Boolean, required: true },
+  by: { type: String, required: true },
+  state: { type: String, required: true, enum: ['running', 'done', 'interrupted'] },
+  rows: { type: Number, required: true },
+  accepted: { type: Number, required: true },
+  repeated: { type: Number, required: true },
+  rejected: { type: Number, required: true },
+  errors: {
+    type: [
+      partSchema<RowError>({
+        row: { type: Number, required: true },
+        field: { type: String, required: true },
+        code: { type: String, required: true },
+        message: { type: String, required: true },
+      }),
+    ],
+    required: true,
   },
-  { collection: 'imports', versionKey: false, suppressReservedKeysWarning: true },
-);
+  fault: String,
+  startedAt: { type: Date, required: true },
+  updatedAt: { type: Date, required: true },
+  finishedAt: Date,
+});
 importSchema.index({ startedAt: -1 });
 importSchema.index({ list: 1, startedAt: -1 });
 
 /** Days for which a batch of rows is known to be recorded. Later its rows are recognised one by one, by their events' ids. */
 const BATCH_DAYS = 30;
-const batchSchema = new Schema({ _id: String, at: Date }, { collection: 'import_batches', versionKey: false });
+const batchSchema = collectionSchema<{ readonly _id: string; readonly at: Date }>('import_batches', {
+  _id: { type: String, required: true },
+  at: { type: Date, required: true },
+});
 batchSchema.index({ at: 1 }, { expireAfterSeconds: BATCH_DAYS * 86_400 });
-
-type Row = Record<string, unknown> & { _id: unknown };
-
-function importFrom(row: Row): ImportRecord {
-  const ms = (value: unknown) => (value instanceof Date ? value.getTime() : 0);
-  return {
-    id: String(row._id),
-    list: String(row.list),
-    format: row.format === 'ndjson' ? 'ndjson' : 'csv',
-    dryRun: row.dryRun === true,
-    by: String(row.by),
-    state: row.state as ImportRecord['state'],
-    rows: Number(row.rows),
-    accepted: Number(row.accepted),
-    repeated: Number(row.repeated),
-    rejected: Number(row.rejected),
-    errors: (row.errors ?? []) as RowError[],
-    startedAt: ms(row.startedAt),
-    updatedAt: ms(row.updatedAt),
-    ...(row.fault ? { fault: String(row.fault) } : {}),
-    ...(row.finishedAt ? { finishedAt: ms(row.finishedAt) } : {}),
-  };
-}
 
 /** Imports of lists, and keyed digests of batches of rows that are recorded. */
 export function createImportStore(connection: Connection) {
   const model = connection.model('Import', importSchema);
   const batchModel = connection.model('ImportBatch', batchSchema);
-  const id = (text: string): object => ({ _id: text });
   return {
     models: [model, batchModel] as const,
 
     /** Writes the record as it is now. */
     async put(record: ImportRecord): Promise<void> {
-      const { id: one, startedAt, updatedAt, finishedAt, errors, ...rest } = record;
-      await model.collection.replaceOne(
-        id(one),
-        {
-          ...rest,
-          errors: [...errors],
-          startedAt: new Date(startedAt),
-          updatedAt: new Date(updatedAt),
-          ...(finishedAt === undefined ? {} : { finishedAt: new Date(finishedAt) }),
-        },
-        { upsert: true, writeConcern: DURABLE },
-      );
+      const row = toRow(record);
+      await model.replaceOne({ _id: row._id }, row, { upsert: true, writeConcern: DURABLE });
     },
 
-    async get(one: string): Promise<ImportRecord | undefined> {
-      const row = await model.collection.findOne(id(one));
-      return row ? importFrom(row as Row) : undefined;
+    async get(id: string): Promise<ImportRecord | undefined> {
+      const row = await model.findById(id).lean();
+      return row ? fromRow(row) : undefined;
     },
 
     /** The latest first, of one list or of all. */
     async latest(list: string | undefined, limit: number): Promise<ImportRecord[]> {
-      const rows = await model.collection
-        .find(list === undefined ? {} : { list }, { sort: { startedAt: -1 }, limit })
-        .toArray();
-      return rows.map((row) => importFrom(row as Row));
+      const filter = list === undefined ? {} : { list };
+      return (await model.find(filter).sort({ startedAt: -1 }).limit(limit).lean()).map(fromRow);
     },
 
     /** Remembers that every row of a batch is recorded, durably. */
     async keepBatch(digest: string): Promise<void> {
-      await batchModel.collection.updateOne(
-        id(digest),
-        { $setOnInsert: { at: new Date() } },
-        { upsert: true, writeConcern: DURABLE },
-      );
+      const row = { $setOnInsert: { at: new Date() } };
+      await batchModel.updateOne({ _id: digest }, row, { upsert: true, writeConcern: DURABLE });
     },
 
-    async knowsBatch(digest: string): Promise<boolean> {
-      return (await batchModel.collection.findOne(id(digest), { projection: { _id: 1 } })) !== null;
-    },
+    knowsBatch: async (digest: string): Promise<boolean> => (await batchModel.exists({ _id: digest })) !== null,
   };
 }
 

@@ -1,42 +1,7 @@
-import { type Connection, Schema } from 'mongoose';
-import { binary, bytesOf } from './binary.js';
+import type { Connection } from 'mongoose';
 import { DURABLE, isDuplicate } from './connect.js';
-
-/**
- * A mail waits with `due`, is being sent with `due` as the end of a lease, is parked with `parkedAt`, and leaves an empty
- * document with `sentAt` behind, so that its id stays known.
- */
-const outboxSchema = new Schema(
-  {
-    _id: String,
-    template: String,
-    language: String,
-    brand: String,
-    contact: Buffer,
-    forgotten: Boolean,
-    sealed: Buffer,
-    created: Date,
-    due: Date,
-    by: String,
-    attempts: Number,
-    reason: String,
-    parkedAt: Date,
-    sentAt: Date,
-  },
-  { collection: 'outbox', versionKey: false },
-);
-outboxSchema.index({ due: 1 }, { sparse: true });
-outboxSchema.index({ contact: 1 }, { sparse: true });
-// Seven days: longer than any retry of whoever wrote the mail, and a week to put a mail server right.
-outboxSchema.index({ sentAt: 1 }, { expireAfterSeconds: 7 * 86_400 });
-outboxSchema.index({ parkedAt: 1 }, { expireAfterSeconds: 7 * 86_400 });
-
-const quotaSchema = new Schema(
-  { _id: String, mail: String, at: Date },
-  { collection: 'mail_quota', versionKey: false },
-);
-// A slot counts for its own day; two days are that day everywhere.
-quotaSchema.index({ at: 1 }, { expireAfterSeconds: 2 * 86_400 });
+import { collectionSchema } from './schema.js';
+import { rowsOf, type Stored } from './stored.js';
 
 /** A mail to be kept until it is sent; what names a person is sealed. */
 export interface OutboxMail {
@@ -67,68 +32,94 @@ export interface ParkedMail {
   readonly at: Date;
 }
 
-interface Row {
-  _id: unknown;
-  [field: string]: unknown;
+/**
+ * A mail waits with `due`, is being sent with `due` as the end of a lease, is parked with `parkedAt`, and leaves an empty
+ * document with `sentAt` behind, so that its id stays known.
+ */
+interface OutboxRow extends Partial<Omit<Stored<OutboxMail>, '_id' | 'template' | 'created' | 'contact'>> {
+  readonly _id: string;
+  readonly template: string;
+  readonly contact?: Buffer;
+  readonly forgotten?: true;
+  readonly created: Date;
+  readonly due?: Date;
+  /** The lease. */
+  readonly by?: string;
+  readonly attempts: number;
+  readonly reason?: string;
+  readonly parkedAt?: Date;
+  readonly sentAt?: Date;
 }
 
-function dateOf(value: unknown): Date {
-  if (value instanceof Date) return value;
-  throw new TypeError('expected a date');
+const outboxSchema = collectionSchema<OutboxRow>('outbox', {
+  _id: { type: String, required: true },
+  template: { type: String, required: true },
+  language: String,
+  brand: String,
+  contact: Buffer,
+  forgotten: Boolean,
+  sealed: Buffer,
+  created: { type: Date, required: true },
+  due: Date,
+  by: String,
+  attempts: { type: Number, required: true },
+  reason: String,
+  parkedAt: Date,
+  sentAt: Date,
+});
+outboxSchema.index({ due: 1 }, { sparse: true });
+outboxSchema.index({ contact: 1 }, { sparse: true });
+// Seven days: longer than any retry of whoever wrote the mail, and a week to put a mail server right.
+outboxSchema.index({ sentAt: 1 }, { expireAfterSeconds: 7 * 86_400 });
+outboxSchema.index({ parkedAt: 1 }, { expireAfterSeconds: 7 * 86_400 });
+
+interface QuotaRow {
+  readonly _id: string;
+  readonly mail: string;
+  readonly at: Date;
 }
 
-function leasedFrom(row: Row): LeasedMail {
-  return {
-    id: String(row._id),
-    template: String(row.template),
-    language: String(row.language),
-    brand: String(row.brand),
-    sealed: bytesOf(row.sealed),
-    created: dateOf(row.created),
-    by: String(row.by),
-    attempts: Number(row.attempts),
-  };
+const quotaSchema = collectionSchema<QuotaRow>('mail_quota', {
+  _id: { type: String, required: true },
+  mail: { type: String, required: true },
+  at: { type: Date, required: true },
+});
+// A slot counts for its own day; two days are that day everywhere.
+quotaSchema.index({ at: 1 }, { expireAfterSeconds: 2 * 86_400 });
+
+/** A mail with all that a mail has that was not sent yet. */
+function leasedFrom(row: OutboxRow): LeasedMail {
+  const { _id, template, language, brand, sealed, created, by, attempts } = row;
+  if (sealed === undefined || language === undefined || brand === undefined || by === undefined)
+    throw new TypeError('a mail without content is due');
+  return { id: _id, template, language, brand, sealed, created, by, attempts };
 }
 
 /** Every query to the outbox and its quotas. */
 export function createOutboxStore(connection: Connection) {
   const model = connection.model('Outbox', outboxSchema);
-  const quotaModel = connection.model('MailQuota', quotaSchema);
-  const outbox = model.collection;
-  const quota = quotaModel.collection;
-  // Ids are texts here; the driver's types know ObjectIds only.
-  const id = (text: string): object => ({ _id: text });
+  const quota = connection.model('MailQuota', quotaSchema);
+  const { toRow } = rowsOf<OutboxMail>();
 
   return {
-    models: [model, quotaModel] as const,
+    models: [model, quota] as const,
 
-    async knows(mail: string): Promise<boolean> {
-      return (await outbox.findOne(id(mail), { projection: { _id: 1 } })) !== null;
-    },
+    knows: async (mail: string): Promise<boolean> => (await model.exists({ _id: mail })) !== null,
 
     /** What became of a mail; undefined seven days after it was sent or given up. */
     async outcome(mail: string): Promise<{ state: 'waiting' | 'sent' | 'parked'; reason?: string } | undefined> {
-      const row = await outbox.findOne(id(mail), { projection: { sealed: 0 } });
+      const row = await model.findById(mail, { sealed: 0 }).lean();
       if (!row) return undefined;
       const state = row.sentAt ? 'sent' : row.parkedAt ? 'parked' : 'waiting';
-      return { state, ...(row.reason ? { reason: String(row.reason) } : {}) };
+      return { state, ...(row.reason ? { reason: row.reason } : {}) };
     },
 
     /** Keeps a mail, due at once. False when its id is known. Durable when it resolves. */
     async insert(mail: OutboxMail): Promise<boolean> {
-      const { id: _id, contact, sealed, ...rest } = mail;
+      const { contact, ...row } = toRow(mail);
+      const stored = { ...row, ...(contact ? { contact } : {}), due: mail.created, attempts: 0 };
       try {
-        await outbox.insertOne(
-          {
-            ...rest,
-            ...id(_id),
-            ...(contact ? { contact: binary(contact) } : {}),
-            sealed: binary(sealed),
-            due: mail.created,
-            attempts: 0,
-          },
-          { writeConcern: DURABLE },
-        );
+        await model.insertOne(stored, { writeConcern: DURABLE });
         return true;
       } catch (error) {
         if (isDuplicate(error)) return false;
@@ -144,31 +135,29 @@ export function createOutboxStore(connection: Connection) {
       for (let n = 0; n < perDay; n++) {
         const slot = `${key}:${day}:${n}`;
         try {
-          await quota.insertOne({ ...id(slot), mail, at }, { writeConcern: DURABLE });
+          await quota.insertOne({ _id: slot, mail, at }, { writeConcern: DURABLE });
           return true;
         } catch (error) {
           if (!isDuplicate(error)) throw error;
         }
-        const taken = await quota.findOne(id(slot));
-        if (taken?.mail === mail) return true;
+        const current = await quota.findById(slot).lean();
+        if (current?.mail === mail) return true;
       }
       return false;
     },
 
     /** The mail that has been due longest, under a lease until `until`. */
     async take(by: string, now: Date, until: Date): Promise<LeasedMail | undefined> {
-      const row = await outbox.findOneAndUpdate(
-        { due: { $lte: now } },
-        { $set: { due: until, by }, $inc: { attempts: 1 } },
-        { sort: { due: 1 }, returnDocument: 'after' },
-      );
+      const change = { $set: { due: until, by }, $inc: { attempts: 1 } };
+      const options = { sort: { due: 1 }, returnDocument: 'after' } as const;
+      const row = await model.findOneAndUpdate({ due: { $lte: now } }, change, options).lean();
       return row ? leasedFrom(row) : undefined;
     },
 
     /** The mail was taken by the mail server: address and values go at once. False when the lease was lost. */
     async sent(mail: LeasedMail, at: Date): Promise<boolean> {
-      const { modifiedCount } = await outbox.updateOne(
-        { ...id(mail.id), by: mail.by },
+      const { modifiedCount } = await model.updateOne(
+        { _id: mail.id, by: mail.by },
         { $set: { sentAt: at }, $unset: { contact: '', sealed: '', due: '', by: '', language: '', brand: '' } },
         { writeConcern: DURABLE },
       );
@@ -176,18 +165,18 @@ export function createOutboxStore(connection: Connection) {
     },
 
     async retry(mail: LeasedMail, due: Date, reason: string): Promise<void> {
-      await outbox.updateOne({ ...id(mail.id), by: mail.by }, { $set: { due, reason }, $unset: { by: '' } });
+      await model.updateOne({ _id: mail.id, by: mail.by }, { $set: { due, reason }, $unset: { by: '' } });
     },
 
     async park(mail: LeasedMail, at: Date, reason: string): Promise<void> {
-      await outbox.updateOne(
-        { ...id(mail.id), by: mail.by },
+      await model.updateOne(
+        { _id: mail.id, by: mail.by },
         [
           { $set: { parkedAt: at, reason: { $literal: reason } } },
           { $set: { sealed: { $cond: [{ $eq: ['$forgotten', true] }, '$$REMOVE', '$sealed'] } } },
           { $unset: ['due', 'by'] },
         ],
-        { writeConcern: DURABLE },
+        { updatePipeline: true, writeConcern: DURABLE },
       );
     },
 
@@ -197,9 +186,9 @@ export function createOutboxStore(connection: Connection) {
      */
     async forget(contacts: readonly Buffer[]): Promise<void> {
       if (contacts.length === 0) return;
-      const filter = { contact: { $in: contacts.map(binary) } };
-      await outbox.updateMany(filter, { $set: { forgotten: true } }, { writeConcern: DURABLE });
-      await outbox.updateMany(
+      const filter = { contact: { $in: contacts } };
+      await model.updateMany(filter, { $set: { forgotten: true } }, { writeConcern: DURABLE });
+      await model.updateMany(
         { ...filter, parkedAt: { $exists: true } },
         { $unset: { sealed: '' } },
         { writeConcern: DURABLE },
@@ -208,21 +197,23 @@ export function createOutboxStore(connection: Connection) {
 
     /** Mails that were given up, newest first. */
     async parked(limit = 100): Promise<ParkedMail[]> {
-      const rows = await outbox
-        .find({ parkedAt: { $exists: true } }, { sort: { parkedAt: -1 }, limit, projection: { sealed: 0 } })
-        .toArray();
-      return rows.map((row) => ({
-        id: String(row._id),
-        template: String(row.template),
-        reason: String(row.reason),
-        attempts: Number(row.attempts),
-        at: dateOf(row.parkedAt),
+      const rows = await model
+        .find({ parkedAt: { $exists: true } }, { template: 1, reason: 1, attempts: 1, parkedAt: 1 })
+        .sort({ parkedAt: -1 })
+        .limit(limit)
+        .lean();
+      return rows.map(({ _id, template, reason = '', attempts, parkedAt = new Date(0) }) => ({
+        id: _id,
+        template,
+        reason,
+        attempts,
+        at: parkedAt,
       }));
     },
 
     /** Makes parked mails due again, all or those of one reason; their three days begin anew. Returns how many. */
     async release(now: Date, reason?: string): Promise<number> {
-      const { modifiedCount } = await outbox.updateMany(
+      const { modifiedCount } = await model.updateMany(
         { parkedAt: { $exists: true }, sealed: { $exists: true }, ...(reason === undefined ? {} : { reason }) },
         { $set: { due: now, created: now, attempts: 0 }, $unset: { parkedAt: '', reason: '' } },
         { writeConcern: DURABLE },
@@ -232,11 +223,12 @@ export function createOutboxStore(connection: Connection) {
 
     /** Mails not yet sent, those being sent included, and the oldest one's age by its creation. */
     async waiting(): Promise<{ readonly count: number; readonly oldest?: Date }> {
-      const count = await outbox.countDocuments({ due: { $exists: true } });
-      const [first] = await outbox
-        .find({ due: { $exists: true } }, { sort: { created: 1 }, limit: 1, projection: { created: 1 } })
-        .toArray();
-      return { count, ...(first ? { oldest: dateOf(first.created) } : {}) };
+      const unsent = { due: { $exists: true } };
+      const [count, first] = await Promise.all([
+        model.countDocuments(unsent),
+        model.findOne(unsent, { created: 1 }).sort({ created: 1 }).lean(),
+      ]);
+      return { count, ...(first ? { oldest: first.created } : {}) };
     },
   };
 }

@@ -1,8 +1,11 @@
-import { type Connection, Schema } from 'mongoose';
-import { binary, bytesOf } from './binary.js';
+import { type Connection, Schema, type Types } from 'mongoose';
 import { DURABLE, isDuplicate } from './connect.js';
+import { collectionSchema, partSchema } from './schema.js';
 
-export type StartedBy = 'schedule' | 'api' | 'staff' | 'cli';
+const STARTERS = ['schedule', 'api', 'staff', 'cli'] as const;
+export type StartedBy = (typeof STARTERS)[number];
+
+const PHASES = ['reading', 'comparing', 'asserting', 'done'] as const;
 
 /** How many contacts were found in which relation, by binding. */
 export type Findings = Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -17,7 +20,7 @@ export interface Reconciliation {
   /** Counts the writes of this run: only who has read the last may write the next. */
   readonly step: number;
   /** `reading` pages there; `comparing` what was told; `asserting` denials where nothing can be read. */
-  readonly phase: 'reading' | 'comparing' | 'asserting' | 'done';
+  readonly phase: (typeof PHASES)[number];
   /** Index of the binding being read. */
   readonly binding: number;
   /** The provider's own, while reading. */
@@ -47,21 +50,53 @@ export interface Reconciled {
   readonly since?: number;
 }
 
-const reconciliationSchema = new Schema(
-  {
-    _id: String,
-    current: Schema.Types.Mixed,
-    last: Schema.Types.Mixed,
-    requested: Schema.Types.Mixed,
-    since: Number,
-  },
-  { collection: 'reconciliations', versionKey: false, minimize: false },
-);
+const runSchema = partSchema<Reconciliation>({
+  run: { type: String, required: true },
+  dryRun: { type: Boolean, required: true },
+  by: { type: String, required: true, enum: STARTERS },
+  startedAt: { type: Number, required: true },
+  finishedAt: Number,
+  step: { type: Number, required: true },
+  phase: { type: String, required: true, enum: PHASES },
+  binding: { type: Number, required: true },
+  cursor: String,
+  after: String,
+  read: { type: Number, required: true },
+  compared: { type: Number, required: true },
+  expected: { type: Number, required: true },
+  found: { type: Schema.Types.Mixed, required: true },
+  failures: { type: Number, required: true },
+  dueAt: { type: Number, required: true },
+  why: String,
+});
 
-const seenSchema = new Schema(
-  { run: String, binding: String, contact: Buffer, at: Date },
-  { collection: 'reconciliation_seen', versionKey: false },
-);
+const reconciliationSchema = collectionSchema<Reconciled & { readonly _id: string }>('reconciliations', {
+  _id: { type: String, required: true },
+  current: runSchema,
+  last: runSchema,
+  requested: partSchema<NonNullable<Reconciled['requested']>>({
+    dryRun: { type: Boolean, required: true },
+    by: { type: String, required: true, enum: STARTERS },
+    at: { type: Number, required: true },
+  }),
+  since: Number,
+});
+
+interface SeenRow {
+  readonly _id: Types.ObjectId;
+  readonly run: string;
+  readonly binding: string;
+  readonly contact: Buffer;
+  readonly at: Date;
+}
+
+const seenSchema = collectionSchema<SeenRow>('reconciliation_seen', {
+  _id: { type: Schema.Types.ObjectId, required: true },
+  run: { type: String, required: true },
+  binding: { type: String, required: true },
+  contact: { type: Buffer, required: true },
+  at: { type: Date, required: true },
+});
 seenSchema.index({ run: 1, binding: 1, contact: 1 }, { unique: true });
 // A run that nobody finishes is forgotten after a week.
 seenSchema.index({ at: 1 }, { expireAfterSeconds: 7 * 86_400 });
@@ -72,38 +107,28 @@ const SEEN_BATCH = 1000;
 export function createReconciliations(connection: Connection) {
   const model = connection.model('Reconciliation', reconciliationSchema);
   const seenModel = connection.model('ReconciliationSeen', seenSchema);
-  const seen = seenModel.collection;
-  const id = (destination: string) => ({ _id: destination }) as never;
-
   return {
     models: [model, seenModel] as const,
 
     async get(destination: string): Promise<Reconciled> {
-      const row = await model.collection.findOne(id(destination));
-      return (row ?? {}) as unknown as Reconciled;
+      return (await model.findById(destination, { _id: 0 }).lean()) ?? {};
     },
 
     /** Remembers when the schedule of a destination began. */
     async notice(destination: string, now: number): Promise<void> {
-      await model.collection.updateOne(id(destination), { $setOnInsert: { since: now } }, { upsert: true });
+      await model.updateOne({ _id: destination }, { $setOnInsert: { since: now } }, { upsert: true });
     },
 
     /** Asks for a run; whoever holds the lease begins it. One that is under way goes on. */
     async request(destination: string, wanted: { dryRun: boolean; by: StartedBy; at: number }): Promise<void> {
-      await model.collection.updateOne(
-        id(destination),
-        { $set: { requested: wanted }, $setOnInsert: { since: wanted.at } },
-        { upsert: true, writeConcern: DURABLE },
-      );
+      const change = { $set: { requested: wanted }, $setOnInsert: { since: wanted.at } };
+      await model.updateOne({ _id: destination }, change, { upsert: true, writeConcern: DURABLE });
     },
 
     /** Begins a run, unless another is under way. */
     async begin(destination: string, run: Reconciliation): Promise<boolean> {
-      const { matchedCount } = await model.collection.updateOne(
-        {
-          ...(id(destination) as object),
-          $or: [{ current: { $exists: false } }, { 'current.phase': 'done' }],
-        } as never,
+      const { matchedCount } = await model.updateOne(
+        { _id: destination, $or: [{ current: { $exists: false } }, { 'current.phase': 'done' }] },
         { $set: { current: run }, $unset: { requested: '' } },
         { writeConcern: DURABLE },
       );
@@ -112,8 +137,8 @@ export function createReconciliations(connection: Connection) {
 
     /** Writes the next step of a run. False when somebody else did: two leaders for a moment do no harm. */
     async save(destination: string, next: Reconciliation): Promise<boolean> {
-      const { matchedCount } = await model.collection.updateOne(
-        { ...(id(destination) as object), 'current.run': next.run, 'current.step': next.step - 1 } as never,
+      const { matchedCount } = await model.updateOne(
+        { _id: destination, 'current.run': next.run, 'current.step': next.step - 1 },
         { $set: { current: next, ...(next.phase === 'done' && !next.dryRun ? { last: next } : {}) } },
         { writeConcern: DURABLE },
       );
@@ -122,35 +147,30 @@ export function createReconciliations(connection: Connection) {
 
     /** Ends the wait of a run after a failure. */
     async hurry(destination: string): Promise<void> {
-      await model.collection.updateOne({ ...(id(destination) as object), current: { $exists: true } } as never, {
-        $set: { 'current.dueAt': 0 },
-      });
+      await model.updateOne({ _id: destination, current: { $exists: true } }, { $set: { 'current.dueAt': 0 } });
     },
 
-    /** These contacts are listed there. */
+    /** These contacts are listed there. Raw: docs/decisions/raw-commands.md. */
     async remember(run: string, binding: string, contacts: readonly Buffer[]): Promise<void> {
       const at = new Date();
       for (let i = 0; i < contacts.length; i += SEEN_BATCH) {
-        const rows = contacts.slice(i, i + SEEN_BATCH).map((key) => ({ run, binding, contact: binary(key), at }));
-        await seen.insertMany(rows, { ordered: false, writeConcern: DURABLE }).catch((error: unknown) => {
-          if (!isDuplicate(error)) throw error;
-        });
+        const rows = contacts.slice(i, i + SEEN_BATCH).map((contact) => ({ run, binding, contact, at }));
+        await seenModel.collection
+          .insertMany(rows, { ordered: false, writeConcern: DURABLE })
+          .catch((error: unknown) => {
+            if (!isDuplicate(error)) throw error;
+          });
       }
     },
 
     /** Keys (hex) of those of the contacts that are listed there. */
     async listed(run: string, binding: string, contacts: readonly Buffer[]): Promise<Set<string>> {
-      const rows = await seen
-        .find({ run, binding, contact: { $in: contacts.map(binary) } } as never, {
-          projection: { contact: 1 },
-          promoteBuffers: true,
-        })
-        .toArray();
-      return new Set(rows.map((row) => bytesOf(row.contact).toString('hex')));
+      const rows = await seenModel.find({ run, binding, contact: { $in: contacts } }, { contact: 1 }).lean();
+      return new Set(rows.map(({ contact }) => contact.toString('hex')));
     },
 
     async forget(run: string): Promise<void> {
-      await seen.deleteMany({ run } as never);
+      await seenModel.deleteMany({ run });
     },
   };
 }

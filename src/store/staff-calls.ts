@@ -1,6 +1,9 @@
-import { type Connection, Schema } from 'mongoose';
-import { binary, bytesOf } from './binary.js';
+import type { Connection, QueryFilter } from 'mongoose';
 import { DURABLE } from './connect.js';
+import { collectionSchema, partSchema } from './schema.js';
+import { rowsOf, type Stored } from './stored.js';
+
+const CONFIRMATIONS = ['none', 'queued', 'failed'] as const;
 
 /**
  * A call that somebody took, in codes only: who called by name and what they said is evidence of its events, under the
@@ -20,7 +23,7 @@ export interface StaffCall {
   readonly events: readonly string[];
   /** True when it reached all contacts of a person. */
   readonly wholePerson: boolean;
-  readonly confirmation: 'none' | 'queued' | 'failed';
+  readonly confirmation: (typeof CONFIRMATIONS)[number];
   readonly caller: string;
   readonly verification: string;
   readonly undone?: {
@@ -45,56 +48,39 @@ export interface CallFilter {
 /** Days for which calls are listed. The events they became stay in the ledger. */
 const CALL_DAYS = 400;
 
-const callSchema = new Schema(
-  {
-    _id: String,
-    at: Date,
-    user: String,
-    userName: String,
-    contact: Buffer,
-    contactType: String,
-    wish: String,
-    brand: String,
-    events: [String],
-    wholePerson: Boolean,
-    confirmation: String,
-    caller: String,
-    verification: String,
-    undone: Schema.Types.Mixed,
-  },
-  { collection: 'staff_calls', versionKey: false },
-);
+type CallRow = Stored<StaffCall>;
+
+const callSchema = collectionSchema<CallRow>('staff_calls', {
+  _id: { type: String, required: true },
+  at: { type: Date, required: true },
+  user: { type: String, required: true },
+  userName: { type: String, required: true },
+  contact: { type: Buffer, required: true },
+  contactType: { type: String, required: true },
+  wish: { type: String, required: true },
+  brand: { type: String, required: true },
+  events: { type: [String], required: true },
+  wholePerson: { type: Boolean, required: true },
+  confirmation: { type: String, required: true, enum: CONFIRMATIONS },
+  caller: { type: String, required: true },
+  verification: { type: String, required: true },
+  undone: partSchema<NonNullable<StaffCall['undone']>>({
+    at: { type: Date, required: true },
+    user: { type: String, required: true },
+    userName: { type: String, required: true },
+    events: { type: [String], required: true },
+  }),
+});
 callSchema.index({ at: -1 }, { expireAfterSeconds: CALL_DAYS * 86_400 });
 callSchema.index({ contact: 1, at: -1 });
 callSchema.index({ user: 1, at: -1 });
 
-type Row = Record<string, unknown> & { undone?: StaffCall['undone'] };
-
-function callFrom(row: Row): StaffCall {
-  return {
-    id: String(row._id),
-    at: row.at instanceof Date ? row.at : new Date(0),
-    user: String(row.user),
-    userName: String(row.userName),
-    contact: bytesOf(row.contact),
-    contactType: String(row.contactType),
-    wish: String(row.wish),
-    brand: String(row.brand),
-    events: (row.events ?? []) as string[],
-    wholePerson: row.wholePerson === true,
-    confirmation: row.confirmation as StaffCall['confirmation'],
-    caller: String(row.caller),
-    verification: String(row.verification),
-    ...(row.undone ? { undone: row.undone } : {}),
-  };
-}
-
-function conditions({ from, to, user, wish, contact, undone }: CallFilter): Record<string, unknown> {
+function conditions({ from, to, user, wish, contact, undone }: CallFilter): QueryFilter<CallRow> {
   return {
     ...(from || to ? { at: { ...(from ? { $gte: from } : {}), ...(to ? { $lt: to } : {}) } } : {}),
     ...(user === undefined ? {} : { user }),
     ...(wish === undefined ? {} : { wish }),
-    ...(contact ? { contact: binary(contact) } : {}),
+    ...(contact ? { contact } : {}),
     ...(undone === undefined ? {} : { undone: { $exists: undone } }),
   };
 }
@@ -102,57 +88,44 @@ function conditions({ from, to, user, wish, contact, undone }: CallFilter): Reco
 /** Every query to the calls. */
 export function createStaffCalls(connection: Connection) {
   const model = connection.model('StaffCall', callSchema);
-  const calls = model.collection;
-  const byId = (id: string) => ({ _id: id }) as never;
+  const { toRow, fromRow } = rowsOf<StaffCall>();
   return {
     models: [model] as const,
 
     /** Keeps a call; the same id again changes nothing. */
     async keep(call: StaffCall): Promise<void> {
-      const { id, contact, undone: _undone, ...rest } = call;
-      await calls.updateOne(
-        byId(id),
-        { $setOnInsert: { ...rest, events: [...rest.events], contact: binary(contact) } },
-        { upsert: true, writeConcern: DURABLE },
-      );
+      const { _id, undone: _undone, ...row } = toRow(call);
+      await model.updateOne({ _id }, { $setOnInsert: row }, { upsert: true, writeConcern: DURABLE });
     },
 
     async get(id: string): Promise<StaffCall | undefined> {
-      const row = await calls.findOne(byId(id), { promoteBuffers: true });
-      return row ? callFrom(row as Row) : undefined;
+      const row = await model.findById(id).lean();
+      return row ? fromRow(row) : undefined;
     },
 
     async list(filter: CallFilter, skip: number, limit: number, oldestFirst = false): Promise<StaffCall[]> {
       const order = oldestFirst ? 1 : -1;
-      const rows = await calls
-        .find(conditions(filter), { sort: { at: order, _id: order }, skip, limit, promoteBuffers: true })
-        .toArray();
-      return rows.map((row) => callFrom(row as Row));
+      const rows = await model.find(conditions(filter)).sort({ at: order, _id: order }).skip(skip).limit(limit).lean();
+      return rows.map(fromRow);
     },
 
     /** At most 100,000: beyond that nobody reads on. */
-    count: (filter: CallFilter): Promise<number> => calls.countDocuments(conditions(filter), { limit: 100_000 }),
+    count: async (filter: CallFilter): Promise<number> => model.countDocuments(conditions(filter), { limit: 100_000 }),
 
     /** Everybody who took calls, by id. */
-    async users(): Promise<{ id: string; name: string }[]> {
-      const rows = await calls
-        .aggregate([
-          { $sort: { user: 1, at: -1 } },
-          { $group: { _id: '$user', name: { $first: '$userName' } } },
-          { $sort: { name: 1 } },
-          { $limit: 500 },
-        ])
-        .toArray();
-      return rows.map(({ _id, name }) => ({ id: String(_id), name: String(name) }));
-    },
+    users: (): Promise<{ id: string; name: string }[]> =>
+      model.aggregate<{ id: string; name: string }>([
+        { $sort: { user: 1, at: -1 } },
+        { $group: { _id: '$user', name: { $first: '$userName' } } },
+        { $sort: { name: 1 } },
+        { $limit: 500 },
+        { $project: { _id: 0, id: '$_id', name: 1 } },
+      ]),
 
     /** Writes down that it was undone. False when somebody else was faster. */
     async markUndone(id: string, undone: NonNullable<StaffCall['undone']>): Promise<boolean> {
-      const result = await calls.updateOne(
-        { _id: id, undone: { $exists: false } } as never,
-        { $set: { undone: { ...undone, events: [...undone.events] } } },
-        { writeConcern: DURABLE },
-      );
+      const filter = { _id: id, undone: { $exists: false } };
+      const result = await model.updateOne(filter, { $set: { undone } }, { writeConcern: DURABLE });
       return result.modifiedCount === 1;
     },
   };

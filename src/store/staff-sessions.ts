@@ -1,11 +1,20 @@
 import MongoStore from 'connect-mongo';
 import type { Store } from 'express-session';
-import { type Connection, Schema } from 'mongoose';
+import type { Connection } from 'mongoose';
+import { collectionSchema } from './schema.js';
 
-const sessionSchema = new Schema(
-  { _id: String, expires: Date, session: String },
-  { collection: 'staff_sessions', versionKey: false },
-);
+interface SessionRow {
+  readonly _id: string;
+  readonly expires: Date;
+  readonly session: string;
+}
+
+// connect-mongo writes the rows.
+const sessionSchema = collectionSchema<SessionRow>('staff_sessions', {
+  _id: { type: String, required: true },
+  expires: { type: Date, required: true },
+  session: { type: String, required: true },
+});
 sessionSchema.index({ expires: 1 }, { expireAfterSeconds: 0 });
 
 /** Seals what a session holds: reasons for looking at people are in it, in free words. */
@@ -39,7 +48,7 @@ export function createStaffSessions(connection: Connection) {
       }),
     /** Ends every session; for tests and for the day an identity provider is lost. */
     async endAll(): Promise<void> {
-      await model.collection.deleteMany({});
+      await model.deleteMany({});
     },
   };
 }

@@ -1,5 +1,6 @@
 import { type Connection, Schema } from 'mongoose';
 import { DURABLE } from './connect.js';
+import { collectionSchema } from './schema.js';
 
 /** Counters of one UTC day. `told` holds, by destination, how many were told within each bucket of seconds. */
 export interface DayStatistics {
@@ -17,24 +18,24 @@ export interface DayStatistics {
 /** Days for which counters are kept. */
 const STATISTICS_DAYS = 800;
 
-const daySchema = new Schema(
-  {
-    _id: String,
-    at: Date,
-    denials: Schema.Types.Mixed,
-    grants: Schema.Types.Mixed,
-    told: Schema.Types.Mixed,
-    reasons: Schema.Types.Mixed,
-  },
-  { collection: 'statistics', versionKey: false },
-);
+/** Counters that nobody counted yet are absent. */
+type DayRow = Partial<Omit<DayStatistics, 'day'>> & { readonly _id: string; readonly at: Date };
+
+const daySchema = collectionSchema<DayRow>('statistics', {
+  _id: { type: String, required: true },
+  at: { type: Date, required: true },
+  denials: Schema.Types.Mixed,
+  grants: Schema.Types.Mixed,
+  told: Schema.Types.Mixed,
+  reasons: Schema.Types.Mixed,
+});
 daySchema.index({ at: 1 }, { expireAfterSeconds: STATISTICS_DAYS * 86_400 });
 
 const CURSOR = 'cursor';
-interface CursorRow {
-  _id: string;
-  next: number;
-}
+const cursorSchema = collectionSchema<{ readonly _id: typeof CURSOR; readonly next: number }>('statistics_cursor', {
+  _id: { type: String, required: true, enum: [CURSOR] },
+  next: { type: Number, required: true },
+});
 
 /** What was counted in leaves of the log, by day. */
 export type Counted = ReadonlyMap<
@@ -42,21 +43,28 @@ export type Counted = ReadonlyMap<
   { readonly denials: Readonly<Record<string, number>>; readonly grants: Readonly<Record<string, number>> }
 >;
 
+const NO_COUNTERS = { denials: {}, grants: {}, told: {}, reasons: {} };
+
+const increments = (prefix: string, counts: Readonly<Record<string, number>>) =>
+  Object.entries(counts).map(([name, count]) => [`${prefix}.${name}`, count] as const);
+
 /** Small counters by day, so that no chart ever reads contacts. */
 export function createStaffStatistics(connection: Connection) {
   const model = connection.model('StatisticsDay', daySchema);
-  const days = model.collection;
-  const cursors = connection.collection<CursorRow>('statistics_cursor');
-
-  const increments = (prefix: string, counts: Readonly<Record<string, number>>) =>
-    Object.entries(counts).map(([name, count]) => [`${prefix}.${name}`, count] as const);
+  const cursors = connection.model('StatisticsCursor', cursorSchema);
+  const increase = (day: string, $inc: Readonly<Record<string, number>>) =>
+    model.updateOne(
+      { _id: day },
+      { $inc, $setOnInsert: { at: new Date(day) } },
+      { upsert: true, writeConcern: DURABLE },
+    );
 
   return {
-    models: [model] as const,
+    models: [model, cursors] as const,
 
     /** The leaf of the log to count next. */
     async next(): Promise<number> {
-      return (await cursors.findOne({ _id: CURSOR }))?.next ?? 0;
+      return (await cursors.findById(CURSOR).lean())?.next ?? 0;
     },
 
     /**
@@ -69,20 +77,13 @@ export function createStaffStatistics(connection: Connection) {
       try {
         return await session.withTransaction(
           async () => {
-            const moved = await cursors.updateOne(
-              { _id: CURSOR, next: from },
-              { $set: { next: to } },
-              { session: session as never },
-            );
+            const moved = await cursors.updateOne({ _id: CURSOR, next: from }, { $set: { next: to } }, { session });
             if (moved.modifiedCount !== 1) return false;
             for (const [day, { denials, grants }] of counted) {
               const $inc = Object.fromEntries([...increments('denials', denials), ...increments('grants', grants)]);
               if (Object.keys($inc).length === 0) continue;
-              await days.updateOne(
-                { _id: day } as never,
-                { $inc, $setOnInsert: { at: new Date(day) } },
-                { upsert: true, session: session as never },
-              );
+              const change = { $inc, $setOnInsert: { at: new Date(day) } };
+              await model.updateOne({ _id: day }, change, { upsert: true, session });
             }
             return true;
           },
@@ -95,32 +96,21 @@ export function createStaffStatistics(connection: Connection) {
 
     /** Counts how many a destination was told of, by bucket of seconds. */
     async told(day: string, destination: string, buckets: Readonly<Record<string, number>>): Promise<void> {
-      await days.updateOne(
-        { _id: day } as never,
-        { $inc: Object.fromEntries(increments(`told.${destination}`, buckets)), $setOnInsert: { at: new Date(day) } },
-        { upsert: true, writeConcern: DURABLE },
-      );
+      await increase(day, Object.fromEntries(increments(`told.${destination}`, buckets)));
     },
 
     /** Counts one answer to why somebody stopped. */
     async stopReason(day: string, brand: string, channel: string, reason: string): Promise<void> {
-      await days.updateOne(
-        { _id: day } as never,
-        { $inc: { [`reasons.${reason}.${brand} ${channel}`]: 1 }, $setOnInsert: { at: new Date(day) } },
-        { upsert: true, writeConcern: DURABLE },
-      );
+      await increase(day, { [`reasons.${reason}.${brand} ${channel}`]: 1 });
     },
 
     /** Counters from a day on, oldest first; days on which nothing happened are absent. */
     async since(day: string): Promise<DayStatistics[]> {
-      const rows = await days.find({ at: { $gte: new Date(day) } }, { sort: { at: 1 } }).toArray();
-      return rows.map((row) => ({
-        day: String(row._id),
-        denials: (row.denials ?? {}) as DayStatistics['denials'],
-        grants: (row.grants ?? {}) as DayStatistics['grants'],
-        told: (row.told ?? {}) as DayStatistics['told'],
-        reasons: (row.reasons ?? {}) as DayStatistics['reasons'],
-      }));
+      const rows = await model
+        .find({ at: { $gte: new Date(day) } }, { at: 0 })
+        .sort({ at: 1 })
+        .lean();
+      return rows.map(({ _id, ...counters }) => ({ day: _id, ...NO_COUNTERS, ...counters }));
     },
   };
 }

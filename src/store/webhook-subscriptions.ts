@@ -1,7 +1,8 @@
-import { type Connection, Schema } from 'mongoose';
-import { binary, bytesOf } from './binary.js';
+import type { Connection, QueryFilter, UpdateQuery, UpdateWithAggregationPipeline } from 'mongoose';
 import type { FeedPosition } from './changes.js';
 import { DURABLE } from './connect.js';
+import { collectionSchema } from './schema.js';
+import { rowsOf, type Stored } from './stored.js';
 
 /** Somebody who is sent the change feed. Times are ms. */
 export interface WebhookSubscription {
@@ -30,98 +31,106 @@ export interface WebhookSubscription {
   readonly dueAt: number;
 }
 
-const subscriptionSchema = new Schema(
-  {
-    _id: String,
-    url: String,
-    description: String,
-    createdAt: Number,
-    secret: Buffer,
-    previousSecret: Buffer,
-    previousUntil: Number,
-    cursor: Number,
-    epoch: String,
-    upTo: Number,
-    state: String,
-    disabledReason: String,
-    disabledAt: Number,
-    failures: Number,
-    failingSince: Number,
-    lastError: String,
-    lastDeliveredAt: Number,
-    dueAt: Number,
-  },
-  { collection: 'webhook_subscriptions', versionKey: false },
-);
+interface SubscriptionRow extends Omit<Stored<WebhookSubscription>, 'position'> {
+  /** The position: its number, and its epoch, which is absent in rows from before there were epochs. */
+  readonly cursor: number;
+  readonly epoch?: string;
+}
 
+const subscriptionSchema = collectionSchema<SubscriptionRow>('webhook_subscriptions', {
+  _id: { type: String, required: true },
+  url: { type: String, required: true },
+  description: String,
+  createdAt: { type: Number, required: true },
+  secret: { type: Buffer, required: true },
+  previousSecret: Buffer,
+  previousUntil: Number,
+  cursor: { type: Number, required: true },
+  epoch: String,
+  upTo: Number,
+  state: { type: String, required: true, enum: ['active', 'disabled'] },
+  disabledReason: String,
+  disabledAt: Number,
+  failures: { type: Number, required: true },
+  failingSince: Number,
+  lastError: String,
+  lastDeliveredAt: Number,
+  dueAt: { type: Number, required: true },
+});
+
+const { toRow, fromRow } = rowsOf<WebhookSubscription>();
 const columnsOf = ({ number, epoch }: FeedPosition) => ({ cursor: number, epoch });
 
-function subscriptionFrom(row: Record<string, unknown>): WebhookSubscription {
-  const { _id, secret, previousSecret, cursor, epoch, ...rest } = row;
-  return {
-    ...rest,
-    id: String(_id),
-    position: { number: Number(cursor), epoch: String(epoch ?? '') },
-    secret: bytesOf(secret),
-    ...(previousSecret ? { previousSecret: bytesOf(previousSecret) } : {}),
-  } as WebhookSubscription;
+function subscriptionFrom({ cursor, epoch = '', ...row }: SubscriptionRow): WebhookSubscription {
+  return fromRow({ ...row, position: { number: cursor, epoch } });
 }
 
 /** Who is sent the change feed, and how far each has it. */
 export function createWebhookSubscriptions(connection: Connection) {
   const model = connection.model('WebhookSubscription', subscriptionSchema);
-  const rows = model.collection;
-  const named = (id: string, more: object = {}) => ({ _id: id, ...more }) as never;
-  const update = async (filter: never, change: object): Promise<boolean> =>
-    (await rows.updateOne(filter, change, { writeConcern: DURABLE })).matchedCount === 1;
+  const update = async (
+    filter: QueryFilter<SubscriptionRow>,
+    change: UpdateQuery<SubscriptionRow> | UpdateWithAggregationPipeline,
+  ): Promise<boolean> => {
+    const options = { writeConcern: DURABLE, updatePipeline: true };
+    return (await model.updateOne(filter, change, options)).matchedCount === 1;
+  };
 
   return {
     models: [model] as const,
 
-    async insert({ id, secret, position, ...rest }: WebhookSubscription): Promise<void> {
-      const row = { ...rest, ...columnsOf(position), secret: binary(secret) };
-      await rows.insertOne(named(id, row), { writeConcern: DURABLE });
+    async insert(subscription: WebhookSubscription): Promise<void> {
+      const { position, ...row } = toRow(subscription);
+      await model.insertOne({ ...row, ...columnsOf(position) }, { writeConcern: DURABLE });
     },
     async get(id: string): Promise<WebhookSubscription | undefined> {
-      const row = await rows.findOne(named(id), { promoteBuffers: true });
+      const row = await model.findById(id).lean();
       return row ? subscriptionFrom(row) : undefined;
     },
     async list(): Promise<WebhookSubscription[]> {
-      const found = await rows.find({}, { sort: { createdAt: 1 }, promoteBuffers: true }).toArray();
-      return found.map(subscriptionFrom);
+      return (await model.find().sort({ createdAt: 1 }).lean()).map(subscriptionFrom);
     },
     async count(): Promise<number> {
-      return rows.countDocuments({});
+      return model.countDocuments();
     },
     async remove(id: string): Promise<boolean> {
-      return (await rows.deleteOne(named(id), { writeConcern: DURABLE })).deletedCount === 1;
+      return (await model.deleteOne({ _id: id }, { writeConcern: DURABLE })).deletedCount === 1;
     },
 
     rotate: (id: string, secret: Buffer, previous: Buffer, until: number): Promise<boolean> =>
-      update(named(id), {
-        $set: { secret: binary(secret), previousSecret: binary(previous), previousUntil: until },
-      }),
+      update(
+        { _id: id },
+        {
+          $set: { secret, previousSecret: previous, previousUntil: until },
+        },
+      ),
     enable: (id: string): Promise<boolean> =>
-      update(named(id), {
-        $set: { state: 'active', failures: 0, dueAt: 0 },
-        $unset: { disabledReason: '', disabledAt: '', failingSince: '', lastError: '' },
-      }),
+      update(
+        { _id: id },
+        {
+          $set: { state: 'active', failures: 0, dueAt: 0 },
+          $unset: { disabledReason: '', disabledAt: '', failingSince: '', lastError: '' },
+        },
+      ),
     disable: (id: string, reason: string, at: number): Promise<boolean> =>
-      update(named(id), { $set: { state: 'disabled', disabledReason: reason, disabledAt: at } }),
+      update({ _id: id }, { $set: { state: 'disabled', disabledReason: reason, disabledAt: at } }),
     /** Goes on after another change: everything after it is delivered (again). */
     replay: (id: string, position: FeedPosition): Promise<boolean> =>
-      update(named(id), { $set: { ...columnsOf(position), dueAt: 0 }, $unset: { upTo: '' } }),
+      update({ _id: id }, { $set: { ...columnsOf(position), dueAt: 0 }, $unset: { upTo: '' } }),
 
     /** Fixes what the next delivery holds before it is made. False when it goes on elsewhere meanwhile. */
     attempt: (id: string, from: FeedPosition, upTo: FeedPosition): Promise<boolean> =>
-      update(named(id, { cursor: from.number, state: 'active' }), { $set: { upTo: upTo.number } }),
+      update({ _id: id, cursor: from.number, state: 'active' }, { $set: { upTo: upTo.number } }),
     delivered: (id: string, from: FeedPosition, upTo: FeedPosition, at: number): Promise<boolean> =>
-      update(named(id, { cursor: from.number, upTo: upTo.number }), {
-        $set: { ...columnsOf(upTo), failures: 0, lastDeliveredAt: at, dueAt: 0 },
-        $unset: { upTo: '', failingSince: '', lastError: '' },
-      }),
+      update(
+        { _id: id, cursor: from.number, upTo: upTo.number },
+        {
+          $set: { ...columnsOf(upTo), failures: 0, lastDeliveredAt: at, dueAt: 0 },
+          $unset: { upTo: '', failingSince: '', lastError: '' },
+        },
+      ),
     failed: (id: string, fault: { error: string; at: number; dueAt: number }): Promise<boolean> =>
-      update(named(id), [
+      update({ _id: id }, [
         {
           $set: {
             failures: { $add: ['$failures', 1] },
