@@ -1,194 +1,83 @@
-import { type Connection, Schema } from 'mongoose';
-import { createAccessDownloads, type Download, downloadFrom } from './access-downloads.js';
-import { binary, bytesOf } from './binary.js';
+import type { Connection } from 'mongoose';
+import { accessDownloads } from './access-downloads.js';
+import {
+  type AccessModels,
+  packageFrom,
+  packageRow,
+  packageSchema,
+  partsSchema,
+  type StoredPackage,
+} from './access-rows.js';
 import { DURABLE, isDuplicate } from './connect.js';
 
-/** How one outside system stands. */
-export interface AskedSystem {
-  readonly name: string;
-  readonly state: 'waiting' | 'answered' | 'partial' | 'nothing_held' | 'not_answered' | 'refused';
-  readonly attempts: number;
-  /** ms; when it is asked next. */
-  readonly due: number;
-  /** ms; how long it is waited for. */
-  readonly deadline: number;
-  /** ms; when it answered. */
-  readonly at?: number;
-  /** A code of what went wrong last. */
-  readonly fault?: string;
-}
-
-export type StoredState = 'gathering' | 'ready' | 'delivered' | 'failed';
-
-export interface StoredPackage {
-  readonly id: string;
-  readonly request: string;
-  readonly contacts: readonly Buffer[];
-  readonly language: string;
-  readonly brand: string;
-  readonly way: 'download' | 'openpgp' | 'print';
-  /** Key and address for OpenPGP. */
-  readonly sealed?: Buffer;
-  readonly state: StoredState;
-  readonly by: string;
-  readonly at: number;
-  readonly systems: readonly AskedSystem[];
-  /** Key of the parts, sealed; gone once they are purged. */
-  readonly key?: Buffer;
-  /** Which build's parts count. */
-  readonly build?: string;
-  /** Chunks and bytes of each file. */
-  readonly files?: Readonly<Record<string, { readonly chunks: number; readonly size: number }>>;
-  readonly readyAt?: number;
-  readonly until?: number;
-  readonly deliveredAt?: number;
-  readonly deliveredBy?: string;
-  readonly openedAt?: number;
-  readonly download?: Download;
-  readonly fault?: string;
-}
-
-const packageSchema = new Schema(
-  {
-    _id: String,
-    request: String,
-    contacts: [Buffer],
-    language: String,
-    brand: String,
-    way: String,
-    sealed: Buffer,
-    state: String,
-    by: String,
-    at: Date,
-    systems: [Schema.Types.Mixed],
-    key: Buffer,
-    build: String,
-    files: Schema.Types.Mixed,
-    readyAt: Date,
-    until: Date,
-    deliveredAt: Date,
-    deliveredBy: String,
-    openedAt: Date,
-    download: Schema.Types.Mixed,
-    fault: String,
-    due: Date,
-    lease: String,
-  },
-  { collection: 'access_packages', versionKey: false },
-);
-packageSchema.index({ request: 1 }, { unique: true });
-packageSchema.index({ due: 1 }, { sparse: true });
-packageSchema.index({ at: -1 });
-packageSchema.index({ until: 1 }, { sparse: true });
-packageSchema.index({ contacts: 1 });
-packageSchema.index({ 'download.token': 1 }, { sparse: true });
-
-const partSchema = new Schema(
-  { _id: String, package: String, sealed: Buffer, until: Date },
-  { collection: 'access_parts', versionKey: false },
-);
-partSchema.index({ package: 1 });
-// A part outlives its package in no case, not even one that a crash left behind.
-partSchema.index({ until: 1 }, { expireAfterSeconds: 0 });
-
-type Row = Record<string, unknown> & { _id: unknown };
-
-const ms = (value: unknown): number | undefined => (value instanceof Date ? value.getTime() : undefined);
-
-function packageFrom(row: Row): StoredPackage {
-  const times = Object.fromEntries(
-    ['readyAt', 'until', 'deliveredAt', 'openedAt'].flatMap((name) => {
-      const at = ms(row[name]);
-      return at === undefined ? [] : [[name, at]];
-    }),
-  );
-  const download = downloadFrom(row.download);
-  return {
-    id: String(row._id),
-    request: String(row.request),
-    contacts: ((row.contacts ?? []) as unknown[]).map(bytesOf),
-    language: String(row.language),
-    brand: String(row.brand),
-    way: row.way as StoredPackage['way'],
-    state: row.state as StoredState,
-    by: String(row.by),
-    at: ms(row.at) ?? 0,
-    systems: (row.systems ?? []) as AskedSystem[],
-    ...(row.sealed ? { sealed: bytesOf(row.sealed) } : {}),
-    ...(row.key ? { key: bytesOf(row.key) } : {}),
-    ...(row.build ? { build: String(row.build) } : {}),
-    ...(row.files ? { files: row.files as NonNullable<StoredPackage['files']> } : {}),
-    ...(row.deliveredBy ? { deliveredBy: String(row.deliveredBy) } : {}),
-    ...(row.fault ? { fault: String(row.fault) } : {}),
-    ...(download ? { download } : {}),
-    ...times,
-  };
-}
+export type { AskedSystem, Download, StoredPackage, StoredState } from './access-rows.js';
 
 /** Packages for access requests, and their parts: sealed pieces of files and answers. */
 export function createAccessStore(connection: Connection) {
-  const model = connection.model('AccessPackage', packageSchema);
-  const partModel = connection.model('AccessPart', partSchema);
-  const packages = model.collection;
-  const partsOf = partModel.collection;
-  const id = (text: string): object => ({ _id: text });
-  const found = (row: unknown) => (row ? packageFrom(row as Row) : undefined);
-  const BUFFERS = { promoteBuffers: true } as const;
-
+  const packages = connection.model('AccessPackage', packageSchema);
+  const parts = connection.model('AccessPart', partsSchema);
+  const models = { packages, parts };
   return {
-    models: [model, partModel] as const,
+    models: [packages, parts] as const,
+    ...accessReads(models),
+    ...accessBuilds(models),
+    ...accessDownloads(models),
+    ...accessEnds(models),
+  };
+}
 
+export type AccessStore = ReturnType<typeof createAccessStore>;
+
+function accessReads({ packages, parts }: AccessModels) {
+  return {
+    async get(id: string): Promise<StoredPackage | undefined> {
+      const row = await packages.findById(id).lean();
+      return row ? packageFrom(row) : undefined;
+    },
+
+    async list(skip: number, limit: number): Promise<{ rows: StoredPackage[]; total: number }> {
+      const [rows, total] = await Promise.all([
+        packages.find().sort({ at: -1 }).skip(skip).limit(limit).lean(),
+        packages.countDocuments({}, { limit: 100_000 }),
+      ]);
+      return { rows: rows.map(packageFrom), total };
+    },
+
+    part: async (id: string, name: string): Promise<Buffer | undefined> =>
+      (await parts.findById(`${id}/${name}`).lean())?.sealed,
+  };
+}
+
+function accessBuilds({ packages, parts }: AccessModels) {
+  return {
     /** The package of the request: the new one, or the one there was. */
     async begin(made: StoredPackage): Promise<StoredPackage> {
-      const { id: _id, contacts, sealed, key, at, systems, ...rest } = made;
+      const row = packageRow(made);
       try {
         await packages.insertOne(
-          {
-            ...id(_id),
-            ...rest,
-            at: new Date(at),
-            due: new Date(at),
-            contacts: contacts.map(binary),
-            systems: systems.map((system) => ({ ...system })),
-            ...(sealed ? { sealed: binary(sealed) } : {}),
-            ...(key ? { key: binary(key) } : {}),
-          },
+          { ...row, contacts: [...made.contacts], systems: [...made.systems], due: row.at },
           { writeConcern: DURABLE },
         );
         return made;
       } catch (error) {
         if (!isDuplicate(error)) throw error;
-        const other = found(await packages.findOne({ request: made.request }, BUFFERS));
+        const other = await packages.findOne({ request: made.request }).lean();
         if (!other) throw error;
-        return other;
+        return packageFrom(other);
       }
-    },
-
-    get: async (one: string) => found(await packages.findOne(id(one), BUFFERS)),
-    byToken: async (token: string) => found(await packages.findOne({ 'download.token': token }, BUFFERS)),
-
-    async list(skip: number, limit: number): Promise<{ rows: StoredPackage[]; total: number }> {
-      const [rows, total] = await Promise.all([
-        packages.find({}, { sort: { at: -1 }, skip, limit, ...BUFFERS }).toArray(),
-        packages.countDocuments({}, { limit: 100_000 }),
-      ]);
-      return { rows: rows.map((row) => packageFrom(row as Row)), total };
     },
 
     /** One that is due, under a lease: whoever loses it can write nothing any more. */
     async take(lease: string, now: Date, until: Date): Promise<StoredPackage | undefined> {
-      return found(
-        await packages.findOneAndUpdate(
-          { due: { $lte: now } },
-          { $set: { lease, due: until } },
-          { sort: { due: 1 }, returnDocument: 'after', ...BUFFERS },
-        ),
-      );
+      const options = { sort: { due: 1 }, returnDocument: 'after' } as const;
+      const change = { $set: { lease, due: until } };
+      const row = await packages.findOneAndUpdate({ due: { $lte: now } }, change, options).lean();
+      return row ? packageFrom(row) : undefined;
     },
 
     /** Writes what the holder of the lease found out; false when the lease is another's. `due` absent: nothing is left to do. */
     async settle(
-      one: string,
+      id: string,
       lease: string,
       change: Partial<Pick<StoredPackage, 'systems' | 'state' | 'build' | 'files' | 'fault'>> & {
         readonly readyAt?: Date;
@@ -198,7 +87,7 @@ export function createAccessStore(connection: Connection) {
     ): Promise<boolean> {
       const { due, ...set } = change;
       const { modifiedCount } = await packages.updateOne(
-        { ...id(one), lease },
+        { _id: id, lease },
         due === undefined
           ? { $set: set, $unset: { due: '', lease: '' } }
           : { $set: { ...set, due }, $unset: { lease: '' } },
@@ -207,65 +96,54 @@ export function createAccessStore(connection: Connection) {
       return modifiedCount === 1;
     },
 
-    async keepPart(one: string, name: string, sealed: Buffer, until: Date): Promise<void> {
-      await partsOf.updateOne(
-        id(`${one}/${name}`),
-        { $set: { package: one, sealed: binary(sealed), until } },
-        { upsert: true, writeConcern: DURABLE },
-      );
+    async keepPart(id: string, name: string, sealed: Buffer, until: Date): Promise<void> {
+      const change = { $set: { package: id, sealed, until } };
+      await parts.updateOne({ _id: `${id}/${name}` }, change, { upsert: true, writeConcern: DURABLE });
     },
 
-    async part(one: string, name: string): Promise<Buffer | undefined> {
-      const row = await partsOf.findOne(id(`${one}/${name}`), BUFFERS);
-      return row ? bytesOf(row.sealed) : undefined;
-    },
-
-    ...createAccessDownloads({ packages, parts: partsOf, found }),
-
-    async delivered(one: string, by: string, at: Date): Promise<boolean> {
+    async delivered(id: string, by: string, at: Date): Promise<boolean> {
       const { modifiedCount } = await packages.updateOne(
-        { ...id(one), state: 'ready' },
+        { _id: id, state: 'ready' },
         { $set: { state: 'delivered', deliveredAt: at, deliveredBy: by } },
         { writeConcern: DURABLE },
       );
       return modifiedCount === 1;
     },
+  };
+}
 
-    /** Destroys key and parts; the record of what was done stays. */
-    async purge(one: string): Promise<void> {
-      await packages.updateOne(
-        id(one),
-        { $unset: { key: '', sealed: '', download: '', due: '', lease: '' } },
-        { writeConcern: DURABLE },
-      );
-      await partsOf.deleteMany({ package: one }, { writeConcern: DURABLE });
-    },
+function accessEnds(models: AccessModels) {
+  const { packages } = models;
+  return {
+    purge: (id: string): Promise<void> => purge(models, id),
 
     /** Packages with a key that are over. */
     async over(now: Date): Promise<string[]> {
       const rows = await packages
-        .find({ until: { $lte: now }, key: { $exists: true } }, { projection: { _id: 1 }, limit: 100 })
-        .toArray();
-      return rows.map((row) => String(row._id));
+        .find({ until: { $lte: now }, key: { $exists: true } }, { _id: 1 })
+        .limit(100)
+        .lean();
+      return rows.map(({ _id }) => _id);
     },
 
     /** Packages sent by OpenPGP whose parts are still there. */
     async mailed(): Promise<string[]> {
-      const rows = await packages
-        .find({ way: 'openpgp', state: 'delivered', key: { $exists: true } }, { projection: { _id: 1 }, limit: 100 })
-        .toArray();
-      return rows.map((row) => String(row._id));
+      const filter = { way: 'openpgp', state: 'delivered', key: { $exists: true } } as const;
+      return (await packages.find(filter, { _id: 1 }).limit(100).lean()).map(({ _id }) => _id);
     },
 
     /** What was gathered of erased contacts goes at once. */
     async forget(contacts: readonly Buffer[]): Promise<void> {
       if (contacts.length === 0) return;
-      const rows = await packages
-        .find({ contacts: { $in: contacts.map(binary) }, key: { $exists: true } }, { projection: { _id: 1 } })
-        .toArray();
-      for (const row of rows) await this.purge(String(row._id));
+      const rows = await packages.find({ contacts: { $in: contacts }, key: { $exists: true } }, { _id: 1 }).lean();
+      for (const { _id } of rows) await purge(models, _id);
     },
   };
 }
 
-export type AccessStore = ReturnType<typeof createAccessStore>;
+/** Destroys key and parts; the record of what was done stays. */
+async function purge({ packages, parts }: AccessModels, id: string): Promise<void> {
+  const change = { $unset: { key: '', sealed: '', download: '', due: '', lease: '' } };
+  await packages.updateOne({ _id: id }, change, { writeConcern: DURABLE });
+  await parts.deleteMany({ package: id }, { writeConcern: DURABLE });
+}

@@ -1,6 +1,7 @@
-import { type Connection, Schema } from 'mongoose';
-import { binary, bytesOf } from './binary.js';
+import type { Connection } from 'mongoose';
 import { DURABLE } from './connect.js';
+import { collectionSchema } from './schema.js';
+import { rowsOf, type Stored } from './stored.js';
 
 /** A letter as it went out. Who, when and what kind stays as long as the record of the request; the words have an end. */
 export interface StoredLetter {
@@ -21,109 +22,111 @@ export interface StoredLetter {
   readonly printed?: { readonly at: number; readonly by: string };
 }
 
-const letterSchema = new Schema(
-  {
-    _id: String,
-    request: String,
-    kind: String,
-    at: Date,
-    way: String,
-    by: String,
-    language: String,
-    brand: String,
-    waits: Date,
-    printedAt: Date,
-    printedBy: String,
-  },
-  { collection: 'letters', versionKey: false },
-);
+/** What stays as long as the record of the request. */
+type LetterLine = Omit<StoredLetter, 'sealed' | 'outgoing' | 'printed'>;
+interface LetterRow extends Stored<LetterLine, 'at'> {
+  /** Of a letter by mail, until the outbox has it. */
+  readonly waits?: Date;
+  readonly printedAt?: Date;
+  readonly printedBy?: string;
+}
+interface ContentRow extends Pick<StoredLetter, 'request' | 'sealed' | 'outgoing'> {
+  readonly _id: string;
+  readonly contact?: Buffer;
+  readonly until: Date;
+}
+
+const letterSchema = collectionSchema<LetterRow>('letters', {
+  _id: { type: String, required: true },
+  request: { type: String, required: true },
+  kind: { type: String, required: true },
+  at: { type: Date, required: true },
+  way: { type: String, required: true, enum: ['mail', 'print'] },
+  by: { type: String, required: true },
+  language: { type: String, required: true },
+  brand: { type: String, required: true },
+  waits: Date,
+  printedAt: Date,
+  printedBy: String,
+});
 letterSchema.index({ request: 1, at: 1 });
 letterSchema.index({ way: 1, printedAt: 1, at: 1 });
 letterSchema.index({ waits: 1 }, { sparse: true });
 
-const contentSchema = new Schema(
-  { _id: String, request: String, contact: Buffer, sealed: Buffer, outgoing: Buffer, until: Date },
-  { collection: 'letter_contents', versionKey: false },
-);
+const contentSchema = collectionSchema<ContentRow>('letter_contents', {
+  _id: { type: String, required: true },
+  request: { type: String, required: true },
+  contact: Buffer,
+  sealed: Buffer,
+  outgoing: Buffer,
+  until: { type: Date, required: true },
+});
 contentSchema.index({ until: 1 }, { expireAfterSeconds: 0 });
 contentSchema.index({ request: 1 });
 contentSchema.index({ contact: 1 }, { sparse: true });
 
-type Row = Record<string, unknown> & { _id: unknown };
+const { toRow, fromRow } = rowsOf<LetterLine, 'at'>(['at']);
 
-function letterFrom(row: Row, content?: Record<string, unknown> | null): StoredLetter {
+function letterFrom(row: LetterRow, content?: ContentRow | null): StoredLetter {
+  const { waits: _waits, printedAt, printedBy = '', ...line } = row;
   return {
-    id: String(row._id),
-    request: String(row.request),
-    kind: String(row.kind),
-    at: row.at instanceof Date ? row.at.getTime() : 0,
-    way: row.way === 'print' ? 'print' : 'mail',
-    by: String(row.by),
-    language: String(row.language),
-    brand: String(row.brand),
-    ...(content?.sealed ? { sealed: bytesOf(content.sealed) } : {}),
-    ...(content?.outgoing ? { outgoing: bytesOf(content.outgoing) } : {}),
-    ...(row.printedAt instanceof Date ? { printed: { at: row.printedAt.getTime(), by: String(row.printedBy) } } : {}),
+    ...fromRow(line),
+    ...(content?.sealed ? { sealed: content.sealed } : {}),
+    ...(content?.outgoing ? { outgoing: content.outgoing } : {}),
+    ...(printedAt ? { printed: { at: printedAt.getTime(), by: printedBy } } : {}),
   };
 }
 
 /** Letters, and apart from them their words, which time or an erasure takes away. */
 export function createLetterStore(connection: Connection) {
   const model = connection.model('Letter', letterSchema);
-  const contentModel = connection.model('LetterContent', contentSchema);
-  const letters = model.collection;
-  const contents = contentModel.collection;
-  const id = (text: string): object => ({ _id: text });
-
+  const contents = connection.model('LetterContent', contentSchema);
   return {
-    models: [model, contentModel] as const,
+    models: [model, contents] as const,
 
     /** Keeps a letter; one that is there already stays. Words first: a letter without them would be one nobody sent. */
     async keep(letter: StoredLetter, contact: Buffer | undefined, until: Date): Promise<void> {
-      const { id: _id, sealed, outgoing, at, printed: _printed, ...rest } = letter;
-      await contents.updateOne(
-        id(_id),
-        {
-          $setOnInsert: {
-            request: letter.request,
-            until,
-            ...(sealed ? { sealed: binary(sealed) } : {}),
-            ...(outgoing ? { outgoing: binary(outgoing) } : {}),
-            ...(contact ? { contact: binary(contact) } : {}),
-          },
-        },
-        { upsert: true, writeConcern: DURABLE },
-      );
-      await letters.updateOne(
-        id(_id),
-        { $setOnInsert: { ...rest, at: new Date(at), ...(letter.way === 'mail' ? { waits: new Date(at) } : {}) } },
-        { upsert: true, writeConcern: DURABLE },
-      );
+      const { sealed, outgoing, printed: _printed, ...line } = letter;
+      const content = {
+        request: letter.request,
+        until,
+        ...(sealed ? { sealed } : {}),
+        ...(outgoing ? { outgoing } : {}),
+        ...(contact ? { contact } : {}),
+      };
+      const { _id, ...row } = toRow(line);
+      const options = { upsert: true, writeConcern: DURABLE };
+      await contents.updateOne({ _id }, { $setOnInsert: content }, options);
+      const waits = letter.way === 'mail' ? { waits: row.at } : {};
+      await model.updateOne({ _id }, { $setOnInsert: { ...row, ...waits } }, options);
     },
 
     async get(letter: string): Promise<StoredLetter | undefined> {
-      const row = await letters.findOne(id(letter));
-      if (!row) return undefined;
-      const content = await contents.findOne(id(letter), { promoteBuffers: true });
-      return letterFrom(row, content);
+      const row = await model.findById(letter).lean();
+      return row ? letterFrom(row, await contents.findById(letter).lean()) : undefined;
     },
 
     /** Of a request, oldest first, without their words. */
     async ofRequest(request: string): Promise<StoredLetter[]> {
-      const rows = await letters.find({ request }, { sort: { at: 1, _id: 1 } }).toArray();
+      const rows = await model.find({ request }).sort({ at: 1, _id: 1 }).lean();
       return rows.map((row) => letterFrom(row));
     },
 
     /** The outbox has it: the working link goes. */
     async handedOver(letter: string): Promise<void> {
-      await contents.updateOne(id(letter), { $unset: { outgoing: '' } }, { writeConcern: DURABLE });
-      await letters.updateOne(id(letter), { $unset: { waits: '' } }, { writeConcern: DURABLE });
+      await contents.updateOne({ _id: letter }, { $unset: { outgoing: '' } }, { writeConcern: DURABLE });
+      await model.updateOne({ _id: letter }, { $unset: { waits: '' } }, { writeConcern: DURABLE });
     },
 
     /** Letters by mail that were kept before a time and never reached the outbox. */
     async leftBehind(before: Date): Promise<StoredLetter[]> {
-      const rows = await letters.find({ waits: { $lt: before } }, { limit: 100 }).toArray();
-      return Promise.all(rows.map(async (row) => (await this.get(String(row._id))) ?? letterFrom(row)));
+      const rows = await model
+        .find({ waits: { $lt: before } })
+        .limit(100)
+        .lean();
+      const found = await contents.find({ _id: { $in: rows.map(({ _id }) => _id) } }).lean();
+      const byId = new Map(found.map((content) => [content._id, content]));
+      return rows.map((row) => letterFrom(row, byId.get(row._id)));
     },
 
     /** Letters for paper: those nobody printed, or all, oldest of the waiting first, newest of all first. */
@@ -133,18 +136,19 @@ export function createLetterStore(connection: Connection) {
       limit: number,
       newestFirst = all,
     ): Promise<{ rows: StoredLetter[]; total: number }> {
-      const filter = { way: 'print', ...(all ? {} : { printedAt: { $exists: false } }) };
+      const filter = { way: 'print', ...(all ? {} : { printedAt: { $exists: false } }) } as const;
+      const direction = newestFirst ? -1 : 1;
       const [rows, total] = await Promise.all([
-        letters.find(filter, { sort: { at: newestFirst ? -1 : 1, _id: newestFirst ? -1 : 1 }, skip, limit }).toArray(),
-        letters.countDocuments(filter, { limit: 100_000 }),
+        model.find(filter).sort({ at: direction, _id: direction }).skip(skip).limit(limit).lean(),
+        model.countDocuments(filter, { limit: 100_000 }),
       ]);
       return { rows: rows.map((row) => letterFrom(row)), total };
     },
 
     /** True for the first who says so. */
     async printed(letter: string, at: Date, by: string): Promise<boolean> {
-      const { modifiedCount } = await letters.updateOne(
-        { ...id(letter), way: 'print', printedAt: { $exists: false } },
+      const { modifiedCount } = await model.updateOne(
+        { _id: letter, way: 'print', printedAt: { $exists: false } },
         { $set: { printedAt: at, printedBy: by } },
         { writeConcern: DURABLE },
       );
@@ -159,7 +163,7 @@ export function createLetterStore(connection: Connection) {
     /** The words of letters to erased contacts go. */
     async forget(contacts: readonly Buffer[]): Promise<void> {
       if (contacts.length === 0) return;
-      await contents.deleteMany({ contact: { $in: contacts.map(binary) } }, { writeConcern: DURABLE });
+      await contents.deleteMany({ contact: { $in: contacts } }, { writeConcern: DURABLE });
     },
   };
 }

@@ -1,6 +1,7 @@
-import { type Connection, Schema } from 'mongoose';
-import { binary, bytesOf } from './binary.js';
+import type { Connection } from 'mongoose';
 import { DURABLE } from './connect.js';
+import { collectionSchema } from './schema.js';
+import { rowsOf, type Stored } from './stored.js';
 
 /** A file that belongs to a request. Name and content are sealed under the request's key. */
 export interface RequestFile {
@@ -20,113 +21,95 @@ export interface RequestFile {
   readonly key?: Buffer;
 }
 
-const fileSchema = new Schema(
-  {
-    _id: String,
-    request: String,
-    at: Date,
-    by: String,
-    byName: String,
-    type: String,
-    size: Number,
-    name: Buffer,
-    chunks: Number,
-    key: Buffer,
-    sealed: Buffer,
-  },
-  { collection: 'request_files', versionKey: false },
-);
+interface FileRow extends Stored<RequestFile> {
+  /** The content of a file that was kept in one piece. */
+  readonly sealed?: Buffer;
+}
+
+const fileSchema = collectionSchema<FileRow>('request_files', {
+  _id: { type: String, required: true },
+  request: { type: String, required: true },
+  at: { type: Date, required: true },
+  by: { type: String, required: true },
+  byName: String,
+  type: { type: String, required: true },
+  size: { type: Number, required: true },
+  name: { type: Buffer, required: true },
+  chunks: Number,
+  key: Buffer,
+  sealed: Buffer,
+});
 fileSchema.index({ request: 1, at: 1 });
 
 /** A piece of a file. One that no request has taken by `until` goes: its upload was broken off. */
-const chunkSchema = new Schema(
-  { _id: String, file: String, sealed: Buffer, until: Date },
-  { collection: 'request_file_chunks', versionKey: false },
-);
+interface ChunkRow {
+  readonly _id: string;
+  readonly file: string;
+  readonly sealed: Buffer;
+  readonly until?: Date;
+}
+
+const chunkSchema = collectionSchema<ChunkRow>('request_file_chunks', {
+  _id: { type: String, required: true },
+  file: { type: String, required: true },
+  sealed: { type: Buffer, required: true },
+  until: Date,
+});
 chunkSchema.index({ file: 1 });
 chunkSchema.index({ until: 1 }, { expireAfterSeconds: 0 });
 
-type Row = Record<string, unknown>;
-
-function fileFrom(row: Row): RequestFile {
-  return {
-    id: String(row._id),
-    request: String(row.request),
-    at: row.at instanceof Date ? row.at : new Date(0),
-    by: String(row.by),
-    type: String(row.type),
-    size: Number(row.size),
-    name: bytesOf(row.name),
-    ...(row.byName ? { byName: String(row.byName) } : {}),
-    ...(row.key ? { key: bytesOf(row.key), chunks: Number(row.chunks) } : {}),
-  };
-}
+const { toRow, fromRow } = rowsOf<RequestFile>();
+const placeOf = (file: string, at: number): string => `${file}/${at}`;
 
 /** Every query to the files of requests. */
 export function createRequestFiles(connection: Connection) {
-  const model = connection.model('RequestFile', fileSchema);
-  const chunkModel = connection.model('RequestFileChunk', chunkSchema);
-  const files = model.collection;
-  const chunks = chunkModel.collection;
-  const placeOf = (file: string, at: number): string => `${file}/${at}`;
+  const files = connection.model('RequestFile', fileSchema);
+  const chunks = connection.model('RequestFileChunk', chunkSchema);
 
   return {
-    models: [model, chunkModel] as const,
+    models: [files, chunks] as const,
 
     /** Keeps a piece of a file that no request has yet, until a request takes the file. Durable when it resolves. */
     async keepChunk(file: string, at: number, sealed: Buffer, until: Date): Promise<void> {
-      await chunks.insertOne(
-        { _id: placeOf(file, at) as never, file, sealed: binary(sealed), until },
-        { writeConcern: DURABLE },
-      );
+      await chunks.insertOne({ _id: placeOf(file, at), file, sealed, until }, { writeConcern: DURABLE });
     },
 
     /** Drops the pieces of files that no request has taken. */
     async dropUntaken(uploads: readonly string[]): Promise<void> {
-      await chunks.deleteMany({ file: { $in: [...uploads] }, until: { $exists: true } });
+      await chunks.deleteMany({ file: { $in: uploads }, until: { $exists: true } });
     },
 
     /** Gives a file whose pieces are kept to its request. Durable when it resolves; false when pieces are gone. */
     async keep(file: RequestFile): Promise<boolean> {
-      const { id, name, key, ...rest } = file;
-      const { matchedCount } = await chunks.updateMany(
-        { file: id },
-        { $unset: { until: '' } },
-        { writeConcern: DURABLE },
-      );
+      const keepPieces = { $unset: { until: '' } };
+      const { matchedCount } = await chunks.updateMany({ file: file.id }, keepPieces, { writeConcern: DURABLE });
       if (matchedCount !== file.chunks) return false;
-      await files.insertOne(
-        { ...rest, _id: id as never, name: binary(name), ...(key ? { key: binary(key) } : {}) },
-        { writeConcern: DURABLE },
-      );
+      await files.insertOne(toRow(file), { writeConcern: DURABLE });
       return true;
     },
 
     /** Without contents, oldest first. */
     async ofRequest(request: string): Promise<RequestFile[]> {
-      const rows = await files
-        .find({ request }, { sort: { at: 1 }, projection: { sealed: 0 }, promoteBuffers: true })
-        .toArray();
-      return rows.map((row) => fileFrom(row as Row));
+      const rows = await files.find({ request }, { sealed: 0 }).sort({ at: 1 }).lean();
+      return rows.map(fromRow);
     },
 
-    count: (request: string): Promise<number> => files.countDocuments({ request }),
+    count: async (request: string): Promise<number> => files.countDocuments({ request }),
 
     /** A file of this very request: an id alone opens nothing. `sealed` of one that was kept in one piece. */
     async get(request: string, id: string): Promise<{ file: RequestFile; sealed?: Buffer } | undefined> {
-      const row = await files.findOne({ _id: id, request } as never, { promoteBuffers: true });
-      if (!row) return undefined;
-      return { file: fileFrom(row as Row), ...(row.sealed ? { sealed: bytesOf(row.sealed) } : {}) };
+      const found = await files.findOne({ _id: id, request }).lean();
+      if (!found) return undefined;
+      const { sealed, ...row } = found;
+      return { file: fromRow(row), ...(sealed ? { sealed } : {}) };
     },
 
-    async chunk(file: string, at: number): Promise<Buffer | undefined> {
-      const row = await chunks.findOne({ _id: placeOf(file, at) } as never, { promoteBuffers: true });
-      return row ? bytesOf(row.sealed) : undefined;
-    },
+    chunk: async (file: string, at: number): Promise<Buffer | undefined> =>
+      (await chunks.findById(placeOf(file, at)).lean())?.sealed,
 
     async removeAll(request: string): Promise<void> {
       const ids = await files.distinct('_id', { request });
-      await chunks.deleteMany({ file: { $in: ids.map(String) } }, { writeConcern: DURABLE });
+      await chunks.deleteMany({ file: { $in: ids } }, { writeConcern: DURABLE });
       await files.deleteMany({ request }, { writeConcern: DURABLE });
     },
   };
