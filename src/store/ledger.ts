@@ -1,7 +1,7 @@
-import { type Connection, Schema } from 'mongoose';
-import { binary, bytesOf } from './binary.js';
+import { type Connection, type QueryFilter, Schema, type Types } from 'mongoose';
 import { DURABLE } from './connect.js';
 import type { StoredEvent } from './contacts.js';
+import { collectionSchema } from './schema.js';
 
 /** An entry of the append-only ledger: one event of one contact, numbered. */
 export interface LedgerEntry {
@@ -10,10 +10,27 @@ export interface LedgerEntry {
   readonly event: StoredEvent;
 }
 
-const ledgerSchema = new Schema(
-  { contact: Buffer, number: Number, id: String, recordedAt: Date, unsealed: Date, event: Schema.Types.Mixed },
-  { collection: 'ledger', versionKey: false },
-);
+export interface LedgerRow {
+  readonly _id: Types.ObjectId;
+  readonly contact: Buffer;
+  readonly number: number;
+  /** Of the event. */
+  readonly id: string;
+  readonly recordedAt: Date;
+  /** Until the entry has its leaf in the log. */
+  readonly unsealed?: Date;
+  readonly event: StoredEvent;
+}
+
+const ledgerSchema = collectionSchema<LedgerRow>('ledger', {
+  _id: { type: Schema.Types.ObjectId, required: true },
+  contact: { type: Buffer, required: true },
+  number: { type: Number, required: true },
+  id: { type: String, required: true },
+  recordedAt: { type: Date, required: true },
+  unsealed: Date,
+  event: { type: Schema.Types.Mixed, required: true },
+});
 ledgerSchema.index({ contact: 1, number: 1 }, { unique: true });
 ledgerSchema.index({ contact: 1, id: 1 }, { unique: true });
 ledgerSchema.index({ id: 1 });
@@ -21,36 +38,29 @@ ledgerSchema.index({ recordedAt: 1 });
 // Bookkeeping of the sealer (store/transparency-log.ts), set with the entry and unset once it has its leaf: no entry can be passed over.
 ledgerSchema.index({ unsealed: 1 }, { sparse: true });
 
-interface Row {
-  contact: unknown;
-  number: number;
-  event: Record<string, unknown>;
+function entryFrom({ contact, number, event }: Pick<LedgerRow, 'contact' | 'number' | 'event'>): LedgerEntry {
+  return { key: contact, number, event };
 }
 
-function entryFrom(row: Row): LedgerEntry {
-  const { sealed, ...rest } = row.event;
-  return {
-    key: bytesOf(row.contact),
-    number: row.number,
-    event: { ...rest, ...(sealed ? { sealed: bytesOf(sealed) } : {}) } as unknown as StoredEvent,
-  };
+/** Numbers by id of event, by contact (hex). */
+function numbersOf(rows: readonly Pick<LedgerRow, 'contact' | 'id' | 'number'>[]): Map<string, Map<string, number>> {
+  const found = new Map<string, Map<string, number>>();
+  for (const { contact, id, number } of rows) {
+    const key = contact.toString('hex');
+    const numbers = found.get(key) ?? new Map<string, number>();
+    numbers.set(id, number);
+    found.set(key, numbers);
+  }
+  return found;
 }
+
+const NUMBERS = { projection: { contact: 1, id: 1, number: 1 } } as const;
 
 /** Every query to the ledger. There is none that changes or removes an entry. */
 export function createLedger(connection: Connection) {
-  const model = connection.model('LedgerEntry', ledgerSchema);
-  const ledger = model.collection;
-  const numbersOf = (rows: readonly Record<string, unknown>[]) => {
-    const found = new Map<string, Map<string, number>>();
-    for (const row of rows) {
-      const key = bytesOf(row.contact).toString('hex');
-      const numbers = found.get(key) ?? new Map<string, number>();
-      numbers.set(String(row.id), Number(row.number));
-      found.set(key, numbers);
-    }
-    return found;
-  };
-  const NUMBERS = { projection: { contact: 1, id: 1, number: 1 }, promoteBuffers: true } as const;
+  const model = connection.model<LedgerRow>('LedgerEntry', ledgerSchema);
+  // Raw: docs/decisions/raw-commands.md.
+  const raw = connection.collection<Omit<LedgerRow, '_id'>>('ledger');
 
   return {
     models: [model] as const,
@@ -58,16 +68,16 @@ export function createLedger(connection: Connection) {
     /** Inserts entries; returns the contacts (hex) for which another projector was faster: they are to be read again. */
     async insert(entries: readonly LedgerEntry[]): Promise<Set<string>> {
       const rows = entries.map(({ key, number, event }) => ({
-        contact: binary(key),
+        contact: key,
         number,
         id: event.id,
         recordedAt: new Date(Math.floor(event.recorded / 1024)),
         unsealed: new Date(Math.floor(event.recorded / 1024)),
-        event: event.sealed ? { ...event, sealed: binary(event.sealed) } : event,
+        event,
       }));
       if (rows.length === 0) return new Set();
       try {
-        await ledger.insertMany(rows, { ordered: false, writeConcern: DURABLE });
+        await raw.insertMany(rows, { ordered: false, writeConcern: DURABLE });
         return new Set();
       } catch (error) {
         const faults: unknown = error instanceof Error && 'writeErrors' in error ? error.writeErrors : undefined;
@@ -80,8 +90,8 @@ export function createLedger(connection: Connection) {
     /** Numbers by id beyond a contact's projected entries, by contact (hex): what another projector had already moved. */
     async beyond(heads: readonly { key: Buffer; entries: number }[]): Promise<Map<string, Map<string, number>>> {
       if (heads.length === 0) return new Map();
-      const any = heads.map(({ key, entries }) => ({ contact: binary(key), number: { $gt: entries } }));
-      return numbersOf(await ledger.find({ $or: any }, NUMBERS).toArray());
+      const any = heads.map(({ key, entries }) => ({ contact: key, number: { $gt: entries } }));
+      return numbersOf(await raw.find({ $or: any }, NUMBERS).toArray());
     },
 
     /** Entries among these ids, by contact (hex): what a crash had already moved. */
@@ -90,44 +100,46 @@ export function createLedger(connection: Connection) {
     ): Promise<Map<string, Map<string, number>>> {
       if (pairs.length === 0) return new Map();
       const any = {
-        contact: { $in: pairs.map(({ key }) => binary(key)) },
+        contact: { $in: pairs.map(({ key }) => key) },
         id: { $in: pairs.flatMap(({ ids }) => ids) },
       };
-      return numbersOf(await ledger.find(any, NUMBERS).toArray());
+      return numbersOf(await raw.find(any, NUMBERS).toArray());
     },
 
     /** A contact's history, oldest entry first. */
     async ofContact(key: Buffer, limit = 100_000): Promise<LedgerEntry[]> {
-      const rows = await ledger
-        .find({ contact: binary(key) }, { sort: { number: 1 }, limit, promoteBuffers: true })
-        .toArray();
-      return rows.map((row) => entryFrom(row as unknown as Row));
+      return (await model.find({ contact: key }).sort({ number: 1 }).limit(limit).lean()).map(entryFrom);
     },
 
     /** The same, a page at a time, for histories that should not be in memory whole; `type` picks one kind of event. */
-    async *pages(key: Buffer, options: { readonly type?: string; readonly size?: number } = {}) {
+    async *pages(key: Buffer, options: { readonly type?: StoredEvent['type']; readonly size?: number } = {}) {
       const { type, size = 500 } = options;
       for (let after = 0; ; ) {
-        const filter = { contact: binary(key), number: { $gt: after }, ...(type ? { 'event.type': type } : {}) };
-        const rows = await ledger.find(filter, { sort: { number: 1 }, limit: size, promoteBuffers: true }).toArray();
+        const filter: QueryFilter<LedgerRow> = {
+          contact: key,
+          number: { $gt: after },
+          ...(type ? { 'event.type': type } : {}),
+        };
+        const rows = await model.find(filter).sort({ number: 1 }).limit(size).lean();
         const last = rows.at(-1);
         if (!last) return;
-        yield rows.map((row) => entryFrom(row as unknown as Row));
-        after = Number(last.number);
+        yield rows.map(entryFrom);
+        after = last.number;
       }
     },
 
     async byId(id: string): Promise<LedgerEntry | undefined> {
-      const row = await ledger.findOne({ id }, { promoteBuffers: true });
-      return row ? entryFrom(row as unknown as Row) : undefined;
+      const row = await model.findOne({ id }).lean();
+      return row ? entryFrom(row) : undefined;
     },
 
     async count(): Promise<number> {
-      return ledger.estimatedDocumentCount();
+      return model.estimatedDocumentCount();
     },
 
-    collection: ledger,
-    entryFrom: (row: unknown): LedgerEntry => entryFrom(row as Row),
+    collection: model.collection,
+    model,
+    entryFrom,
   };
 }
 

@@ -1,9 +1,7 @@
-import { type Connection, Schema } from 'mongoose';
+import type { Connection, QueryFilter } from 'mongoose';
 import type { Hash } from '../core/merkle.js';
-import { binary, bytesOf } from './binary.js';
 import { DURABLE, isDuplicate } from './connect.js';
-
-type Bytes = ReturnType<typeof binary>;
+import { collectionSchema, partSchema } from './schema.js';
 
 /** A published checkpoint. */
 export interface StoredCheckpoint {
@@ -17,64 +15,72 @@ export interface StoredCheckpoint {
   readonly cosignatures: readonly string[];
 }
 
+interface Cosignature {
+  readonly witness: string;
+  readonly line: string;
+}
 interface CheckpointRow {
-  _id: number;
-  root: Bytes;
-  at: Date;
-  note: string;
-  cosignatures?: { witness: string; line: string }[];
+  /** Size of the tree. */
+  readonly _id: number;
+  readonly root: Hash;
+  readonly at: Date;
+  readonly note: string;
+  readonly cosignatures?: readonly Cosignature[];
 }
 interface KeyRow {
-  _id: number;
-  since: Date;
+  readonly _id: number;
+  readonly since: Date;
 }
 interface WitnessRow {
-  _id: string;
-  size: number;
-  at: Date;
+  readonly _id: string;
+  readonly size: number;
+  readonly at: Date;
 }
 
-const checkpointSchema = new Schema(
-  { _id: Number, root: Buffer, at: Date, note: String, cosignatures: [Schema.Types.Mixed] },
-  { collection: 'log_checkpoints', versionKey: false },
-);
+const checkpointSchema = collectionSchema<CheckpointRow>('log_checkpoints', {
+  _id: { type: Number, required: true },
+  root: { type: Buffer, required: true },
+  at: { type: Date, required: true },
+  note: { type: String, required: true },
+  cosignatures: [
+    partSchema<Cosignature>({ witness: { type: String, required: true }, line: { type: String, required: true } }),
+  ],
+});
 checkpointSchema.index({ at: 1 });
 // The newest that witnesses have signed is what proofs are made for.
 checkpointSchema.index({ 'cosignatures.witness': 1, _id: -1 }, { sparse: true });
 
-const keySchema = new Schema({ _id: Number, since: Date }, { collection: 'log_keys', versionKey: false });
-const witnessSchema = new Schema(
-  { _id: String, size: Number, at: Date },
-  { collection: 'log_witnesses', versionKey: false },
-);
+const keySchema = collectionSchema<KeyRow>('log_keys', {
+  _id: { type: Number, required: true },
+  since: { type: Date, required: true },
+});
+const witnessSchema = collectionSchema<WitnessRow>('log_witnesses', {
+  _id: { type: String, required: true },
+  size: { type: Number, required: true },
+  at: { type: Date, required: true },
+});
 
-const COMMITTED = { readConcern: { level: 'majority' }, promoteBuffers: true } as const;
-
-function checkpointFrom(row: CheckpointRow | null): StoredCheckpoint | undefined {
-  return row
-    ? {
-        size: row._id,
-        root: bytesOf(row.root),
-        at: row.at.getTime(),
-        note: row.note,
-        cosignatures: (row.cosignatures ?? []).map(({ line }) => line),
-      }
-    : undefined;
+function checkpointFrom({ _id, root, at, note, cosignatures = [] }: CheckpointRow): StoredCheckpoint {
+  return { size: _id, root, at: at.getTime(), note, cosignatures: cosignatures.map(({ line }) => line) };
 }
 
 /** Checkpoints by size, which is their identity: a size has one root for ever. */
 export function createLogCheckpoints(connection: Connection) {
-  const models = [
-    connection.model('LogCheckpoint', checkpointSchema),
-    connection.model('LogKey', keySchema),
-    connection.model('LogWitness', witnessSchema),
-  ] as const;
-  const checkpoints = connection.collection<CheckpointRow>('log_checkpoints');
-  const keys = connection.collection<KeyRow>('log_keys');
-  const witnesses = connection.collection<WitnessRow>('log_witnesses');
+  const checkpoints = connection.model('LogCheckpoint', checkpointSchema);
+  const keys = connection.model('LogKey', keySchema);
+  const witnesses = connection.model('LogWitness', witnessSchema);
+
+  /** The first of the checkpoints that fit, of those that a majority has. */
+  async function first(
+    filter: QueryFilter<CheckpointRow>,
+    sort: Readonly<Record<string, 1 | -1>> = { _id: -1 },
+  ): Promise<StoredCheckpoint | undefined> {
+    const row = await checkpoints.findOne(filter).sort(sort).readConcern('majority').lean();
+    return row ? checkpointFrom(row) : undefined;
+  }
 
   return {
-    models,
+    models: [checkpoints, keys, witnesses] as const,
 
     /** Publishes a checkpoint; undefined, or the one that was published of this size before. */
     async publish({
@@ -84,58 +90,47 @@ export function createLogCheckpoints(connection: Connection) {
       note,
     }: Omit<StoredCheckpoint, 'cosignatures'>): Promise<StoredCheckpoint | undefined> {
       try {
-        await checkpoints.insertOne(
-          { _id: size, root: binary(root), at: new Date(at), note },
-          { writeConcern: DURABLE },
-        );
+        await checkpoints.insertOne({ _id: size, root, at: new Date(at), note }, { writeConcern: DURABLE });
         return undefined;
       } catch (error) {
         if (!isDuplicate(error)) throw error;
       }
-      return checkpointFrom(await checkpoints.findOne({ _id: size }, COMMITTED));
+      return first({ _id: size });
     },
 
     /** Signs an unchanged tree again, after the key changed. */
     async resign(size: number, root: Hash, note: string): Promise<void> {
-      await checkpoints.updateOne({ _id: size, root: binary(root) }, { $set: { note } }, { writeConcern: DURABLE });
+      await checkpoints.updateOne({ _id: size, root }, { $set: { note } }, { writeConcern: DURABLE });
     },
 
     async latest(): Promise<StoredCheckpoint | undefined> {
-      return checkpointFrom(await checkpoints.findOne({}, { ...COMMITTED, sort: { _id: -1 } }));
+      return first({});
     },
 
     async ofSize(size: number): Promise<StoredCheckpoint | undefined> {
-      return checkpointFrom(await checkpoints.findOne({ _id: size }, COMMITTED));
+      return first({ _id: size });
     },
 
     /** The newest checkpoint of more than `index` leaves that a witness signed; else the newest at all. */
     async covering(index: number): Promise<StoredCheckpoint | undefined> {
-      const options = { ...COMMITTED, sort: { _id: -1 } } as const;
-      const witnessed = await checkpoints.findOne(
-        { _id: { $gt: index }, 'cosignatures.witness': { $gt: '' } },
-        options,
-      );
-      return checkpointFrom(witnessed ?? (await checkpoints.findOne({ _id: { $gt: index } }, options)));
+      const witnessed = await first({ _id: { $gt: index }, 'cosignatures.witness': { $gt: '' } });
+      return witnessed ?? first({ _id: { $gt: index } });
     },
 
     /** The last checkpoint signed before a time (ms). */
     async before(at: number): Promise<StoredCheckpoint | undefined> {
-      return checkpointFrom(
-        await checkpoints.findOne({ at: { $lt: new Date(at) } }, { ...COMMITTED, sort: { at: -1, _id: -1 } }),
-      );
+      return first({ at: { $lt: new Date(at) } }, { at: -1, _id: -1 });
     },
 
     /** The first checkpoint signed at or after a time (ms). */
     async since(at: number): Promise<StoredCheckpoint | undefined> {
-      return checkpointFrom(
-        await checkpoints.findOne({ at: { $gte: new Date(at) } }, { ...COMMITTED, sort: { at: 1, _id: 1 } }),
-      );
+      return first({ at: { $gte: new Date(at) } }, { at: 1, _id: 1 });
     },
 
     /** Checkpoints of more than `after` leaves, smallest first. */
     async following(after: number, limit: number): Promise<StoredCheckpoint[]> {
-      const rows = await checkpoints.find({ _id: { $gt: after } }, { ...COMMITTED, sort: { _id: 1 }, limit }).toArray();
-      return rows.flatMap((row) => checkpointFrom(row) ?? []);
+      const later = checkpoints.find({ _id: { $gt: after } }).readConcern('majority');
+      return (await later.sort({ _id: 1 }).limit(limit).lean()).map(checkpointFrom);
     },
 
     /** Keeps a witness's signature line on the checkpoint of this size; one a witness, the first. */
@@ -158,18 +153,18 @@ export function createLogCheckpoints(connection: Connection) {
     },
 
     async keysKnown(): Promise<Map<number, number>> {
-      return new Map((await keys.find().toArray()).map(({ _id, since }) => [_id, since.getTime()]));
+      return new Map((await keys.find().lean()).map(({ _id, since }) => [_id, since.getTime()]));
     },
 
     /** Witnesses that have signed, with the size and time (ms) of their last. */
     async witnesses(): Promise<{ name: string; size: number; at: number }[]> {
-      const rows = await witnesses.find({}, { sort: { _id: 1 } }).toArray();
+      const rows = await witnesses.find().sort({ _id: 1 }).lean();
       return rows.map(({ _id, size, at }) => ({ name: _id, size, at: at.getTime() }));
     },
 
     /** The size a witness last signed, as far as we know. */
     async witnessSize(name: string): Promise<number> {
-      return (await witnesses.findOne({ _id: name }))?.size ?? 0;
+      return (await witnesses.findById(name).lean())?.size ?? 0;
     },
 
     async setWitnessSize(name: string, size: number): Promise<void> {

@@ -1,24 +1,8 @@
-import { type Connection, type mongo, Schema, type Types } from 'mongoose';
-import { binary, bytesOf } from './binary.js';
+import type { Connection, QueryFilter, Types } from 'mongoose';
 import { DURABLE } from './connect.js';
-import type { Ledger, LedgerEntry } from './ledger.js';
+import type { Ledger, LedgerEntry, LedgerRow } from './ledger.js';
+import { collectionSchema } from './schema.js';
 import type { LogStore } from './transparency-log.js';
-
-type Bytes = InstanceType<typeof mongo.Binary>;
-
-interface LedgerRow {
-  _id: Types.ObjectId;
-  contact: Bytes;
-  id: string;
-  recordedAt: Date;
-  unsealed?: Date;
-}
-interface ForgetRow {
-  _id: string;
-  contact: Bytes;
-  event: string;
-  at: Date;
-}
 
 /** A ledger entry that has no leaf yet. */
 export interface Unsealed {
@@ -44,17 +28,21 @@ export interface Forgetting {
   readonly event: string;
 }
 
-interface Filter {
-  readonly unsealed?: { readonly $exists: boolean };
+interface ForgetRow extends Forgetting {
+  /** The contact (hex). */
+  readonly _id: string;
+  readonly at: Date;
 }
 
-const forgetSchema = new Schema(
-  { _id: String, contact: Buffer, event: String, at: Date },
-  { collection: 'log_forgets', versionKey: false },
-);
+const forgetSchema = collectionSchema<ForgetRow>('log_forgets', {
+  _id: { type: String, required: true },
+  contact: { type: Buffer, required: true },
+  event: { type: String, required: true },
+  at: { type: Date, required: true },
+});
 
 /** Only rows a majority has: one that is rolled back after it was sealed would be missing for ever. */
-const COMMITTED = { readConcern: { level: 'majority' }, promoteBuffers: true } as const;
+const COMMITTED = 'majority';
 /** Rows a catch-up looks at at once. */
 const PAGE = 2000;
 
@@ -68,22 +56,21 @@ const PAGE = 2000;
  * unique index on contact and event makes harmless.
  */
 export function createLogQueue(connection: Connection, ledger: Ledger, logStore: LogStore) {
-  const model = connection.model('LogForget', forgetSchema);
-  const rows = connection.collection<LedgerRow>('ledger');
-  const forgets = connection.collection<ForgetRow>('log_forgets');
+  const forgets = connection.model('LogForget', forgetSchema);
+  const rows = ledger.model;
 
-  async function* withoutLeaf(filter: Filter): AsyncGenerator<Stray> {
+  async function* withoutLeaf(filter: QueryFilter<LedgerRow>): AsyncGenerator<Stray> {
     let after: Types.ObjectId | undefined;
     for (;;) {
       const page = await rows
-        .find(
-          { ...filter, ...(after ? { _id: { $gt: after } } : {}) },
-          { ...COMMITTED, projection: { event: 0 }, sort: { _id: 1 }, limit: PAGE },
-        )
-        .toArray();
-      const known = await logStore.known(page.map((row) => ({ contact: bytesOf(row.contact), event: row.id })));
+        .find({ ...filter, ...(after ? { _id: { $gt: after } } : {}) }, { event: 0 })
+        .readConcern(COMMITTED)
+        .sort({ _id: 1 })
+        .limit(PAGE)
+        .lean();
+      const known = await logStore.known(page.map(({ contact, id }) => ({ contact, event: id })));
       for (const row of page) {
-        if (known.has(`${bytesOf(row.contact).toString('hex')}/${row.id}`)) continue;
+        if (known.has(`${row.contact.toString('hex')}/${row.id}`)) continue;
         yield { row: row._id, event: row.id, since: row.recordedAt ?? new Date(0), marked: row.unsealed !== undefined };
       }
       after = page.at(-1)?._id;
@@ -92,20 +79,19 @@ export function createLogQueue(connection: Connection, ledger: Ledger, logStore:
   }
 
   return {
-    models: [model] as const,
+    models: [forgets] as const,
 
     /** The oldest entries without a leaf. */
     async unsealed(limit: number): Promise<Unsealed[]> {
-      const found = await rows
-        .find({ unsealed: { $exists: true } }, { ...COMMITTED, sort: { unsealed: 1 }, limit })
-        .toArray();
+      const waiting = rows.find({ unsealed: { $exists: true } }).readConcern(COMMITTED);
+      const found = await waiting.sort({ unsealed: 1 }).limit(limit).lean();
       return found.map((row) => ({ row: row._id, entry: ledger.entryFrom(row) }));
     },
 
     /** Says that these rows have their leaves. */
     async settle(sealed: readonly Types.ObjectId[]): Promise<void> {
       if (sealed.length === 0) return;
-      await rows.updateMany({ _id: { $in: [...sealed] } }, { $unset: { unsealed: '' } }, { writeConcern: DURABLE });
+      await rows.updateMany({ _id: { $in: sealed } }, { $unset: { unsealed: '' } }, { writeConcern: DURABLE });
     },
 
     /**
@@ -130,15 +116,13 @@ export function createLogQueue(connection: Connection, ledger: Ledger, logStore:
     ): Promise<Map<string, LedgerEntry>> {
       if (pairs.length === 0) return new Map();
       const found = await rows
-        .find(
-          {
-            contact: { $in: pairs.map(({ contact }) => binary(contact)) },
-            id: { $in: pairs.map(({ event }) => event) },
-          },
-          COMMITTED,
-        )
-        .toArray();
-      return new Map(found.map((row) => [`${bytesOf(row.contact).toString('hex')}/${row.id}`, ledger.entryFrom(row)]));
+        .find({
+          contact: { $in: pairs.map(({ contact }) => contact) },
+          id: { $in: pairs.map(({ event }) => event) },
+        })
+        .readConcern(COMMITTED)
+        .lean();
+      return new Map(found.map((row) => [`${row.contact.toString('hex')}/${row.id}`, ledger.entryFrom(row)]));
     },
 
     /** True when the ledger seems to have entries that have neither a leaf nor a mark. By estimates, so cheap. */
@@ -153,37 +137,24 @@ export function createLogQueue(connection: Connection, ledger: Ledger, logStore:
 
     /** True while entries of a contact wait for their leaves. */
     async isWaiting(contact: Buffer): Promise<boolean> {
-      const row = await rows.findOne(
-        { contact: binary(contact), unsealed: { $exists: true } },
-        { projection: { _id: 1 } },
-      );
-      return row !== null;
+      return (await rows.exists({ contact, unsealed: { $exists: true } })) !== null;
     },
 
     /** Asks for a contact's salts to be destroyed. Durable when it resolves; asking twice is asking once. */
     async requestForget(contact: Buffer): Promise<void> {
-      const erased = await rows.findOne(
-        { contact: binary(contact), 'event.type': 'erased' },
-        { sort: { number: -1 }, projection: { id: 1 }, ...COMMITTED },
-      );
-      const latest =
-        erased ??
-        (await rows.findOne(
-          { contact: binary(contact) },
-          { sort: { number: -1 }, projection: { id: 1 }, ...COMMITTED },
-        ));
+      const last = (filter: QueryFilter<LedgerRow>) =>
+        rows.findOne(filter, { id: 1 }).sort({ number: -1 }).readConcern(COMMITTED).lean();
+      const latest = (await last({ contact, 'event.type': 'erased' })) ?? (await last({ contact }));
       if (!latest) return;
       await forgets.updateOne(
         { _id: contact.toString('hex') },
-        { $set: { contact: binary(contact), event: latest.id }, $setOnInsert: { at: new Date() } },
+        { $set: { contact, event: latest.id }, $setOnInsert: { at: new Date() } },
         { upsert: true, writeConcern: DURABLE },
       );
     },
 
-    async forgets(limit: number): Promise<Forgetting[]> {
-      const found = await forgets.find({}, { ...COMMITTED, sort: { at: 1 }, limit }).toArray();
-      return found.map(({ contact, event }) => ({ contact: bytesOf(contact), event }));
-    },
+    forgets: async (limit: number): Promise<Forgetting[]> =>
+      forgets.find({}, { _id: 0, contact: 1, event: 1 }).readConcern(COMMITTED).sort({ at: 1 }).limit(limit).lean(),
 
     async finishForget({ contact, event }: Forgetting): Promise<void> {
       await forgets.deleteOne({ _id: contact.toString('hex'), event }, { writeConcern: DURABLE });

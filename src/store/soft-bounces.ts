@@ -1,4 +1,3 @@
-import { binary } from './binary.js';
 import type { Contacts } from './contacts.js';
 import type { Ledger } from './ledger.js';
 
@@ -12,23 +11,20 @@ export function createSoftBounceHistory(stores: { readonly ledger: Ledger; reado
     /** Times (ms) of soft bounces after `since` (ms), in no order. One query by the contact's key. */
     async after(key: Buffer, since: number): Promise<number[]> {
       const [rows, contact] = await Promise.all([
-        ledger.collection
+        ledger.model
           .find(
-            {
-              contact: binary(key),
-              'event.type': 'bounced',
-              'event.kind': 'soft',
-              'event.at': { $gt: since },
-            },
-            { projection: { 'event.at': 1 }, sort: { number: -1 }, limit: MAX_BOUNCES },
+            { contact: key, 'event.type': 'bounced', 'event.kind': 'soft', 'event.at': { $gt: since } },
+            { 'event.at': 1 },
           )
-          .toArray(),
+          .sort({ number: -1 })
+          .limit(MAX_BOUNCES)
+          .lean<readonly { readonly event: { readonly at: number } }[]>(),
         contacts.get(key),
       ]);
       const pending = (contact?.pending ?? []).filter(
         ({ type, kind, at }) => type === 'bounced' && kind === 'soft' && at > since,
       );
-      return [...rows.map((row) => Number(row.event?.at)), ...pending.map(({ at }) => at)];
+      return [...rows.map(({ event }) => event.at), ...pending.map(({ at }) => at)];
     },
   };
 }

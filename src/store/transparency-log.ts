@@ -1,12 +1,10 @@
-import { type Connection, Schema } from 'mongoose';
+import type { Connection } from 'mongoose';
 import type { FullTile } from '../core/edge.js';
 import { contactPrefixOf, type EventId } from '../core/keys.js';
 import { EMPTY_ROOT, type Hash, leafHash } from '../core/merkle.js';
 import { hashesAtLevel, TILE_WIDTH, type Tile } from '../core/tile.js';
-import { binary, bytesOf } from './binary.js';
 import { DURABLE, isDuplicate } from './connect.js';
-
-type Bytes = ReturnType<typeof binary>;
+import { collectionSchema } from './schema.js';
 
 /** One leaf of the log with what only we know of it. */
 export interface LogRow {
@@ -23,56 +21,52 @@ export interface LogRow {
   readonly empties?: number;
 }
 
-interface EntryRow {
-  _id: number;
-  entry: Bytes;
-  event: string;
-  contact: Bytes;
-  salt?: Bytes;
-  emptiedBy?: number;
-  empties?: number;
+interface EntryRow extends Omit<LogRow, 'index'> {
+  /** Its index. */
+  readonly _id: number;
 }
 interface TileRow {
-  _id: string;
-  hashes: Bytes;
-  root: Bytes;
+  /** `level/index` */
+  readonly _id: string;
+  readonly hashes: Buffer;
+  readonly root: Hash;
 }
 interface TreeRow {
-  _id: string;
-  size: number;
-  root: Bytes;
+  readonly _id: typeof TREE;
+  readonly size: number;
+  readonly root: Hash;
 }
 
-const entrySchema = new Schema(
-  { _id: Number, entry: Buffer, event: String, contact: Buffer, salt: Buffer, emptiedBy: Number, empties: Number },
-  { collection: 'log_entries', versionKey: false },
-);
+const TREE = 'tree';
+
+const entrySchema = collectionSchema<EntryRow>('log_entries', {
+  _id: { type: Number, required: true },
+  entry: { type: Buffer, required: true },
+  event: { type: String, required: true },
+  contact: { type: Buffer, required: true },
+  salt: Buffer,
+  emptiedBy: Number,
+  empties: Number,
+});
 // An event has one leaf, and an entry is emptied once, whichever of two sealers comes first.
 entrySchema.index({ contact: 1, event: 1, empties: 1 }, { unique: true });
 
-const tileSchema = new Schema(
-  { _id: String, hashes: Buffer, root: Buffer },
-  { collection: 'log_tiles', versionKey: false },
-);
-const treeSchema = new Schema(
-  { _id: String, size: Number, root: Buffer },
-  { collection: 'log_tree', versionKey: false },
-);
+const tileSchema = collectionSchema<TileRow>('log_tiles', {
+  _id: { type: String, required: true },
+  hashes: { type: Buffer, required: true },
+  root: { type: Buffer, required: true },
+});
+const treeSchema = collectionSchema<TreeRow>('log_tree', {
+  _id: { type: String, required: true, enum: [TREE] },
+  size: { type: Number, required: true },
+  root: { type: Buffer, required: true },
+});
 
 /** Only what a majority has may be signed: anything else may still be rolled back. */
-const COMMITTED = { readConcern: { level: 'majority' }, promoteBuffers: true } as const;
-const TREE = 'tree';
+const COMMITTED = 'majority';
 
-function logRow(row: EntryRow): LogRow {
-  return {
-    index: row._id,
-    entry: bytesOf(row.entry),
-    event: row.event,
-    contact: bytesOf(row.contact),
-    ...(row.salt ? { salt: bytesOf(row.salt) } : {}),
-    ...(row.emptiedBy === undefined ? {} : { emptiedBy: row.emptiedBy }),
-    ...(row.empties === undefined ? {} : { empties: row.empties }),
-  };
+function logRow({ _id, ...row }: EntryRow): LogRow {
+  return { index: _id, ...row };
 }
 
 /**
@@ -81,24 +75,23 @@ function logRow(row: EntryRow): LogRow {
  * writer can shorten nothing.
  */
 export function createLogStore(connection: Connection) {
-  const models = [
-    connection.model('LogEntry', entrySchema),
-    connection.model('LogTile', tileSchema),
-    connection.model('LogTree', treeSchema),
-  ] as const;
-  const entries = connection.collection<EntryRow>('log_entries');
-  const tiles = connection.collection<TileRow>('log_tiles');
-  const tree = connection.collection<TreeRow>('log_tree');
+  const entries = connection.model('LogEntry', entrySchema);
+  const tiles = connection.model('LogTile', tileSchema);
+  const tree = connection.model('LogTree', treeSchema);
+  // Raw: docs/decisions/raw-commands.md.
+  const rawEntries = connection.collection<EntryRow>('log_entries');
 
   async function range(from: number, to: number): Promise<LogRow[]> {
-    return (await entries.find({ _id: { $gte: from, $lt: to } }, { ...COMMITTED, sort: { _id: 1 } }).toArray()).map(
-      logRow,
-    );
+    const rows = entries.find({ _id: { $gte: from, $lt: to } }).readConcern(COMMITTED);
+    return (await rows.sort({ _id: 1 }).lean()).map(logRow);
   }
 
   async function fullTiles(names: readonly string[]): Promise<Map<string, TileRow>> {
     if (names.length === 0) return new Map();
-    const rows = await tiles.find({ _id: { $in: [...names] } }, COMMITTED).toArray();
+    const rows = await tiles
+      .find({ _id: { $in: names } })
+      .readConcern(COMMITTED)
+      .lean();
     return new Map(rows.map((row) => [row._id, row]));
   }
 
@@ -110,22 +103,22 @@ export function createLogStore(connection: Connection) {
     const found = await fullTiles(names);
     return names.flatMap((name) => {
       const row = found.get(name);
-      return row ? [bytesOf(row.root)] : [];
+      return row ? [row.root] : [];
     });
   }
 
   return {
-    models,
+    models: [entries, tiles, tree] as const,
 
     /** Size and root that the log has reached. A log nobody has begun is empty. */
     async reached(): Promise<{ size: number; root: Hash }> {
-      const row = await tree.findOne({ _id: TREE }, COMMITTED);
-      return row ? { size: row.size, root: bytesOf(row.root) } : { size: 0, root: EMPTY_ROOT };
+      const row = await tree.findById(TREE).readConcern(COMMITTED).lean();
+      return row ? { size: row.size, root: row.root } : { size: 0, root: EMPTY_ROOT };
     },
 
     /** Moves the size on, if it still is `from`. The root of a size is written once, with the size. */
     async advance(from: number, to: number, root: Hash): Promise<boolean> {
-      const next = { $set: { size: to, root: binary(root) } };
+      const next = { $set: { size: to, root } };
       try {
         const done = await tree.updateOne({ _id: TREE, size: from }, next, {
           upsert: from === 0,
@@ -148,13 +141,13 @@ export function createLogStore(connection: Connection) {
     async append(rows: readonly LogRow[]): Promise<boolean> {
       if (rows.length === 0) return true;
       try {
-        await entries.insertMany(
+        await rawEntries.insertMany(
           rows.map(({ index, entry, event, contact, salt, empties }) => ({
             _id: index,
-            entry: binary(entry),
+            entry,
             event,
-            contact: binary(contact),
-            ...(salt ? { salt: binary(salt) } : {}),
+            contact,
+            ...(salt ? { salt } : {}),
             ...(empties === undefined ? {} : { empties }),
           })),
           { ordered: true, writeConcern: DURABLE },
@@ -170,13 +163,13 @@ export function createLogStore(connection: Connection) {
     async known(pairs: readonly { readonly contact: Buffer; readonly event: string }[]): Promise<Set<string>> {
       if (pairs.length === 0) return new Set();
       const filter = {
-        contact: { $in: pairs.map(({ contact }) => binary(contact)) },
+        contact: { $in: pairs.map(({ contact }) => contact) },
         event: { $in: pairs.map(({ event }) => event) },
+        empties: { $exists: false },
       };
-      const rows = await entries
-        .find({ ...filter, empties: { $exists: false } }, { ...COMMITTED, projection: { contact: 1, event: 1 } })
-        .toArray();
-      return new Set(rows.map((row) => `${bytesOf(row.contact).toString('hex')}/${row.event}`));
+      const options = { readConcern: { level: COMMITTED }, projection: { contact: 1, event: 1 } } as const;
+      const rows = await rawEntries.find(filter, options).toArray();
+      return new Set(rows.map(({ contact, event }) => `${contact.toString('hex')}/${event}`));
     },
 
     /** Keeps tiles that became full. Whoever keeps one again keeps the same. */
@@ -186,10 +179,10 @@ export function createLogStore(connection: Connection) {
         await tiles.insertMany(
           full.map(({ level, index, hashes, root }) => ({
             _id: `${level}/${index}`,
-            hashes: binary(hashes),
-            root: binary(root),
+            hashes,
+            root,
           })),
-          { ordered: false, writeConcern: DURABLE },
+          { ordered: false, throwOnValidationError: true, writeConcern: DURABLE },
         );
       } catch (error) {
         if (!isDuplicate(error)) throw error;
@@ -203,7 +196,7 @@ export function createLogStore(connection: Connection) {
       return Promise.all(
         wanted.map(async (tile) => {
           const row = tile.width === TILE_WIDTH ? full.get(nameOf(tile)) : undefined;
-          if (row) return bytesOf(row.hashes);
+          if (row) return row.hashes;
           return tile.width === TILE_WIDTH ? Buffer.alloc(0) : Buffer.concat(await partialHashes(tile));
         }),
       );
@@ -223,20 +216,17 @@ export function createLogStore(connection: Connection) {
     /** The leaf of an event. */
     async find(id: EventId): Promise<LogRow | undefined> {
       const prefix = contactPrefixOf(id);
-      const from = binary(Buffer.concat([prefix, Buffer.alloc(16 - prefix.length, 0)]));
-      const to = binary(Buffer.concat([prefix, Buffer.alloc(16 - prefix.length, 255)]));
-      const row = await entries.findOne(
-        { contact: { $gte: from, $lte: to }, event: id, empties: { $exists: false } },
-        COMMITTED,
-      );
+      const from = Buffer.concat([prefix, Buffer.alloc(16 - prefix.length, 0)]);
+      const to = Buffer.concat([prefix, Buffer.alloc(16 - prefix.length, 255)]);
+      const filter = { contact: { $gte: from, $lte: to }, event: id, empties: { $exists: false } };
+      const row = await entries.findOne(filter).readConcern(COMMITTED).lean();
       return row ? logRow(row) : undefined;
     },
 
     /** Every leaf of a contact, oldest first, those of its erasures too. */
     async ofContact(contact: Buffer): Promise<LogRow[]> {
-      return (await entries.find({ contact: binary(contact) }, { ...COMMITTED, sort: { _id: 1 } }).toArray()).map(
-        logRow,
-      );
+      const rows = entries.find({ contact }).readConcern(COMMITTED);
+      return (await rows.sort({ _id: 1 }).lean()).map(logRow);
     },
 
     /** Destroys the salts of leaves that the erasure leaf `by` names. */
@@ -249,7 +239,7 @@ export function createLogStore(connection: Connection) {
     },
 
     /** About how many leaves there are. */
-    count: () => entries.estimatedDocumentCount(),
+    count: async () => entries.estimatedDocumentCount(),
   };
 }
 

@@ -144,7 +144,7 @@ export function createGather(parts: {
     }
   }
 
-  async function* eventsOf(contact: Contact, type?: string): AsyncGenerator<StoredEvent> {
+  async function* eventsOf(contact: Contact, type?: StoredEvent['type']): AsyncGenerator<StoredEvent> {
     const seen = new Set(contact.pending.map(({ id }) => id));
     for await (const page of ledger.pages(contact.key, type === undefined ? {} : { type })) {
       for (const { event } of page) {
