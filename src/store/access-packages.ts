@@ -2,6 +2,8 @@ import type { Connection } from 'mongoose';
 import { accessDownloads } from './access-downloads.js';
 import {
   type AccessModels,
+  type PackageRow,
+  type PartRow,
   packageFrom,
   packageRow,
   packageSchema,
@@ -14,8 +16,8 @@ export type { AskedSystem, Download, StoredPackage, StoredState } from './access
 
 /** Packages for access requests, and their parts: sealed pieces of files and answers. */
 export function createAccessStore(connection: Connection) {
-  const packages = connection.model('AccessPackage', packageSchema);
-  const parts = connection.model('AccessPart', partsSchema);
+  const packages = connection.model<PackageRow>('AccessPackage', packageSchema);
+  const parts = connection.model<PartRow>('AccessPart', partsSchema);
   const models = { packages, parts };
   return {
     models: [packages, parts] as const,

@@ -1,16 +1,10 @@
 import { type Connection, Schema } from 'mongoose';
 import type { Scope } from '../core/scope.js';
-import { binary, bytesOf } from './binary.js';
 import { DURABLE, isDuplicate } from './connect.js';
+import { collectionSchema } from './schema.js';
 
 /** Days for which a reader may be away and still go on where it was. */
 export const FEED_DAYS = 90;
-
-const changeSchema = new Schema(
-  { _id: Number, epoch: String, contact: Buffer, at: Date, version: Number, scopes: [Schema.Types.Mixed] },
-  { collection: 'changes', versionKey: false },
-);
-changeSchema.index({ at: 1 }, { expireAfterSeconds: FEED_DAYS * 86_400 });
 
 /**
  * A place in the feed. The epoch is random and new for each batch of changes: after a restore of an older backup the same
@@ -40,15 +34,39 @@ export interface Change extends FeedPosition {
   readonly scopes: readonly Scope[];
 }
 
-function changeFrom(row: { readonly _id: unknown; readonly [field: string]: unknown }): Change {
-  return {
-    number: Number(row._id),
-    epoch: String(row.epoch ?? ''),
-    contact: bytesOf(row.contact),
-    at: row.at instanceof Date ? row.at : new Date(0),
-    version: Number(row.version),
-    scopes: (row.scopes ?? []) as Scope[],
-  };
+interface ChangeRow extends Omit<Change, 'number' | 'epoch'> {
+  /** Its number. */
+  readonly _id: number;
+  /** Absent in changes from before there were epochs. */
+  readonly epoch?: string;
+}
+
+const changeSchema = collectionSchema<ChangeRow>('changes', {
+  _id: { type: Number, required: true },
+  epoch: String,
+  contact: { type: Buffer, required: true },
+  at: { type: Date, required: true },
+  version: { type: Number, required: true },
+  scopes: { type: [Schema.Types.Mixed], required: true },
+});
+changeSchema.index({ at: 1 }, { expireAfterSeconds: FEED_DAYS * 86_400 });
+
+interface HeadRow {
+  readonly _id: 'feed';
+  readonly number: number;
+  /** Has the epoch of `number`, unless a process from before there were epochs moved the head. */
+  readonly last?: FeedPosition;
+}
+
+const headSchema = collectionSchema<HeadRow>('feed_head', {
+  _id: { type: String, required: true, enum: ['feed'] },
+  number: { type: Number, required: true },
+  // MongoDB compares it as it is: its number first.
+  last: Schema.Types.Mixed,
+});
+
+function changeFrom({ _id, epoch = '', ...row }: ChangeRow): Change {
+  return { number: _id, epoch, ...row };
 }
 
 /** @param first the oldest published change that is kept, of those at the position and after it */
@@ -62,30 +80,29 @@ function positionState(position: FeedPosition, head: FeedPosition, first: Change
 /** The numbered changes. Numbers are given by one leader; two at once do no harm, because a number is taken only once. */
 export function createChanges(connection: Connection) {
   const model = connection.model('Change', changeSchema);
-  const changes = model.collection;
-  // `last` has the epoch of `number`, unless a process from before there were epochs moved the head.
-  const heads = connection.collection<{ _id: string; number: number; last?: FeedPosition }>('feed_head');
+  const raw = connection.collection<ChangeRow>('changes');
+  const heads = connection.model('FeedHead', headSchema);
 
   return {
-    models: [model] as const,
+    models: [model, heads] as const,
 
     /** The highest number that is given, published or not. */
     async last(): Promise<number> {
-      const [row] = await changes.find({}, { sort: { _id: -1 }, limit: 1, projection: { _id: 1 } }).toArray();
-      return Math.max(Number(row?._id ?? 0), (await this.head()).number);
+      const newest = await model.findOne({}, { _id: 1 }).sort({ _id: -1 }).lean();
+      return Math.max(newest?._id ?? 0, (await this.head()).number);
     },
 
-    /** Adds changes from `first` on, in order. False when somebody else took a number first: read `last` again. */
+    /** Adds changes from `first` on, in order. Raw: docs/decisions/raw-commands.md. False when somebody else took a number first: read `last` again. */
     async add(
       { number: first, epoch }: FeedPosition,
       list: readonly { key: Buffer; version: number; at: Date; scopes: readonly Scope[] }[],
     ): Promise<boolean> {
       try {
-        await changes.insertMany(
+        await raw.insertMany(
           list.map(({ key, version, at, scopes }, index) => ({
-            _id: (first + index) as never,
+            _id: first + index,
             epoch,
-            contact: binary(key),
+            contact: key,
             at,
             version,
             scopes,
@@ -107,7 +124,7 @@ export function createChanges(connection: Connection) {
     },
 
     async head(): Promise<FeedPosition> {
-      const row = await heads.findOne({ _id: 'feed' });
+      const row = await heads.findById('feed').lean();
       if (!row) return FEED_START;
       return { number: row.number, epoch: row.last?.number === row.number ? row.last.epoch : '' };
     },
@@ -120,9 +137,11 @@ export function createChanges(connection: Connection) {
       const from = position ?? FEED_START;
       const head = await this.head();
       // The position's own change is read too, because it has the epoch.
-      const rows = await changes
-        .find({ _id: { $gte: from.number, $lte: head.number } as never }, { sort: { _id: 1 }, limit: limit + 1 })
-        .toArray();
+      const rows = await model
+        .find({ _id: { $gte: from.number, $lte: head.number } })
+        .sort({ _id: 1 })
+        .limit(limit + 1)
+        .lean();
       const found = rows.map(changeFrom);
       return {
         head,

@@ -1,8 +1,6 @@
-import type { Collection } from 'mongoose';
 import type { AliasGroup } from '../core/alias-group.js';
-import { binary, bytesOf } from './binary.js';
 import { DURABLE } from './connect.js';
-import type { Contact } from './contact-rows.js';
+import type { Contact, ContactCollections } from './contact-rows.js';
 
 type Fields = Record<string, 0 | 1>;
 
@@ -20,19 +18,17 @@ export interface Shared {
 
 /** Queries to contacts that are spellings of one address. Each carries its group; nothing is kept of the group itself. */
 export function contactAliases(
-  contacts: Collection,
+  { model, raw }: Pick<ContactCollections, 'model' | 'raw'>,
   findOwn: (keys: readonly Buffer[], fields?: Fields, mostOverflow?: number) => Promise<Map<string, Contact>>,
 ) {
   /** Keys of the contacts in each group. */
   async function membersOf(ids: readonly string[]): Promise<Map<string, Buffer[]>> {
     const members = new Map<string, Buffer[]>();
     if (ids.length === 0) return members;
-    const rows = await contacts
-      .find({ aliasGroup: { $in: [...new Set(ids)] } }, { projection: { _id: 1, aliasGroup: 1 }, promoteBuffers: true })
+    const rows = await raw
+      .find({ aliasGroup: { $in: [...new Set(ids)] } }, { projection: { _id: 1, aliasGroup: 1 } })
       .toArray();
-    for (const { _id, aliasGroup } of rows) {
-      members.set(String(aliasGroup), [...(members.get(String(aliasGroup)) ?? []), bytesOf(_id)]);
-    }
+    for (const { _id, aliasGroup = '' } of rows) members.set(aliasGroup, [...(members.get(aliasGroup) ?? []), _id]);
     return members;
   }
 
@@ -90,10 +86,10 @@ export function contactAliases(
     /** Puts contacts into a group, or out of any. */
     async setAliasGroups(changes: readonly { readonly key: Buffer; readonly aliasGroup: string | undefined }[]) {
       if (changes.length === 0) return;
-      await contacts.bulkWrite(
+      await raw.bulkWrite(
         changes.map(({ key, aliasGroup }) => ({
           updateOne: {
-            filter: { _id: binary(key) as never },
+            filter: { _id: key },
             update: aliasGroup === undefined ? { $unset: { aliasGroup: '' } } : { $set: { aliasGroup } },
           },
         })),
@@ -104,8 +100,8 @@ export function contactAliases(
     /** Has contacts projected again, although nothing was accepted for them: what another one denied counts for them too. */
     async touch(keys: readonly Buffer[]): Promise<void> {
       if (keys.length === 0) return;
-      await contacts.updateMany(
-        { _id: { $in: keys.map(binary) } as never },
+      await model.updateMany(
+        { _id: { $in: keys } },
         // A projection on its way, which may not have seen it, does not come in at another revision.
         { $min: { dirty: new Date() }, $set: { touched: true }, $inc: { rev: 1 } },
         { writeConcern: DURABLE },

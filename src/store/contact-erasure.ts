@@ -1,9 +1,9 @@
-import type { Collection } from 'mongoose';
-import { binary, bytesOf } from './binary.js';
+import type { QueryFilter } from 'mongoose';
 import { DURABLE } from './connect.js';
+import type { ContactCollections, ContactRow } from './contact-rows.js';
 
 /** An erasure that is left to an officer waits where a destination refused the address, until the officer decides. */
-const NOT_REFUSED = {
+const NOT_REFUSED: QueryFilter<ContactRow> = {
   $or: [
     { officer: { $ne: true } },
     {
@@ -22,22 +22,18 @@ const NOT_REFUSED = {
 };
 
 /** Queries of an erasure: from the denials on their way to the key that is destroyed. */
-export function contactErasure(contacts: Collection) {
+export function contactErasure({ model }: Pick<ContactCollections, 'model'>) {
   return {
     /** An officer sees to the erasure of these contacts: where a destination refuses one, the data waits for their word. */
     async leaveToOfficer(keys: readonly Buffer[]): Promise<void> {
-      await contacts.updateMany(
-        { _id: { $in: keys.map(binary) } as never },
-        { $set: { officer: true } },
-        { writeConcern: DURABLE },
-      );
+      await model.updateMany({ _id: { $in: keys } }, { $set: { officer: true } }, { writeConcern: DURABLE });
     },
 
     /** Ends an erasure: no destination waits any more, so the key that opens the address and evidence goes. */
     async destroyData(key: Buffer): Promise<boolean> {
-      const result = await contacts.updateOne(
+      const result = await model.updateOne(
         {
-          _id: binary(key) as never,
+          _id: key,
           erasing: true,
           'marks.0': { $exists: false },
           'pending.0': { $exists: false },
@@ -54,21 +50,15 @@ export function contactErasure(contacts: Collection) {
      * data can go. Returns the names of the destinations.
      */
     async abandonPendingSyncs(keys: readonly Buffer[]): Promise<string[]> {
-      const filter = { _id: { $in: keys.map(binary) }, erasing: true } as never;
-      const names = await contacts.distinct('marks.destination', filter);
-      await contacts.updateMany(filter, { $set: { marks: [] }, $unset: { officer: '' } }, { writeConcern: DURABLE });
+      const filter = { _id: { $in: keys }, erasing: true } as const;
+      const names = await model.distinct('marks.destination', filter);
+      await model.updateMany(filter, { $set: { marks: [] }, $unset: { officer: '' } }, { writeConcern: DURABLE });
       return names.map(String);
     },
 
     async erasingKeys(limit: number): Promise<Buffer[]> {
-      const rows = await contacts
-        .find({ erasing: true, 'marks.0': { $exists: false }, ...NOT_REFUSED } as never, {
-          projection: { _id: 1 },
-          limit,
-          promoteBuffers: true,
-        })
-        .toArray();
-      return rows.map((row) => bytesOf(row._id));
+      const filter: QueryFilter<ContactRow> = { ...NOT_REFUSED, erasing: true, 'marks.0': { $exists: false } };
+      return (await model.find(filter, { _id: 1 }).limit(limit).lean()).map(({ _id }) => _id);
     },
   };
 }

@@ -1,7 +1,5 @@
-import type { Collection } from 'mongoose';
-import { binary, bytesOf } from './binary.js';
 import { DURABLE } from './connect.js';
-import type { Contact, NewPendingSync, SyncedState } from './contact-rows.js';
+import type { Contact, ContactCollections, NewPendingSync, SyncedState } from './contact-rows.js';
 
 /** Every value of `backfill` of a pending sync, so that the index is used whole. */
 const ANY_BACKFILL = [null, false, true];
@@ -75,7 +73,7 @@ export function mergedPendingSyncs(pendingSyncs: readonly NewPendingSync[]): unk
 
 /** The workers' queries to pending syncs and synced states of contacts. */
 export function contactPendingSyncs(
-  contacts: Collection,
+  { model, raw }: Pick<ContactCollections, 'model' | 'raw'>,
   find: (keys: readonly Buffer[]) => Promise<Map<string, Contact>>,
 ) {
   return {
@@ -83,28 +81,22 @@ export function contactPendingSyncs(
     async waiting(destination: string): Promise<{ count: number; backfill: number; oldest?: number }> {
       const filter = { marks: { $elemMatch: { destination } } };
       const [count, backfill, rows] = await Promise.all([
-        contacts.countDocuments(filter, { limit: 1_000_000 }),
-        contacts.countDocuments({ marks: { $elemMatch: { destination, backfill: true } } }, { limit: 1_000_000 }),
-        contacts
-          .aggregate([
-            { $match: filter },
-            { $limit: 10_000 },
-            { $unwind: '$marks' },
-            { $match: { 'marks.destination': destination } },
-            { $group: { _id: null, oldest: { $min: '$marks.since' } } },
-          ])
-          .toArray(),
+        model.countDocuments(filter, { limit: 1_000_000 }),
+        model.countDocuments({ marks: { $elemMatch: { destination, backfill: true } } }, { limit: 1_000_000 }),
+        model.aggregate<{ oldest: number }>([
+          { $match: filter },
+          { $limit: 10_000 },
+          { $unwind: '$marks' },
+          { $match: { 'marks.destination': destination } },
+          { $group: { _id: null, oldest: { $min: '$marks.since' } } },
+        ]),
       ]);
-      const oldest = rows[0]?.oldest;
-      return typeof oldest === 'number' ? { count, backfill, oldest } : { count, backfill };
+      return { count, backfill, ...(rows[0] ? { oldest: rows[0].oldest } : {}) };
     },
 
     async isDue(destination: string, now: number): Promise<boolean> {
-      const row = await contacts.findOne(
-        { marks: { $elemMatch: { destination, backfill: { $in: ANY_BACKFILL }, due: { $lte: now } } } },
-        { projection: { _id: 1 } },
-      );
-      return row !== null;
+      const due = { destination, backfill: { $in: ANY_BACKFILL }, due: { $lte: now } };
+      return (await raw.findOne({ marks: { $elemMatch: due } }, { projection: { _id: 1 } })) !== null;
     },
 
     /**
@@ -119,24 +111,23 @@ export function contactPendingSyncs(
       limit: number,
     ): Promise<Contact[]> {
       const due = { $elemMatch: { destination, due: { $lte: now } } };
-      const rows: { _id: unknown }[] = [];
+      const keys: Buffer[] = [];
       for (const backfill of [[null, false], [true]]) {
-        if (rows.length >= limit) break;
-        const found = await contacts
+        if (keys.length >= limit) break;
+        const rows = await raw
           .find(
             { marks: { $elemMatch: { destination, backfill: { $in: backfill }, due: { $lte: now } } } },
-            { projection: { _id: 1 }, limit: limit - rows.length, promoteBuffers: true },
+            { projection: { _id: 1 }, limit: limit - keys.length },
           )
           .toArray();
-        rows.push(...found);
+        keys.push(...rows.map(({ _id }) => _id));
       }
-      if (rows.length === 0) return [];
-      await contacts.updateMany(
-        { _id: { $in: rows.map((row) => row._id) }, marks: due } as never,
+      if (keys.length === 0) return [];
+      await raw.updateMany(
+        { _id: { $in: keys }, marks: due },
         { $set: { 'marks.$.by': leaseOwner, 'marks.$.due': until } },
         { writeConcern: DURABLE },
       );
-      const keys = rows.map((row) => bytesOf(row._id));
       const found = await find(keys);
       return [...found.values()].filter((c) =>
         c.pendingSyncs.some((one) => one.destination === destination && one.leaseOwner === leaseOwner),
@@ -149,8 +140,8 @@ export function contactPendingSyncs(
      */
     async settle(destination: string, leaseOwner: string, settlements: readonly Settlement[]): Promise<void> {
       const written = (synced: SyncedState | undefined) => (synced ? { [`told.${destination}`]: synced } : {});
-      const bulk = (operations: object[]) =>
-        contacts.bulkWrite(operations as never, { ordered: false, writeConcern: DURABLE });
+      const bulk = (operations: Parameters<typeof raw.bulkWrite>[0]) =>
+        raw.bulkWrite(operations, { ordered: false, writeConcern: DURABLE });
       const clearing = settlements.filter(({ clearVersion }) => clearVersion !== undefined);
       const cleared =
         clearing.length === 0
@@ -160,7 +151,7 @@ export function contactPendingSyncs(
                 clearing.map(({ key, synced, clearVersion }) => ({
                   updateOne: {
                     filter: {
-                      _id: binary(key),
+                      _id: key,
                       marks: { $elemMatch: { destination, by: leaseOwner, version: clearVersion } },
                     },
                     update: { $pull: { marks: { destination } }, ...(synced ? { $set: written(synced) } : {}) },
@@ -179,7 +170,7 @@ export function contactPendingSyncs(
           const [unset, set] = pendingSyncUpdate(pendingSync);
           return {
             updateOne: {
-              filter: { _id: binary(key), marks: { $elemMatch: { destination, by: leaseOwner } } },
+              filter: { _id: key, marks: { $elemMatch: { destination, by: leaseOwner } } },
               update: { $set: { ...written(synced), ...set }, ...(unset ? { $unset: unset } : {}) },
             },
           };
@@ -190,9 +181,7 @@ export function contactPendingSyncs(
     /** An accepted job is done: what was accepted is in force. */
     async confirmSynced(destination: string, binding: string, keys: readonly Buffer[]): Promise<void> {
       const status = `told.${destination}.bindings.${binding}.status`;
-      await contacts.updateMany({ _id: { $in: keys.map(binary) }, [status]: 'accepted' } as never, {
-        $set: { [status]: 'in_force' },
-      });
+      await model.updateMany({ _id: { $in: keys }, [status]: 'accepted' }, { $set: { [status]: 'in_force' } });
     },
 
     /** Makes a sync pending for contacts: the state of these bindings at the destination is uncertain. */
@@ -204,13 +193,13 @@ export function contactPendingSyncs(
     ): Promise<void> {
       if (keys.length === 0) return;
       const pendingSync = { destination, due: now, since: now, doubt: bindings, backfill: true };
-      await contacts.updateMany(
-        { _id: { $in: keys.map(binary) }, marks: { $elemMatch: { destination } } } as never,
-        { $addToSet: { 'marks.$.doubt': { $each: bindings } } } as never,
+      await model.updateMany(
+        { _id: { $in: keys }, marks: { $elemMatch: { destination } } },
+        { $addToSet: { 'marks.$.doubt': { $each: bindings } } },
         { writeConcern: DURABLE },
       );
-      await contacts.updateMany(
-        { _id: { $in: keys.map(binary) }, marks: { $not: { $elemMatch: { destination } } } } as never,
+      await model.updateMany(
+        { _id: { $in: keys }, marks: { $not: { $elemMatch: { destination } } } },
         [
           {
             $set: {
@@ -223,13 +212,13 @@ export function contactPendingSyncs(
             },
           },
         ],
-        { writeConcern: DURABLE },
+        { updatePipeline: true, writeConcern: DURABLE },
       );
     },
 
     /** How many contacts were ever synced to a destination. */
     async countSynced(destination: string): Promise<number> {
-      return contacts.countDocuments({ [`told.${destination}`]: { $exists: true } });
+      return model.countDocuments({ [`told.${destination}`]: { $exists: true } });
     },
   };
 }

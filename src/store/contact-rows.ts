@@ -1,8 +1,9 @@
-import { Schema } from 'mongoose';
-import type { ContactType } from '../core/contact-point.js';
+import { type Collection, type Model, Schema } from 'mongoose';
+import { CONTACT_TYPES, type ContactType } from '../core/contact-point.js';
 import type { ContactEvent } from '../core/event.js';
 import { EMPTY_STATE, fold, joinStates, type State } from '../core/fold.js';
-import { binary, bytesOf } from './binary.js';
+import type { Scope } from '../core/scope.js';
+import { collectionSchema, partSchema } from './schema.js';
 
 /** An event as stored: what is personal in it is sealed. */
 export interface StoredEvent extends ContactEvent {
@@ -108,36 +109,87 @@ export function stateOf(
   return others.reduce((state, other) => joinStates(state, fold(other.state, other.pending), sharedWith(other)), own);
 }
 
-/** Contacts: the snapshot, what is pending, marks and what destinations were told. */
-export const contactSchema = new Schema(
-  {
-    _id: { type: Buffer, required: true },
-    type: String,
-    country: String,
-    rev: Number,
-    entries: Number,
-    state: Schema.Types.Mixed,
-    pending: [Schema.Types.Mixed],
-    overflow: Number,
-    dirty: Date,
-    wakeAt: Date,
-    marks: [Schema.Types.Mixed],
-    told: Schema.Types.Mixed,
-    parked: Schema.Types.Mixed,
-    dataKey: Buffer,
-    address: Buffer,
-    keyedOnly: Boolean,
-    erasing: Boolean,
-    person: String,
-    aliasGroup: String,
-    touched: Boolean,
-    configuration: String,
-    feed: Number,
-    feedScopes: [Schema.Types.Mixed],
-    firstSeen: Date,
-  },
-  { collection: 'contacts', versionKey: false, minimize: false },
-);
+/** A pending sync as stored: `by` is its `leaseOwner`, `doubt` its `uncertainBindings`, `again` its `reassert`. */
+interface PendingSyncRow extends NewPendingSync {
+  readonly by?: string;
+  readonly doubt?: readonly string[];
+  readonly attempted?: string;
+  readonly again?: boolean;
+  readonly failures?: number;
+}
+
+/** A contact as stored: the snapshot, what is pending, pending syncs (`marks`) and what destinations have (`told`). */
+export interface ContactRow {
+  readonly _id: Buffer;
+  readonly type: ContactType;
+  readonly country?: string;
+  readonly rev: number;
+  readonly entries: number;
+  /** Absent until the first projection. */
+  readonly state?: State;
+  readonly pending?: readonly StoredEvent[];
+  readonly overflow?: number;
+  /** Since when it waits for the projector. */
+  readonly dirty?: Date;
+  readonly wakeAt?: Date;
+  readonly marks?: readonly PendingSyncRow[];
+  readonly told?: Readonly<Record<string, SyncedState>>;
+  readonly dataKey?: Buffer;
+  readonly address?: Buffer;
+  readonly keyedOnly: boolean;
+  readonly erasing?: true;
+  /** An officer sees to its erasure. */
+  readonly officer?: true;
+  readonly person?: string;
+  readonly aliasGroup?: string;
+  readonly touched?: true;
+  readonly configuration?: string;
+  /** Revision of a change that the feed has not numbered yet, and what it is about. */
+  readonly feed?: number;
+  readonly feedScopes?: readonly Scope[];
+  readonly firstSeen: Date;
+}
+
+const pendingSyncSchema = partSchema<PendingSyncRow>({
+  destination: { type: String, required: true },
+  version: { type: Number, required: true },
+  due: { type: Number, required: true },
+  since: { type: Number, required: true },
+  backfill: Boolean,
+  by: String,
+  doubt: [String],
+  attempted: String,
+  again: Boolean,
+  failures: Number,
+});
+
+export const contactSchema = collectionSchema<ContactRow>('contacts', {
+  _id: { type: Buffer, required: true },
+  type: { type: String, required: true, enum: CONTACT_TYPES },
+  country: String,
+  rev: { type: Number, required: true },
+  entries: { type: Number, required: true },
+  // Snapshot and events are core's unions: the fold checks them.
+  state: Schema.Types.Mixed,
+  pending: [Schema.Types.Mixed],
+  overflow: Number,
+  dirty: Date,
+  wakeAt: Date,
+  marks: [pendingSyncSchema],
+  told: Schema.Types.Mixed,
+  dataKey: Buffer,
+  address: Buffer,
+  keyedOnly: { type: Boolean, required: true },
+  erasing: Boolean,
+  officer: Boolean,
+  person: String,
+  aliasGroup: String,
+  touched: Boolean,
+  configuration: String,
+  feed: Number,
+  feedScopes: [Schema.Types.Mixed],
+  firstSeen: { type: Date, required: true },
+});
 // What the projector and the sweeper look for is rare at any moment: sparse indexes stay small.
 contactSchema.index({ dirty: 1 }, { sparse: true });
 contactSchema.index({ wakeAt: 1 }, { sparse: true });
@@ -148,30 +200,27 @@ contactSchema.index({ aliasGroup: 1 }, { sparse: true });
 contactSchema.index({ feed: 1 }, { sparse: true });
 contactSchema.index({ configuration: 1, _id: 1 });
 
-/** Events beyond those that a contact holds itself. */
-export const overflowSchema = new Schema(
-  { _id: String, contact: Buffer, event: Schema.Types.Mixed },
-  { collection: 'overflow', versionKey: false },
-);
+/** An event beyond those that a contact holds itself. */
+export interface OverflowRow {
+  /** Key (hex) of the contact and id of the event. */
+  readonly _id: string;
+  readonly contact: Buffer;
+  readonly event: StoredEvent;
+}
+
+export const overflowSchema = collectionSchema<OverflowRow>('overflow', {
+  _id: { type: String, required: true },
+  contact: { type: Buffer, required: true },
+  event: { type: Schema.Types.Mixed, required: true },
+});
 overflowSchema.index({ contact: 1 });
 
-export interface Row {
-  _id: unknown;
-  [field: string]: unknown;
-}
-
-export function eventFrom(row: Row): StoredEvent {
-  const { _id, sealed, ...rest } = row;
-  return { ...rest, id: String(rest.id), ...(sealed ? { sealed: bytesOf(sealed) } : {}) } as unknown as StoredEvent;
-}
-
-/** A pending sync as stored: the field names of the first version. */
-interface PendingSyncRow extends NewPendingSync {
-  readonly by?: string;
-  readonly doubt?: readonly string[];
-  readonly attempted?: string;
-  readonly again?: boolean;
-  readonly failures?: number;
+/** Contacts and their overflow: through the model, and raw where docs/decisions/raw-commands.md says so. */
+export interface ContactCollections {
+  readonly model: Model<ContactRow>;
+  readonly raw: Collection<ContactRow>;
+  readonly overflow: Model<OverflowRow>;
+  readonly rawOverflow: Collection<OverflowRow>;
 }
 
 function pendingSyncFrom({ by, doubt, again, ...rest }: PendingSyncRow): PendingSync {
@@ -183,31 +232,27 @@ function pendingSyncFrom({ by, doubt, again, ...rest }: PendingSyncRow): Pending
   };
 }
 
-export function contactFrom(row: Row): Contact {
+/** A contact of any version, whole or only with some of its fields. */
+export function contactFrom(row: Partial<ContactRow> & Pick<ContactRow, '_id'>): Contact {
   return {
-    key: bytesOf(row._id),
-    type: (row.type ?? 'email') as ContactType,
-    rev: Number(row.rev ?? 0),
-    entries: Number(row.entries ?? 0),
-    state: (row.state ?? EMPTY_STATE) as State,
-    pending: ((row.pending ?? []) as Row[]).map(eventFrom),
-    overflow: Number(row.overflow ?? 0),
-    pendingSyncs: ((row.marks ?? []) as PendingSyncRow[]).map(pendingSyncFrom),
-    synced: (row.told ?? {}) as Record<string, SyncedState>,
+    key: row._id,
+    type: row.type ?? 'email',
+    rev: row.rev ?? 0,
+    entries: row.entries ?? 0,
+    state: row.state ?? EMPTY_STATE,
+    pending: row.pending ?? [],
+    overflow: row.overflow ?? 0,
+    pendingSyncs: (row.marks ?? []).map(pendingSyncFrom),
+    synced: row.told ?? {},
     keyedOnly: row.keyedOnly === true,
     erasing: row.erasing === true,
     touched: row.touched === true,
-    ...(row.country ? { country: String(row.country) } : {}),
-    ...(row.dataKey ? { dataKey: bytesOf(row.dataKey) } : {}),
-    ...(row.address ? { address: bytesOf(row.address) } : {}),
-    ...(row.person ? { person: String(row.person) } : {}),
-    ...(row.aliasGroup ? { aliasGroup: String(row.aliasGroup) } : {}),
-    ...(row.configuration ? { configuration: String(row.configuration) } : {}),
-    ...(row.wakeAt instanceof Date ? { wakeAt: row.wakeAt.getTime() } : {}),
+    ...(row.country ? { country: row.country } : {}),
+    ...(row.dataKey ? { dataKey: row.dataKey } : {}),
+    ...(row.address ? { address: row.address } : {}),
+    ...(row.person ? { person: row.person } : {}),
+    ...(row.aliasGroup ? { aliasGroup: row.aliasGroup } : {}),
+    ...(row.configuration ? { configuration: row.configuration } : {}),
+    ...(row.wakeAt ? { wakeAt: row.wakeAt.getTime() } : {}),
   };
-}
-
-export function eventRow(event: StoredEvent): Record<string, unknown> {
-  const { sealed, ...rest } = event;
-  return sealed ? { ...rest, sealed: binary(sealed) } : { ...rest };
 }

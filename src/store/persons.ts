@@ -1,7 +1,7 @@
 import { type Connection, Schema } from 'mongoose';
-import { binary, bytesOf } from './binary.js';
 import { DURABLE, isDuplicate } from './connect.js';
-import { eventFrom, eventRow, type StoredEvent } from './contact-rows.js';
+import type { StoredEvent } from './contact-rows.js';
+import { collectionSchema, partSchema } from './schema.js';
 
 /** A contact of a person, with what is needed to append to it. */
 export interface Member {
@@ -22,68 +22,64 @@ export interface PersonEvent {
   readonly event: StoredEvent;
 }
 
-const personSchema = new Schema(
-  {
-    _id: String,
-    members: [{ _id: false, key: Buffer, type: { type: String } }],
-    mergedInto: String,
-    // Where events were kept before they had documents of their own: moved there when they are next needed.
-    events: [Schema.Types.Mixed],
-    open: [String],
-    openSince: Date,
-  },
-  { collection: 'persons', versionKey: false },
-);
+interface PersonRow extends Partial<Pick<Person, 'members' | 'mergedInto'>> {
+  readonly _id: string;
+  /** Where earlier versions kept events, and which of them were open: moved to documents of their own when next needed. */
+  readonly events?: readonly StoredEvent[];
+  readonly open?: readonly string[];
+  readonly openSince?: Date;
+}
+
+const personSchema = collectionSchema<PersonRow>('persons', {
+  _id: { type: String, required: true },
+  members: [partSchema<Member>({ key: { type: Buffer, required: true }, type: { type: String, required: true } })],
+  mergedInto: String,
+  events: [Schema.Types.Mixed],
+  open: [String],
+  openSince: Date,
+});
 personSchema.index({ openSince: 1 }, { sparse: true });
 
-const personEventSchema = new Schema(
-  // `open` until the event is at every contact: since then.
-  { _id: String, person: String, event: Schema.Types.Mixed, open: Date },
-  { collection: 'person_events', versionKey: false },
-);
+interface PersonEventRow extends PersonEvent {
+  readonly _id: string;
+  /** Until the event is at every contact: since when. */
+  readonly open?: Date;
+}
+
+const personEventSchema = collectionSchema<PersonEventRow>('person_events', {
+  _id: { type: String, required: true },
+  person: { type: String, required: true },
+  event: { type: Schema.Types.Mixed, required: true },
+  open: Date,
+});
 personEventSchema.index({ person: 1 });
 personEventSchema.index({ open: 1 }, { sparse: true });
-
-interface Row {
-  _id: unknown;
-  members?: { key: unknown; type: string }[];
-  events?: (Record<string, unknown> & { _id: unknown })[];
-  open?: string[];
-  mergedInto?: string;
-}
 
 /** All of a person but the events of former times, which may be many. */
 const FIELDS = { members: 1, mergedInto: 1 } as const;
 
-function personFrom(row: Row): Person {
-  return {
-    id: String(row._id),
-    members: (row.members ?? []).map((member) => ({ key: bytesOf(member.key), type: member.type })),
-    ...(row.mergedInto ? { mergedInto: row.mergedInto } : {}),
-  };
+function personFrom({ _id, members = [], mergedInto }: Pick<PersonRow, '_id' | 'members' | 'mergedInto'>): Person {
+  return { id: _id, members, ...(mergedInto ? { mergedInto } : {}) };
 }
 
 /** Every query to the persons and to what was said for all their contacts. */
 export function createPersons(connection: Connection) {
   const model = connection.model('Person', personSchema);
   const eventModel = connection.model('PersonEvent', personEventSchema);
-  const persons = model.collection;
-  const events = eventModel.collection;
-  const id = (text: string) => ({ _id: text }) as never;
   const eventId = (person: string, event: string) => `${person}:${event}`;
 
   async function insert(person: string, list: readonly StoredEvent[], isOpen: (id: string) => boolean): Promise<void> {
     if (list.length === 0) return;
     const now = new Date();
     try {
-      await events.insertMany(
+      await eventModel.insertMany(
         list.map((event) => ({
-          _id: eventId(person, event.id) as never,
+          _id: eventId(person, event.id),
           person,
-          event: eventRow(event),
+          event,
           ...(isOpen(event.id) ? { open: now } : {}),
         })),
-        { ordered: false, writeConcern: DURABLE },
+        { ordered: false, throwOnValidationError: true, writeConcern: DURABLE },
       );
     } catch (error) {
       // Said again, or moved by somebody else too.
@@ -93,15 +89,13 @@ export function createPersons(connection: Connection) {
 
   /** Gives the events that a person of former times holds itself documents of their own. May be done twice, or broken off. */
   async function moveEmbedded(person: string): Promise<void> {
-    const row = await persons.findOne(id(person), { promoteBuffers: true, projection: { events: 1, open: 1 } });
-    const { events: list = [], open = [] } = (row ?? {}) as unknown as Row;
-    if (list.length === 0) return;
-    const embedded = list.map(eventFrom);
+    const { events: embedded = [], open = [] } = (await model.findById(person, { events: 1, open: 1 }).lean()) ?? {};
+    if (embedded.length === 0) return;
     await insert(person, embedded, (event) => open.includes(event));
     const ids = embedded.map((event) => event.id);
     // A process of the former version may have added another one meanwhile: it stays for the next time.
-    await persons.updateOne(
-      id(person),
+    await model.updateOne(
+      { _id: person },
       [
         { $set: { events: { $filter: { input: '$events', cond: { $not: [{ $in: ['$$this.id', ids] }] } } } } },
         {
@@ -111,7 +105,7 @@ export function createPersons(connection: Connection) {
         },
         { $set: { openSince: { $cond: [{ $eq: [{ $size: '$open' }, 0] }, '$$REMOVE', '$openSince'] } } },
       ],
-      { writeConcern: DURABLE },
+      { updatePipeline: true, writeConcern: DURABLE },
     );
   }
 
@@ -119,8 +113,8 @@ export function createPersons(connection: Connection) {
     models: [model, eventModel] as const,
 
     async get(person: string): Promise<Person | undefined> {
-      const row = await persons.findOne(id(person), { promoteBuffers: true, projection: FIELDS });
-      return row ? personFrom(row as unknown as Row) : undefined;
+      const row = await model.findById(person, FIELDS).lean();
+      return row ? personFrom(row) : undefined;
     },
 
     /** The person that stands for this one now: itself, or the one it was merged into. */
@@ -134,12 +128,10 @@ export function createPersons(connection: Connection) {
     async addMembers(person: string, members: readonly Member[]): Promise<Person> {
       // A document of former times may be so full that nothing more goes in.
       await moveEmbedded(person);
-      const row = await persons.findOneAndUpdate(
-        id(person),
-        { $addToSet: { members: { $each: members.map(({ key, type }) => ({ key: binary(key), type })) } } } as never,
-        { upsert: true, returnDocument: 'after', writeConcern: DURABLE, promoteBuffers: true, projection: FIELDS },
-      );
-      return personFrom(row as unknown as Row);
+      const change = { $addToSet: { members: { $each: members.map(({ key, type }) => ({ key, type })) } } };
+      const options = { upsert: true, returnDocument: 'after', writeConcern: DURABLE, projection: FIELDS } as const;
+      const row = await model.findOneAndUpdate({ _id: person }, change, options).lean();
+      return personFrom(row ?? { _id: person });
     },
 
     /** Appends an event that reaches all contacts; the answer has the members known once it is in. */
@@ -156,42 +148,40 @@ export function createPersons(connection: Connection) {
     /** What was said for all contacts of a person and may still matter, in no order. */
     async eventsOf(person: string): Promise<StoredEvent[]> {
       await moveEmbedded(person);
-      const rows = await events.find({ person }, { promoteBuffers: true }).toArray();
-      return rows.map((row) => eventFrom(row.event as never));
+      return (await eventModel.find({ person }, { event: 1 }).lean()).map(({ event }) => event);
     },
 
     /** The events are at every contact. */
     async close(person: string, ids: readonly string[]): Promise<void> {
-      await events.updateMany({ _id: { $in: ids.map((one) => eventId(person, one)) } } as never, {
-        $unset: { open: '' },
-      });
+      const closed = { _id: { $in: ids.map((one) => eventId(person, one)) } };
+      await eventModel.updateMany(closed, { $unset: { open: '' } });
     },
 
     /** Drops events that are at every contact. */
     async drop(person: string, ids: readonly string[]): Promise<void> {
       if (ids.length === 0) return;
-      await events.deleteMany({
-        _id: { $in: ids.map((one) => eventId(person, one)) },
-        open: { $exists: false },
-      } as never);
+      const closed = { _id: { $in: ids.map((one) => eventId(person, one)) }, open: { $exists: false } };
+      await eventModel.deleteMany(closed);
     },
 
     /** Events that may not have reached every contact. */
     async unfinished(before: Date, limit: number): Promise<PersonEvent[]> {
-      const former = await persons.find({ openSince: { $lte: before } }, { limit, projection: { _id: 1 } }).toArray();
-      for (const { _id } of former) await moveEmbedded(String(_id));
-      const rows = await events.find({ open: { $lte: before } }, { limit, promoteBuffers: true }).toArray();
-      return rows.map((row) => ({ person: String(row.person), event: eventFrom(row.event as never) }));
+      const former = await model
+        .find({ openSince: { $lte: before } }, { _id: 1 })
+        .limit(limit)
+        .lean();
+      for (const { _id } of former) await moveEmbedded(_id);
+      return eventModel
+        .find({ open: { $lte: before } }, { _id: 0, person: 1, event: 1 })
+        .limit(limit)
+        .lean();
     },
 
     async merge(from: string, into: string): Promise<Person | undefined> {
       await moveEmbedded(from);
-      const row = await persons.findOneAndUpdate(
-        id(from),
-        { $set: { mergedInto: into } },
-        { returnDocument: 'after', writeConcern: DURABLE, promoteBuffers: true, projection: FIELDS },
-      );
-      return row ? personFrom(row as unknown as Row) : undefined;
+      const options = { returnDocument: 'after', writeConcern: DURABLE, projection: FIELDS } as const;
+      const row = await model.findOneAndUpdate({ _id: from }, { $set: { mergedInto: into } }, options).lean();
+      return row ? personFrom(row) : undefined;
     },
   };
 }

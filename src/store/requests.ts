@@ -34,7 +34,7 @@ export interface RequestFilter {
 
 /** Every query to the requests. What a request was is never overwritten unseen: each change adds an entry of its history. */
 export function createRequestStore(connection: Connection) {
-  const model = connection.model('RightsRequest', requestSchema);
+  const model = connection.model<RequestRow>('RightsRequest', requestSchema);
   return { models: [model] as const, ...requestReads(model), ...requestChanges(model) };
 }
 

@@ -337,7 +337,7 @@ describe('an encrypted download', () => {
     const token = link.split('/').at(-1) ?? 'none';
     const parts = await hush.hush.stores.connection.collection('access_parts').find().toArray();
     const rows = await hush.hush.stores.connection.collection('access_packages').find().toArray();
-    const stored = JSON.stringify([parts, rows]) + parts.map((row) => row.sealed.buffer.toString('latin1')).join('');
+    const stored = JSON.stringify([parts, rows]) + parts.map((row) => row.sealed.toString('latin1')).join('');
     for (const secret of [
       passphrase,
       passphrase.replaceAll('-', ''),
