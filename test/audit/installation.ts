@@ -8,15 +8,15 @@ import { connectStore } from '../../src/store/connect.js';
 import { createLeaders } from '../../src/store/leader.js';
 import { createLedger, type LedgerEntry } from '../../src/store/ledger.js';
 import { createLogStores, type LogStores } from '../../src/store/log-stores.js';
-import { databaseUri, leaveDatabase, useFreeDatabase } from '../support/databases.js';
+import { databaseUri, useDatabase } from '../support/databases.js';
 
 export const ORIGIN = 'hush.example/log';
 export const silent = pino({ level: 'silent' });
 
 /** A database of its own in the test's MongoDB. */
 export async function openStores() {
-  const database = useFreeDatabase();
-  const connection = await connectStore(databaseUri(database), database);
+  const database = useDatabase();
+  const connection = await connectStore(databaseUri(database.name), database.name);
   const ledger = createLedger(connection);
   const leaders = createLeaders(connection);
   const stores = createLogStores(connection, ledger);
@@ -28,7 +28,7 @@ export async function openStores() {
     stores,
     async close() {
       await connection.close();
-      await leaveDatabase(database);
+      await database.leave();
     },
   };
 }

@@ -20,7 +20,7 @@ import { createPrivateParts } from '../../src/preferences/private-part.js';
 import { createProjector } from '../../src/preferences/projector.js';
 import { createReceipts } from '../../src/preferences/receipts.js';
 import { openStores } from '../../src/store/open.js';
-import { databaseUri, leaveDatabase, useFreeDatabase } from '../support/databases.js';
+import { databaseUri, useDatabase } from '../support/databases.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const catalog = readCatalog(path.join(ROOT, 'config/catalog.yaml'), {});
@@ -38,8 +38,8 @@ export const phoneOf = (phone: string): ContactPoint => normaliseContact({ phone
 
 /** An installation's inbound side on a database of its own, with a clock that can be set. */
 export async function openInbound() {
-  const database = useFreeDatabase();
-  const stores = await openStores(databaseUri(database), database);
+  const database = useDatabase();
+  const stores = await openStores(databaseUri(database.name), database.name);
   const reviewStore = stores.inboundReview;
   const { contacts, ledger, persons, writerIds } = stores;
   const time = { now: Date.UTC(2026, 2, 3, 18) };
@@ -148,7 +148,7 @@ export async function openInbound() {
 
     async close(): Promise<void> {
       await stores.close();
-      await leaveDatabase(database);
+      await database.leave();
     },
   };
 }

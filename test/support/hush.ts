@@ -6,7 +6,7 @@ import pino from 'pino';
 import { parse, stringify } from 'yaml';
 import { type ComposeOptions, compose, type Installation } from '../../src/compose.js';
 import { readEnvironment } from '../../src/config/environment.js';
-import { databaseUri, leaveDatabase, useDatabase, useFreeDatabase } from './databases.js';
+import { databaseUri, useDatabase } from './databases.js';
 
 export const API_KEY = 'hk_test_key_with_every_scope_0123456789';
 /** What the database may take (ms) where its being slow is not what is tested: no machine is that slow. */
@@ -83,8 +83,8 @@ export interface Hush {
 export async function startHush(options: HushOptions = {}): Promise<Hush> {
   const { destinations = [fileDestination], env = {}, from, changeCatalog, changePolicy, ...rest } = options;
   const dir = from?.dir ?? (await mkdtemp(path.join(tmpdir(), 'hush-test-')));
-  const namespace = from?.namespace ?? useFreeDatabase();
-  if (from) useDatabase(namespace);
+  const database = useDatabase(from?.namespace);
+  const namespace = database.name;
   const logged: string[] = [];
   const log = pino(
     { level: 'trace' },
@@ -153,7 +153,7 @@ export async function startHush(options: HushOptions = {}): Promise<Hush> {
       const isElsewhere = environment.mongoUri !== databaseUri(namespace);
       if (isElsewhere && !keep) await connection.dropDatabase().catch(() => undefined);
       await hush.stop();
-      await leaveDatabase(namespace, keep);
+      await database.leave(keep);
       if (keep) return;
       await rm(dir, { recursive: true, force: true });
       // A test file's own variable holds this for as long as the process lives, and a process runs a hundred files.
