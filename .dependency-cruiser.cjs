@@ -32,7 +32,7 @@ module.exports = {
     {
       name: 'only-queue-imports-bullmq',
       severity: 'error',
-      from: { path: '^src', pathNot: '^src/(queue\\.ts|web/staff/queue-board\\.ts)$' },
+      from: { path: '^src', pathNot: '^src/(queues\\.ts|web/staff/queue-board\\.ts)$' },
       to: { path: 'node_modules/bullmq/' },
     },
     {

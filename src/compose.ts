@@ -5,6 +5,7 @@ import { createInbound } from './inbound/index.js';
 import { createWebhooksIn } from './inbound/webhooks.js';
 import { createMail } from './mail/index.js';
 import { createPreferences } from './preferences/index.js';
+import { type Handler, type QueueName, syncQueue } from './queues.js';
 import { createReadiness } from './readiness.js';
 import { createRights } from './rights/index.js';
 import { createScheduler } from './scheduler.js';
@@ -33,7 +34,7 @@ const TASKS_MS = 5000;
 /** Builds an installation and joins its parts: the only place that knows every one. Stores must be reachable. */
 export async function compose(environment: InstalledEnvironment, options: ComposeOptions = {}) {
   const base = await openFoundation(environment, options);
-  const { stores, destinations, metrics, keyWatch, queue, country, clock, log } = base;
+  const { stores, destinations, metrics, keyWatch, queues, country, clock, log } = base;
   const preferences = await createPreferences(base);
   const readiness = await createReadiness(base, {
     replayJournal: preferences.replayJournal,
@@ -63,7 +64,6 @@ export async function compose(environment: InstalledEnvironment, options: Compos
     ...base,
     ...preferences,
     publicOnly: base.production,
-    wake: queue.wake,
     forget: audit.forget,
     onSynced(destination, seconds) {
       metrics.synced(destination, seconds);
@@ -99,6 +99,15 @@ export async function compose(environment: InstalledEnvironment, options: Compos
     blamesSender: inbound.blamesSender,
     onReceived: metrics.reported,
   });
+  /** Work by the name of its queue. Each of it is also done by a loop, for jobs that were lost. */
+  const handlers = new Map<QueueName, Handler>([
+    ...destinations.map(({ name }): [QueueName, Handler] => [syncQueue(name), (report) => sync.syncDue(name, report)]),
+    ['evaluation', sync.evaluation.once],
+    ['reconcile', sync.reconciling.once],
+    ['mail', mail.outbox.settle],
+    ['access-package', rights.accessPackages.work],
+    ['export', audit.exportJobs.work],
+  ]);
   const { limits, patience } = options;
   const web = await createWeb({
     base,
@@ -129,7 +138,7 @@ export async function compose(environment: InstalledEnvironment, options: Compos
   const { outbox } = mail;
   const runsWeb = environment.role !== 'worker';
   const runsWorker = environment.role !== 'web';
-  /** What the worker role runs besides the queue and the sealer, in the order in which it starts. */
+  /** What the worker role runs besides the queues and the sealer, in the order in which it starts. */
   const loops = [sync, feed, outbox, staff.follower, rights.watch, scheduler];
 
   return {
@@ -168,7 +177,8 @@ export async function compose(environment: InstalledEnvironment, options: Compos
       }
       base.listensOn(port);
       if (runsWorker) {
-        queue.work(sync.tell, Math.max(4, destinations.length));
+        queues.work(handlers);
+        queues.add('evaluation');
         audit.sealing.start();
         for (const loop of loops) loop.start();
       }
@@ -186,7 +196,7 @@ export async function compose(environment: InstalledEnvironment, options: Compos
         await Promise.all(loops.map((loop) => loop.stop()));
         await audit.sealing.stop();
       }
-      await queue.close();
+      await queues.close();
       await Promise.all(destinations.map(({ destination }) => destination.close?.()));
       await mail.transport.close();
       await preferences.journal?.close();

@@ -11,7 +11,7 @@ import { createKeyWatch } from './key-watch.js';
 import { createLog } from './logger.js';
 import { createMetrics } from './metrics.js';
 import { createPrivateParts } from './preferences/private-part.js';
-import { checkRedis, createQueue } from './queue.js';
+import { checkRedis, createQueues } from './queues.js';
 import { openCheckedStores, requireFolder } from './start-up.js';
 import { setStoreTimeout } from './store/connect.js';
 import { bindDestinations } from './sync/bind.js';
@@ -50,7 +50,7 @@ function createPublicUrl(configured: string | undefined) {
 }
 
 /**
- * What every part of an installation is built on: configuration, keys, stores, clock, queue and metrics.
+ * What every part of an installation is built on: configuration, keys, stores, clock, queues and metrics.
  *
  * @throws ConfigError, one line, when something of it is wrong or cannot be reached
  */
@@ -102,7 +102,12 @@ export async function openFoundation(environment: InstalledEnvironment, options:
     stores,
     installationId,
     keyWatch,
-    queue: createQueue({ url: environment.redisUrl, namespace, log }),
+    queues: createQueues({
+      url: environment.redisUrl,
+      namespace,
+      destinations: destinations.map(({ name }) => name),
+      log,
+    }),
     metrics,
     privateParts: createPrivateParts(keyring),
     aliasGroupOf: createAliasGroups(keyring, policy.mailboxes),

@@ -10,7 +10,7 @@ import { MongoClient } from 'mongodb';
 import { compose } from '../src/compose.js';
 import { readEnvironment } from '../src/config/environment.js';
 import { ConfigError } from '../src/config/yaml-file.js';
-import { checkRedis } from '../src/queue.js';
+import { checkRedis } from '../src/queues.js';
 import { configFolder, databaseUri, fileDestination, startHush } from './support/hush.js';
 import { until } from './support/until.js';
 

@@ -34,6 +34,8 @@ export function createExportJobs(parts: {
   /** Days for which an export can be fetched. */
   readonly keepDays: number;
   readonly logger: Logger;
+  /** Called when there is an export to write. */
+  readonly onQueued?: () => void;
   /** Leaves to a piece. */
   readonly step?: number;
 }) {
@@ -143,6 +145,7 @@ export function createExportJobs(parts: {
         throw new HushError('invalid', 'a period has a first and a last day', { remedy: 'write both as 2026-03-31' });
       const id = encodeBase32(randomBytes(10)).toLowerCase();
       await store.begin({ id, ...wanted, by: by.id, byName: by.name, at: clock.now() });
+      parts.onQueued?.();
       return id;
     },
 

@@ -7,6 +7,7 @@ import type { Policy } from '../core/policy.js';
 import { evidenceOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import type { Receipt } from '../preferences/receipts.js';
+import type { Queues } from '../queues.js';
 import type { Contact, StoredEvent } from '../store/contacts.js';
 import type { Stores } from '../store/open.js';
 import { createConsentReceipts } from './consent-receipt.js';
@@ -27,6 +28,7 @@ export function createAudit(parts: {
   /** The log is named after it, so it must not change with a port that was left to the machine. */
   readonly publicUrl: string;
   readonly witnesses: readonly { readonly url: string; readonly vkey: string }[];
+  readonly queues: Pick<Queues, 'add'>;
   readonly clock: Clock;
   readonly log: Logger;
 }) {
@@ -62,6 +64,7 @@ export function createAudit(parts: {
       verifiers: () => signer.verifiers,
       clock,
       keepDays: policy.auditExportDays,
+      onQueued: () => parts.queues.add('export'),
       logger: log,
     }),
     retention: createRetention({ trail: stores.trail, policy, clock, log }),

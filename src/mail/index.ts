@@ -9,14 +9,22 @@ import { createTransport } from './transport.js';
 
 /** Mail that goes out: written, kept in the durable outbox, and sent. */
 export async function createMail(base: Foundation, { decisions }: Pick<Preferences, 'decisions'>) {
-  const { environment, folders, stores, catalog, country, keyring, clock, log } = base;
+  const { environment, folders, stores, catalog, country, keyring, clock, log, queues } = base;
   const composer = await createComposer({
     catalog,
     templatesDir: folders.templates,
     localesDir: folders.locales,
   });
   const transport = createTransport({ smtpUrl: environment.smtpUrl, mailbox: stores.mailbox, now: clock.now });
-  const outbox = createOutbox({ store: stores.outbox, composer, transport, keyring, clock, log });
+  const outbox = createOutbox({
+    store: stores.outbox,
+    composer,
+    transport,
+    keyring,
+    clock,
+    log,
+    onQueued: () => queues.add('mail'),
+  });
   const languageOf = createLanguageOf({ decisions, catalog, clock });
   const limits = createRecipientLimits({ store: stores.outbox, keyring, country, clock });
   return {

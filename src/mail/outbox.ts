@@ -61,6 +61,8 @@ export function createOutbox(parts: {
   readonly clock: Pick<Clock, 'now'>;
   readonly log: Logger;
   readonly random?: () => number;
+  /** Called for a mail that this process does not send itself. */
+  readonly onQueued?: () => void;
   /** ms between looks for mail that is due: retries, and what other processes left. */
   readonly pollMs?: number;
 }) {
@@ -226,7 +228,10 @@ export function createOutbox(parts: {
       } catch (error) {
         throw unavailable(error);
       }
-      if (kept === 'queued' && started) poke();
+      if (kept === 'queued') {
+        if (started) poke();
+        else parts.onQueued?.();
+      }
       return kept;
     },
 

@@ -1,5 +1,6 @@
 import { contactKeyText } from '../core/keys.js';
 import type { Foundation } from '../foundation.js';
+import { syncQueue } from '../queues.js';
 import { createPlanPendingSyncs } from '../sync/desired.js';
 import { createAccept } from './accept.js';
 import { createDecisions } from './decisions.js';
@@ -12,7 +13,7 @@ import { createUndo } from './undo.js';
 
 /** What a contact decided: accepted, projected, answered from, linked to and proven. */
 export async function createPreferences(base: Foundation) {
-  const { stores, keyring, catalog, policy, configuration, destinations, clock, log, keyWatch, queue, metrics } = base;
+  const { stores, keyring, catalog, policy, configuration, destinations, clock, log, keyWatch, queues, metrics } = base;
   const { privateParts, aliasGroupOf } = base;
   const { contacts, ledger, persons, writerIds } = stores;
   const projector = createProjector({
@@ -25,7 +26,7 @@ export async function createPreferences(base: Foundation) {
     clock,
     planPendingSyncs: createPlanPendingSyncs({ destinations, policy }),
     onPending: (names) => {
-      for (const name of names) queue.wake(name);
+      for (const name of names) queues.add(syncQueue(name));
     },
     onProjected: (_contacts, lag) => metrics.projected(lag),
     onMissingKey: keyWatch.note,

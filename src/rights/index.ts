@@ -13,6 +13,7 @@ import type { Links } from '../preferences/links.js';
 import type { Post } from '../preferences/outgoing-mail.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import type { Undo } from '../preferences/undo.js';
+import type { Queues } from '../queues.js';
 import type { Stores } from '../store/open.js';
 import type { RequestRecord } from '../store/requests.js';
 import type { BoundDestination } from '../sync/desired.js';
@@ -50,6 +51,7 @@ function createAccess(
   const packages = createAccessPackages({
     ...parts,
     provenAddresses: contents.provenAddresses,
+    onQueued: () => parts.queues.add('access-package'),
     store: stores.accessPackages,
     contacts: stores.contacts,
     gather: createGather({
@@ -89,6 +91,7 @@ export function createRights(parts: {
   /** Other systems are asked at public addresses only. */
   readonly production: boolean;
   readonly folders: { readonly locales: string };
+  readonly queues: Pick<Queues, 'add'>;
   readonly keyring: Keyring;
   readonly catalog: Catalog;
   readonly policy: Policy;

@@ -91,7 +91,7 @@ export const PERMISSIONS = {
     roles: ['supervisor', 'privacy_officer', 'admin', 'auditor'],
   },
   'destinations.manage': { about: 'Pause, resume and compare destinations', roles: ['admin'] },
-  'queues.read': { about: 'Look at the wake-up queue', roles: ['admin'] },
+  'queues.read': { about: 'Look at the queues', roles: ['admin'] },
 } as const satisfies Readonly<Record<string, { readonly about: string; readonly roles: readonly Role[] }>>;
 
 export type Permission = keyof typeof PERMISSIONS;

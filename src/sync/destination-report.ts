@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.js';
+import { type Queues, syncQueue } from '../queues.js';
 import { type Configurations, type Evaluation, leftOf } from '../store/configurations.js';
 import { unavailable } from '../store/connect.js';
 import type { Contacts } from '../store/contacts.js';
@@ -34,8 +35,8 @@ export function createDestinationReports(parts: {
   /** Key ids that this process lacks: contacts sealed under them wait. */
   readonly missingKeys: () => readonly number[];
   readonly clock: Clock;
-  /** Wakes whoever tells the destination. */
-  readonly wake: (destination: string) => void;
+  /** Says that there is work, to workers in whichever process. */
+  readonly queues: Pick<Queues, 'add'>;
 }) {
   const { contacts, states, reconciliations, clock } = parts;
 
@@ -111,12 +112,15 @@ export function createDestinationReports(parts: {
       await states.pause(name, false);
       await states.waitUntil(name, 0);
       await reconciliations.hurry(name);
-      parts.wake(name);
+      parts.queues.add(syncQueue(name));
+      parts.queues.add('reconcile');
     },
 
     /** Asks for a comparison; a worker takes it up within seconds. */
-    reconcile: (name: string, wanted: { readonly dryRun: boolean; readonly by: StartedBy }): Promise<void> =>
-      reconciliations.request(name, { ...wanted, at: clock.now() }),
+    async reconcile(name: string, wanted: { readonly dryRun: boolean; readonly by: StartedBy }): Promise<void> {
+      await reconciliations.request(name, { ...wanted, at: clock.now() });
+      parts.queues.add('reconcile');
+    },
   };
 }
 

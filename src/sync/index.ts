@@ -5,6 +5,7 @@ import type { Policy } from '../core/policy.js';
 import type { Accept } from '../preferences/accept.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import type { Projector } from '../preferences/projector.js';
+import type { Queues } from '../queues.js';
 import type { Stores } from '../store/open.js';
 import type { BoundDestination } from './desired.js';
 import { createDestinationReports } from './destination-report.js';
@@ -35,8 +36,7 @@ export function createSync(parts: {
   readonly publicOnly: boolean;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Wakes a worker for a destination, in whichever process it is. */
-  readonly wake: (destination: string) => void;
+  readonly queues: Pick<Queues, 'add'>;
   /** Has the log forget a contact, after its data was destroyed. */
   readonly forget: (contact: Buffer) => Promise<void>;
   readonly onSynced: (destination: string, seconds: readonly number[]) => void;
@@ -54,6 +54,8 @@ export function createSync(parts: {
   const { contacts, states, configurations, reconciliations, leaders } = stores;
   const every = parts.intervalMs === undefined ? {} : { intervalMs: parts.intervalMs };
   const byName = new Map(destinations.map((bound) => [bound.name, bound]));
+  /** Contacts that this process has synced, by destination. */
+  const syncedCount = new Map<string, number>();
 
   const worker = createSyncWorker({
     contacts,
@@ -68,7 +70,10 @@ export function createSync(parts: {
       return point && contactKeyBytes(keyring, point).toString('hex');
     },
     events: {
-      onSynced: (destination, _count, seconds) => parts.onSynced(destination, seconds),
+      onSynced(destination, count, seconds) {
+        syncedCount.set(destination, (syncedCount.get(destination) ?? 0) + count);
+        parts.onSynced(destination, seconds);
+      },
       onFault: parts.onFault,
       onMissingKey: parts.onMissingKey,
       async onProviderOptOut(destination, binding, contact, entry) {
@@ -151,7 +156,7 @@ export function createSync(parts: {
     configurations,
     missingKeys: parts.missingKeys,
     clock,
-    wake: parts.wake,
+    queues: parts.queues,
   });
 
   return {
@@ -163,10 +168,13 @@ export function createSync(parts: {
     webhooksOut,
     reports,
 
-    /** Goes on until a destination has no marks left; a name that is no destination's is none of ours. */
-    async tell(name: string): Promise<void> {
+    /** Syncs a destination until nothing is due; reports how many contacts were synced meanwhile. */
+    async syncDue(name: string, report: (progress: { readonly synced: number }) => void): Promise<void> {
       const bound = byName.get(name);
-      if (bound) await worker.work(bound);
+      if (!bound) return;
+      const before = syncedCount.get(name) ?? 0;
+      await worker.work(bound);
+      report({ synced: (syncedCount.get(name) ?? 0) - before });
     },
 
     start(): void {

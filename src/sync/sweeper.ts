@@ -23,7 +23,7 @@ const JOB_RETRY_MS = 5_000;
 const JOB_LOST = DAY_MS;
 
 /**
- * Every two seconds: finds what nobody woke up for. Losing every wake-up costs two seconds and nothing else.
+ * Every two seconds: finds what no job was added for, or whose job was lost. Losing every job costs two seconds and nothing else.
  */
 export function createSweeper(parts: {
   readonly contacts: Contacts;

@@ -52,12 +52,12 @@ export interface WebParts {
 /** Everything that answers over HTTP. A worker answers its operators and nobody else. */
 export async function createWeb(parts: WebParts) {
   const { base, preferences, mail, rights, audit, staff, sync, inbound, readiness } = parts;
-  const { environment, stores, catalog, clock, log, metrics, production, queue } = base;
+  const { environment, stores, catalog, clock, log, metrics, production, queues } = base;
   const { links } = preferences;
   const clientAddress = createClientAddress(environment.trustProxy);
   const pages = await createPages({ catalog, folders: base.folders, rightsPath: '/rights' });
   const limits = createLimits({
-    redis: queue.redis,
+    redis: queues.redis,
     namespace: environment.namespace,
     limits: parts.limits ?? LIMITS,
     clientAddress,
@@ -91,7 +91,7 @@ export async function createWeb(parts: WebParts) {
     suppressionExport,
     review: inbound.review,
     reports: sync.reports,
-    queue: queue.queue,
+    queues: queues.queues,
     countRefused: limits.badToken,
   });
 

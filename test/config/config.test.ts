@@ -12,7 +12,7 @@ import { ConfigError } from '../../src/config/yaml-file.js';
 import { keyringFromSecret } from '../../src/core/keys.js';
 import { startRedis } from '../../src/embedded/index.js';
 import { createLinks } from '../../src/preferences/links.js';
-import { checkRedis } from '../../src/queue.js';
+import { checkRedis } from '../../src/queues.js';
 import { program } from '../support/process.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');

@@ -177,7 +177,7 @@ inBrowser.describe('the staff console in a browser', () => {
     expect(faults).toEqual([]);
   });
 
-  test('the queue board opens for an admin, and holds only wake-ups to look at', async () => {
+  test('the queue board opens for an admin, and shows work by name, to look at only', async () => {
     const page = await open('admin', '/staff');
     const errors: string[] = [];
     page.on('pageerror', (error) => errors.push(error.message));
@@ -185,7 +185,7 @@ inBrowser.describe('the staff console in a browser', () => {
     expect(await violations(page)).toEqual([]);
     expect(await page.textContent('main h1')).toBe('Queues');
     await page.click('text=Open the queue board');
-    await page.waitForSelector('text=wakeups');
+    await page.waitForSelector('text=sync-file');
     expect(errors).toEqual([]);
   });
 });

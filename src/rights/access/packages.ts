@@ -41,6 +41,8 @@ export function createAccessPackages(parts: {
   readonly clock: Pick<Clock, 'now'>;
   readonly log: Logger;
   readonly gather: Gather;
+  /** Called when there is a package to gather. */
+  readonly onQueued: () => void;
   readonly provenAddresses: RequestContents['provenAddresses'];
   readonly ask: AskSystem;
   readonly words: ReturnType<typeof createAccessWords>;
@@ -223,6 +225,7 @@ export function createAccessPackages(parts: {
             ? { sealed: cipher.seal(Buffer.from(JSON.stringify(request.delivery)), context(id)) }
             : {}),
         });
+        parts.onQueued();
         return { id: known, state };
       } catch (error) {
         throw unavailable(error);

@@ -9,7 +9,7 @@ import type { Keyring } from '../../core/keys.js';
 import type { Policy } from '../../core/policy.js';
 import type { InboundReview } from '../../inbound/review.js';
 import type { Receipts } from '../../preferences/receipts.js';
-import type { WakeupQueue } from '../../queue.js';
+import type { Queues } from '../../queues.js';
 import type { Rights } from '../../rights/index.js';
 import type { Staff } from '../../staff/index.js';
 import type { Stores } from '../../store/open.js';
@@ -59,7 +59,7 @@ export async function createConsole(parts: {
   readonly suppressionExport: SuppressionExport;
   readonly review: InboundReview;
   readonly reports: DestinationReports;
-  readonly queue: WakeupQueue['queue'];
+  readonly queues: Queues['queues'];
   /** Counts a sign-in that was refused; throws when there were too many from one network. */
   readonly countRefused: (request: Request) => Promise<void>;
 }): Promise<StaffConsole> {
@@ -107,7 +107,7 @@ export async function createConsole(parts: {
         jobs: parts.exportJobs,
         keepMonths: policy.auditTrailMonths,
       }),
-      queueBoard(parts.queue),
+      queueBoard(parts.queues),
     ],
   });
 }

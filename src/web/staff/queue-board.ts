@@ -11,30 +11,48 @@ const BOARD = `${PATH}/board`;
 const STATES = [
   ['active', 'being worked on'],
   ['waiting', 'waiting for a worker'],
-  ['delayed', 'waiting for their time'],
-  ['failed', 'failed; the sweeper does their work'],
+  ['delayed', 'waiting to be tried again'],
+  ['failed', 'failed; a worker’s own look does their work'],
+  ['completed', 'done lately'],
 ] as const;
 
-/**
- * The wake-up queue, to look at: its jobs hold nothing and can be lost, so there is nothing to press. A page of our own says
- * how it stands; the board behind it brings scripts and styles of its own, which no other page may, and has no landmarks.
- */
-export function queueBoard(queue: Queue) {
-  /** Undefined where Redis does not answer. */
-  async function counts(): Promise<{ words: string; count: number }[] | undefined> {
-    try {
-      const found = await queue.getJobCounts(...STATES.map(([state]) => state));
-      return STATES.map(([state, words]) => ({ words, count: found[state] ?? 0 }));
-    } catch {
-      return undefined;
-    }
-  }
+/** What a queue is for, for somebody who looks at the board. */
+function descriptionOf(name: string): string {
+  if (name.startsWith('sync-')) return `Syncs what is pending to ${name.slice('sync-'.length)}`;
+  return (
+    {
+      evaluation: 'Evaluates contacts again after a change of catalog or policy',
+      reconcile: 'Compares what destinations hold with what was synced',
+      mail: 'Sends what is in the outbox',
+      'access-package': 'Gathers what is held of people who asked for it',
+      export: 'Writes periods of the ledger for auditors',
+    }[name] ?? ''
+  );
+}
 
+/** How a queue stands; `counts` is undefined where Redis does not answer. */
+async function statusOf(queue: Queue) {
+  const about = { name: queue.name, description: descriptionOf(queue.name) };
+  try {
+    const found = await queue.getJobCounts(...STATES.map(([state]) => state));
+    return { ...about, counts: STATES.map(([state, words]) => ({ words, count: found[state] ?? 0 })) };
+  } catch {
+    return { ...about, counts: undefined };
+  }
+}
+
+/**
+ * The queues, to look at: their jobs hold nothing and can be lost, so there is nothing to press. A page of our own says how
+ * they stand; the board behind it brings scripts and styles of its own, which no other page may, and has no landmarks.
+ */
+export function queueBoard(queues: readonly Queue[]) {
   return (shell: StaffShell): void => {
     const adapter = new ExpressAdapter();
     adapter.setBasePath(BOARD);
     createBullBoard({
-      queues: [new BullMQAdapter(queue, { readOnlyMode: true, description: 'Wake-ups of destinations' })],
+      queues: queues.map(
+        (queue) => new BullMQAdapter(queue, { readOnlyMode: true, description: descriptionOf(queue.name) }),
+      ),
       // The two packages bring a copy of the same interface each, a patch version apart.
       serverAdapter: adapter as never,
       options: { uiConfig: { boardTitle: 'Hush queues', miscLinks: [{ text: 'Back to the console', url: PATH }] } },
@@ -42,7 +60,7 @@ export function queueBoard(queue: Queue) {
     const board = adapter.getRouter();
     shell.navigate({ group: 'System', href: PATH, label: 'Queues', permission: 'queues.read' });
     shell.get(PATH, 'queues.read', async (visit) =>
-      visit.page('queues', { title: 'Queues', name: queue.name, counts: await counts(), board: BOARD }),
+      visit.page('queues', { title: 'Queues', queues: await Promise.all(queues.map(statusOf)), board: BOARD }),
     );
     shell.mount(BOARD, 'queues.read', (request, response, next) => {
       response.set(
