@@ -74,6 +74,7 @@ export async function openCheckedStores(
     if (recorded) refuseOtherSecrets(secretsFrom, ours, recorded);
     const record = await stores.installation.register(ours);
     refuseOtherSecrets(secretsFrom, ours, record);
+    await stores.migrations.run();
     return { stores, installationId: record.id };
   } catch (error) {
     await stores.close().catch(() => undefined);

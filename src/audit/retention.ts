@@ -9,7 +9,7 @@ const CHECK_EVERY_MS = 3_600_000;
 
 /** Removes what staff did once the policy's months are over, as a chore of the workers. */
 export function createRetention(parts: {
-  readonly trail: Pick<TrailStore, 'prune' | 'dropFixedEnd'>;
+  readonly trail: Pick<TrailStore, 'prune'>;
   readonly policy: Pick<Policy, 'auditTrailMonths'>;
   readonly clock: Pick<Clock, 'now'>;
   readonly log: Logger;
@@ -19,7 +19,6 @@ export function createRetention(parts: {
   return async function retain(): Promise<void> {
     const now = clock.now();
     if (now - lookedAt < CHECK_EVERY_MS) return;
-    if (lookedAt === Number.NEGATIVE_INFINITY) await trail.dropFixedEnd();
     const before = addMonths(now, -policy.auditTrailMonths);
     const removed = await trail.prune(new Date(before));
     lookedAt = now;

@@ -100,15 +100,6 @@ export function createTrailStore(connection: Connection) {
       }
     },
 
-    /** Takes off an index by which the database itself removed entries after a fixed time: the rule may say longer. */
-    async dropFixedEnd(): Promise<void> {
-      const indexes = await model.collection.indexes();
-      for (const { name, key, expireAfterSeconds } of indexes) {
-        if (name !== undefined && key.at === -1 && expireAfterSeconds !== undefined)
-          await model.collection.dropIndex(name);
-      }
-    },
-
     /** Of erased contacts remain codes and times: what staff wrote in free words goes. */
     async forgetNotes(contacts: readonly Buffer[]): Promise<void> {
       if (contacts.length === 0) return;

@@ -16,6 +16,7 @@ import { createLedger } from './ledger.js';
 import { createLetterStore } from './letters.js';
 import { createLogStores } from './log-stores.js';
 import { createMailboxStore } from './mailbox.js';
+import { createMigrations } from './migrations/index.js';
 import { createOutboxStore } from './outbox.js';
 import { createPersons } from './persons.js';
 import { createReconciliations } from './reconciliations.js';
@@ -44,6 +45,7 @@ async function makeIndexes({ db, collection, schema }: Model<never>): Promise<vo
 export async function openStores(uri: string, namespace: string) {
   const connection = await connectStore(uri, namespace);
   const ledger = createLedger(connection);
+  const leaders = createLeaders(connection);
   const stores = {
     contacts: createContacts(connection),
     ledger,
@@ -54,7 +56,8 @@ export async function openStores(uri: string, namespace: string) {
     apiKeys: createApiKeys(connection),
     outbox: createOutboxStore(connection),
     mailbox: createMailboxStore(connection),
-    leaders: createLeaders(connection),
+    leaders,
+    migrations: createMigrations(connection, leaders),
     log: createLogStores(connection, ledger),
     changes: createChanges(connection),
     replays: createReplays(connection),
