@@ -131,7 +131,9 @@ export function meaningOf(text: string, words: TextWords): TextMeaning {
 function wordsMean(tokens: readonly string[], words: TextWords): TextMeaning {
   if (tokens.length === 0) return { act: 'none' };
   const { languages } = words;
-  const isFiller = (word: string): boolean => languages.some(({ filler }) => filler.has(word));
+  // Fillers of one letter in a row ("y a a, salir") arrive joined, as a word spelled letter by letter does.
+  const isFiller = (word: string): boolean =>
+    languages.some(({ filler }) => filler.has(word) || [...word].every((letter) => filler.has(letter)));
   const has = (phrases: readonly Phrase[]): boolean => tokens.some((_word, at) => longestAt(tokens, at, phrases) > 0);
 
   const stop = languages.find((language) => {

@@ -87,6 +87,7 @@ test.each([
   'stop por favor',
   'detengan ya',
   'salir',
+  'y a a, salir',
   'no me manden nada',
 ])('«%s» stops, in Spanish', (text) => expect(act(text)).toBe('stop'));
 
