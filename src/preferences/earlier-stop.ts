@@ -1,12 +1,19 @@
 import type { DenialAtom } from '../core/atoms.js';
 import type { Clock } from '../core/clock.js';
-import { presentAt, unfolded } from '../core/fold.js';
+import { presentAt, type State, unfolded } from '../core/fold.js';
 import type { Scope } from '../core/scope.js';
 import { standingStop } from '../core/standing.js';
 import { unavailable, withTimeout } from '../store/connect.js';
+import type { Contact } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
 import type { Decisions } from './decisions.js';
 import type { Link } from './links.js';
+
+/** A contact that the caller has just read. */
+interface CurrentContact {
+  readonly contact?: Contact | undefined;
+  readonly state: State;
+}
 
 /**
  * The denial that has stopped the whole of a scope for the contact of a link for longest. The state has only the last of
@@ -16,10 +23,10 @@ export function createEarlierStop(parts: {
   readonly decisions: Pick<Decisions, 'present'>;
   readonly ledger: Ledger;
   readonly clock: Clock;
-}): (link: Link, scope: Scope) => Promise<DenialAtom | undefined> {
+}): (link: Link, scope: Scope, current?: CurrentContact) => Promise<DenialAtom | undefined> {
   const { decisions, ledger, clock } = parts;
-  return async (link, scope) => {
-    const { contact, state } = await decisions.present(link);
+  return async (link, scope, current) => {
+    const { contact, state } = current ?? (await decisions.present(link));
     const now = presentAt(state, clock.now());
     const known = standingStop(state, scope, now);
     if (!known || !contact) return known;

@@ -1,42 +1,28 @@
 import type { Request, Response } from 'express';
-import type { DenialAtom } from '../../core/atoms.js';
 import { maskContact } from '../../core/contact-point.js';
-import { presentAt, unfolded } from '../../core/fold.js';
 import { ALL_MARKETING } from '../../core/scope.js';
-import { standingDenials } from '../../core/standing.js';
-import type { Draft } from '../../preferences/accept.js';
-import { FRESH_FOR, isOver, LINK_QUOTA, type Link } from '../../preferences/links.js';
-import type { StoredEvent } from '../../store/contacts.js';
+import { isOver, type Link } from '../../preferences/links.js';
+import { mailFreshLink } from './fresh-link.js';
 import { ownData } from './own-data.js';
 import { languageFrom } from './preference-changes.js';
 import { savingOf } from './preference-saving.js';
+import { resumeAll, undoChanges } from './preference-undo.js';
 import {
-  type ContactView,
+  type FormBody,
+  historyOf,
   LINK_SENT,
-  PAUSE_NAME,
   type PreferencePageParts,
-  pausesAll,
   sectionsFor,
   sessionOf,
   viewOf,
 } from './preference-view.js';
 import type { Result } from './results.js';
 
-/** More events than one form has switches. */
-const MAX_UNDONE = 400;
-
-type Body = Readonly<Record<string, unknown>>;
-
-async function historyOf({ ledger }: PreferencePageParts, { contact }: ContactView): Promise<StoredEvent[]> {
-  if (!contact) return [];
-  return [...(await ledger.ofContact(contact.key)).map(({ event }) => event), ...contact.pending];
-}
-
 async function save(
   parts: PreferencePageParts,
   request: Request,
   link: Link,
-  body: Body,
+  body: FormBody,
   session: string | undefined,
 ): Promise<Result> {
   const { pages, acts, clock } = parts;
@@ -94,89 +80,10 @@ async function stopAll(parts: PreferencePageParts, request: Request, link: Link)
     : { lines: [{ key: 'preferences.stoppedAll' }], receipts: [id], undo: 1, stopped: { channel: '*' } };
 }
 
-/** What came of an undo: what stands besides is said, so that nobody takes it for gone. */
-function undone(accepted: readonly { readonly id: string }[], standing: readonly DenialAtom[]): Result {
-  const done = accepted.length > 0;
-  const key =
-    standing.length === 0 ? (done ? 'preferences.undone' : 'undo.nothing') : done ? 'undo.besides' : 'undo.kept';
-  return {
-    lines: [{ key }],
-    receipts: accepted.map(({ id }) => id),
-    standing: standing.slice(0, 20).map(({ type, scope, at, until }) => ({
-      type,
-      scope,
-      at,
-      ...(until === undefined ? {} : { until }),
-    })),
-    good: done,
-  };
-}
-
-async function undo(parts: PreferencePageParts, request: Request, link: Link, body: Body): Promise<Result> {
-  const { acts } = parts;
-  const wanted =
-    link.kind === 'undo'
-      ? [link.reference]
-      : String(body.undo ?? '')
-          .split(' ')
-          .slice(0, MAX_UNDONE);
-  const events = wanted.flatMap((text) => acts.eventOf(text) ?? []);
-  const through = link.kind === 'undo' ? undefined : link.tag;
-  const { accepted, standing } = await acts.undo(link, events, through, parts.evidenceOf(request));
-  return undone(accepted, standing);
-}
-
-/**
- * Ends the pauses of all marketing: a fresh link those of its own address, a mailed one what it began itself. The ledger is
- * asked, because of several pauses of one link the state has the last one alone.
- */
-async function resume(
-  parts: PreferencePageParts,
-  request: Request,
-  link: Link,
-  session: string | undefined,
-): Promise<Result> {
-  const { acts, clock } = parts;
-  const evidence = parts.evidenceOf(request);
-  const view = await viewOf(parts, link);
-  if (view.pauses.length === 0) return { lines: [{ key: 'preferences.resumed' }] };
-  const all = standingDenials(unfolded(await historyOf(parts, view)), presentAt(view.state, clock.now())).filter(
-    (denial) => pausesAll(denial, link.brand.id),
-  );
-  const pauses = [...all, ...view.pauses];
-  const accepted = session
-    ? await acts.all(
-        view.pauses.map(
-          ({ scope }): Draft => ({
-            subject: { point: link.point },
-            type: 'opted_in',
-            scope,
-            lifts: 'any',
-            liftsAt: [...new Set(pauses.map(({ at }) => at))],
-            source: { kind: 'link', destination: link.tag },
-            evidence,
-          }),
-        ),
-      )
-    : (
-        await acts.undo(
-          link,
-          pauses.flatMap(({ id }) => acts.eventOf(id) ?? []),
-          link.tag,
-          evidence,
-        )
-      ).accepted;
-  const receipts = accepted.map(({ id }) => id);
-  const left = (await viewOf(parts, link)).pauses.reduce((latest, { until = 0 }) => Math.max(latest, until), 0);
-  return left > 0
-    ? { lines: [{ key: 'preferences.notResumed', date: left }], receipts, refused: [PAUSE_NAME], good: false }
-    : { lines: [{ key: 'preferences.resumed' }], receipts };
-}
-
-/** All that is held about the contact, for itself. Only with a session. */
+/** All that is stored about the contact, as a file for the person. Only with a session. */
 async function download(parts: PreferencePageParts, request: Request, response: Response, link: Link): Promise<void> {
   const view = await viewOf(parts, link);
-  const held = ownData({
+  const data = ownData({
     link,
     state: view.state,
     contact: view.contact,
@@ -189,7 +96,7 @@ async function download(parts: PreferencePageParts, request: Request, response: 
     .set('Content-Disposition', 'attachment; filename="my-preferences.json"')
     .set('Cache-Control', 'no-store')
     .type('application/json')
-    .send(JSON.stringify(held, null, 2));
+    .send(JSON.stringify(data, null, 2));
 }
 
 /** The person confirms what their browser says: from now on it counts against what they had agreed to. */
@@ -226,7 +133,7 @@ async function countReason(
   request: Request,
   response: Response,
   link: Link,
-  body: Body,
+  body: FormBody,
   session: string | undefined,
 ): Promise<void> {
   const { pages, results, catalog } = parts;
@@ -246,22 +153,8 @@ async function countReason(
 }
 
 async function sendFresh(parts: PreferencePageParts, request: Request, link: Link): Promise<Result> {
-  const result = { lines: [{ key: LINK_SENT }] };
-  if (link.point.type !== 'email') return result;
-  const { links, clock } = parts;
-  const { language } = parts.pages.context(request);
-  const token = links.fresh(link.point, link.brand.id, clock.now());
-  await parts.post({
-    id: `your-link:${token.slice(-24)}`,
-    template: 'your-link',
-    language,
-    brand: link.brand.id,
-    to: link.point.given,
-    values: (lang) => ({ link: `${parts.publicUrl()}/p/${token}?lang=${lang}` }),
-    quota: { asker: parts.askerOf(request), ...LINK_QUOTA },
-    until: clock.now() + FRESH_FOR,
-  });
-  return result;
+  await mailFreshLink(parts, request, link.point, link.brand.id);
+  return { lines: [{ key: LINK_SENT }] };
 }
 
 /** `POST /p/:token`. Each act answers 303 to the page that shows what came of it; the download is a file. */
@@ -273,7 +166,7 @@ export async function postPreferences(
 ): Promise<void> {
   const { pages, links, tickets, results, clock } = parts;
   const { t } = pages.context(request);
-  const body: Body = request.body ?? {};
+  const body: FormBody = request.body ?? {};
   const session = sessionOf(parts, link, body.session);
   const answer = (result: Result, lang?: string) =>
     pages.seeOther(request, response, `/p/${link.token}`, { session, lang, did: results.seal(link.token, result) });
@@ -295,7 +188,9 @@ export async function postPreferences(
         return;
       }
       return answer(
-        await (body.act === 'undo' ? undo(parts, request, link, body) : resume(parts, request, link, session)),
+        await (body.act === 'undo'
+          ? undoChanges(parts, request, link, body)
+          : resumeAll(parts, request, link, session)),
       );
     }
     case 'open': {

@@ -62,7 +62,7 @@ export function savingOf(
     ...opening
       .filter(({ scope }) => scope.topic === '*')
       .flatMap((all) =>
-        rows.filter((row) => row.ownNo && row !== all && covers(all.scope, row.scope) && body[row.name] !== '1'),
+        rows.filter((row) => row.hasOwnDenial && row !== all && covers(all.scope, row.scope) && body[row.name] !== '1'),
       )
       .map((row): Draft => ({ ...base, type: 'opted_out', scope: row.scope })),
     // A consent lifts a pause too. What is chosen under one counts from its end on, so it goes on.

@@ -1,11 +1,12 @@
+import type { DenialAtom } from '../../core/atoms.js';
 import { type Brand, type Catalog, say, type Topic, topicsOf } from '../../core/catalog.js';
-import { decide } from '../../core/decide.js';
+import { type DecisionContext, decide } from '../../core/decide.js';
 import { CADENCES, type Cadence, type ContactEvent } from '../../core/event.js';
 import { fold, presentAt, type State } from '../../core/fold.js';
 import type { Policy } from '../../core/policy.js';
 import { CHANNELS, type Channel, covers, MARKETING_PURPOSES, type Purpose, type Scope } from '../../core/scope.js';
 import { standingDenials } from '../../core/standing.js';
-import type { PageContext } from './pages.js';
+import type { PageContext } from './page-source.js';
 
 /** A switch of the preference page: a scope that is on or off. */
 export interface Row {
@@ -15,8 +16,8 @@ export interface Row {
   readonly detail?: string;
   readonly on: boolean;
   readonly scope: Scope;
-  /** The person said no to this topic by itself: switching on all offers leaves it off. */
-  readonly ownNo?: boolean;
+  /** The person opted out of this very topic: switching on all offers leaves it off. */
+  readonly hasOwnDenial?: boolean;
   /** True when a grant, as the link may give it, would switch it on. */
   readonly opensBy: (grant: SwitchGrant) => boolean;
   readonly cadence?: {
@@ -42,14 +43,10 @@ export interface Section {
  * nothing where a consent is needed; a fresh link proves its address and gives a consent.
  */
 export type SwitchGrant = Pick<ContactEvent, 'type' | 'lifts'>;
-const capitalised = (text: string, language: string): string =>
-  text.charAt(0).toLocaleUpperCase(language) + text.slice(1);
-
 export const switchGrant = (proven: boolean): SwitchGrant =>
   proven ? { type: 'consent_granted', lifts: 'any' } : { type: 'opted_in', lifts: 'none' };
 
-/** The switches of a brand for one contact, from its state. Quiet hours are left out: they are no preference. */
-export function preferenceSections(parts: {
+export interface SectionParts {
   readonly catalog: Catalog;
   readonly policy: Policy;
   readonly brand: Brand;
@@ -60,115 +57,142 @@ export function preferenceSections(parts: {
   readonly now: number;
   readonly page: PageContext;
   readonly byWords: (channel: string) => string;
-}): Section[] {
-  const { catalog, policy, brand, state, page } = parts;
-  const now = presentAt(state, parts.now);
-  const { language, t } = page;
-  const context = { policy, ignoreQuietHours: true, ...(parts.country ? { country: parts.country } : {}) };
-  const standing = standingDenials(state, now);
-  /** How it stands, and whether a grant of `scope` would open it. */
-  function ask(from: string, channel: Channel, purpose: Purpose, topic: string, scope: Scope) {
-    const question = { brand: from, channel, purpose, topic, at: now };
-    const opensBy = (grant: SwitchGrant) => {
-      const given = { ...grant, scope, id: 'asked', at: now, recorded: now * 1024, source: { kind: 'link' } } as const;
-      return decide(fold(state, [given]), question, context).allowed;
-    };
-    return { decision: decide(state, question, context), opensBy };
-  }
+}
 
-  function topicRow(from: Brand, prefix: string, channel: Channel, topic: Topic): Row {
-    const scope: Scope = { brand: from.id, channel, purpose: 'promotion', topic: topic.id };
-    const { decision, opensBy } = ask(from.id, channel, 'promotion', topic.id, scope);
-    const chosen = decision.cadence ?? 'every';
-    const name = `t.${prefix}${channel}.${topic.id}`;
+/** What each switch is read from. */
+interface SwitchSource extends SectionParts {
+  readonly context: DecisionContext;
+  readonly standing: readonly DenialAtom[];
+}
+
+const capitalised = (text: string, language: string): string =>
+  text.charAt(0).toLocaleUpperCase(language) + text.slice(1);
+
+/** The decision as it is now, and whether a grant of `scope` would open it. */
+function currentSwitch(
+  { now, state, context }: Pick<SwitchSource, 'now' | 'state' | 'context'>,
+  from: string,
+  channel: Channel,
+  purpose: Purpose,
+  topic: string,
+  scope: Scope,
+) {
+  const query = { brand: from, channel, purpose, topic, at: now };
+  const opensBy = (grant: SwitchGrant) => {
+    const event = { ...grant, scope, id: 'asked', at: now, recorded: now * 1024, source: { kind: 'link' } } as const;
+    return decide(fold(state, [event]), query, context).allowed;
+  };
+  return { decision: decide(state, query, context), opensBy };
+}
+
+function topicRow(source: SwitchSource, from: Brand, prefix: string, channel: Channel, topic: Topic): Row {
+  const { standing } = source;
+  const { language, t } = source.page;
+  const scope: Scope = { brand: from.id, channel, purpose: 'promotion', topic: topic.id };
+  const { decision, opensBy } = currentSwitch(source, from.id, channel, 'promotion', topic.id, scope);
+  const chosen = decision.cadence ?? 'every';
+  const name = `t.${prefix}${channel}.${topic.id}`;
+  return {
+    id: name.replaceAll('.', '-'),
+    name,
+    label: say(topic.name, language),
+    ...(topic.frequency ? { detail: say(topic.frequency, language) } : {}),
+    on: decision.allowed,
+    opensBy,
+    scope,
+    hasOwnDenial: standing.some((denial) => denial.scope.topic === topic.id && covers(denial.scope, scope)),
+    cadence: {
+      id: `c-${prefix.replaceAll('.', '-')}${channel}-${topic.id}`,
+      name: `c.${prefix}${channel}.${topic.id}`,
+      value: chosen,
+      options: CADENCES.filter((cadence) => cadence !== 'daily').map((cadence) => ({
+        value: cadence,
+        label: t(`preferences.cadence.${cadence}`),
+        selected: cadence === chosen,
+      })),
+    },
+  };
+}
+
+/** Everything sent for a purpose through a channel. For offers that includes every topic, and what has no topic. */
+function purposeRow(
+  source: SwitchSource,
+  from: Brand,
+  prefix: string,
+  channel: Channel,
+  purpose: Purpose,
+  hasTopics: boolean,
+): Row {
+  const { catalog } = source;
+  const { t, language } = source.page;
+  const scope: Scope = { brand: from.id, channel, purpose, topic: '*' };
+  const { decision, opensBy } = currentSwitch(source, from.id, channel, purpose, '*', scope);
+  const name = `m.${prefix}${channel}.${purpose}`;
+  return {
+    id: name.replaceAll('.', '-'),
+    name,
+    label: hasTopics ? t('preferences.allOffers') : say(catalog.purposes[purpose].sentence, language),
+    ...(hasTopics ? { detail: t('preferences.allOffersDetail') } : {}),
+    on: decision.allowed,
+    opensBy,
+    scope,
+  };
+}
+
+/** What a brand sends, by channel. */
+function brandSections(source: SwitchSource, from: Brand): Section[] {
+  const { brand, catalog } = source;
+  const { t, language } = source.page;
+  const other = from.id !== brand.id;
+  const prefix = other ? `${from.id}.` : '';
+  const topics = topicsOf(catalog, from.id);
+  const isAbout = (channel: Channel, purpose: Purpose) =>
+    !other &&
+    source.about.channel === channel &&
+    (source.about.purpose === purpose || (source.about.purpose === 'marketing' && purpose === 'promotion'));
+  const sections = CHANNELS.map((channel): Section => {
+    const own = topics.filter((topic) => topic.channels.includes(channel));
+    const purposes = MARKETING_PURPOSES.filter(
+      (purpose) =>
+        !catalog.purposes[purpose].offered &&
+        (catalog.purposes[purpose].channels.includes(channel) ||
+          isAbout(channel, purpose) ||
+          (purpose === 'promotion' && own.length > 0)),
+    );
     return {
-      id: name.replaceAll('.', '-'),
-      name,
-      label: say(topic.name, language),
-      ...(topic.frequency ? { detail: say(topic.frequency, language) } : {}),
-      on: decision.allowed,
-      opensBy,
-      scope,
-      ownNo: standing.some((no) => no.scope.topic === topic.id && covers(no.scope, scope)),
-      cadence: {
-        id: `c-${prefix.replaceAll('.', '-')}${channel}-${topic.id}`,
-        name: `c.${prefix}${channel}.${topic.id}`,
-        value: chosen,
-        options: CADENCES.filter((cadence) => cadence !== 'daily').map((cadence) => ({
-          value: cadence,
-          label: t(`preferences.cadence.${cadence}`),
-          selected: cadence === chosen,
-        })),
-      },
+      id: `by-${prefix.replace('.', '-')}${channel}`,
+      heading: capitalised(t('preferences.by', { by: source.byWords(channel), brand: from.name }), language),
+      rows: [
+        ...own.map((topic) => topicRow(source, from, prefix, channel, topic)),
+        ...purposes.map((purpose) =>
+          purposeRow(source, from, prefix, channel, purpose, purpose === 'promotion' && own.length > 0),
+        ),
+      ],
+      other,
+      folded: !other && channel !== source.about.channel,
     };
-  }
+  }).filter(({ rows }) => rows.length > 0);
+  // A link that is about none of these channels opens the first.
+  return sections.every(({ folded }) => folded)
+    ? sections.map((section, index) => ({ ...section, folded: index > 0 }))
+    : sections;
+}
 
-  /** Everything that is sent for a purpose through a channel: of offers with the topics, and what has none. */
-  function purposeRow(from: Brand, prefix: string, channel: Channel, purpose: Purpose, hasTopics: boolean): Row {
-    const scope: Scope = { brand: from.id, channel, purpose, topic: '*' };
-    const { decision, opensBy } = ask(from.id, channel, purpose, '*', scope);
-    const name = `m.${prefix}${channel}.${purpose}`;
-    return {
-      id: name.replaceAll('.', '-'),
-      name,
-      label: hasTopics ? t('preferences.allOffers') : say(catalog.purposes[purpose].sentence, language),
-      ...(hasTopics ? { detail: t('preferences.allOffersDetail') } : {}),
-      on: decision.allowed,
-      opensBy,
-      scope,
-    };
-  }
-
-  /** What a brand sends, by channel. */
-  function sectionsOf(from: Brand): Section[] {
-    const other = from.id !== brand.id;
-    const prefix = other ? `${from.id}.` : '';
-    const topics = topicsOf(catalog, from.id);
-    const isAbout = (channel: Channel, purpose: Purpose) =>
-      !other &&
-      parts.about.channel === channel &&
-      (parts.about.purpose === purpose || (parts.about.purpose === 'marketing' && purpose === 'promotion'));
-    const sections = CHANNELS.map((channel): Section => {
-      const own = topics.filter((topic) => topic.channels.includes(channel));
-      const purposes = MARKETING_PURPOSES.filter(
-        (purpose) =>
-          !catalog.purposes[purpose].offered &&
-          (catalog.purposes[purpose].channels.includes(channel) ||
-            isAbout(channel, purpose) ||
-            (purpose === 'promotion' && own.length > 0)),
-      );
-      return {
-        id: `by-${prefix.replace('.', '-')}${channel}`,
-        heading: capitalised(t('preferences.by', { by: parts.byWords(channel), brand: from.name }), language),
-        rows: [
-          ...own.map((topic) => topicRow(from, prefix, channel, topic)),
-          ...purposes.map((purpose) =>
-            purposeRow(from, prefix, channel, purpose, purpose === 'promotion' && own.length > 0),
-          ),
-        ],
-        other,
-        folded: !other && channel !== parts.about.channel,
-      };
-    }).filter(({ rows }) => rows.length > 0);
-    // A link about no channel of them opens the first.
-    return sections.every(({ folded }) => folded)
-      ? sections.map((section, index) => ({ ...section, folded: index > 0 }))
-      : sections;
-  }
-
-  const others = catalog.brands.filter(({ id, retired }) => id !== brand.id && !retired);
-  const offered = MARKETING_PURPOSES.filter((purpose) => catalog.purposes[purpose].offered);
-  const advertising: Section = {
+function advertisingSection(source: SwitchSource): Section {
+  const { catalog, brand } = source;
+  const { t, language } = source.page;
+  return {
     id: 'ads',
     other: false,
     folded: false,
     heading: t('preferences.ads'),
-    rows: offered.map((purpose): Row => {
-      // Sharing reaches people by mail; the others are about what is shown to them.
+    rows: MARKETING_PURPOSES.filter((purpose) => catalog.purposes[purpose].offered).map((purpose): Row => {
       // How data is used for advertising is a matter of the group, not of one brand.
       const scope: Scope = { brand: '*', channel: '*', purpose, topic: '*' };
-      const { decision, opensBy } = ask(
+      const { decision, opensBy } = currentSwitch(
+        source,
         brand.id,
+        // Sharing reaches people by mail; the other purposes decide what is shown to them.
         purpose.endsWith('_promotion') ? 'email' : 'ads',
         purpose,
         '*',
@@ -186,5 +210,22 @@ export function preferenceSections(parts: {
       };
     }),
   };
-  return [...sectionsOf(brand), advertising, ...others.flatMap(sectionsOf)];
+}
+
+/** The switches of a brand for one contact, from its state. Quiet hours are left out: they are no preference. */
+export function preferenceSections(parts: SectionParts): Section[] {
+  const { catalog, policy, brand, state, country } = parts;
+  const now = presentAt(state, parts.now);
+  const source: SwitchSource = {
+    ...parts,
+    now,
+    context: { policy, ignoreQuietHours: true, ...(country ? { country } : {}) },
+    standing: standingDenials(state, now),
+  };
+  const others = catalog.brands.filter(({ id, retired }) => id !== brand.id && !retired);
+  return [
+    ...brandSections(source, brand),
+    advertisingSection(source),
+    ...others.flatMap((other) => brandSections(source, other)),
+  ];
 }

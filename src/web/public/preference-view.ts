@@ -15,11 +15,12 @@ import type { LinkedContacts } from '../../preferences/linked-contacts.js';
 import { isOver, type Link, type Links } from '../../preferences/links.js';
 import type { Post } from '../../preferences/outgoing-mail.js';
 import type { StopReasons } from '../../preferences/stop-reasons.js';
-import type { Contact } from '../../store/contacts.js';
+import type { Contact, StoredEvent } from '../../store/contacts.js';
 import type { Ledger } from '../../store/ledger.js';
 import type { Tickets } from '../../store/tickets.js';
 import type { Acts } from './acts.js';
-import type { PageContext, Pages } from './pages.js';
+import type { PageContext } from './page-source.js';
+import type { Pages } from './pages.js';
 import { preferenceSections, type Section } from './preference-sections.js';
 import { changedSince, type OpenedResult, type Results } from './results.js';
 import { standingLines } from './standing-words.js';
@@ -49,7 +50,10 @@ export interface PreferencePageParts {
   readonly admitsAct: (link: string) => Promise<boolean>;
 }
 
-/** What is known of the contact of a link, and the pauses of all marketing that stand. */
+/** The fields of a form as they were sent. */
+export type FormBody = Readonly<Record<string, unknown>>;
+
+/** The contact of a link as it is now, and the pauses of all marketing that are in force. */
 export interface ContactView {
   readonly state: State;
   readonly contact: Contact | undefined;
@@ -59,7 +63,7 @@ export interface ContactView {
 }
 
 /** What an act came to, in the words of one language. */
-export interface Said {
+export interface ResultWords {
   readonly lines: readonly string[];
   readonly receipts: readonly string[];
   readonly refused: readonly string[];
@@ -77,6 +81,15 @@ export function dateWords(language: string, at: number): string {
 
 export function pausesAll({ type, scope }: DenialAtom, brand: string): boolean {
   return type === 'paused' && covers(scope, { ...ALL_MARKETING, brand });
+}
+
+/** Everything recorded of the contact, the events that are not numbered yet included. */
+export async function historyOf(
+  { ledger }: Pick<PreferencePageParts, 'ledger'>,
+  { contact }: Pick<ContactView, 'contact'>,
+): Promise<StoredEvent[]> {
+  if (!contact) return [];
+  return [...(await ledger.ofContact(contact.key)).map(({ event }) => event), ...contact.pending];
 }
 
 export async function viewOf(parts: PreferencePageParts, link: Link): Promise<ContactView> {
@@ -115,16 +128,23 @@ export function sectionsFor(
 /** Says nothing of what the person gets, and so stays true. */
 export const LINK_SENT = 'preferences.freshSent';
 
-/** A result in words, as far as it is still so; what could not be switched on is called as the page calls it. */
-export function saidOf(
+/** True when the choices changed after the act, so that its words may be wrong. Reads the contact only where they can be. */
+export async function isOutdated(
+  result: OpenedResult,
+  readView: () => Promise<Pick<ContactView, 'state'>>,
+): Promise<boolean> {
+  return result.lines[0]?.key !== LINK_SENT && changedSince(result, (await readView()).state);
+}
+
+/** A result in words, or that it is outdated; what could not be switched on is named as the page names it. */
+export function resultWords(
   { pages, catalog }: Pick<PreferencePageParts, 'pages' | 'catalog'>,
   page: PageContext,
   result: OpenedResult,
-  state: State,
-  labels: ReadonlyMap<string, string> = new Map(),
-): Said {
+  { outdated, labels = new Map() }: { readonly outdated: boolean; readonly labels?: ReadonlyMap<string, string> },
+): ResultWords {
   const { t, language } = page;
-  if (result.lines[0]?.key !== LINK_SENT && changedSince(result, state)) {
+  if (outdated) {
     const { receipts } = result;
     return {
       lines: [t('preferences.changedSince')],
@@ -149,10 +169,10 @@ export function saidOf(
 }
 
 /** A session token proves that a fresh link of this very contact was used; it ends when the link would have. */
-export function sessionOf({ links, clock }: PreferencePageParts, link: Link, given: unknown): string | undefined {
-  if (typeof given !== 'string') return undefined;
-  const session = links.read(given, clock.now());
-  return session?.kind === 'session' && session.key.equals(link.key) ? given : undefined;
+export function sessionOf({ links, clock }: PreferencePageParts, link: Link, token: unknown): string | undefined {
+  if (typeof token !== 'string') return undefined;
+  const session = links.read(token, clock.now());
+  return session?.kind === 'session' && session.key.equals(link.key) ? token : undefined;
 }
 
 /** The page of a link that is used up or over: a new one in one press, and what denies as ever. */
@@ -161,7 +181,7 @@ export function showSpent(
   request: Request,
   response: Response,
   link: Link,
-  said?: Said,
+  said?: ResultWords,
 ): void {
   const { language } = pages.context(request);
   pages.send(request, response, said ? 200 : 410, 'spent', link.brand, {
@@ -215,10 +235,14 @@ export async function showPreferences(
   request: Request,
   response: Response,
   link: Link,
-  options: { readonly result: OpenedResult | undefined; readonly session: string | undefined },
+  options: {
+    readonly view: ContactView;
+    readonly result: OpenedResult | undefined;
+    readonly session: string | undefined;
+  },
 ): Promise<void> {
   const { pages } = parts;
-  const view = await viewOf(parts, link);
+  const { view, result } = options;
   const page = pages.context(request);
   const { t, language } = page;
   const sections = sectionsFor(parts, page, link, view);
@@ -226,7 +250,7 @@ export async function showPreferences(
   labels.set(PAUSE_NAME, t('preferences.pauseEnd'));
   const facts = factsAt(view.state, presentAt(view.state, parts.clock.now()));
   const paused = view.pauses.reduce((latest, { until = 0 }) => Math.max(latest, until), 0);
-  const stopped = await parts.earlierStop(link, ALL_MARKETING);
+  const stopped = await parts.earlierStop(link, ALL_MARKETING, view);
   pages.send(request, response, 200, 'preferences', link.brand, {
     shown: options.session ? link.point.given : maskContact(link.point),
     wholePerson: view.contact?.person !== undefined,
@@ -240,7 +264,7 @@ export async function showPreferences(
     offered: facts.language ?? language,
     sections,
     session: options.session,
-    said: options.result ? saidOf(parts, page, options.result, view.state, labels) : undefined,
+    said: result && resultWords(parts, page, result, { outdated: await isOutdated(result, async () => view), labels }),
     action: `/p/${link.token}?lang=${language}`,
   });
 }

@@ -28,129 +28,142 @@ const PATH = '/rights';
 /** What a form carries so that sending it twice, by a double click or after Back, is one request. */
 const SENDING = /^[\w-]{22}$/;
 
-/** The form at `/rights`, and the page that says what it came to. */
-export function rightsForm(parts: RightsPagesParts) {
-  const { rights, pages, results, catalog, policy } = parts;
+/** Every country by name, the group's own first, and somewhere we have no name for last. */
+function placesByName(parts: Pick<RightsPagesParts, 'catalog'>, language: string): Place[] {
+  const { catalog } = parts;
+  const own = catalog.group.defaultCountry;
+  const all = countriesIn(language);
+  return [
+    ...all.filter(({ value }) => value === own),
+    ...all.filter(({ value }) => value !== own),
+    { value: ELSEWHERE, label: '' },
+  ];
+}
 
-  /** Every country by name, the group's own first, and somewhere we have no name for last. */
-  function places(language: string): Place[] {
-    const own = catalog.group.defaultCountry;
-    const all = countriesIn(language);
-    return [
-      ...all.filter(({ value }) => value === own),
-      ...all.filter(({ value }) => value !== own),
-      { value: ELSEWHERE, label: '' },
-    ];
+function formValues(request: Request) {
+  return Object.fromEntries(
+    RIGHTS_FIELDS.map((name) => [name, fieldOf(request, name).slice(0, name === 'publicKey' ? 20_000 : TEXT_LIMIT)]),
+  ) as Record<(typeof RIGHTS_FIELDS)[number], string>;
+}
+
+/** The form with all that was typed. A browser does not send a file's name back: which to choose again is said. */
+function showForm(
+  parts: Pick<RightsPagesParts, 'pages' | 'catalog'>,
+  request: Request,
+  response: Response,
+  status: number,
+  faults: readonly Fault[],
+): void {
+  const { pages } = parts;
+  const { language } = pages.context(request);
+  const values = formValues(request);
+  const asked = request.query.kind;
+  const sending = fieldOf(request, 'sending');
+  pages.send(request, response, status, 'rights', undefined, {
+    kinds: ORDER,
+    values: { ...values, kind: values.kind || (typeof asked === 'string' && isRequestKind(asked) ? asked : '') },
+    places: placesByName(parts, language),
+    faults,
+    chooseAgain: uploadsOf(request).map(({ name }) => name),
+    sending: SENDING.test(sending) ? sending : randomBytes(16).toString('base64url'),
+    languageForm: 'rights',
+    limit: UPLOAD_LIMIT / 1024 / 1024,
+    accepted: ACCEPTED,
+  });
+}
+
+async function showDone(
+  parts: RightsPagesParts,
+  request: Request,
+  response: Response,
+  id: string,
+  line?: string,
+): Promise<void> {
+  const { rights, pages, policy, catalog } = parts;
+  const record = await rights.records.get(id);
+  const { language, t } = pages.context(request);
+  pages.send(request, response, 200, 'rights-done', undefined, {
+    reference: referenceOf(record.id),
+    kind: record.kind,
+    due: dayOf(policy, language, record, record.due),
+    effective: takesEffectAtOnce(record.kind),
+    receipts: record.receipts,
+    agent: record.byAgent,
+    byMail: record.contacts.some(({ type }) => type === 'email'),
+    mayAskAgain: record.confirmedAt === undefined && rights.verification.canAsk(record),
+    did: String(request.query.did),
+    said: line && t(line, { phone: catalog.group.phone }),
+  });
+}
+
+/** Takes the request in once, however often the same form is sent. */
+async function receiveOnce(parts: Pick<RightsPagesParts, 'rights'>, request: Request, wanted: NewRequest) {
+  const { rights } = parts;
+  const by = wanted.agent ? AGENT : PERSON;
+  const sending = fieldOf(request, 'sending');
+  if (!SENDING.test(sending)) return rights.intake.receive(wanted, by);
+  try {
+    return await rights.intake.receive({ ...wanted, writer: { name: 'rights-form', id: sending } }, by);
+  } catch (error) {
+    // Changed after Back: another request.
+    if (!(error instanceof HushError) || error.kind !== 'id_reused') throw error;
+    return rights.intake.receive(wanted, by);
   }
+}
 
-  const valuesOf = (request: Request) =>
-    Object.fromEntries(
-      RIGHTS_FIELDS.map((name) => [name, fieldOf(request, name).slice(0, name === 'publicKey' ? 20_000 : TEXT_LIMIT)]),
-    ) as Record<(typeof RIGHTS_FIELDS)[number], string>;
+async function receiveRequest(parts: RightsPagesParts, request: Request, response: Response): Promise<void> {
+  const { pages, catalog, rights, results } = parts;
+  const { t, language } = pages.context(request);
+  const { input, faults } = readRightsForm(formValues(request), t, catalog.group.defaultCountry);
+  faults.push(...fileFaults(pages, request));
+  if (faults.length > 0 || !input) return showForm(parts, request, response, 400, faults);
+  await (takesEffectAtOnce(input.kind) ? parts.countDenial(request) : parts.countForm(request));
+  const { points, ...wanted } = input;
+  const record = await receiveOnce(parts, request, {
+    ...wanted,
+    way: 'form',
+    asker: parts.askerOf(request),
+    contacts: points.map((point) => ({ point })),
+    language,
+  });
+  const by = record.byAgent ? AGENT : PERSON;
+  const isNew = record.history.every(({ what }) => what !== 'file');
+  if (isNew) for (const { stored } of uploadsOf(request)) if (stored) await rights.attachments.keep(record, by, stored);
+  pages.seeOther(request, response, PATH, { did: results.seal(PATH, { lines: [], request: record.id }) });
+}
 
-  /** The form with all that was typed. A browser does not send a file's name back: which to choose again is said. */
-  function showForm(request: Request, response: Response, status: number, faults: readonly Fault[]): void {
-    const { language } = pages.context(request);
-    const values = valuesOf(request);
-    const asked = request.query.kind;
-    const sending = fieldOf(request, 'sending');
-    pages.send(request, response, status, 'rights', undefined, {
-      kinds: ORDER,
-      values: { ...values, kind: values.kind || (typeof asked === 'string' && isRequestKind(asked) ? asked : '') },
-      places: places(language),
-      faults,
-      chooseAgain: uploadsOf(request).map(({ name }) => name),
-      sending: SENDING.test(sending) ? sending : randomBytes(16).toString('base64url'),
-      languageForm: 'rights',
-      limit: UPLOAD_LIMIT / 1024 / 1024,
-      accepted: ACCEPTED,
-    });
+/** The mail with the button once more, for whoever has just made the request. */
+async function sendConfirmationAgain(parts: RightsPagesParts, request: Request, response: Response): Promise<void> {
+  const { results, pages, rights } = parts;
+  const id = results.open(PATH, fieldOf(request, 'did'))?.request;
+  if (id === undefined) return pages.seeOther(request, response, PATH);
+  await parts.countForm(request);
+  const isSent = await rights.records.onLatest(id, (record) =>
+    rights.verification.sendAgain(record, record.byAgent ? AGENT : PERSON, parts.askerOf(request)),
+  );
+  const key = isSent ? 'rights.again.sent' : 'rights.again.wait';
+  pages.seeOther(request, response, PATH, { did: results.seal(PATH, { lines: [{ key }], request: id }) });
+}
+
+export async function showRightsForm(parts: RightsPagesParts, request: Request, response: Response): Promise<void> {
+  const { results } = parts;
+  const result = results.open(PATH, request.query.did);
+  if (result?.request) return showDone(parts, request, response, result.request, result.lines[0]?.key);
+  // Not `no-store`: a browser then shows on Back what was typed.
+  response.set('Cache-Control', 'private, no-cache');
+  showForm(parts, request, response, 200, []);
+}
+
+export async function receiveRightsForm(parts: RightsPagesParts, request: Request, response: Response): Promise<void> {
+  const { pages, catalog } = parts;
+  // A language was chosen: the same form in other words.
+  if (fieldOf(request, 'act') === 'language') return showForm(parts, request, response, 200, []);
+  if (fieldOf(request, 'act') === 'again') return sendConfirmationAgain(parts, request, response);
+  try {
+    await receiveRequest(parts, request, response);
+  } catch (error) {
+    if (!(error instanceof HushError)) throw error;
+    const message = refusalWords(pages, request, error, catalog.group.phone);
+    showForm(parts, request, response, statusOf(error.kind), [{ field: 'send', message }]);
   }
-
-  async function showDone(request: Request, response: Response, id: string, line?: string): Promise<void> {
-    const record = await rights.records.get(id);
-    const { language, t } = pages.context(request);
-    pages.send(request, response, 200, 'rights-done', undefined, {
-      reference: referenceOf(record.id),
-      kind: record.kind,
-      due: dayOf(policy, language, record, record.due),
-      effective: takesEffectAtOnce(record.kind),
-      receipts: record.receipts,
-      agent: record.byAgent,
-      byMail: record.contacts.some(({ type }) => type === 'email'),
-      mayAskAgain: record.confirmedAt === undefined && rights.verification.canAsk(record),
-      did: String(request.query.did),
-      said: line && t(line, { phone: catalog.group.phone }),
-    });
-  }
-
-  /** Takes the request in once, however often the same form is sent. */
-  async function receive(request: Request, wanted: NewRequest) {
-    const by = wanted.agent ? AGENT : PERSON;
-    const sending = fieldOf(request, 'sending');
-    if (!SENDING.test(sending)) return rights.intake.receive(wanted, by);
-    try {
-      return await rights.intake.receive({ ...wanted, writer: { name: 'rights-form', id: sending } }, by);
-    } catch (error) {
-      // Changed after Back: another request.
-      if (!(error instanceof HushError) || error.kind !== 'id_reused') throw error;
-      return rights.intake.receive(wanted, by);
-    }
-  }
-
-  async function take(request: Request, response: Response): Promise<void> {
-    const { t, language } = pages.context(request);
-    const { input, faults } = readRightsForm(valuesOf(request), t, catalog.group.defaultCountry);
-    faults.push(...fileFaults(pages, request));
-    if (faults.length > 0 || !input) return showForm(request, response, 400, faults);
-    await (takesEffectAtOnce(input.kind) ? parts.countDenial(request) : parts.countForm(request));
-    const { points, ...wanted } = input;
-    const record = await receive(request, {
-      ...wanted,
-      way: 'form',
-      asker: parts.askerOf(request),
-      contacts: points.map((point) => ({ point })),
-      language,
-    });
-    const by = record.byAgent ? AGENT : PERSON;
-    const isNew = record.history.every(({ what }) => what !== 'file');
-    if (isNew)
-      for (const { stored } of uploadsOf(request)) if (stored) await rights.attachments.keep(record, by, stored);
-    pages.seeOther(request, response, PATH, { did: results.seal(PATH, { lines: [], request: record.id }) });
-  }
-
-  /** The mail with the button once more, for whoever has just made the request. */
-  async function sendAgain(request: Request, response: Response): Promise<void> {
-    const id = results.open(PATH, fieldOf(request, 'did'))?.request;
-    if (id === undefined) return pages.seeOther(request, response, PATH);
-    await parts.countForm(request);
-    const isSent = await rights.records.onLatest(id, (record) =>
-      rights.verification.sendAgain(record, record.byAgent ? AGENT : PERSON, parts.askerOf(request)),
-    );
-    const key = isSent ? 'rights.again.sent' : 'rights.again.wait';
-    pages.seeOther(request, response, PATH, { did: results.seal(PATH, { lines: [{ key }], request: id }) });
-  }
-
-  return {
-    async show(request: Request, response: Response): Promise<void> {
-      const result = results.open(PATH, request.query.did);
-      if (result?.request) return showDone(request, response, result.request, result.lines[0]?.key);
-      // Not `no-store`: a browser then shows on Back what was typed.
-      response.set('Cache-Control', 'private, no-cache');
-      showForm(request, response, 200, []);
-    },
-
-    async send(request: Request, response: Response): Promise<void> {
-      // A language was chosen: the same form in other words.
-      if (fieldOf(request, 'act') === 'language') return showForm(request, response, 200, []);
-      if (fieldOf(request, 'act') === 'again') return sendAgain(request, response);
-      try {
-        await take(request, response);
-      } catch (error) {
-        if (!(error instanceof HushError)) throw error;
-        const message = refusalWords(pages, request, error, catalog.group.phone);
-        showForm(request, response, statusOf(error.kind), [{ field: 'send', message }]);
-      }
-    },
-  };
 }

@@ -3,9 +3,9 @@ import { HushError } from '../../core/errors.js';
 import { UPLOAD_LIMIT } from '../../rights/requests/file-kind.js';
 import { BODY_BUDGET } from '../middleware/body-budget.js';
 import { HELD_BYTES, multipart, type TakeFile } from '../middleware/multipart.js';
-import { rightsForm } from './rights-form.js';
+import { receiveRightsForm, showRightsForm } from './rights-form.js';
 import type { RightsPagesParts } from './rights-parts.js';
-import { rightsStatus } from './rights-status.js';
+import { receiveRightsStatus, showRightsStatus } from './rights-status.js';
 
 /** `/rights`: ask for what the law gives, as the person or for somebody else; then verify, follow, and write. */
 export function rightsPages(parts: RightsPagesParts): Router {
@@ -29,11 +29,9 @@ export function rightsPages(parts: RightsPagesParts): Router {
     },
     multipart({ takerOf, drop: attachments.drop }),
   ];
-  const form = rightsForm(parts);
-  const status = rightsStatus(parts);
-  router.get('/rights', form.show);
-  router.post('/rights', ...read, form.send);
-  router.get('/rights/:token', status.show);
-  router.post('/rights/:token', ...read, status.send);
+  router.get('/rights', (request, response) => showRightsForm(parts, request, response));
+  router.post('/rights', ...read, (request, response) => receiveRightsForm(parts, request, response));
+  router.get('/rights/:token', (request, response) => showRightsStatus(parts, request, response));
+  router.post('/rights/:token', ...read, (request, response) => receiveRightsStatus(parts, request, response));
   return router;
 }

@@ -1,7 +1,7 @@
 import type { DenialAtom } from '../../core/atoms.js';
 import { type Catalog, say, topicById } from '../../core/catalog.js';
 import { scopeText } from '../../core/scope.js';
-import type { PageContext } from './pages.js';
+import type { PageContext } from './page-source.js';
 
 /** As much of a denial as its sentence needs. */
 type StandingDenial = Pick<DenialAtom, 'type' | 'scope' | 'at'> & { readonly until?: number | undefined };
