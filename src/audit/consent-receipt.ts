@@ -1,4 +1,4 @@
-import { createPublicKey } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { CompactSign, compactVerify, createLocalJWKSet, exportJWK, type JSONWebKeySet, type JWK } from 'jose';
 import { canonicalJson } from '../core/canonical-json.js';
 import type { Catalog } from '../core/catalog.js';
@@ -73,146 +73,154 @@ export interface ConsentReceipt {
   readonly transparency_log: { readonly origin: string; readonly event_id: string };
 }
 
-/** Signs receipts with keys of their own: a receipt's key is no checkpoint's key. */
-export function createConsentReceipts(parts: {
+interface ConsentReceiptsParts {
   readonly keyring: Keyring;
   readonly catalog: Catalog;
   readonly origin: string;
   readonly publicUrl: string;
-}) {
-  const { keyring, catalog, origin, publicUrl } = parts;
-  const keys = new Map(
-    [...keyring.roots].map(([kid, root]) => [kid, privateKeyFromSeed(deriveKey(root, 'receipt-signing'))] as const),
+}
+
+interface ConsentReceiptsContext extends ConsentReceiptsParts {
+  readonly keys: ReadonlyMap<number, KeyObject>;
+}
+
+async function jwks(context: ConsentReceiptsContext): Promise<JSONWebKeySet> {
+  const list = await Promise.all(
+    [...context.keys].map(
+      async ([kid, key]): Promise<JWK> => ({
+        ...(await exportJWK(createPublicKey(key))),
+        kid: `receipt-${kid}`,
+        alg: 'EdDSA',
+        use: 'sig',
+      }),
+    ),
   );
+  return { keys: list };
+}
 
-  async function jwks(): Promise<JSONWebKeySet> {
-    const list = await Promise.all(
-      [...keys].map(
-        async ([kid, key]): Promise<JWK> => ({
-          ...(await exportJWK(createPublicKey(key))),
-          kid: `receipt-${kid}`,
-          alg: 'EdDSA',
-          use: 'sig',
-        }),
-      ),
-    );
-    return { keys: list };
-  }
+function purposesOf(event: StoredEvent): readonly Purpose[] {
+  const { purpose } = wholeScope(event.scope);
+  return purpose === '*' || purpose === 'marketing' ? MARKETING_PURPOSES : [purpose];
+}
 
-  function purposesOf(event: StoredEvent): readonly Purpose[] {
-    const { purpose } = wholeScope(event.scope);
-    return purpose === '*' || purpose === 'marketing' ? MARKETING_PURPOSES : [purpose];
-  }
+/** The notice in the words that were shown: several languages have one id and version. */
+function noticeOf(context: ConsentReceiptsContext, event: StoredEvent, shown: string | undefined, language: string) {
+  const versions = context.catalog.notices.filter(
+    ({ id, version }) => id === event.notice?.id && version === event.notice.version,
+  );
+  return (
+    versions.find(({ text }) => shown !== undefined && shown !== '' && text.startsWith(shown)) ??
+    versions.find((notice) => notice.language === language) ??
+    versions[0]
+  );
+}
 
-  /** The notice in the words that were shown: several languages have one id and version. */
-  function noticeOf(event: StoredEvent, shown: string | undefined, language: string) {
-    const versions = catalog.notices.filter(
-      ({ id, version }) => id === event.notice?.id && version === event.notice.version,
-    );
-    return (
-      versions.find(({ text }) => shown !== undefined && shown !== '' && text.startsWith(shown)) ??
-      versions.find((notice) => notice.language === language) ??
-      versions[0]
-    );
-  }
-
-  function receiptOf(
-    key: Buffer,
-    pii: string,
-    event: StoredEvent,
-    wanted: string,
-    shown?: string,
-  ): ConsentReceipt | undefined {
-    const state = STATES[event.type];
-    if (state === undefined) return undefined;
-    const scope = wholeScope(event.scope);
-    const brands = catalog.brands.filter(({ id }) => scope.brand === '*' || scope.brand === id);
-    const notice = noticeOf(event, shown, wanted);
-    const language = notice?.language ?? wanted;
-    const schema_version = 'ISO/IEC TS 27560:2023';
-    return {
-      receipt_metadata: {
-        schema_version,
-        receipt_id: `r_${event.id}`,
-        receipt_time: new Date(recordedAt(event.recorded)).toISOString(),
-      },
-      consent_record: {
-        schema_version,
-        record_id: `e_${event.id}`,
-        pii_principal_id: contactKeyText(key),
-        pii_processing: {
-          privacy_notice: catalog.group.policyUrl,
-          ...(event.notice ? { notice_id: event.notice.id, notice_version: event.notice.version } : {}),
-          ...(notice ? { notice_text: notice.text } : shown === undefined ? {} : { notice_text: shown }),
-          language,
-          purposes: purposesOf(event).map((purpose) => ({
-            purpose: catalog.purposes[purpose].sentence[language] ?? catalog.purposes[purpose].sentence.en,
-            purpose_type: purpose,
-            lawful_basis: 'consent',
-          })),
-          pii_information: [{ pii_type: pii, pii_optional: false }],
-          pii_controllers: [...new Set(brands.map(({ legalName }) => legalName))],
-          collection_method: event.source.kind,
-          processing_method:
-            scope.channel === '*'
-              ? 'marketing messages and advertising on every channel'
-              : `marketing through ${scope.channel}`,
-          withdrawal_method: `${publicUrl.replace(/\/+$/, '')}/preferences`,
-          services: brands.map(({ name }) => name),
-          jurisdictions: event.jurisdiction ? [event.jurisdiction] : [],
-        },
-        party_identification: brands.map((brand) => ({
-          party_id: brand.id,
-          party_name: brand.legalName,
-          party_role: 'pii_controller',
-          party_address: brand.postal,
-          party_contact: `${catalog.group.privacyAddress}, ${brand.phone}`,
-        })),
-        consent_events: [
-          {
-            event_time: new Date(event.at).toISOString(),
-            ...(event.until === undefined
-              ? {}
-              : { validity_duration: `${new Date(event.at).toISOString()}/${new Date(event.until).toISOString()}` }),
-            entity_id: contactKeyText(key),
-            event_type: event.type === 'consent_granted' ? 'explicit' : 'unspecified',
-            event_state: state,
-          },
-        ],
-      },
-      transparency_log: { origin, event_id: event.id },
-    };
-  }
-
+function receiptOf(
+  context: ConsentReceiptsContext,
+  key: Buffer,
+  pii: string,
+  event: StoredEvent,
+  wanted: string,
+  shown?: string,
+): ConsentReceipt | undefined {
+  const { catalog, publicUrl, origin } = context;
+  const state = STATES[event.type];
+  if (state === undefined) return undefined;
+  const scope = wholeScope(event.scope);
+  const brands = catalog.brands.filter(({ id }) => scope.brand === '*' || scope.brand === id);
+  const notice = noticeOf(context, event, shown, wanted);
+  const language = notice?.language ?? wanted;
+  const schema_version = 'ISO/IEC TS 27560:2023';
   return {
-    jwks,
-
-    /**
-     * The receipt's content; undefined for an event that is neither a consent nor its end. `pii` such as "email address",
-     * `shown` the wording that was kept as evidence.
-     */
-    receiptOf,
-
-    /** The receipt as a JWS in compact form (RFC 7515), EdDSA, to be verified with `/log/jwks.json`. */
-    async sign(receipt: ConsentReceipt): Promise<string> {
-      const key = keys.get(keyring.current);
-      if (!key) throw new Error(`the keyring lacks its current key ${keyring.current}`);
-      return new CompactSign(Buffer.from(canonicalJson(receipt)))
-        .setProtectedHeader({ alg: 'EdDSA', kid: `receipt-${keyring.current}`, typ: TYPE })
-        .sign(key);
+    receipt_metadata: {
+      schema_version,
+      receipt_id: `r_${event.id}`,
+      receipt_time: new Date(recordedAt(event.recorded)).toISOString(),
     },
-
-    /** The content of a receipt we signed, with any key we have had; undefined for any other text. */
-    async open(jws: string): Promise<unknown> {
-      try {
-        const { payload, protectedHeader } = await compactVerify(jws, createLocalJWKSet(await jwks()), {
-          algorithms: ['EdDSA'],
-        });
-        return protectedHeader.typ === TYPE ? JSON.parse(Buffer.from(payload).toString('utf8')) : undefined;
-      } catch {
-        return undefined;
-      }
+    consent_record: {
+      schema_version,
+      record_id: `e_${event.id}`,
+      pii_principal_id: contactKeyText(key),
+      pii_processing: {
+        privacy_notice: catalog.group.policyUrl,
+        ...(event.notice ? { notice_id: event.notice.id, notice_version: event.notice.version } : {}),
+        ...(notice ? { notice_text: notice.text } : shown === undefined ? {} : { notice_text: shown }),
+        language,
+        purposes: purposesOf(event).map((purpose) => ({
+          purpose: catalog.purposes[purpose].sentence[language] ?? catalog.purposes[purpose].sentence.en,
+          purpose_type: purpose,
+          lawful_basis: 'consent',
+        })),
+        pii_information: [{ pii_type: pii, pii_optional: false }],
+        pii_controllers: [...new Set(brands.map(({ legalName }) => legalName))],
+        collection_method: event.source.kind,
+        processing_method:
+          scope.channel === '*'
+            ? 'marketing messages and advertising on every channel'
+            : `marketing through ${scope.channel}`,
+        withdrawal_method: `${publicUrl.replace(/\/+$/, '')}/preferences`,
+        services: brands.map(({ name }) => name),
+        jurisdictions: event.jurisdiction ? [event.jurisdiction] : [],
+      },
+      party_identification: brands.map((brand) => ({
+        party_id: brand.id,
+        party_name: brand.legalName,
+        party_role: 'pii_controller',
+        party_address: brand.postal,
+        party_contact: `${catalog.group.privacyAddress}, ${brand.phone}`,
+      })),
+      consent_events: [
+        {
+          event_time: new Date(event.at).toISOString(),
+          ...(event.until === undefined
+            ? {}
+            : { validity_duration: `${new Date(event.at).toISOString()}/${new Date(event.until).toISOString()}` }),
+          entity_id: contactKeyText(key),
+          event_type: event.type === 'consent_granted' ? 'explicit' : 'unspecified',
+          event_state: state,
+        },
+      ],
     },
+    transparency_log: { origin, event_id: event.id },
+  };
+}
+
+/** The receipt as a JWS in compact form (RFC 7515), EdDSA, to be verified with `/log/jwks.json`. */
+async function sign(context: ConsentReceiptsContext, receipt: ConsentReceipt): Promise<string> {
+  const { keys, keyring } = context;
+  const key = keys.get(keyring.current);
+  if (!key) throw new Error(`the keyring lacks its current key ${keyring.current}`);
+  return new CompactSign(Buffer.from(canonicalJson(receipt)))
+    .setProtectedHeader({ alg: 'EdDSA', kid: `receipt-${keyring.current}`, typ: TYPE })
+    .sign(key);
+}
+
+/** The content of a receipt we signed, with any key we have had; undefined for any other text. */
+async function open(context: ConsentReceiptsContext, jws: string): Promise<unknown> {
+  try {
+    const { payload, protectedHeader } = await compactVerify(jws, createLocalJWKSet(await jwks(context)), {
+      algorithms: ['EdDSA'],
+    });
+    return protectedHeader.typ === TYPE ? JSON.parse(Buffer.from(payload).toString('utf8')) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Signs receipts with keys of their own: a receipt's key is no checkpoint's key. */
+export function createConsentReceipts(parts: ConsentReceiptsParts) {
+  const keys = new Map(
+    [...parts.keyring.roots].map(
+      ([kid, root]) => [kid, privateKeyFromSeed(deriveKey(root, 'receipt-signing'))] as const,
+    ),
+  );
+  const context: ConsentReceiptsContext = { ...parts, keys };
+  return {
+    jwks: () => jwks(context),
+    receiptOf: (key: Buffer, pii: string, event: StoredEvent, wanted: string, shown?: string) =>
+      receiptOf(context, key, pii, event, wanted, shown),
+    sign: (receipt: ConsentReceipt) => sign(context, receipt),
+    open: (jws: string) => open(context, jws),
   };
 }
 

@@ -42,7 +42,7 @@ export class MissingKeyError extends HushError {
 }
 
 /** Seals under the installation's keys: by key id, so that keys can rotate. */
-export interface Sealer {
+export interface Cipher {
   seal(plain: Uint8Array, context: Uint8Array): Buffer;
   /** Undefined for what was changed or sealed elsewhere. Throws MissingKeyError for a key id that the ring lacks. */
   open(sealed: Uint8Array, context: Uint8Array): Buffer | undefined;
@@ -50,7 +50,7 @@ export interface Sealer {
   derive(sealed: Uint8Array, context: Uint8Array): Buffer;
 }
 
-export function createCipher(keyring: Keyring, use: string): Sealer {
+export function createCipher(keyring: Keyring, use: string): Cipher {
   const keys = new Map<number, Buffer>();
   const keyOf = (kid: number): Buffer | undefined => {
     const known = keys.get(kid);

@@ -76,170 +76,188 @@ function faultOf(error: unknown): RowFault {
   throw error;
 }
 
+interface ImportsParts {
+  readonly store: ImportStore;
+  readonly accept: Accept;
+  readonly keyring: Keyring;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly log: Logger;
+}
+
+/** Keyed, so that the store tells nothing of the rows. */
+function digestOf(parts: ImportsParts, rows: readonly ImportRow[], reading: string): string {
+  const digest = createHmac('sha256', parts.keyring.lookup).update(`import batch:${reading.length}:${reading}`);
+  for (const { bytes } of rows) digest.update(`${bytes.length}:`).update(bytes);
+  return digest.digest('base64url');
+}
+
+/** Records drafts, those that found the record away again after a while. Results in order. */
+async function recordDrafts(parts: ImportsParts, drafts: readonly Draft[]): Promise<(undefined | RowFault)[]> {
+  const results: (undefined | RowFault)[] = drafts.map(() => undefined);
+  let open = drafts.map((_, index) => index);
+  for (const wait of [...PATIENCE, undefined]) {
+    const answers = await parts.accept
+      .acceptAll(open.flatMap((index) => drafts[index] ?? []))
+      .catch((error: unknown) => open.map(() => (error instanceof Error ? error : new Error(String(error)))));
+    const away: number[] = [];
+    answers.forEach((answer, at) => {
+      const index = open[at] ?? 0;
+      if (!(answer instanceof Error)) return;
+      if (
+        wait !== undefined &&
+        (isUnavailable(answer) || (answer instanceof HushError && answer.kind === 'unavailable'))
+      )
+        away.push(index);
+      else results[index] = faultOf(answer);
+    });
+    if (away.length === 0) break;
+    open = away;
+    await sleep(wait);
+  }
+  return results;
+}
+
+async function recordBatch(
+  parts: ImportsParts,
+  rows: readonly ImportRow[],
+  options: ImportOptions,
+): Promise<{ counts: ImportCounts; errors: RowError[] }> {
+  const nothing = { rows: rows.length, accepted: 0, repeated: 0, rejected: 0 };
+  const digest = digestOf(parts, rows, options.reading);
+  if (await withTimeout(parts.store.knowsBatch(digest)))
+    return { counts: { ...nothing, repeated: rows.length }, errors: [] };
+  const read = await Promise.all(rows.map((row) => row.read().catch(faultOf)));
+  const drafts = read.flatMap((item, index) => (item instanceof RowFault ? [] : [{ draft: item, index }]));
+  const recorded = options.dryRun
+    ? []
+    : await recordDrafts(
+        parts,
+        drafts.map(({ draft }) => draft),
+      );
+  const faults = [...read.map((item) => (item instanceof RowFault ? item : undefined))];
+  recorded.forEach((fault, at) => {
+    const index = drafts[at]?.index;
+    if (fault && index !== undefined) faults[index] = fault;
+  });
+  const errors = faults.flatMap((fault, index): RowError[] =>
+    fault ? [{ row: rows[index]?.number ?? 0, field: fault.field, code: fault.code, message: fault.message }] : [],
+  );
+  // Rows that were refused may be right another time, when a brand or a notice is there.
+  if (!options.dryRun && errors.length === 0) await withTimeout(parts.store.keepBatch(digest));
+  return { counts: { ...nothing, accepted: rows.length - errors.length, rejected: errors.length }, errors };
+}
+
+/** As it is now: whose process ended is not running. */
+function currentState(parts: ImportsParts, one: ImportRecord): ImportRecord {
+  return one.state === 'running' && parts.clock.now() - one.updatedAt > SILENT_MS
+    ? { ...one, state: 'interrupted' }
+    : one;
+}
+
+/** The id of a row that has none of its own: all that it says, in whichever spelling of the contact. */
+function rowId({ subject, writer: _writer, ...said }: Draft): string {
+  const contact =
+    'point' in subject ? `${subject.point.type}:${subject.point.normalised}` : subject.key.toString('hex');
+  return createHash('sha256')
+    .update(contentText([contact, said]))
+    .digest('base64url')
+    .slice(0, 32);
+}
+
+/**
+ * Reads a list to its end. Throws HushError for what is wrong with the list as a whole, or with the record; what was
+ * read until then is recorded, and the remedy says how to go on.
+ */
+async function run(
+  parts: ImportsParts,
+  rows: AsyncIterable<readonly ImportRow[]>,
+  options: ImportOptions,
+): Promise<ImportRecord> {
+  const { clock, store, log } = parts;
+  const { list, format, dryRun, by } = options;
+  const now = clock.now();
+  const begun = {
+    id: `i_${encodeBase32(randomBytes(10)).toLowerCase()}`,
+    list,
+    format,
+    dryRun,
+    by,
+    startedAt: now,
+  };
+  let counts: ImportCounts = { rows: 0, accepted: 0, repeated: 0, rejected: 0 };
+  const errors: RowError[] = [];
+  const record = (state: ImportRecord['state'], more: Partial<ImportRecord> = {}): ImportRecord => ({
+    ...begun,
+    ...counts,
+    state,
+    errors: [...errors],
+    updatedAt: clock.now(),
+    ...more,
+  });
+  try {
+    await withTimeout(store.put(record('running')));
+    let written = clock.now();
+    for await (const batch of batches(rows)) {
+      const taken = await recordBatch(parts, batch, options);
+      counts = {
+        rows: counts.rows + taken.counts.rows,
+        accepted: counts.accepted + taken.counts.accepted,
+        repeated: counts.repeated + taken.counts.repeated,
+        rejected: counts.rejected + taken.counts.rejected,
+      };
+      errors.push(...taken.errors.slice(0, MAX_ERRORS - errors.length));
+      if (clock.now() - written < PROGRESS_MS) continue;
+      await withTimeout(store.put(record('running')));
+      written = clock.now();
+    }
+    const done = record('done', { finishedAt: clock.now() });
+    await withTimeout(store.put(done));
+    return done;
+  } catch (thrown) {
+    const error = unavailable(thrown);
+    const fault = error instanceof HushError ? error.message : 'the connection or the program broke off';
+    log.warn({ err: error, import: begun.id, rows: counts.rows }, 'an import was interrupted');
+    await withTimeout(store.put(record('interrupted', { fault, finishedAt: clock.now() }))).catch(() => undefined);
+    if (!(error instanceof HushError)) throw error;
+    throw new HushError(
+      error.kind,
+      error.message,
+      {
+        ...error.detail,
+        remedy: `${error.detail.remedy ?? 'try again'}; ${counts.rows} rows were read (${begun.id}): send the whole list again, what is recorded is not recorded twice`,
+      },
+      { cause: error },
+    );
+  }
+}
+
+async function get(parts: ImportsParts, id: string): Promise<ImportRecord | undefined> {
+  const found = await withTimeout(parts.store.get(id)).catch((error: unknown) => {
+    throw unavailable(error);
+  });
+  return found && currentState(parts, found);
+}
+
+/** The latest first. */
+async function latest(parts: ImportsParts, list: string | undefined, limit: number): Promise<ImportRecord[]> {
+  const found = await withTimeout(parts.store.latest(list, limit)).catch((error: unknown) => {
+    throw unavailable(error);
+  });
+  return found.map((one) => currentState(parts, one));
+}
+
 /**
  * Reads a list into the record while it arrives, a batch of rows at a time, and keeps nothing of it but counts and what was
  * wrong. A row's event has an id made of the list's name and the row's content: however often a list is sent, whole or in
  * part, after a crash or a year later, the same row of the same list is one event. A batch that was recorded whole is
  * known by a keyed digest, so that sending a list again goes on fast where it broke off.
  */
-export function createImports(parts: {
-  readonly store: ImportStore;
-  readonly accept: Accept;
-  readonly keyring: Keyring;
-  readonly clock: Pick<Clock, 'now'>;
-  readonly log: Logger;
-}) {
-  const { store, accept, keyring, clock, log } = parts;
-
-  /** Keyed, so that the store tells nothing of the rows. */
-  function digestOf(rows: readonly ImportRow[], reading: string): string {
-    const digest = createHmac('sha256', keyring.lookup).update(`import batch:${reading.length}:${reading}`);
-    for (const { bytes } of rows) digest.update(`${bytes.length}:`).update(bytes);
-    return digest.digest('base64url');
-  }
-
-  /** Records drafts, those that found the record away again after a while. Results in order. */
-  async function record(drafts: readonly Draft[]): Promise<(undefined | RowFault)[]> {
-    const results: (undefined | RowFault)[] = drafts.map(() => undefined);
-    let open = drafts.map((_, index) => index);
-    for (const wait of [...PATIENCE, undefined]) {
-      const answers = await accept
-        .acceptAll(open.flatMap((index) => drafts[index] ?? []))
-        .catch((error: unknown) => open.map(() => (error instanceof Error ? error : new Error(String(error)))));
-      const away: number[] = [];
-      answers.forEach((answer, at) => {
-        const index = open[at] ?? 0;
-        if (!(answer instanceof Error)) return;
-        if (
-          wait !== undefined &&
-          (isUnavailable(answer) || (answer instanceof HushError && answer.kind === 'unavailable'))
-        )
-          away.push(index);
-        else results[index] = faultOf(answer);
-      });
-      if (away.length === 0) break;
-      open = away;
-      await sleep(wait);
-    }
-    return results;
-  }
-
-  async function take(
-    rows: readonly ImportRow[],
-    options: ImportOptions,
-  ): Promise<{ counts: ImportCounts; errors: RowError[] }> {
-    const nothing = { rows: rows.length, accepted: 0, repeated: 0, rejected: 0 };
-    const digest = digestOf(rows, options.reading);
-    if (await withTimeout(store.knowsBatch(digest)))
-      return { counts: { ...nothing, repeated: rows.length }, errors: [] };
-    const read = await Promise.all(rows.map((row) => row.read().catch(faultOf)));
-    const drafts = read.flatMap((item, index) => (item instanceof RowFault ? [] : [{ draft: item, index }]));
-    const recorded = options.dryRun ? [] : await record(drafts.map(({ draft }) => draft));
-    const faults = [...read.map((item) => (item instanceof RowFault ? item : undefined))];
-    recorded.forEach((fault, at) => {
-      const index = drafts[at]?.index;
-      if (fault && index !== undefined) faults[index] = fault;
-    });
-    const errors = faults.flatMap((fault, index): RowError[] =>
-      fault ? [{ row: rows[index]?.number ?? 0, field: fault.field, code: fault.code, message: fault.message }] : [],
-    );
-    // Rows that were refused may be right another time, when a brand or a notice is there.
-    if (!options.dryRun && errors.length === 0) await withTimeout(store.keepBatch(digest));
-    return { counts: { ...nothing, accepted: rows.length - errors.length, rejected: errors.length }, errors };
-  }
-
-  /** As it is now: whose process ended is not running. */
-  function seen(one: ImportRecord): ImportRecord {
-    return one.state === 'running' && clock.now() - one.updatedAt > SILENT_MS ? { ...one, state: 'interrupted' } : one;
-  }
-
+export function createImports(parts: ImportsParts) {
   return {
-    /** The id of a row that has none of its own: all that it says, in whichever spelling of the contact. */
-    idOf({ subject, writer: _writer, ...said }: Draft): string {
-      const contact =
-        'point' in subject ? `${subject.point.type}:${subject.point.normalised}` : subject.key.toString('hex');
-      return createHash('sha256')
-        .update(contentText([contact, said]))
-        .digest('base64url')
-        .slice(0, 32);
-    },
-
-    /**
-     * Reads a list to its end. Throws HushError for what is wrong with the list as a whole, or with the record; what was
-     * read until then is recorded, and the remedy says how to go on.
-     */
-    async run(rows: AsyncIterable<readonly ImportRow[]>, options: ImportOptions): Promise<ImportRecord> {
-      const { list, format, dryRun, by } = options;
-      const now = clock.now();
-      const begun = {
-        id: `i_${encodeBase32(randomBytes(10)).toLowerCase()}`,
-        list,
-        format,
-        dryRun,
-        by,
-        startedAt: now,
-      };
-      let counts: ImportCounts = { rows: 0, accepted: 0, repeated: 0, rejected: 0 };
-      const errors: RowError[] = [];
-      const record = (state: ImportRecord['state'], more: Partial<ImportRecord> = {}): ImportRecord => ({
-        ...begun,
-        ...counts,
-        state,
-        errors: [...errors],
-        updatedAt: clock.now(),
-        ...more,
-      });
-      try {
-        await withTimeout(store.put(record('running')));
-        let written = clock.now();
-        for await (const batch of batches(rows)) {
-          const taken = await take(batch, options);
-          counts = {
-            rows: counts.rows + taken.counts.rows,
-            accepted: counts.accepted + taken.counts.accepted,
-            repeated: counts.repeated + taken.counts.repeated,
-            rejected: counts.rejected + taken.counts.rejected,
-          };
-          errors.push(...taken.errors.slice(0, MAX_ERRORS - errors.length));
-          if (clock.now() - written < PROGRESS_MS) continue;
-          await withTimeout(store.put(record('running')));
-          written = clock.now();
-        }
-        const done = record('done', { finishedAt: clock.now() });
-        await withTimeout(store.put(done));
-        return done;
-      } catch (thrown) {
-        const error = unavailable(thrown);
-        const fault = error instanceof HushError ? error.message : 'the connection or the program broke off';
-        log.warn({ err: error, import: begun.id, rows: counts.rows }, 'an import was interrupted');
-        await withTimeout(store.put(record('interrupted', { fault, finishedAt: clock.now() }))).catch(() => undefined);
-        if (!(error instanceof HushError)) throw error;
-        throw new HushError(
-          error.kind,
-          error.message,
-          {
-            ...error.detail,
-            remedy: `${error.detail.remedy ?? 'try again'}; ${counts.rows} rows were read (${begun.id}): send the whole list again, what is recorded is not recorded twice`,
-          },
-          { cause: error },
-        );
-      }
-    },
-
-    async get(id: string): Promise<ImportRecord | undefined> {
-      const found = await withTimeout(store.get(id)).catch((error: unknown) => {
-        throw unavailable(error);
-      });
-      return found && seen(found);
-    },
-
-    /** The latest first. */
-    async latest(list: string | undefined, limit: number): Promise<ImportRecord[]> {
-      const found = await withTimeout(store.latest(list, limit)).catch((error: unknown) => {
-        throw unavailable(error);
-      });
-      return found.map(seen);
-    },
+    idOf: rowId,
+    run: (rows: AsyncIterable<readonly ImportRow[]>, options: ImportOptions) => run(parts, rows, options),
+    get: (id: string) => get(parts, id),
+    latest: (list: string | undefined, limit: number) => latest(parts, list, limit),
   };
 }
 

@@ -72,8 +72,7 @@ export interface Reception {
   readonly recognised: readonly Recognised[];
 }
 
-/** Takes mail that comes back: `mailto:` unsubscribes, bounces, complaints. One function for every way in. */
-export function createMailIn(parts: {
+interface MailInParts {
   readonly rules: BounceRules;
   /** What people stop by, and the languages they write in. */
   readonly stopWords: TextWords;
@@ -91,154 +90,174 @@ export function createMailIn(parts: {
   readonly requireKeys: () => Promise<void>;
   /** Told of everything recognised, for the metrics; nothing of a person is in it. */
   readonly onRecognised?: (kind: FindingKind, outcome: Recognised['outcome']) => void;
-}) {
-  const { rules, stopWords, accept, receipts, review, softBounces, links, post, keyring, catalog, clock, publicUrl } =
-    parts;
-  const country = catalog.group.defaultCountry;
-  const recordOnce = createRecordOnce({ accept, receipts, keyring });
-  const addresses = createInboundAddresses({ keyring, catalog });
-  const notices = new RateLimiterMemory({ points: NOTICES_A_MINUTE, duration: 60 });
+}
 
-  function factsOf(mail: ReturnedMail, finding: Finding): Record<string, string | undefined> {
-    return {
-      from: mail.from?.slice(0, 300),
-      subject: mail.subject?.slice(0, 200),
-      messageId: mail.messageId?.slice(0, 200),
-      original: mail.original?.messageId?.slice(0, 200),
-      reason: finding.reason,
-      status: finding.status,
-      feedbackType: finding.feedbackType,
-      diagnostic: finding.diagnostic,
-    };
+interface MailInContext extends MailInParts {
+  readonly notices: RateLimiterMemory;
+  readonly recordOnce: ReturnType<typeof createRecordOnce>;
+  readonly addresses: ReturnType<typeof createInboundAddresses>;
+  readonly country: string;
+}
+
+function factsOf(mail: ReturnedMail, finding: Finding): Record<string, string | undefined> {
+  return {
+    from: mail.from?.slice(0, 300),
+    subject: mail.subject?.slice(0, 200),
+    messageId: mail.messageId?.slice(0, 200),
+    original: mail.original?.messageId?.slice(0, 200),
+    reason: finding.reason,
+    status: finding.status,
+    feedbackType: finding.feedbackType,
+    diagnostic: finding.diagnostic,
+  };
+}
+
+function draftOf(mail: ReturnedMail, finding: Finding, what: Recording, via: Via): Draft {
+  // A person's mail is a mailto; a report is what another system says of one.
+  const isPerson = finding.reason === 'mailto' || what.proof === 'own_word';
+  return {
+    ...what.event,
+    source: { kind: isPerson ? 'mailto' : 'webhook' },
+    evidence: truncatedEvidence({ via, proof: what.proof, ...factsOf(mail, finding) }),
+  };
+}
+
+/** The catalog's language that the message is written in, or else says it is in, or else the first. */
+function languageOf(context: MailInContext, { subject = '', words, contentLanguage = '' }: ReturnedMail): string {
+  const { stopWords, catalog } = context;
+  const said = contentLanguage.split(',').map((tag) => tag.trim().slice(0, 2).toLowerCase());
+  const wanted = [...languageWritten(`${subject}\n${words}`, stopWords), ...said];
+  const find = (code: string) => catalog.languages.find((language) => language.slice(0, 2).toLowerCase() === code);
+  return wanted.map(find).find((language) => language !== undefined) ?? catalog.languages[0] ?? 'en';
+}
+
+/** Tells a person whose word nobody checked, with an undo; at most once a day. As the public form does. */
+async function notify(context: MailInContext, point: ContactPoint, event: string, mail: ReturnedMail): Promise<void> {
+  const { catalog, notices, post, publicUrl, links, clock } = context;
+  const brand = catalog.brands.find(({ retired }) => !retired) ?? catalog.brands[0];
+  if (!brand) return;
+  const language = languageOf(context, mail);
+  const isWithinLimit = await notices.consume('all').then(
+    () => true,
+    () => false,
+  );
+  if (!isWithinLimit) return;
+  await post({
+    id: `stopped:${event}`,
+    template: 'stopped-notice',
+    language,
+    brand: brand.id,
+    to: point.given,
+    values: (lang) => ({
+      receipt: event,
+      undoLink: `${publicUrl()}/p/${links.undo(point, brand.id, event, clock.now())}?lang=${lang}`,
+    }),
+    quota: { asker: 'mail', perDay: 1 },
+  });
+}
+
+async function settleFinding(
+  context: MailInContext,
+  mail: ReturnedMail,
+  finding: Finding,
+  identity: string,
+  rawHash: string,
+  o: ReceiveOptions,
+) {
+  const { review, recordOnce, softBounces } = context;
+  const { what } = finding;
+  const { kind, address, reason, status } = finding;
+  const said = {
+    kind,
+    ...(address === undefined ? {} : { address }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(status === undefined ? {} : { status }),
+  };
+  if (what.act === 'ignore') return { ...said, why: what.why, outcome: 'ignored' as const };
+  const contact = contactKeyText(what.key);
+  if (what.act === 'review') {
+    if (o.dryRun) return { ...said, contact, why: what.why, outcome: 'would_review' as const };
+    const held = await review.hold({
+      kind: kind as ReviewKind,
+      point: what.point,
+      key: what.key,
+      identity,
+      why: what.why,
+      reason,
+      status,
+      via: o.via,
+      tokenOf: what.tokenOf,
+      facts: factsOf(mail, finding),
+    });
+    return held.outcome === 'full'
+      ? { ...said, contact, why: 'review_full', outcome: 'ignored' as const }
+      : { ...said, contact, why: what.why, review: held.id, outcome: 'review' as const };
   }
+  if (o.dryRun) return { ...said, contact, outcome: 'would_record' as const };
+  const draft = draftOf(mail, finding, what, o.via);
+  const act = `${identity}\n${kind}\n${what.key.toString('hex')}\n${scopeText(wholeScope(what.event.scope))}`;
+  const writer = createHash('sha256').update(act).digest('base64url').slice(0, 32);
+  const id = await recordOnce(draft, 'mail', [writer, `${writer}.${rawHash}`]);
+  if (what.notice) await notify(context, what.notice, id, mail);
+  const hard = kind === 'soft' ? await softBounces.settle(draft.subject, { id }) : undefined;
+  return {
+    ...said,
+    contact,
+    receipt: `r_${id}`,
+    ...(hard ? { turnedHard: `r_${hard.id}` } : {}),
+    outcome: 'recorded' as const,
+  };
+}
 
-  function draftOf(mail: ReturnedMail, finding: Finding, what: Recording, via: Via): Draft {
-    // A person's mail is a mailto; a report is what another system says of one.
-    const isPerson = finding.reason === 'mailto' || what.proof === 'own_word';
-    return {
-      ...what.event,
-      source: { kind: isPerson ? 'mailto' : 'webhook' },
-      evidence: truncatedEvidence({ via, proof: what.proof, ...factsOf(mail, finding) }),
-    };
-  }
-
-  /** The catalog's language that the message is written in, or else says it is in, or else the first. */
-  function languageOf({ subject = '', words, contentLanguage = '' }: ReturnedMail): string {
-    const said = contentLanguage.split(',').map((tag) => tag.trim().slice(0, 2).toLowerCase());
-    const wanted = [...languageWritten(`${subject}\n${words}`, stopWords), ...said];
-    const find = (code: string) => catalog.languages.find((language) => language.slice(0, 2).toLowerCase() === code);
-    return wanted.map(find).find((language) => language !== undefined) ?? catalog.languages[0] ?? 'en';
-  }
-
-  /** Tells a person whose word nobody checked, with an undo; at most once a day. As the public form does. */
-  async function notify(point: ContactPoint, event: string, mail: ReturnedMail): Promise<void> {
-    const brand = catalog.brands.find(({ retired }) => !retired) ?? catalog.brands[0];
-    if (!brand) return;
-    const language = languageOf(mail);
-    const isWithinLimit = await notices.consume('all').then(
-      () => true,
-      () => false,
-    );
-    if (!isWithinLimit) return;
-    await post({
-      id: `stopped:${event}`,
-      template: 'stopped-notice',
-      language,
-      brand: brand.id,
-      to: point.given,
-      values: (lang) => ({
-        receipt: event,
-        undoLink: `${publicUrl()}/p/${links.undo(point, brand.id, event, clock.now())}?lang=${lang}`,
-      }),
-      quota: { asker: 'mail', perDay: 1 },
+/**
+ * Takes one message. Everything it says is durable when this resolves; the same message again changes nothing.
+ * Throws HushError: `too_large`; `unavailable` when the record cannot be reached, or a token may be genuine that only
+ * another process can open, and then the whole message is to be given again.
+ *
+ * @param raw RFC 5322, as received; at most 10 MB
+ * @example
+ * const { recognised } = await mailIn.receive(await readFile('bounce.eml'), { via: 'cli' });
+ * // [{ kind: 'hard', address: 'jane@example.org', reason: 'userunknown', status: '5.1.1', receipt: 'r_…', outcome: 'recorded' }]
+ */
+async function receive(context: MailInContext, raw: Buffer, options: ReceiveOptions): Promise<Reception> {
+  const { rules, clock, addresses, links, keyring, country, stopWords } = context;
+  if (raw.length > MAX_MAIL_BYTES) {
+    throw new HushError('too_large', 'this message is larger than 10 MB', {
+      remedy: 'send the report without its attachments; its headers are enough',
     });
   }
-
-  async function settle(mail: ReturnedMail, finding: Finding, identity: string, rawHash: string, o: ReceiveOptions) {
-    const { what } = finding;
-    const { kind, address, reason, status } = finding;
-    const said = {
-      kind,
-      ...(address === undefined ? {} : { address }),
-      ...(reason === undefined ? {} : { reason }),
-      ...(status === undefined ? {} : { status }),
-    };
-    if (what.act === 'ignore') return { ...said, why: what.why, outcome: 'ignored' as const };
-    const contact = contactKeyText(what.key);
-    if (what.act === 'review') {
-      if (o.dryRun) return { ...said, contact, why: what.why, outcome: 'would_review' as const };
-      const held = await review.hold({
-        kind: kind as ReviewKind,
-        point: what.point,
-        key: what.key,
-        identity,
-        why: what.why,
-        reason,
-        status,
-        via: o.via,
-        tokenOf: what.tokenOf,
-        facts: factsOf(mail, finding),
-      });
-      return held.outcome === 'full'
-        ? { ...said, contact, why: 'review_full', outcome: 'ignored' as const }
-        : { ...said, contact, why: what.why, review: held.id, outcome: 'review' as const };
-    }
-    if (o.dryRun) return { ...said, contact, outcome: 'would_record' as const };
-    const draft = draftOf(mail, finding, what, o.via);
-    const act = `${identity}\n${kind}\n${what.key.toString('hex')}\n${scopeText(wholeScope(what.event.scope))}`;
-    const writer = createHash('sha256').update(act).digest('base64url').slice(0, 32);
-    const id = await recordOnce(draft, 'mail', [writer, `${writer}.${rawHash}`]);
-    if (what.notice) await notify(what.notice, id, mail);
-    const hard = kind === 'soft' ? await softBounces.settle(draft.subject, { id }) : undefined;
-    return {
-      ...said,
-      contact,
-      receipt: `r_${id}`,
-      ...(hard ? { turnedHard: `r_${hard.id}` } : {}),
-      outcome: 'recorded' as const,
-    };
+  const mail = parseReturnedMail(raw, rules);
+  const rawHash = createHash('sha256').update(raw).digest('base64url');
+  const identity = mail.messageId ?? rawHash;
+  const found = findingsOf(mail, options.envelopeTo ?? [], clock.now(), {
+    addresses,
+    links,
+    keyring,
+    country,
+    stopWords,
+  });
+  if (found.some(lacksProof)) await context.requireKeys();
+  const recognised: Recognised[] = [];
+  // One after another: a report names few contacts, and a soft bounce must be there before bounces are counted.
+  for (const finding of found) {
+    const result = await settleFinding(context, mail, finding, identity, rawHash, options);
+    recognised.push(result);
+    context.onRecognised?.(result.kind, result.outcome);
   }
+  return { recognised };
+}
 
+/** Takes mail that comes back: `mailto:` unsubscribes, bounces, complaints. One function for every way in. */
+export function createMailIn(parts: MailInParts) {
+  const country = parts.catalog.group.defaultCountry;
+  const recordOnce = createRecordOnce({ accept: parts.accept, receipts: parts.receipts, keyring: parts.keyring });
+  const addresses = createInboundAddresses({ keyring: parts.keyring, catalog: parts.catalog });
+  const notices = new RateLimiterMemory({ points: NOTICES_A_MINUTE, duration: 60 });
+  const context: MailInContext = { ...parts, notices, recordOnce, addresses, country };
   return {
     addresses,
     requireKeys: parts.requireKeys,
-
-    /**
-     * Takes one message. Everything it says is durable when this resolves; the same message again changes nothing.
-     * Throws HushError: `too_large`; `unavailable` when the record cannot be reached, or a token may be genuine that only
-     * another process can open, and then the whole message is to be given again.
-     *
-     * @param raw RFC 5322, as received; at most 10 MB
-     * @example
-     * const { recognised } = await mailIn.receive(await readFile('bounce.eml'), { via: 'cli' });
-     * // [{ kind: 'hard', address: 'jane@example.org', reason: 'userunknown', status: '5.1.1', receipt: 'r_…', outcome: 'recorded' }]
-     */
-    async receive(raw: Buffer, options: ReceiveOptions): Promise<Reception> {
-      if (raw.length > MAX_MAIL_BYTES) {
-        throw new HushError('too_large', 'this message is larger than 10 MB', {
-          remedy: 'send the report without its attachments; its headers are enough',
-        });
-      }
-      const mail = parseReturnedMail(raw, rules);
-      const rawHash = createHash('sha256').update(raw).digest('base64url');
-      const identity = mail.messageId ?? rawHash;
-      const found = findingsOf(mail, options.envelopeTo ?? [], clock.now(), {
-        addresses,
-        links,
-        keyring,
-        country,
-        stopWords,
-      });
-      if (found.some(lacksProof)) await parts.requireKeys();
-      const recognised: Recognised[] = [];
-      // One after another: a report names few contacts, and a soft bounce must be there before bounces are counted.
-      for (const finding of found) {
-        const result = await settle(mail, finding, identity, rawHash, options);
-        recognised.push(result);
-        parts.onRecognised?.(result.kind, result.outcome);
-      }
-      return { recognised };
-    },
+    receive: (raw: Buffer, options: ReceiveOptions) => receive(context, raw, options),
   };
 }
 

@@ -49,8 +49,7 @@ export interface TextResult {
   readonly reply?: string;
 }
 
-/** Takes texts: STOP, START and HELP in any words of `config/text-words.yaml`; what is unclear waits for a person. */
-export function createTextIn(parts: {
+interface TextInParts {
   readonly words: TextWords;
   /** Our numbers (E.164 or short codes) with the brand that speaks from each. */
   readonly numbers: Readonly<Record<string, string>>;
@@ -67,133 +66,156 @@ export function createTextIn(parts: {
   readonly log: Logger;
   /** Told of every text, for the metrics. */
   readonly onText?: (act: TextAct) => void;
-}) {
-  const { words, numbers, accept, receipts, review, quota, catalog, keyring, clock, log } = parts;
-  const recordOnce = createRecordOnce({ accept, receipts, keyring });
+}
 
-  /** Undefined for a sender that is no phone: a short code or a name. `whatsapp:+1…` is the phone behind it. */
-  function senderOf(from: string): ContactPoint | undefined {
-    try {
-      return normaliseContact({ phone: from }, catalog.group.defaultCountry);
-    } catch (error) {
-      if (error instanceof HushError) return undefined;
-      throw error;
-    }
+interface TextInContext extends TextInParts {
+  readonly recordOnce: ReturnType<typeof createRecordOnce>;
+  readonly brands: Map<string, string>;
+}
+
+/** Undefined for a sender that is no phone: a short code or a name. `whatsapp:+1…` is the phone behind it. */
+function senderOf(context: TextInContext, from: string): ContactPoint | undefined {
+  try {
+    return normaliseContact({ phone: from }, context.catalog.group.defaultCountry);
+  } catch (error) {
+    if (error instanceof HushError) return undefined;
+    throw error;
   }
+}
 
-  const plainNumber = (text: string): string => (numberOfScheme(text) ?? text).replace(/[\s().-]/g, '');
-  const brands = new Map(Object.entries(numbers).map(([number, brand]) => [plainNumber(number), brand]));
+function plainNumber(text: string): string {
+  return (numberOfScheme(text) ?? text).replace(/[\s().-]/g, '');
+}
 
-  function draftsOf(act: 'stop' | 'start', point: ContactPoint, brand: string | undefined, text: TextMessage): Draft[] {
-    const fields = {
-      subject: { point },
-      source: { kind: 'sms', destination: TEXT_SOURCE },
-      evidence: truncatedEvidence({
-        text: text.body.slice(0, 400),
-        to: text.to.slice(0, 40),
-        messageId: text.id.slice(0, 80),
-        handledByProvider: text.handled,
+function draftsOf(act: 'stop' | 'start', point: ContactPoint, brand: string | undefined, text: TextMessage): Draft[] {
+  const fields = {
+    subject: { point },
+    source: { kind: 'sms', destination: TEXT_SOURCE },
+    evidence: truncatedEvidence({
+      text: text.body.slice(0, 400),
+      to: text.to.slice(0, 40),
+      messageId: text.id.slice(0, 80),
+      handledByProvider: text.handled,
+    }),
+  } as const;
+  if (act === 'stop') return stopScopes().map((scope) => ({ ...fields, type: 'opted_out', scope }));
+  // Only the brand that was texted, and texts alone: nobody asks for calls by START. It lifts what STOP made here, gives
+  // no consent (docs/decision-rules.md, 10), and so opens service texts; offers need a consent of their own.
+  const scope = { ...EVERYTHING, brand: brand ?? '*', channel: 'sms' as const };
+  return [{ ...fields, type: 'opted_in', scope, lifts: 'same_source' }];
+}
+
+/** STOP, when the record cannot be reached: without an id of the writer's the journal may keep it. */
+async function recordWithoutWriterId(context: TextInContext, drafts: readonly Draft[]): Promise<string[]> {
+  return (await acceptEach(context.accept, drafts)).map(({ id }) => `r_${id}`);
+}
+
+async function recordDrafts(
+  context: TextInContext,
+  act: 'stop' | 'start',
+  drafts: readonly Draft[],
+  text: TextMessage,
+): Promise<string[]> {
+  const other = createHash('sha256').update(`${text.from}\n${text.body}`).digest('base64url').slice(0, 16);
+  try {
+    return await Promise.all(
+      drafts.map(async (draft) => {
+        const id = `${text.id}:${scopeText(draft.scope ?? EVERYTHING)}`;
+        return `r_${await context.recordOnce(draft, 'text', act === 'stop' ? [id, `${id}:${other}`] : [id])}`;
       }),
-    } as const;
-    if (act === 'stop') return stopScopes().map((scope) => ({ ...fields, type: 'opted_out', scope }));
-    // Only the brand that was texted, and texts alone: nobody asks for calls by START. It lifts what STOP made here, gives
-    // no consent (docs/decision-rules.md, 10), and so opens service texts; offers need a consent of their own.
-    const scope = { ...EVERYTHING, brand: brand ?? '*', channel: 'sms' as const };
-    return [{ ...fields, type: 'opted_in', scope, lifts: 'same_source' }];
+    );
+  } catch (error) {
+    if (act === 'stop' && error instanceof HushError && error.kind === 'unavailable')
+      return recordWithoutWriterId(context, drafts);
+    throw error;
   }
+}
 
-  /** STOP, when the record cannot be reached: without an id of the writer's the journal may keep it. */
-  async function recordAnyhow(drafts: readonly Draft[]): Promise<string[]> {
-    return (await acceptEach(accept, drafts)).map(({ id }) => `r_${id}`);
+/** True when texts about the account may be sent now: START does not lift what was denied another way, or since. */
+async function mayText(context: TextInContext, point: ContactPoint, brand: string): Promise<boolean> {
+  const question = { brand, channel: 'sms', purpose: 'service', topic: '*' } as const;
+  const [answer] = await context.decisions.decideAll(
+    [{ key: contactKeyBytes(context.keyring, point), point }],
+    question,
+  );
+  return answer?.allowed === true;
+}
+
+async function replyTo(
+  context: TextInContext,
+  act: 'stop' | 'start' | 'help',
+  point: ContactPoint,
+  brandId: string | undefined,
+  language: string,
+  text: TextMessage,
+): Promise<string | undefined> {
+  const { keyring, clock, catalog, words, quota, log } = context;
+  if (text.handled !== undefined) return undefined;
+  const contact = contactKeyText(contactKeyBytes(keyring, point));
+  const now = new Date(clock.now());
+  const replyBrand = brandId ?? catalog.brands[0]?.id ?? '';
+  let reply = words.replies[act];
+  try {
+    const day = utcDay(now.getTime());
+    // A retry of the same message, whose answer got lost, keeps its slot and is answered again.
+    if (!(await quota.takeSlot(`text-${act}:${contact}`, day, A_DAY[act], text.id, now))) return undefined;
+    // Who is still stopped is told whom to call, and not that texts come again.
+    if (act === 'start' && !(await mayText(context, point, replyBrand))) reply = words.replies.help;
+  } catch (error) {
+    // The opt-out is kept; one confirmation too few is lawful, one too many is not.
+    log.warn({ err: error, act }, 'a text is not answered');
+    return undefined;
   }
+  const brand = brandId === undefined ? undefined : brandById(catalog, brandId);
+  const fill: Readonly<Record<string, string>> = {
+    brand: brand?.name ?? catalog.group.name,
+    group: catalog.group.name,
+    phone: brand?.phone ?? catalog.group.phone,
+  };
+  const own = await context.languageOf([{ key: contactKeyBytes(keyring, point), point }], language);
+  return say(reply, own).replace(/\{(\w+)\}/g, (whole, name: string) => fill[name] ?? whole);
+}
 
-  async function record(act: 'stop' | 'start', drafts: readonly Draft[], text: TextMessage): Promise<string[]> {
-    const other = createHash('sha256').update(`${text.from}\n${text.body}`).digest('base64url').slice(0, 16);
-    try {
-      return await Promise.all(
-        drafts.map(async (draft) => {
-          const id = `${text.id}:${scopeText(draft.scope ?? EVERYTHING)}`;
-          return `r_${await recordOnce(draft, 'text', act === 'stop' ? [id, `${id}:${other}`] : [id])}`;
-        }),
-      );
-    } catch (error) {
-      if (act === 'stop' && error instanceof HushError && error.kind === 'unavailable') return recordAnyhow(drafts);
-      throw error;
-    }
+async function takeText(context: TextInContext, text: TextMessage): Promise<TextResult> {
+  const { words, review, keyring, brands } = context;
+  const point = senderOf(context, text.from);
+  const meaning = meaningOf(text.body, words);
+  // Whatever the provider made of it: who says stop in our words is stopped.
+  const act = meaning.act === 'stop' ? 'stop' : (text.handled ?? meaning.act);
+  if (!point || act === 'none') return { act: point ? act : 'none', receipts: [] };
+  if (act === 'unclear') {
+    await review.hold({
+      kind: 'text',
+      point,
+      key: contactKeyBytes(keyring, point),
+      identity: text.id,
+      why: 'unclear_words',
+      via: 'sms',
+      facts: { text: text.body, to: text.to },
+    });
+    return { act, receipts: [] };
   }
+  const brand = brands.get(plainNumber(text.to));
+  const language = 'language' in meaning ? meaning.language : 'en';
+  const recorded = act === 'help' ? [] : await recordDrafts(context, act, draftsOf(act, point, brand, text), text);
+  const reply = await replyTo(context, act, point, brand, language, text);
+  return { act, receipts: recorded, ...(reply === undefined ? {} : { reply }) };
+}
 
-  /** True when texts about the account may be sent now: START does not lift what was denied another way, or since. */
-  async function mayText(point: ContactPoint, brand: string): Promise<boolean> {
-    const question = { brand, channel: 'sms', purpose: 'service', topic: '*' } as const;
-    const [answer] = await parts.decisions.decideAll([{ key: contactKeyBytes(keyring, point), point }], question);
-    return answer?.allowed === true;
-  }
+/** Takes one text. Durable when it resolves. Throws HushError `unavailable`: the provider is to give it again. */
+async function receive(context: TextInContext, text: TextMessage): Promise<TextResult> {
+  const taken = await takeText(context, text);
+  context.onText?.(taken.act);
+  return taken;
+}
 
-  async function replyTo(
-    act: 'stop' | 'start' | 'help',
-    point: ContactPoint,
-    brandId: string | undefined,
-    language: string,
-    text: TextMessage,
-  ): Promise<string | undefined> {
-    if (text.handled !== undefined) return undefined;
-    const contact = contactKeyText(contactKeyBytes(keyring, point));
-    const now = new Date(clock.now());
-    const spoken = brandId ?? catalog.brands[0]?.id ?? '';
-    let reply = words.replies[act];
-    try {
-      const day = utcDay(now.getTime());
-      // A retry of the same message, whose answer got lost, keeps its slot and is answered again.
-      if (!(await quota.takeSlot(`text-${act}:${contact}`, day, A_DAY[act], text.id, now))) return undefined;
-      // Who is still stopped is told whom to call, and not that texts come again.
-      if (act === 'start' && !(await mayText(point, spoken))) reply = words.replies.help;
-    } catch (error) {
-      // The opt-out is kept; one confirmation too few is lawful, one too many is not.
-      log.warn({ err: error, act }, 'a text is not answered');
-      return undefined;
-    }
-    const brand = brandId === undefined ? undefined : brandById(catalog, brandId);
-    const fill: Readonly<Record<string, string>> = {
-      brand: brand?.name ?? catalog.group.name,
-      group: catalog.group.name,
-      phone: brand?.phone ?? catalog.group.phone,
-    };
-    const own = await parts.languageOf([{ key: contactKeyBytes(keyring, point), point }], language);
-    return say(reply, own).replace(/\{(\w+)\}/g, (whole, name: string) => fill[name] ?? whole);
-  }
-
-  async function take(text: TextMessage): Promise<TextResult> {
-    const point = senderOf(text.from);
-    const meaning = meaningOf(text.body, words);
-    // Whatever the provider made of it: who says stop in our words is stopped.
-    const act = meaning.act === 'stop' ? 'stop' : (text.handled ?? meaning.act);
-    if (!point || act === 'none') return { act: point ? act : 'none', receipts: [] };
-    if (act === 'unclear') {
-      await review.hold({
-        kind: 'text',
-        point,
-        key: contactKeyBytes(keyring, point),
-        identity: text.id,
-        why: 'unclear_words',
-        via: 'sms',
-        facts: { text: text.body, to: text.to },
-      });
-      return { act, receipts: [] };
-    }
-    const brand = brands.get(plainNumber(text.to));
-    const language = 'language' in meaning ? meaning.language : 'en';
-    const recorded = act === 'help' ? [] : await record(act, draftsOf(act, point, brand, text), text);
-    const reply = await replyTo(act, point, brand, language, text);
-    return { act, receipts: recorded, ...(reply === undefined ? {} : { reply }) };
-  }
-
+/** Takes texts: STOP, START and HELP in any words of `config/text-words.yaml`; what is unclear waits for a person. */
+export function createTextIn(parts: TextInParts) {
+  const recordOnce = createRecordOnce({ accept: parts.accept, receipts: parts.receipts, keyring: parts.keyring });
+  const brands = new Map(Object.entries(parts.numbers).map(([number, brand]) => [plainNumber(number), brand]));
+  const context: TextInContext = { ...parts, recordOnce, brands };
   return {
-    /** Takes one text. Durable when it resolves. Throws HushError `unavailable`: the provider is to give it again. */
-    async receive(text: TextMessage): Promise<TextResult> {
-      const taken = await take(text);
-      parts.onText?.(taken.act);
-      return taken;
-    },
+    receive: (text: TextMessage) => receive(context, text),
   };
 }
 

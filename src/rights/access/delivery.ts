@@ -47,8 +47,7 @@ export type Fetched =
       readonly done: (whole: boolean) => Promise<void>;
     };
 
-/** Hands packages over: an encrypted download, OpenPGP mail, or paper. */
-export function createAccessDelivery(parts: {
+interface AccessDeliveryParts {
   readonly packages: Packages;
   readonly store: AccessStore;
   readonly outbox: Pick<OutboxStore, 'outcome'>;
@@ -58,184 +57,206 @@ export function createAccessDelivery(parts: {
   readonly clock: Pick<Clock, 'now'>;
   readonly log: Logger;
   readonly publicUrl: () => string;
-}) {
-  const { packages, store, composer, post, keyring, clock, log } = parts;
+}
 
-  async function readyPackage(id: string, way: StoredPackage['way']): Promise<StoredPackage & { until: number }> {
-    const made = await store.get(id);
-    if (!made || made.way !== way) throw new HushError('not_found', 'there is no such package');
-    if (!made.files || !made.key || made.until === undefined || made.openedAt !== undefined)
-      throw new HushError('conflict', 'there is nothing to hand over', {
-        remedy: made.state === 'gathering' ? 'wait until it is ready' : 'it was handed over, or its time is over',
-      });
-    return { ...made, until: made.until };
+async function readyPackage(
+  parts: AccessDeliveryParts,
+  id: string,
+  way: StoredPackage['way'],
+): Promise<StoredPackage & { until: number }> {
+  const stored = await parts.store.get(id);
+  if (!stored || stored.way !== way) throw new HushError('not_found', 'there is no such package');
+  if (!stored.files || !stored.key || stored.until === undefined || stored.openedAt !== undefined)
+    throw new HushError('conflict', 'there is nothing to hand over', {
+      remedy: stored.state === 'gathering' ? 'wait until it is ready' : 'it was handed over, or its time is over',
+    });
+  return { ...stored, until: stored.until };
+}
+
+async function emailOf(parts: AccessDeliveryParts, stored: StoredPackage): Promise<string | undefined> {
+  return (await parts.packages.addressesOf(stored)).find(({ type }) => type === 'email')?.address;
+}
+
+async function bytesOf(parts: AccessDeliveryParts, stored: StoredPackage, name: FileName): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of parts.packages.file(stored, name)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/**
+ * Encrypts the package with a passphrase that is told once and kept nowhere, and mails the link. An earlier link ends.
+ * Without an email address the link comes back, to be given by other means.
+ */
+async function offer(
+  parts: AccessDeliveryParts,
+  id: string,
+  by: string,
+): Promise<{ passphrase: string; link: string; mailed: boolean; until: number }> {
+  const { packages, clock, store, keyring, post } = parts;
+  const stored = await readyPackage(parts, id, 'download');
+  const download = encodeBase32(randomBytes(5)).toLowerCase();
+  const passphrase = newPassphrase();
+  const salt = randomBytes(16);
+  const key = await keyOfPassphrase(passphrase, salt);
+  const entries = FILES.map((name) => ({ name: `access.${name}`, bytes: packages.file(stored, name) }));
+  let chunks = 0;
+  let size = 0;
+  for await (const bytes of chunked(zipped(entries, clock.now()))) {
+    await store.keepPart(
+      id,
+      `download/${download}/${chunks}`,
+      sealChunk(key, download, chunks, bytes),
+      new Date(stored.until),
+    );
+    chunks++;
+    size += bytes.length;
   }
-
-  async function emailOf(made: StoredPackage): Promise<string | undefined> {
-    return (await packages.addressesOf(made)).find(({ type }) => type === 'email')?.address;
+  const token = newToken();
+  const link = `${parts.publicUrl()}/access/${token}`;
+  const now = clock.now();
+  const offered = await store.offer(
+    id,
+    {
+      id: download,
+      token: tokenHash(keyring.lookup, token),
+      salt,
+      check: sealCheck(key, download),
+      size,
+      chunks,
+      attempts: ATTEMPTS,
+      at: now,
+      until: stored.until,
+    },
+    by,
+    new Date(now),
+  );
+  if (!offered) throw new HushError('conflict', 'somebody else has just handed it over');
+  const email = await emailOf(parts, stored);
+  if (email !== undefined) {
+    const until = new Intl.DateTimeFormat(stored.language, { dateStyle: 'long', timeZone: 'UTC' }).format(stored.until);
+    await post({
+      id: `access-link:${download}`,
+      template: 'access-link',
+      language: stored.language,
+      brand: stored.brand,
+      to: email,
+      values: { link: `${link}?lang=${stored.language}`, until },
+      until: stored.until,
+    });
   }
+  return { passphrase, link, mailed: email !== undefined, until: stored.until };
+}
 
-  async function bytesOf(made: StoredPackage, name: FileName): Promise<Buffer> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of packages.file(made, name)) chunks.push(chunk);
-    return Buffer.concat(chunks);
+/** Looks at a link without changing anything; undefined when it leads to nothing any more. */
+async function look(parts: AccessDeliveryParts, token: string): Promise<OfferedLink | undefined> {
+  const { store, keyring, clock } = parts;
+  const stored = await store.byToken(tokenHash(keyring.lookup, token));
+  const { download } = stored ?? {};
+  if (!stored || !download || stored.openedAt !== undefined || download.attempts <= 0) return undefined;
+  if (download.until <= clock.now()) return undefined;
+  return { until: download.until, language: stored.language, brand: stored.brand };
+}
+
+async function fetch(parts: AccessDeliveryParts, token: string, passphrase: string): Promise<Fetched> {
+  const { keyring, clock, store, log } = parts;
+  const hash = tokenHash(keyring.lookup, token);
+  const now = clock.now();
+  // The try is taken before it is looked at: a hundred at once are five all the same.
+  const stored = await store.tryPassphrase(hash, now);
+  const download = stored?.download;
+  if (!stored || !download) return { outcome: 'gone' };
+  const key = await keyOfPassphrase(passphrase, download.salt);
+  if (!opensCheck(key, download.id, download.check)) {
+    if (download.attempts === 0) log.warn({ package: stored.id }, 'an access link was locked after wrong passphrases');
+    return download.attempts === 0 ? { outcome: 'gone' } : { outcome: 'wrong', left: download.attempts };
   }
-
+  if (!(await store.beginFetch(hash, now, now + FETCH_MS))) {
+    await store.giveBack(hash);
+    return { outcome: 'busy' };
+  }
+  async function* bytes({ id, chunks }: NonNullable<typeof download>): AsyncGenerator<Buffer> {
+    for (let at = 0; at < chunks; at++) {
+      const sealed = await store.part(stored?.id ?? '', `download/${id}/${at}`);
+      const plain = sealed && openChunk(key, id, at, sealed);
+      if (!plain) throw new Error(`chunk ${at} of an access download does not open`);
+      yield plain;
+    }
+  }
   return {
-    /**
-     * Encrypts the package with a passphrase that is told once and kept nowhere, and mails the link. An earlier link ends.
-     * Without an email address the link comes back, to be given by other means.
-     */
-    async offer(id: string, by: string): Promise<{ passphrase: string; link: string; mailed: boolean; until: number }> {
-      const made = await readyPackage(id, 'download');
-      const download = encodeBase32(randomBytes(5)).toLowerCase();
-      const passphrase = newPassphrase();
-      const salt = randomBytes(16);
-      const key = await keyOfPassphrase(passphrase, salt);
-      const entries = FILES.map((name) => ({ name: `access.${name}`, bytes: packages.file(made, name) }));
-      let chunks = 0;
-      let size = 0;
-      for await (const bytes of chunked(zipped(entries, clock.now()))) {
-        await store.keepPart(
-          id,
-          `download/${download}/${chunks}`,
-          sealChunk(key, download, chunks, bytes),
-          new Date(made.until),
-        );
-        chunks++;
-        size += bytes.length;
-      }
-      const token = newToken();
-      const link = `${parts.publicUrl()}/access/${token}`;
-      const now = clock.now();
-      const offered = await store.offer(
-        id,
-        {
-          id: download,
-          token: tokenHash(keyring.lookup, token),
-          salt,
-          check: sealCheck(key, download),
-          size,
-          chunks,
-          attempts: ATTEMPTS,
-          at: now,
-          until: made.until,
-        },
-        by,
-        new Date(now),
-      );
-      if (!offered) throw new HushError('conflict', 'somebody else has just handed it over');
-      const email = await emailOf(made);
-      if (email !== undefined) {
-        const until = new Intl.DateTimeFormat(made.language, { dateStyle: 'long', timeZone: 'UTC' }).format(made.until);
-        await post({
-          id: `access-link:${download}`,
-          template: 'access-link',
-          language: made.language,
-          brand: made.brand,
-          to: email,
-          values: { link: `${link}?lang=${made.language}`, until },
-          until: made.until,
-        });
-      }
-      return { passphrase, link, mailed: email !== undefined, until: made.until };
+    outcome: 'open',
+    size: download.size,
+    bytes: bytes(download),
+    async done(whole) {
+      if (!whole) return store.endFetch(hash);
+      await store.opened(stored.id, new Date(clock.now()));
+      await store.purge(stored.id);
+      log.info({ package: stored.id }, 'access package fetched');
     },
+  };
+}
 
-    /** Looks at a link without changing anything; undefined when it leads to nothing any more. */
-    async look(token: string): Promise<OfferedLink | undefined> {
-      const made = await store.byToken(tokenHash(keyring.lookup, token));
-      const { download } = made ?? {};
-      if (!made || !download || made.openedAt !== undefined || download.attempts <= 0) return undefined;
-      if (download.until <= clock.now()) return undefined;
-      return { until: download.until, language: made.language, brand: made.brand };
-    },
+/** Mails the package to the key the person gave. Throws HushError `invalid` for a key that has become unusable, `conflict` when it is too large. */
+async function mail(parts: AccessDeliveryParts, id: string, by: string): Promise<{ fingerprint: string }> {
+  const { packages, clock, composer, post, store } = parts;
+  const stored = await readyPackage(parts, id, 'openpgp');
+  const delivery = packages.deliveryOf(stored);
+  if (!delivery) throw new HushError('conflict', 'the key of this package is gone');
+  const key = await readPublicKey(delivery.publicKey, clock.now());
+  const size = FILES.reduce((sum, name) => sum + (stored.files?.[name]?.size ?? 0), 0);
+  if (size > MAX_BYTES)
+    throw new HushError('conflict', `the package has ${Math.ceil(size / 1024 / 1024)} MB, too much for a mail`, {
+      remedy: 'hand it over as a download or on paper, by a new request',
+    });
+  const words = (name: string) => composer.word('access-encrypted', name, stored.language);
+  const files = await Promise.all(FILES.map(async (name) => ({ name, bytes: await bytesOf(parts, stored, name) })));
+  const encrypted = await encryptPackage(key, words('inside'), files, clock.now());
+  await post({
+    id: `access:${id}`,
+    template: 'access-encrypted',
+    language: stored.language,
+    brand: stored.brand,
+    to: delivery.email,
+    values: {},
+    written: { subject: words('subject'), html: '', text: words('outside') },
+    encrypted,
+  });
+  await store.delivered(id, by, new Date(clock.now()));
+  return { fingerprint: key.getFingerprint().toUpperCase() };
+}
 
-    async fetch(token: string, passphrase: string): Promise<Fetched> {
-      const hash = tokenHash(keyring.lookup, token);
-      const now = clock.now();
-      // The try is taken before it is looked at: a hundred at once are five all the same.
-      const made = await store.tryPassphrase(hash, now);
-      const download = made?.download;
-      if (!made || !download) return { outcome: 'gone' };
-      const key = await keyOfPassphrase(passphrase, download.salt);
-      if (!opensCheck(key, download.id, download.check)) {
-        if (download.attempts === 0)
-          log.warn({ package: made.id }, 'an access link was locked after wrong passphrases');
-        return download.attempts === 0 ? { outcome: 'gone' } : { outcome: 'wrong', left: download.attempts };
-      }
-      if (!(await store.beginFetch(hash, now, now + FETCH_MS))) {
-        await store.giveBack(hash);
-        return { outcome: 'busy' };
-      }
-      async function* bytes({ id, chunks }: NonNullable<typeof download>): AsyncGenerator<Buffer> {
-        for (let at = 0; at < chunks; at++) {
-          const sealed = await store.part(made?.id ?? '', `download/${id}/${at}`);
-          const plain = sealed && openChunk(key, id, at, sealed);
-          if (!plain) throw new Error(`chunk ${at} of an access download does not open`);
-          yield plain;
-        }
-      }
-      return {
-        outcome: 'open',
-        size: download.size,
-        bytes: bytes(download),
-        async done(whole) {
-          if (!whole) return store.endFetch(hash);
-          await store.opened(made.id, new Date(clock.now()));
-          await store.purge(made.id);
-          log.info({ package: made.id }, 'access package fetched');
-        },
-      };
-    },
+/** The PDF for the post. */
+async function printed(parts: AccessDeliveryParts, id: string): Promise<AsyncIterable<Buffer>> {
+  return parts.packages.file(await readyPackage(parts, id, 'print'), 'pdf');
+}
 
-    /** Mails the package to the key the person gave. Throws HushError `invalid` for a key that has become unusable, `conflict` when it is too large. */
-    async mail(id: string, by: string): Promise<{ fingerprint: string }> {
-      const made = await readyPackage(id, 'openpgp');
-      const delivery = packages.deliveryOf(made);
-      if (!delivery) throw new HushError('conflict', 'the key of this package is gone');
-      const key = await readPublicKey(delivery.publicKey, clock.now());
-      const size = FILES.reduce((sum, name) => sum + (made.files?.[name]?.size ?? 0), 0);
-      if (size > MAX_BYTES)
-        throw new HushError('conflict', `the package has ${Math.ceil(size / 1024 / 1024)} MB, too much for a mail`, {
-          remedy: 'hand it over as a download or on paper, by a new request',
-        });
-      const words = (name: string) => composer.word('access-encrypted', name, made.language);
-      const files = await Promise.all(FILES.map(async (name) => ({ name, bytes: await bytesOf(made, name) })));
-      const encrypted = await encryptPackage(key, words('inside'), files, clock.now());
-      await post({
-        id: `access:${id}`,
-        template: 'access-encrypted',
-        language: made.language,
-        brand: made.brand,
-        to: delivery.email,
-        values: {},
-        written: { subject: words('subject'), html: '', text: words('outside') },
-        encrypted,
-      });
-      await store.delivered(id, by, new Date(clock.now()));
-      return { fingerprint: key.getFingerprint().toUpperCase() };
-    },
+/** It was posted: everything goes. */
+async function posted(parts: AccessDeliveryParts, id: string, by: string): Promise<void> {
+  const { store, clock } = parts;
+  await readyPackage(parts, id, 'print');
+  if (!(await store.delivered(id, by, new Date(clock.now()))))
+    throw new HushError('conflict', 'it was marked as posted already');
+  await store.purge(id);
+}
 
-    /** The PDF for the post. */
-    async printed(id: string): Promise<AsyncIterable<Buffer>> {
-      return packages.file(await readyPackage(id, 'print'), 'pdf');
-    },
+/** Destroys what is over, and what the mail server has taken. */
+async function sweep(parts: AccessDeliveryParts): Promise<void> {
+  const { store, clock } = parts;
+  for (const id of await store.over(new Date(clock.now()))) await store.purge(id);
+  for (const id of await store.mailed()) {
+    if ((await parts.outbox.outcome(`access:${id}`))?.state === 'sent') await store.purge(id);
+  }
+}
 
-    /** It was posted: everything goes. */
-    async posted(id: string, by: string): Promise<void> {
-      await readyPackage(id, 'print');
-      if (!(await store.delivered(id, by, new Date(clock.now()))))
-        throw new HushError('conflict', 'it was marked as posted already');
-      await store.purge(id);
-    },
-
-    /** Destroys what is over, and what the mail server has taken. */
-    async sweep(): Promise<void> {
-      for (const id of await store.over(new Date(clock.now()))) await store.purge(id);
-      for (const id of await store.mailed()) {
-        if ((await parts.outbox.outcome(`access:${id}`))?.state === 'sent') await store.purge(id);
-      }
-    },
+/** Hands packages over: an encrypted download, OpenPGP mail, or paper. */
+export function createAccessDelivery(parts: AccessDeliveryParts) {
+  return {
+    offer: (id: string, by: string) => offer(parts, id, by),
+    look: (token: string) => look(parts, token),
+    fetch: (token: string, passphrase: string) => fetch(parts, token, passphrase),
+    mail: (id: string, by: string) => mail(parts, id, by),
+    printed: (id: string) => printed(parts, id),
+    posted: (id: string, by: string) => posted(parts, id, by),
+    sweep: () => sweep(parts),
   };
 }
 

@@ -59,11 +59,7 @@ export interface HeldRequest {
 const iso = (at: number): string => new Date(at).toISOString();
 const PAGE = 500;
 
-/**
- * All that is held of some contacts, section after section, read a page at a time: a history of tens of thousands of events
- * is never in memory whole. Names of staff are left out: they are data of somebody else.
- */
-export function createGather(parts: {
+interface GatherParts {
   readonly contacts: Contacts;
   readonly ledger: Ledger;
   readonly trail: Pick<TrailStore, 'list'>;
@@ -75,231 +71,240 @@ export function createGather(parts: {
   readonly lettersOf: (
     request: string,
   ) => Promise<readonly { readonly kind: string; readonly at: number; readonly way: string }[]>;
-}) {
-  const { contacts, ledger, trail, privateParts, catalog, policy, clock } = parts;
+}
 
+interface GatherContext extends GatherParts {
+  readonly labels: WeakMap<Contact, string>;
+}
+
+/** Opened once a contact, not once a row. */
+function labelOf(context: GatherContext, contact: Contact): string {
+  const { labels, privateParts } = context;
+  const label = labels.get(contact) ?? readable(addressOf(privateParts, contact)) ?? contactKeyText(contact.key);
+  labels.set(contact, label);
+  return label;
+}
+
+function contactRow(context: GatherContext, contact: Contact): Record<string, unknown> {
+  const state = stateOf(contact);
+  const { atoms } = state;
+  const { denials, restrictedAt, erasedAt, unreachable, registries, cadences } = inForce(
+    state,
+    presentAt(state, context.clock.now()),
+  );
+  const facts = atoms.filter((atom) => atom.t === 'fact').sort((a, b) => a.at - b.at);
+  const address = addressOf(context.privateParts, contact);
+  return {
+    type: contact.type,
+    address: readable(address) ?? null,
+    kept: address ? 'readable' : 'hash_only',
+    key: contactKeyText(contact.key),
+    country: contact.country,
+    linkedToOthers: contact.person !== undefined,
+    facts: facts.map(({ fact, at }) => ({ ...fact, at: iso(at) })),
+    reachability: [...unreachable].map(([channel, at]) => ({ channel, reachable: false, at: iso(at) })),
+    standing: [
+      ...denials.map(({ denial, except }) => ({
+        type: denial.type,
+        scope: denial.scope,
+        ...(except.length > 0 ? { except } : {}),
+        receipt: `r_${denial.id}`,
+        at: iso(denial.at),
+        ...(denial.until === undefined ? {} : { until: iso(denial.until) }),
+      })),
+      ...(restrictedAt === undefined ? [] : [{ type: 'restricted', at: iso(restrictedAt) }]),
+      ...(erasedAt === undefined ? [] : [{ type: 'erased', at: iso(erasedAt) }]),
+      ...[...registries].map(([registry, at]) => ({ type: 'registry', registry, listed: true, at: iso(at) })),
+      ...cadences.map(({ scope, cadence, at }) => ({ type: 'cadence', scope, cadence, at: iso(at) })),
+    ],
+  };
+}
+
+function* permissionRows(context: GatherContext, contact: Contact): Generator<Record<string, unknown>> {
+  const { catalog, policy, clock } = context;
+  const state = stateOf(contact);
+  for (const group of matrixOf({ catalog, policy, state, country: contact.country, now: clock.now() })) {
+    for (const table of group.tables) {
+      for (const { purpose, cells } of table.rows) {
+        yield {
+          contact: labelOf(context, contact),
+          brands: group.brands,
+          purpose,
+          channels: cells.map(({ channel, allowed, reason, since, except }) => ({
+            channel,
+            allowed,
+            reason,
+            ...(except.length > 0 ? { exceptTopics: except } : {}),
+            ...(since === undefined ? {} : { since: iso(since) }),
+          })),
+        };
+      }
+    }
+  }
+}
+
+async function* eventsOf(
+  context: GatherContext,
+  contact: Contact,
+  type?: StoredEvent['type'],
+): AsyncGenerator<StoredEvent> {
+  const seen = new Set(contact.pending.map(({ id }) => id));
+  for await (const page of context.ledger.pages(contact.key, type === undefined ? {} : { type })) {
+    for (const { event } of page) {
+      seen.delete(event.id);
+      yield event;
+    }
+  }
+  // Acknowledged a moment ago and not yet numbered.
+  for (const event of contact.pending) if (seen.has(event.id) && (!type || event.type === type)) yield event;
+}
+
+function consentRow(context: GatherContext, contact: Contact, event: StoredEvent): Record<string, unknown> {
+  const { privateParts, catalog, clock } = context;
+  const kept = evidenceOf(privateParts, contact, event)?.evidence?.wording;
+  const state = stateOf(contact);
+  const notice = catalog.notices.find(({ id, version }) => id === event.notice?.id && version === event.notice.version);
+  return {
+    contact: labelOf(context, contact),
+    receipt: `r_${event.id}`,
+    at: iso(event.at),
+    scope: wholeScope(event.scope),
+    wording: typeof kept === 'string' ? kept : notice?.text,
+    notice: event.notice,
+    until: event.until === undefined ? undefined : iso(event.until),
+    status: consentStatus(state, event, presentAt(state, clock.now())),
+  };
+}
+
+function eventRow(context: GatherContext, contact: Contact, event: StoredEvent): Record<string, unknown> {
+  const { id, type, at, recorded, source, sealed: _sealed, scope, until, reach, lifts, notice, link, ...facts } = event;
+  // Who of the staff acted is somebody else's data; what they wrote down of the person is not.
+  const { evidence, writerId } = context.privateParts.of(contact, event.sealed) ?? {};
+  return {
+    contact: labelOf(context, contact),
+    receipt: `r_${id}`,
+    type,
+    at: iso(at),
+    recordedAt: iso(recordedAt(recorded)),
+    scope: scope && wholeScope(scope),
+    source,
+    until: until === undefined ? undefined : iso(until),
+    reach,
+    lifts,
+    notice,
+    link,
+    writerId,
+    ...(Object.keys(facts).length > 0 ? { facts } : {}),
+    ...(evidence ? { evidence } : {}),
+  };
+}
+
+async function* looksAt(context: GatherContext, contact: Contact): AsyncGenerator<Record<string, unknown>> {
+  for (let skip = 0; ; skip += PAGE) {
+    const rows = await context.trail.list({ contact: contact.key }, skip, PAGE);
+    for (const row of rows) {
+      yield {
+        contact: labelOf(context, contact),
+        at: iso(row.at.getTime()),
+        kind: row.kind,
+        what: row.what,
+        roles: row.roles,
+        reason: row.reason,
+      };
+    }
+    if (rows.length < PAGE) return;
+  }
+}
+
+function* syncedRows(context: GatherContext, contact: Contact): Generator<Record<string, unknown>> {
+  for (const [destination, state] of Object.entries(contact.synced)) {
+    const known = context.catalog.destinations.find(({ name }) => name === destination);
+    for (const [binding, { suppressed, at }] of Object.entries(state.bindings)) {
+      yield {
+        contact: labelOf(context, contact),
+        destination,
+        role: known?.role,
+        about: known?.bindings.find(({ name }) => name === binding)?.scope,
+        list: binding,
+        told: suppressed ? 'suppressed' : 'not_suppressed',
+        at: iso(at),
+      };
+    }
+  }
+}
+
+/**
+ * Everything of these contacts. The trail of looks goes along as far as the law gives it: when, in which role and why, not
+ * by whom (CJEU C-579/21, Pankki S).
+ */
+async function* gather(
+  context: GatherContext,
+  keys: readonly Buffer[],
+  answers: readonly SystemAnswer[],
+  addresses: readonly { readonly type: string; readonly address: string }[] = [],
+): AsyncGenerator<Held> {
+  const found = (await Promise.all(keys.map((key) => context.contacts.get(key)))).filter(
+    (contact) => contact !== undefined,
+  );
+  for (const contact of found) yield { section: 'contacts', row: contactRow(context, contact) };
+  for (const { type, address } of addresses)
+    yield { section: 'contacts', row: { type, address: readable({ type, given: address }), kept: 'with_request' } };
+  for (const contact of found)
+    for (const row of permissionRows(context, contact)) yield { section: 'permissions', row };
+  for (const contact of found) {
+    for await (const event of eventsOf(context, contact, 'consent_granted'))
+      yield { section: 'consents', row: consentRow(context, contact, event) };
+  }
+  for (const contact of found) {
+    for await (const event of eventsOf(context, contact))
+      yield { section: 'events', row: eventRow(context, contact, event) };
+  }
+  for (const contact of found) for (const row of syncedRows(context, contact)) yield { section: 'destinations', row };
+  const requests = await context.requestsOf(keys);
+  for (const { receivedAt, closedAt, contents, ...request } of requests) {
+    yield {
+      section: 'requests',
+      row: {
+        ...request,
+        ...contents,
+        receivedAt: iso(receivedAt),
+        closedAt: closedAt === undefined ? undefined : iso(closedAt),
+      },
+    };
+  }
+  for (const { id } of requests) {
+    for (const { kind, at, way } of await context.lettersOf(id))
+      yield { section: 'letters', row: { request: id, kind, at: iso(at), way } };
+  }
+  for (const contact of found) for await (const row of looksAt(context, contact)) yield { section: 'looks', row };
+  for (const { system, state, at, deadline, data } of answers) {
+    yield {
+      section: 'systems',
+      row: {
+        name: system.name,
+        role: system.role,
+        about: system.about,
+        state,
+        answeredAt: at === undefined ? undefined : iso(at),
+        askedUntil: iso(deadline),
+        data,
+      },
+    };
+  }
+}
+
+/**
+ * All that is held of some contacts, section after section, read a page at a time: a history of tens of thousands of events
+ * is never in memory whole. Names of staff are left out: they are data of somebody else.
+ */
+export function createGather(parts: GatherParts) {
   const labels = new WeakMap<Contact, string>();
-
-  /** Opened once a contact, not once a row. */
-  function labelOf(contact: Contact): string {
-    const label = labels.get(contact) ?? readable(addressOf(privateParts, contact)) ?? contactKeyText(contact.key);
-    labels.set(contact, label);
-    return label;
-  }
-
-  function contactRow(contact: Contact): Record<string, unknown> {
-    const state = stateOf(contact);
-    const { atoms } = state;
-    const { denials, restrictedAt, erasedAt, unreachable, registries, cadences } = inForce(
-      state,
-      presentAt(state, clock.now()),
-    );
-    const facts = atoms.filter((atom) => atom.t === 'fact').sort((a, b) => a.at - b.at);
-    const address = addressOf(privateParts, contact);
-    return {
-      type: contact.type,
-      address: readable(address) ?? null,
-      kept: address ? 'readable' : 'hash_only',
-      key: contactKeyText(contact.key),
-      country: contact.country,
-      linkedToOthers: contact.person !== undefined,
-      facts: facts.map(({ fact, at }) => ({ ...fact, at: iso(at) })),
-      reachability: [...unreachable].map(([channel, at]) => ({ channel, reachable: false, at: iso(at) })),
-      standing: [
-        ...denials.map(({ denial, except }) => ({
-          type: denial.type,
-          scope: denial.scope,
-          ...(except.length > 0 ? { except } : {}),
-          receipt: `r_${denial.id}`,
-          at: iso(denial.at),
-          ...(denial.until === undefined ? {} : { until: iso(denial.until) }),
-        })),
-        ...(restrictedAt === undefined ? [] : [{ type: 'restricted', at: iso(restrictedAt) }]),
-        ...(erasedAt === undefined ? [] : [{ type: 'erased', at: iso(erasedAt) }]),
-        ...[...registries].map(([registry, at]) => ({ type: 'registry', registry, listed: true, at: iso(at) })),
-        ...cadences.map(({ scope, cadence, at }) => ({ type: 'cadence', scope, cadence, at: iso(at) })),
-      ],
-    };
-  }
-
-  function* permissionRows(contact: Contact): Generator<Record<string, unknown>> {
-    const state = stateOf(contact);
-    for (const group of matrixOf({ catalog, policy, state, country: contact.country, now: clock.now() })) {
-      for (const table of group.tables) {
-        for (const { purpose, cells } of table.rows) {
-          yield {
-            contact: labelOf(contact),
-            brands: group.brands,
-            purpose,
-            channels: cells.map(({ channel, allowed, reason, since, except }) => ({
-              channel,
-              allowed,
-              reason,
-              ...(except.length > 0 ? { exceptTopics: except } : {}),
-              ...(since === undefined ? {} : { since: iso(since) }),
-            })),
-          };
-        }
-      }
-    }
-  }
-
-  async function* eventsOf(contact: Contact, type?: StoredEvent['type']): AsyncGenerator<StoredEvent> {
-    const seen = new Set(contact.pending.map(({ id }) => id));
-    for await (const page of ledger.pages(contact.key, type === undefined ? {} : { type })) {
-      for (const { event } of page) {
-        seen.delete(event.id);
-        yield event;
-      }
-    }
-    // Acknowledged a moment ago and not yet numbered.
-    for (const event of contact.pending) if (seen.has(event.id) && (!type || event.type === type)) yield event;
-  }
-
-  function consentRow(contact: Contact, event: StoredEvent): Record<string, unknown> {
-    const kept = evidenceOf(privateParts, contact, event)?.evidence?.wording;
-    const state = stateOf(contact);
-    const notice = catalog.notices.find(
-      ({ id, version }) => id === event.notice?.id && version === event.notice.version,
-    );
-    return {
-      contact: labelOf(contact),
-      receipt: `r_${event.id}`,
-      at: iso(event.at),
-      scope: wholeScope(event.scope),
-      wording: typeof kept === 'string' ? kept : notice?.text,
-      notice: event.notice,
-      until: event.until === undefined ? undefined : iso(event.until),
-      status: consentStatus(state, event, presentAt(state, clock.now())),
-    };
-  }
-
-  function eventRow(contact: Contact, event: StoredEvent): Record<string, unknown> {
-    const {
-      id,
-      type,
-      at,
-      recorded,
-      source,
-      sealed: _sealed,
-      scope,
-      until,
-      reach,
-      lifts,
-      notice,
-      link,
-      ...facts
-    } = event;
-    // Who of the staff acted is somebody else's data; what they wrote down of the person is not.
-    const { evidence, writerId } = privateParts.of(contact, event.sealed) ?? {};
-    return {
-      contact: labelOf(contact),
-      receipt: `r_${id}`,
-      type,
-      at: iso(at),
-      recordedAt: iso(recordedAt(recorded)),
-      scope: scope && wholeScope(scope),
-      source,
-      until: until === undefined ? undefined : iso(until),
-      reach,
-      lifts,
-      notice,
-      link,
-      writerId,
-      ...(Object.keys(facts).length > 0 ? { facts } : {}),
-      ...(evidence ? { evidence } : {}),
-    };
-  }
-
-  async function* looksAt(contact: Contact): AsyncGenerator<Record<string, unknown>> {
-    for (let skip = 0; ; skip += PAGE) {
-      const rows = await trail.list({ contact: contact.key }, skip, PAGE);
-      for (const row of rows) {
-        yield {
-          contact: labelOf(contact),
-          at: iso(row.at.getTime()),
-          kind: row.kind,
-          what: row.what,
-          roles: row.roles,
-          reason: row.reason,
-        };
-      }
-      if (rows.length < PAGE) return;
-    }
-  }
-
-  function* syncedRows(contact: Contact): Generator<Record<string, unknown>> {
-    for (const [destination, state] of Object.entries(contact.synced)) {
-      const known = catalog.destinations.find(({ name }) => name === destination);
-      for (const [binding, { suppressed, at }] of Object.entries(state.bindings)) {
-        yield {
-          contact: labelOf(contact),
-          destination,
-          role: known?.role,
-          about: known?.bindings.find(({ name }) => name === binding)?.scope,
-          list: binding,
-          told: suppressed ? 'suppressed' : 'not_suppressed',
-          at: iso(at),
-        };
-      }
-    }
-  }
-
-  /**
-   * Everything of these contacts. The trail of looks goes along as far as the law gives it: when, in which role and why, not
-   * by whom (CJEU C-579/21, Pankki S).
-   */
-  return async function* gather(
+  const context: GatherContext = { ...parts, labels };
+  return (
     keys: readonly Buffer[],
     answers: readonly SystemAnswer[],
-    /** Addresses that only the request holds. */
-    addresses: readonly { readonly type: string; readonly address: string }[] = [],
-  ): AsyncGenerator<Held> {
-    const found = (await Promise.all(keys.map((key) => contacts.get(key)))).filter((contact) => contact !== undefined);
-    for (const contact of found) yield { section: 'contacts', row: contactRow(contact) };
-    for (const { type, address } of addresses)
-      yield { section: 'contacts', row: { type, address: readable({ type, given: address }), kept: 'with_request' } };
-    for (const contact of found) for (const row of permissionRows(contact)) yield { section: 'permissions', row };
-    for (const contact of found) {
-      for await (const event of eventsOf(contact, 'consent_granted'))
-        yield { section: 'consents', row: consentRow(contact, event) };
-    }
-    for (const contact of found) {
-      for await (const event of eventsOf(contact)) yield { section: 'events', row: eventRow(contact, event) };
-    }
-    for (const contact of found) for (const row of syncedRows(contact)) yield { section: 'destinations', row };
-    const requests = await parts.requestsOf(keys);
-    for (const { receivedAt, closedAt, contents, ...request } of requests) {
-      yield {
-        section: 'requests',
-        row: {
-          ...request,
-          ...contents,
-          receivedAt: iso(receivedAt),
-          closedAt: closedAt === undefined ? undefined : iso(closedAt),
-        },
-      };
-    }
-    for (const { id } of requests) {
-      for (const { kind, at, way } of await parts.lettersOf(id))
-        yield { section: 'letters', row: { request: id, kind, at: iso(at), way } };
-    }
-    for (const contact of found) for await (const row of looksAt(contact)) yield { section: 'looks', row };
-    for (const { system, state, at, deadline, data } of answers) {
-      yield {
-        section: 'systems',
-        row: {
-          name: system.name,
-          role: system.role,
-          about: system.about,
-          state,
-          answeredAt: at === undefined ? undefined : iso(at),
-          askedUntil: iso(deadline),
-          data,
-        },
-      };
-    }
-  };
+    addresses?: readonly { readonly type: string; readonly address: string }[],
+  ) => gather(context, keys, answers, addresses);
 }
 
 export type Gather = ReturnType<typeof createGather>;

@@ -44,153 +44,184 @@ function needsWords(text: string, what: string): string {
   return words;
 }
 
-/** What staff do with a request beside fulfilling it. */
-export function createAnswers(parts: {
+interface AnswersParts {
   readonly records: Records;
   readonly post: PostLetters;
   readonly mail: Post;
   readonly policy: Policy;
   readonly clock: Clock;
-}) {
-  const { records, post, policy, clock } = parts;
+}
 
-  /** Never as if it went: an answer that cannot reach anybody is written down as such, and staff are told. */
-  function letter(record: RequestRecord, kind: 'extension' | 'denial' | 'refusal' | 'acknowledgement') {
-    if (post.reaches(record, kind)) return;
-    throw new HushError('invalid', 'there is no email or postal address that a letter could go to', {
-      remedy: 'ask for one and add it to the request, or withdraw it on the person’s word',
+/** Never as if it went: an answer that cannot reach anybody is written down as such, and staff are told. */
+function requireReachable(
+  parts: AnswersParts,
+  record: RequestRecord,
+  kind: 'extension' | 'denial' | 'refusal' | 'acknowledgement',
+) {
+  if (parts.post.reaches(record, kind)) return;
+  throw new HushError('invalid', 'there is no email or postal address that a letter could go to', {
+    remedy: 'ask for one and add it to the request, or withdraw it on the person’s word',
+  });
+}
+
+/** Ends a request without doing what it asks; the letter says why. */
+async function closeWithReason(
+  parts: AnswersParts,
+  record: RequestRecord,
+  act: 'deny' | 'refuse',
+  by: By,
+  given: { readonly reason: string; readonly explanation: string },
+  fields: Pick<RequestRecord, 'denialReason' | 'refusalReason'>,
+): Promise<RequestRecord> {
+  const kind = act === 'deny' ? 'denial' : 'refusal';
+  requireReachable(parts, record, kind);
+  const explanation = given.explanation.trim().slice(0, TEXT_LIMIT);
+  const { reason } = given;
+  const closed = await parts.records.act(record, act, by, fields, { facts: { reason }, text: explanation }, [
+    { kind, reason, ...(explanation ? { explanation } : {}) },
+  ]);
+  return parts.post.flushQuietly(closed, by);
+}
+
+async function acknowledge(parts: AnswersParts, record: RequestRecord, by: By): Promise<RequestRecord> {
+  requireReachable(parts, record, 'acknowledgement');
+  const done = await parts.records.act(record, 'acknowledge', by, {}, {}, [{ kind: 'acknowledgement' }]);
+  return parts.post.flushQuietly(done, by);
+}
+
+/** Takes the one extension there is. Its letter goes at once: before the first deadline, or there is none. */
+async function extend(
+  parts: AnswersParts,
+  record: RequestRecord,
+  by: By,
+  given: { readonly reason: ExtensionReason; readonly explanation: string },
+): Promise<RequestRecord> {
+  const { clock, policy, records, post } = parts;
+  const now = clock.now();
+  checkExtension(policy, clockedOf(record), now);
+  requireReachable(parts, record, 'extension');
+  const explanation = needsWords(given.explanation, 'the reason in words');
+  const { extendedDue } = deadlinesOf(policy, clockedOf(record));
+  const extended = await records.act(
+    record,
+    'extend',
+    by,
+    { extendedAt: new Date(now), due: new Date(extendedDue), extensionReason: given.reason },
+    { facts: { reason: given.reason }, text: explanation },
+    [{ kind: 'extension', reason: given.reason, explanation }],
+  );
+  return post.flushQuietly(extended, by);
+}
+
+async function deny(
+  parts: AnswersParts,
+  record: RequestRecord,
+  by: By,
+  given: { readonly reason: DenialReason; readonly explanation: string },
+): Promise<RequestRecord> {
+  if (!denialReasonsOf(record.kind).includes(given.reason)) {
+    throw new HushError('invalid', 'this reason is not one for this kind of request', {
+      field: 'reason',
+      remedy: 'choose one of the list',
     });
   }
+  return closeWithReason(parts, record, 'deny', by, given, { denialReason: given.reason });
+}
 
-  /** Ends a request without doing what it asks; the letter says why. */
-  async function close(
-    record: RequestRecord,
-    act: 'deny' | 'refuse',
-    by: By,
-    given: { readonly reason: string; readonly explanation: string },
-    fields: Pick<RequestRecord, 'denialReason' | 'refusalReason'>,
-  ): Promise<RequestRecord> {
-    const kind = act === 'deny' ? 'denial' : 'refusal';
-    letter(record, kind);
-    const explanation = given.explanation.trim().slice(0, TEXT_LIMIT);
-    const { reason } = given;
-    const closed = await records.act(record, act, by, fields, { facts: { reason }, text: explanation }, [
-      { kind, reason, ...(explanation ? { explanation } : {}) },
-    ]);
-    return post.flushQuietly(closed, by);
-  }
+/** It could not be shown who asks. The letter says how to try again. */
+async function refuse(
+  parts: AnswersParts,
+  record: RequestRecord,
+  by: By,
+  given: { readonly reason: RefusalReason; readonly explanation: string },
+): Promise<RequestRecord> {
+  return closeWithReason(parts, record, 'refuse', by, given, { refusalReason: given.reason });
+}
 
-  return {
-    async acknowledge(record: RequestRecord, by: By): Promise<RequestRecord> {
-      letter(record, 'acknowledgement');
-      const done = await records.act(record, 'acknowledge', by, {}, {}, [{ kind: 'acknowledgement' }]);
-      return post.flushQuietly(done, by);
+/** The person does not want it any more. What it has denied stays denied. */
+function withdraw(parts: AnswersParts, record: RequestRecord, by: By, why = ''): Promise<RequestRecord> {
+  return parts.records.act(record, 'withdraw', by, {}, { text: why });
+}
+
+function assign(
+  parts: AnswersParts,
+  record: RequestRecord,
+  by: By,
+  to: { readonly id: string; readonly name: string },
+): Promise<RequestRecord> {
+  return parts.records.change(record, by, { assignee: to }, { what: 'assign', facts: { to: to.name } });
+}
+
+function note(parts: AnswersParts, record: RequestRecord, by: By, text: string): Promise<RequestRecord> {
+  return parts.records.change(record, by, {}, { what: 'note', text: needsWords(text, 'the note') });
+}
+
+/**
+ * From staff to the person, whoever acts for them, or both; or back. Each is told by mail that there is one, and reads it
+ * on their page of the request.
+ */
+async function message(
+  parts: AnswersParts,
+  record: RequestRecord,
+  by: By,
+  text: string,
+  to: readonly MessageReader[] = [],
+): Promise<RequestRecord> {
+  const fromStaff = by.id.startsWith('staff');
+  const reached = parts.post.reachesOf(record);
+  const words = needsWords(text, 'the message');
+  const kept = await parts.records.change(
+    record,
+    by,
+    { unread: !fromStaff },
+    {
+      what: 'message',
+      facts: { from: fromStaff ? 'staff' : by.id, ...(to.length > 0 ? { to: to.join(' ') } : {}) },
+      text: words,
     },
+  );
+  for (const reader of to) {
+    const mailTo = reached[reader];
+    if (!mailTo) continue;
+    await parts.mail({
+      id: `request-message:${record.id}:${kept.rev}:${reader}`,
+      template: 'request-message',
+      language: record.language,
+      brand: record.brand,
+      to: mailTo.email,
+      values: (language) => ({ reference: referenceOf(record.id), link: mailTo.link(language) }),
+    });
+  }
+  return kept;
+}
 
-    /** Takes the one extension there is. Its letter goes at once: before the first deadline, or there is none. */
-    async extend(
+/** Staff have read what came in. */
+async function markRead(parts: AnswersParts, record: RequestRecord, by: By): Promise<RequestRecord> {
+  return record.unread && !isClosed(record.state)
+    ? parts.records.change(record, by, { unread: false }, { what: 'seen' })
+    : record;
+}
+
+/** What staff do with a request beside fulfilling it. */
+export function createAnswers(parts: AnswersParts) {
+  return {
+    acknowledge: (record: RequestRecord, by: By) => acknowledge(parts, record, by),
+    extend: (
       record: RequestRecord,
       by: By,
       given: { readonly reason: ExtensionReason; readonly explanation: string },
-    ): Promise<RequestRecord> {
-      const now = clock.now();
-      checkExtension(policy, clockedOf(record), now);
-      letter(record, 'extension');
-      const explanation = needsWords(given.explanation, 'the reason in words');
-      const { extendedDue } = deadlinesOf(policy, clockedOf(record));
-      const extended = await records.act(
-        record,
-        'extend',
-        by,
-        { extendedAt: new Date(now), due: new Date(extendedDue), extensionReason: given.reason },
-        { facts: { reason: given.reason }, text: explanation },
-        [{ kind: 'extension', reason: given.reason, explanation }],
-      );
-      return post.flushQuietly(extended, by);
-    },
-
-    async deny(
-      record: RequestRecord,
-      by: By,
-      given: { readonly reason: DenialReason; readonly explanation: string },
-    ): Promise<RequestRecord> {
-      if (!denialReasonsOf(record.kind).includes(given.reason)) {
-        throw new HushError('invalid', 'this reason is not one for this kind of request', {
-          field: 'reason',
-          remedy: 'choose one of the list',
-        });
-      }
-      return close(record, 'deny', by, given, { denialReason: given.reason });
-    },
-
-    /** It could not be shown who asks. The letter says how to try again. */
-    async refuse(
-      record: RequestRecord,
-      by: By,
-      given: { readonly reason: RefusalReason; readonly explanation: string },
-    ): Promise<RequestRecord> {
-      return close(record, 'refuse', by, given, { refusalReason: given.reason });
-    },
-
-    /** The person does not want it any more. What it has denied stays denied. */
-    withdraw: (record: RequestRecord, by: By, why = ''): Promise<RequestRecord> =>
-      records.act(record, 'withdraw', by, {}, { text: why }),
-
-    assign: (
-      record: RequestRecord,
-      by: By,
-      to: { readonly id: string; readonly name: string },
-    ): Promise<RequestRecord> =>
-      records.change(record, by, { assignee: to }, { what: 'assign', facts: { to: to.name } }),
-
-    note(record: RequestRecord, by: By, text: string): Promise<RequestRecord> {
-      return records.change(record, by, {}, { what: 'note', text: needsWords(text, 'the note') });
-    },
-
-    /**
-     * From staff to the person, whoever acts for them, or both; or back. Each is told by mail that there is one, and reads it
-     * on their page of the request.
-     */
-    async message(
-      record: RequestRecord,
-      by: By,
-      text: string,
-      to: readonly MessageReader[] = [],
-    ): Promise<RequestRecord> {
-      const fromStaff = by.id.startsWith('staff');
-      const reached = post.reachesOf(record);
-      const words = needsWords(text, 'the message');
-      const kept = await records.change(
-        record,
-        by,
-        { unread: !fromStaff },
-        {
-          what: 'message',
-          facts: { from: fromStaff ? 'staff' : by.id, ...(to.length > 0 ? { to: to.join(' ') } : {}) },
-          text: words,
-        },
-      );
-      for (const reader of to) {
-        const mailTo = reached[reader];
-        if (!mailTo) continue;
-        await parts.mail({
-          id: `request-message:${record.id}:${kept.rev}:${reader}`,
-          template: 'request-message',
-          language: record.language,
-          brand: record.brand,
-          to: mailTo.email,
-          values: (language) => ({ reference: referenceOf(record.id), link: mailTo.link(language) }),
-        });
-      }
-      return kept;
-    },
-
-    /** Staff have read what came in. */
-    async seen(record: RequestRecord, by: By): Promise<RequestRecord> {
-      return record.unread && !isClosed(record.state)
-        ? records.change(record, by, { unread: false }, { what: 'seen' })
-        : record;
-    },
+    ) => extend(parts, record, by, given),
+    deny: (record: RequestRecord, by: By, given: { readonly reason: DenialReason; readonly explanation: string }) =>
+      deny(parts, record, by, given),
+    refuse: (record: RequestRecord, by: By, given: { readonly reason: RefusalReason; readonly explanation: string }) =>
+      refuse(parts, record, by, given),
+    withdraw: (record: RequestRecord, by: By, why?: string) => withdraw(parts, record, by, why),
+    assign: (record: RequestRecord, by: By, to: { readonly id: string; readonly name: string }) =>
+      assign(parts, record, by, to),
+    note: (record: RequestRecord, by: By, text: string) => note(parts, record, by, text),
+    message: (record: RequestRecord, by: By, text: string, to?: readonly MessageReader[]) =>
+      message(parts, record, by, text, to),
+    seen: (record: RequestRecord, by: By) => markRead(parts, record, by),
   };
 }
 

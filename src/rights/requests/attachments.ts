@@ -41,132 +41,154 @@ const refused = () =>
     remedy: 'save it as PDF, or take a picture of it',
   });
 
-/**
- * Files of requests: what they are is read off their bytes; they go sealed into the store piece by piece as they arrive, and
- * leave as a download only.
- */
-export function createAttachments(parts: {
+interface AttachmentParts {
   readonly files: RequestFiles;
   readonly records: Records;
   readonly seal: RequestSeal;
   readonly clock: Clock;
-}) {
-  const { files, records, seal, clock } = parts;
-  const place = (id: string, at: number) => Buffer.from(`${id}/${at}`, 'utf8');
+}
 
-  async function* contentOf(record: RequestRecord, file: RequestFile, key: Buffer): AsyncGenerator<Buffer> {
-    for (let at = 0; at < (file.chunks ?? 0); at++) {
-      const sealed = await files.chunk(file.id, at);
-      const plain = sealed && openWith(key, sealed, place(file.id, at));
-      if (!plain) throw new Error(`piece ${at} of a file of request ${record.id} does not open`);
-      yield plain;
-    }
+function pieceContext(id: string, at: number) {
+  return Buffer.from(`${id}/${at}`, 'utf8');
+}
+
+async function* contentOf(
+  parts: AttachmentParts,
+  record: RequestRecord,
+  file: RequestFile,
+  key: Buffer,
+): AsyncGenerator<Buffer> {
+  for (let at = 0; at < (file.chunks ?? 0); at++) {
+    const sealed = await parts.files.chunk(file.id, at);
+    const plain = sealed && openWith(key, sealed, pieceContext(file.id, at));
+    if (!plain) throw new Error(`piece ${at} of a file of request ${record.id} does not open`);
+    yield plain;
   }
+}
 
+/**
+ * Takes a file as it arrives: piece by piece, sealed under a key of its own. Undefined for one without a byte, of a field
+ * nobody filled in. Throws HushError `invalid` for what is not taken, `unavailable`; then nothing of it is left.
+ */
+async function storeUpload(
+  parts: AttachmentParts,
+  name: string,
+  bytes: AsyncIterable<Buffer>,
+): Promise<StoredUpload | undefined> {
+  const { clock, files } = parts;
+  const id = `f_${encodeBase32(randomBytes(10)).toLowerCase()}`;
+  const key = randomBytes(32);
+  const reader = createTypeReader();
+  const until = new Date(clock.now() + UNTAKEN_MS);
+  let size = 0;
+  let chunks = 0;
+  try {
+    for await (const piece of chunked(bytes)) {
+      const isFirst = size === 0;
+      reader.take(piece);
+      if (isFirst && piece.length >= HEAD && !(await reader.beginning())) throw refused();
+      await files.keepChunk(id, chunks, sealWith(key, piece, pieceContext(id, chunks)), until);
+      size += piece.length;
+      chunks++;
+    }
+    if (size === 0) return undefined;
+    const type = await reader.whole();
+    if (!type) throw refused();
+    return { id, name: safeFileName(name, type), type, size, chunks, key };
+  } catch (error) {
+    if (chunks > 0) await files.dropUntaken([id]).catch(() => undefined);
+    throw unavailable(error);
+  }
+}
+
+/** Drops what was stored and taken by no request. */
+async function dropUploads(parts: AttachmentParts, uploads: readonly StoredUpload[]): Promise<void> {
+  if (uploads.length > 0) await parts.files.dropUntaken(uploads.map(({ id }) => id));
+}
+
+/** Gives a stored file to its request. Throws HushError `invalid` where it has too many, `conflict`, `unavailable`. */
+async function keepFile(parts: AttachmentParts, given: RequestRecord, by: By, upload: StoredUpload): Promise<string> {
+  const { seal, files, clock, records } = parts;
+  const key = seal.keyOf(given);
+  if (!key) throw new HushError('conflict', 'what was personal in this request has been forgotten', {});
+  const { id, name, type, size, chunks } = upload;
+  try {
+    if ((await files.count(given.id)) >= FILES_LIMIT) {
+      throw new HushError('invalid', `a request has at most ${FILES_LIMIT} files`, {
+        field: 'file',
+        remedy: 'put pages together',
+      });
+    }
+    const isKept = await files.keep({
+      id,
+      request: given.id,
+      at: new Date(clock.now()),
+      by: by.id,
+      ...(by.name === undefined ? {} : { byName: by.name }),
+      type,
+      size,
+      name: seal.sealText(given.id, key, name),
+      chunks,
+      key: seal.sealFile(given.id, key, upload.key),
+    });
+    if (!isKept) throw new HushError('conflict', 'the file is gone', { remedy: 'send it again' });
+  } catch (error) {
+    throw unavailable(error);
+  }
+  await records.onLatest(given.id, (record) =>
+    records.change(record, by, by.id.startsWith('staff') ? {} : { unread: true }, {
+      what: 'file',
+      facts: { file: id, type, size: String(size) },
+    }),
+  );
+  return id;
+}
+
+async function listFiles(parts: AttachmentParts, record: RequestRecord): Promise<Attachment[]> {
+  const kept = await parts.files.ofRequest(record.id);
+  return kept.map(({ name, request: _request, chunks: _chunks, key: _key, ...file }) => ({
+    ...file,
+    name: parts.seal.text(record, name) ?? 'forgotten',
+  }));
+}
+
+/**
+ * A file with its bytes in pieces, to be sent as a download. Undefined when it is not of this request, or was forgotten.
+ */
+async function openFile(
+  parts: AttachmentParts,
+  record: RequestRecord,
+  id: string,
+): Promise<{ name: string; type: string; size: number; bytes: AsyncIterable<Buffer> } | undefined> {
+  const { files, seal } = parts;
+  const found = await files.get(record.id, id);
+  const name = found && seal.text(record, found.file.name);
+  if (!found || !name) return undefined;
+  const { type, size } = found.file;
+  if (found.file.key) {
+    const key = seal.file(record, found.file.key);
+    return key && { name, type, size, bytes: contentOf(parts, record, found.file, key) };
+  }
+  // Kept in one piece, before files went into the store as they arrive.
+  const whole = found.sealed && seal.file(record, found.sealed);
+  if (!whole) return undefined;
+  async function* bytes(content: Buffer): AsyncGenerator<Buffer> {
+    yield content;
+  }
+  return { name, type, size, bytes: bytes(whole) };
+}
+
+/**
+ * Files of requests: what they are is read off their bytes; they go sealed into the store piece by piece as they arrive, and
+ * leave as a download only.
+ */
+export function createAttachments(parts: AttachmentParts) {
   return {
-    /**
-     * Takes a file as it arrives: piece by piece, sealed under a key of its own. Undefined for one without a byte, of a field
-     * nobody filled in. Throws HushError `invalid` for what is not taken, `unavailable`; then nothing of it is left.
-     */
-    async store(name: string, bytes: AsyncIterable<Buffer>): Promise<StoredUpload | undefined> {
-      const id = `f_${encodeBase32(randomBytes(10)).toLowerCase()}`;
-      const key = randomBytes(32);
-      const reader = createTypeReader();
-      const until = new Date(clock.now() + UNTAKEN_MS);
-      let size = 0;
-      let chunks = 0;
-      try {
-        for await (const piece of chunked(bytes)) {
-          const isFirst = size === 0;
-          reader.take(piece);
-          if (isFirst && piece.length >= HEAD && !(await reader.beginning())) throw refused();
-          await files.keepChunk(id, chunks, sealWith(key, piece, place(id, chunks)), until);
-          size += piece.length;
-          chunks++;
-        }
-        if (size === 0) return undefined;
-        const type = await reader.whole();
-        if (!type) throw refused();
-        return { id, name: safeFileName(name, type), type, size, chunks, key };
-      } catch (error) {
-        if (chunks > 0) await files.dropUntaken([id]).catch(() => undefined);
-        throw unavailable(error);
-      }
-    },
-
-    /** Drops what was stored and taken by no request. */
-    async drop(uploads: readonly StoredUpload[]): Promise<void> {
-      if (uploads.length > 0) await files.dropUntaken(uploads.map(({ id }) => id));
-    },
-
-    /** Gives a stored file to its request. Throws HushError `invalid` where it has too many, `conflict`, `unavailable`. */
-    async keep(given: RequestRecord, by: By, upload: StoredUpload): Promise<string> {
-      const key = seal.keyOf(given);
-      if (!key) throw new HushError('conflict', 'what was personal in this request has been forgotten', {});
-      const { id, name, type, size, chunks } = upload;
-      try {
-        if ((await files.count(given.id)) >= FILES_LIMIT) {
-          throw new HushError('invalid', `a request has at most ${FILES_LIMIT} files`, {
-            field: 'file',
-            remedy: 'put pages together',
-          });
-        }
-        const isKept = await files.keep({
-          id,
-          request: given.id,
-          at: new Date(clock.now()),
-          by: by.id,
-          ...(by.name === undefined ? {} : { byName: by.name }),
-          type,
-          size,
-          name: seal.sealText(given.id, key, name),
-          chunks,
-          key: seal.sealFile(given.id, key, upload.key),
-        });
-        if (!isKept) throw new HushError('conflict', 'the file is gone', { remedy: 'send it again' });
-      } catch (error) {
-        throw unavailable(error);
-      }
-      await records.onLatest(given.id, (record) =>
-        records.change(record, by, by.id.startsWith('staff') ? {} : { unread: true }, {
-          what: 'file',
-          facts: { file: id, type, size: String(size) },
-        }),
-      );
-      return id;
-    },
-
-    async list(record: RequestRecord): Promise<Attachment[]> {
-      const kept = await files.ofRequest(record.id);
-      return kept.map(({ name, request: _request, chunks: _chunks, key: _key, ...file }) => ({
-        ...file,
-        name: seal.text(record, name) ?? 'forgotten',
-      }));
-    },
-
-    /**
-     * A file with its bytes in pieces, to be sent as a download. Undefined when it is not of this request, or was forgotten.
-     */
-    async open(
-      record: RequestRecord,
-      id: string,
-    ): Promise<{ name: string; type: string; size: number; bytes: AsyncIterable<Buffer> } | undefined> {
-      const found = await files.get(record.id, id);
-      const name = found && seal.text(record, found.file.name);
-      if (!found || !name) return undefined;
-      const { type, size } = found.file;
-      if (found.file.key) {
-        const key = seal.file(record, found.file.key);
-        return key && { name, type, size, bytes: contentOf(record, found.file, key) };
-      }
-      // Kept in one piece, before files went into the store as they arrive.
-      const whole = found.sealed && seal.file(record, found.sealed);
-      if (!whole) return undefined;
-      async function* bytes(content: Buffer): AsyncGenerator<Buffer> {
-        yield content;
-      }
-      return { name, type, size, bytes: bytes(whole) };
-    },
+    store: (name: string, bytes: AsyncIterable<Buffer>) => storeUpload(parts, name, bytes),
+    drop: (uploads: readonly StoredUpload[]) => dropUploads(parts, uploads),
+    keep: (given: RequestRecord, by: By, upload: StoredUpload) => keepFile(parts, given, by, upload),
+    list: (record: RequestRecord) => listFiles(parts, record),
+    open: (record: RequestRecord, id: string) => openFile(parts, record, id),
   };
 }
 

@@ -77,8 +77,7 @@ function hasBegun(record: RequestRecord): boolean {
 const sameContacts = (record: RequestRecord, keys: readonly Buffer[]): boolean =>
   keys.every((key) => record.contacts.some((contact) => contact.key.equals(key)));
 
-/** Takes requests in: durable first, then in force where it only denies, then acknowledged. */
-export function createIntake(parts: {
+interface IntakeParts {
   readonly store: RequestStore;
   readonly records: Records;
   readonly seal: RequestSeal;
@@ -91,223 +90,241 @@ export function createIntake(parts: {
   readonly policy: Policy;
   readonly clock: Clock;
   readonly log: Logger;
-}) {
-  const { store, records, seal, effects, post, contacts, keyring, catalog, policy, clock, log } = parts;
+}
 
-  const keyOf = (named: Named): Buffer => ('point' in named ? contactKeyBytes(keyring, named.point) : named.key);
+function keyOf(parts: IntakeParts, named: Named): Buffer {
+  return 'point' in named ? contactKeyBytes(parts.keyring, named.point) : named.key;
+}
 
-  /** Where several places may be meant, the one whose clock ends first. */
-  async function jurisdictionOf(keys: readonly Buffer[], request: NewRequest, receivedAt: number): Promise<string> {
-    const known = await contacts.find(keys);
-    const facts = [...known.values()].flatMap((contact) => {
-      const atoms = stateOf(contact).atoms;
-      return atoms.flatMap((atom) =>
-        atom.t === 'fact' && 'jurisdiction' in atom.fact ? [atom.fact.jurisdiction] : [],
-      );
-    });
-    const points = request.contacts.flatMap((named) =>
-      'point' in named && named.point.country ? [named.point.country] : [],
+/** Where several places may be meant, the one whose clock ends first. */
+async function jurisdictionOf(
+  parts: IntakeParts,
+  keys: readonly Buffer[],
+  request: NewRequest,
+  receivedAt: number,
+): Promise<string> {
+  const { contacts, policy } = parts;
+  const known = await contacts.find(keys);
+  const facts = [...known.values()].flatMap((contact) => {
+    const atoms = stateOf(contact).atoms;
+    return atoms.flatMap((atom) => (atom.t === 'fact' && 'jurisdiction' in atom.fact ? [atom.fact.jurisdiction] : []));
+  });
+  const points = request.contacts.flatMap((named) =>
+    'point' in named && named.point.country ? [named.point.country] : [],
+  );
+  const said = request.jurisdiction === undefined ? [] : [request.jurisdiction];
+  const all = [...said, ...facts, ...points];
+  const places = all.length > 0 ? all : [policy.defaultJurisdiction];
+  const dueIn = (jurisdiction: string) => deadlinesOf(policy, { jurisdiction, receivedAt }).due;
+  return places.reduce((first, place) => (dueIn(place) < dueIn(first) ? place : first));
+}
+
+/** True while everybody whom the first letters go to has mails of the day left: an agent as well as the person. */
+async function mayMail(parts: IntakeParts, record: RequestRecord, asker: string | undefined): Promise<boolean> {
+  const personal = parts.seal.personal(record);
+  const person = personal?.addresses.find((address) => address?.type === 'email')?.given;
+  const recipients = new Set([personal?.agent?.email, person].filter((email) => email !== undefined));
+  const perDay = record.way === 'form' ? MAILS_A_DAY : MAILS_A_DAY_BY_OTHERS;
+  for (const email of recipients)
+    if (!(await parts.admitMail('request', email, { asker, perDay }, record.id))) return false;
+  return true;
+}
+
+function lettersFor(parts: IntakeParts, record: RequestRecord): WantedLetter[] {
+  if (isDoneOnReceipt(record.kind)) return [];
+  const hasEmail = parts.seal.personal(record)?.addresses.some((address) => address?.type === 'email') ?? false;
+  // One letter that acknowledges, and asks whoever reads the mail of the address to confirm.
+  if (!record.byAgent) return [{ kind: hasEmail ? 'verification' : 'acknowledgement' }];
+  // The agent hears that we have it; the person themselves says whether they want it.
+  return [{ kind: 'acknowledgement' }, ...(hasEmail ? [{ kind: 'agent_confirmation' }] : [])];
+}
+
+/**
+ * What receipt sets off, from wherever it was cut off: denials are made durable, and what they are all of is closed.
+ * Doing it twice does nothing twice.
+ */
+async function settleReceipt(parts: IntakeParts, given: RequestRecord, by: By): Promise<RequestRecord> {
+  const { effects, records, post } = parts;
+  let record = given;
+  if (record.state !== 'received') return record;
+  if (deniesOnReceipt(record.kind) && record.receipts.length === 0) {
+    const receipts = await effects.onReceipt(record, by);
+    record = await records.change(
+      record,
+      by,
+      { receipts },
+      { what: 'in_force', facts: { receipts: receipts.join(' ') } },
     );
-    const said = request.jurisdiction === undefined ? [] : [request.jurisdiction];
-    const all = [...said, ...facts, ...points];
-    const places = all.length > 0 ? all : [policy.defaultJurisdiction];
-    const dueIn = (jurisdiction: string) => deadlinesOf(policy, { jurisdiction, receivedAt }).due;
-    return places.reduce((first, place) => (dueIn(place) < dueIn(first) ? place : first));
   }
-
-  /** True while everybody whom the first letters go to has mails of the day left: an agent as well as the person. */
-  async function mayMail(record: RequestRecord, asker: string | undefined): Promise<boolean> {
-    const personal = seal.personal(record);
-    const person = personal?.addresses.find((address) => address?.type === 'email')?.given;
-    const recipients = new Set([personal?.agent?.email, person].filter((email) => email !== undefined));
-    const perDay = record.way === 'form' ? MAILS_A_DAY : MAILS_A_DAY_BY_OTHERS;
-    for (const email of recipients)
-      if (!(await parts.admitMail('request', email, { asker, perDay }, record.id))) return false;
-    return true;
+  if (isDoneOnReceipt(record.kind)) {
+    record = await records.act(record, 'fulfil', by, {}, {});
+    record = await records.act(
+      record,
+      'complete',
+      by,
+      {},
+      {},
+      post.reaches(record, 'fulfilment') ? [{ kind: 'fulfilment' }] : [],
+    );
   }
+  return record;
+}
 
-  function lettersFor(record: RequestRecord): WantedLetter[] {
-    if (isDoneOnReceipt(record.kind)) return [];
-    const hasEmail = seal.personal(record)?.addresses.some((address) => address?.type === 'email') ?? false;
-    // One letter that acknowledges, and asks whoever reads the mail of the address to confirm.
-    if (!record.byAgent) return [{ kind: hasEmail ? 'verification' : 'acknowledgement' }];
-    // The agent hears that we have it; the person themselves says whether they want it.
-    return [{ kind: 'acknowledgement' }, ...(hasEmail ? [{ kind: 'agent_confirmation' }] : [])];
+/** What follows receipt: denials, then the first letters. Goes on wherever it was cut off, as whoever brought it in. */
+async function begin(parts: IntakeParts, given: RequestRecord, asker?: string): Promise<RequestRecord> {
+  const { post, records } = parts;
+  const [first] = given.history;
+  const by: By = { id: first?.by ?? 'system', ...(first?.byName ? { name: first.byName } : {}) };
+  let record = await settleReceipt(parts, given, by);
+  const mails = await mayMail(parts, record, asker);
+  if (record.state === 'received' && !hasBegun(record)) {
+    const letters = mails
+      ? lettersFor(parts, record).filter(({ kind }) => post.reaches(record, kind as LetterKind))
+      : [];
+    const asks = letters.some(({ kind }) => kind !== 'acknowledgement');
+    record = asks
+      ? await records.act(record, 'ask_verification', by, {}, { facts: { way: 'link' } }, letters)
+      : await records.change(record, by, {}, { what: mails ? 'begun' : 'letter_held' }, letters);
+  } else if (!mails && record.letters.length > 0) {
+    record = await records.change(record, by, { letters: [] }, { what: 'letter_held' });
   }
+  return post.flushQuietly(record, by);
+}
 
-  /**
-   * What receipt sets off, from wherever it was cut off: denials are made durable, and what they are all of is closed.
-   * Doing it twice does nothing twice.
-   */
-  async function settle(given: RequestRecord, by: By): Promise<RequestRecord> {
-    let record = given;
-    if (record.state !== 'received') return record;
-    if (deniesOnReceipt(record.kind) && record.receipts.length === 0) {
-      const receipts = await effects.onReceipt(record, by);
-      record = await records.change(
-        record,
-        by,
-        { receipts },
-        { what: 'in_force', facts: { receipts: receipts.join(' ') } },
-      );
+/** As `begin`; where somebody else is at it too, what came of both. Every step bears being done twice. */
+async function beginTogether(parts: IntakeParts, given: RequestRecord, asker?: string): Promise<RequestRecord> {
+  let record = given;
+  for (let round = 0; round < 20; round++) {
+    try {
+      return await begin(parts, record, asker);
+    } catch (error) {
+      if (!(error instanceof HushError) || error.kind !== 'conflict') throw error;
+      await setTimeout(25);
+      record = await parts.records.get(record.id);
     }
-    if (isDoneOnReceipt(record.kind)) {
-      record = await records.act(record, 'fulfil', by, {}, {});
-      record = await records.act(
-        record,
-        'complete',
-        by,
-        {},
-        {},
-        post.reaches(record, 'fulfilment') ? [{ kind: 'fulfilment' }] : [],
-      );
-    }
-    return record;
   }
+  return record;
+}
 
-  /** What follows receipt: denials, then the first letters. Goes on wherever it was cut off, as whoever brought it in. */
-  async function begin(given: RequestRecord, asker?: string): Promise<RequestRecord> {
-    const [first] = given.history;
-    const by: By = { id: first?.by ?? 'system', ...(first?.byName ? { name: first.byName } : {}) };
-    let record = await settle(given, by);
-    const mails = await mayMail(record, asker);
-    if (record.state === 'received' && !hasBegun(record)) {
-      const letters = mails ? lettersFor(record).filter(({ kind }) => post.reaches(record, kind as LetterKind)) : [];
-      const asks = letters.some(({ kind }) => kind !== 'acknowledgement');
-      record = asks
-        ? await records.act(record, 'ask_verification', by, {}, { facts: { way: 'link' } }, letters)
-        : await records.change(record, by, {}, { what: mails ? 'begun' : 'letter_held' }, letters);
-    } else if (!mails && record.letters.length > 0) {
-      record = await records.change(record, by, { letters: [] }, { what: 'letter_held' });
-    }
-    return post.flushQuietly(record, by);
+/**
+ * Takes a request in. Durable when it resolves, and in force where it only denies. Throws HushError `invalid`, or
+ * `unavailable` when nothing could be written.
+ */
+async function receive(parts: IntakeParts, request: NewRequest, by: By): Promise<RequestRecord> {
+  const { clock, catalog, keyring, seal, policy, store, records, log } = parts;
+  const now = clock.now();
+  const receivedAt = request.receivedAt ?? now;
+  if (receivedAt > now || receivedAt < now - LATEST) {
+    throw new HushError('invalid', 'a request was received within the last 90 days', {
+      field: 'receivedAt',
+      remedy: 'give the day on which it came',
+    });
   }
-
-  /** As `begin`; where somebody else is at it too, what came of both. Every step bears being done twice. */
-  async function beginTogether(given: RequestRecord, asker?: string): Promise<RequestRecord> {
-    let record = given;
-    for (let round = 0; round < 20; round++) {
-      try {
-        return await begin(record, asker);
-      } catch (error) {
-        if (!(error instanceof HushError) || error.kind !== 'conflict') throw error;
-        await setTimeout(25);
-        record = await records.get(record.id);
-      }
-    }
-    return record;
+  if (request.contacts.length === 0 || request.contacts.length > MAX_CONTACTS) {
+    throw new HushError('invalid', `a request names one to ${MAX_CONTACTS} addresses`, {
+      field: 'contacts',
+      remedy: 'give an email address, a phone number or a postal address',
+    });
   }
+  const brand = brandById(catalog, request.brand ?? catalog.brands[0]?.id ?? '');
+  if (!brand) {
+    throw new HushError('invalid', `there is no brand ${request.brand}`, {
+      field: 'brand',
+      remedy: 'use a brand of the catalog',
+    });
+  }
+  const unique = [...new Map(request.contacts.map((named) => [keyOf(parts, named).toString('hex'), named])).values()];
+  const id = request.writer ? requestIdOf(keyring, request.writer) : newRequestId();
+  const { key, wrapped } = seal.newKey(id);
+  const name = trimmed(request.name, 120);
+  const description = trimmed(request.description, TEXT_LIMIT);
+  const postal = trimmed(request.postal, 400);
+  const publicKey = trimmed(request.publicKey, 20_000);
+  const agentName = trimmed(request.agent?.name, 120);
+  const agentEmail = agentAddress(request.agent?.email);
+  const personal: Personal = {
+    addresses: unique.map((named) => ('point' in named ? { type: named.point.type, given: named.point.given } : null)),
+    ...(name === undefined ? {} : { name }),
+    ...(description === undefined ? {} : { description }),
+    ...(postal === undefined ? {} : { postal }),
+    ...(publicKey === undefined ? {} : { publicKey }),
+    ...(request.agent && agentName ? { agent: { name: agentName, ...(agentEmail ? { email: agentEmail } : {}) } } : {}),
+  };
+  try {
+    const jurisdiction = await jurisdictionOf(
+      parts,
+      unique.map((named) => keyOf(parts, named)),
+      request,
+      receivedAt,
+    );
+    const { due } = deadlinesOf(policy, { jurisdiction, receivedAt });
+    await store.insert({
+      id,
+      kind: request.kind,
+      state: 'received',
+      way: request.way,
+      jurisdiction,
+      brand: brand.id,
+      language: catalog.languages.includes(request.language) ? request.language : 'en',
+      receivedAt: new Date(receivedAt),
+      firstDue: new Date(due),
+      due: new Date(due),
+      contacts: unique.map((named) => ({
+        key: keyOf(parts, named),
+        type: 'point' in named ? named.point.type : named.type,
+        verified: false,
+      })),
+      byAgent: personal.agent !== undefined,
+      receipts: [],
+      unread: false,
+      letters: [],
+      alerts: [],
+      dataKey: wrapped,
+      names: requestNames(keyring, [name, agentName]),
+      personal: seal.sealPersonal(id, key, personal),
+      history: [
+        {
+          at: new Date(now),
+          by: by.id,
+          what: 'received',
+          ...(by.name === undefined ? {} : { byName: by.name }),
+          facts: { way: request.way, kind: request.kind },
+        },
+      ],
+    });
+  } catch (error) {
+    if (!request.writer || !isDuplicate(error)) throw unavailable(error);
+    const kept = await records.get(id);
+    if (
+      kept.kind === request.kind &&
+      sameContacts(
+        kept,
+        unique.map((named) => keyOf(parts, named)),
+      )
+    )
+      return beginTogether(parts, kept, request.asker ?? by.id);
+    throw new HushError('id_reused', 'this id was used before for another request', {
+      field: 'id',
+      remedy: 'give every request an id of its own; repeat a request unchanged',
+    });
+  }
+  const record = await records.get(id);
+  try {
+    return await beginTogether(parts, record, request.asker ?? by.id);
+  } catch (error) {
+    // It is written down, so the worker goes on with it; but nobody is told "done" before it is.
+    if (isDoneOnReceipt(record.kind)) throw unavailable(error);
+    log.warn({ err: error, request: id }, 'a request is written down; the worker goes on with it');
+    return records.get(id);
+  }
+}
 
+/** Takes requests in: durable first, then in force where it only denies, then acknowledged. */
+export function createIntake(parts: IntakeParts) {
   return {
-    begin,
-
-    /** False for a request that was cut off between its receipt and what follows. */
+    begin: (given: RequestRecord, asker?: string) => begin(parts, given, asker),
     hasBegun,
-
-    /**
-     * Takes a request in. Durable when it resolves, and in force where it only denies. Throws HushError `invalid`, or
-     * `unavailable` when nothing could be written.
-     */
-    async receive(request: NewRequest, by: By): Promise<RequestRecord> {
-      const now = clock.now();
-      const receivedAt = request.receivedAt ?? now;
-      if (receivedAt > now || receivedAt < now - LATEST) {
-        throw new HushError('invalid', 'a request was received within the last 90 days', {
-          field: 'receivedAt',
-          remedy: 'give the day on which it came',
-        });
-      }
-      if (request.contacts.length === 0 || request.contacts.length > MAX_CONTACTS) {
-        throw new HushError('invalid', `a request names one to ${MAX_CONTACTS} addresses`, {
-          field: 'contacts',
-          remedy: 'give an email address, a phone number or a postal address',
-        });
-      }
-      const brand = brandById(catalog, request.brand ?? catalog.brands[0]?.id ?? '');
-      if (!brand) {
-        throw new HushError('invalid', `there is no brand ${request.brand}`, {
-          field: 'brand',
-          remedy: 'use a brand of the catalog',
-        });
-      }
-      const unique = [...new Map(request.contacts.map((named) => [keyOf(named).toString('hex'), named])).values()];
-      const id = request.writer ? requestIdOf(keyring, request.writer) : newRequestId();
-      const { key, wrapped } = seal.newKey(id);
-      const name = trimmed(request.name, 120);
-      const description = trimmed(request.description, TEXT_LIMIT);
-      const postal = trimmed(request.postal, 400);
-      const publicKey = trimmed(request.publicKey, 20_000);
-      const agentName = trimmed(request.agent?.name, 120);
-      const agentEmail = agentAddress(request.agent?.email);
-      const personal: Personal = {
-        addresses: unique.map((named) =>
-          'point' in named ? { type: named.point.type, given: named.point.given } : null,
-        ),
-        ...(name === undefined ? {} : { name }),
-        ...(description === undefined ? {} : { description }),
-        ...(postal === undefined ? {} : { postal }),
-        ...(publicKey === undefined ? {} : { publicKey }),
-        ...(request.agent && agentName
-          ? { agent: { name: agentName, ...(agentEmail ? { email: agentEmail } : {}) } }
-          : {}),
-      };
-      try {
-        const jurisdiction = await jurisdictionOf(unique.map(keyOf), request, receivedAt);
-        const { due } = deadlinesOf(policy, { jurisdiction, receivedAt });
-        await store.insert({
-          id,
-          kind: request.kind,
-          state: 'received',
-          way: request.way,
-          jurisdiction,
-          brand: brand.id,
-          language: catalog.languages.includes(request.language) ? request.language : 'en',
-          receivedAt: new Date(receivedAt),
-          firstDue: new Date(due),
-          due: new Date(due),
-          contacts: unique.map((named) => ({
-            key: keyOf(named),
-            type: 'point' in named ? named.point.type : named.type,
-            verified: false,
-          })),
-          byAgent: personal.agent !== undefined,
-          receipts: [],
-          unread: false,
-          letters: [],
-          alerts: [],
-          dataKey: wrapped,
-          names: requestNames(keyring, [name, agentName]),
-          personal: seal.sealPersonal(id, key, personal),
-          history: [
-            {
-              at: new Date(now),
-              by: by.id,
-              what: 'received',
-              ...(by.name === undefined ? {} : { byName: by.name }),
-              facts: { way: request.way, kind: request.kind },
-            },
-          ],
-        });
-      } catch (error) {
-        if (!request.writer || !isDuplicate(error)) throw unavailable(error);
-        const kept = await records.get(id);
-        if (kept.kind === request.kind && sameContacts(kept, unique.map(keyOf)))
-          return beginTogether(kept, request.asker ?? by.id);
-        throw new HushError('id_reused', 'this id was used before for another request', {
-          field: 'id',
-          remedy: 'give every request an id of its own; repeat a request unchanged',
-        });
-      }
-      const record = await records.get(id);
-      try {
-        return await beginTogether(record, request.asker ?? by.id);
-      } catch (error) {
-        // It is written down, so the worker goes on with it; but nobody is told "done" before it is.
-        if (isDoneOnReceipt(record.kind)) throw unavailable(error);
-        log.warn({ err: error, request: id }, 'a request is written down; the worker goes on with it');
-        return records.get(id);
-      }
-    },
+    receive: (request: NewRequest, by: By) => receive(parts, request, by),
   };
 }
 

@@ -29,211 +29,244 @@ export function checksNeeded(kind: RequestKind): number {
 export const MAILS_A_DAY = 3;
 const AGAIN_AFTER_MS = 5 * 60_000;
 
-/** How it was shown who asks. An opt-out, an objection and a withdrawal never come here. */
-export function createVerification(parts: {
+interface VerificationParts {
   readonly records: Records;
   readonly post: PostLetters;
   readonly files: RequestFiles;
   readonly admitMail: AdmitMail;
   readonly clock: Clock;
-}) {
-  const { records, post, files, clock } = parts;
+}
 
-  /**
-   * Proven are the addresses that were shown to be the person's, each for itself. What was only claimed stays claimed, and so
-   * does what a marketing system joined to it: a join proves no identity.
-   */
-  const withProven = (record: RequestRecord, shown: readonly Buffer[]): RequestContact[] =>
-    record.contacts.map((contact) => ({
-      ...contact,
-      verified: contact.verified || shown.some((key) => key.equals(contact.key)),
-    }));
+/**
+ * Proven are the addresses that were shown to be the person's, each for itself. What was only claimed stays claimed, and so
+ * does what a marketing system joined to it: a join proves no identity.
+ */
+function withProven(record: RequestRecord, shown: readonly Buffer[]): RequestContact[] {
+  return record.contacts.map((contact) => ({
+    ...contact,
+    verified: contact.verified || shown.some((key) => key.equals(contact.key)),
+  }));
+}
 
-  /** The addresses that staff say were proven; of a request with one address that one. */
-  function chosenOf(record: RequestRecord, chosen: readonly Buffer[]): readonly Buffer[] {
-    const [only, ...more] = record.contacts;
-    if (only && more.length === 0) return [only.key];
-    const named = chosen.filter((key) => record.contacts.some((contact) => contact.key.equals(key)));
-    if (named.length === 0) {
-      throw new HushError(
-        'invalid',
-        'the request names several addresses: say which of them were shown to be the person’s',
-        {
-          field: 'contacts',
-          remedy: 'choose each one that what was checked belongs to; the others stay claimed',
-        },
-      );
-    }
-    return named;
-  }
-
-  async function verified(
-    record: RequestRecord,
-    by: By,
-    way: 'link' | 'knowledge' | 'agent',
-    shown: readonly Buffer[],
-    facts: Readonly<Record<string, string>>,
-    text?: string,
-  ): Promise<RequestRecord> {
-    return records.act(
-      record,
-      'verify',
-      by,
+/** The addresses that staff say were proven; of a request with one address that one. */
+function chosenAddresses(record: RequestRecord, chosen: readonly Buffer[]): readonly Buffer[] {
+  const [only, ...more] = record.contacts;
+  if (only && more.length === 0) return [only.key];
+  const named = chosen.filter((key) => record.contacts.some((contact) => contact.key.equals(key)));
+  if (named.length === 0) {
+    throw new HushError(
+      'invalid',
+      'the request names several addresses: say which of them were shown to be the person’s',
       {
-        // A further address may be proven later: when and how the request was verified stays.
-        ...(record.verifiedAt ? {} : { verifiedAt: new Date(clock.now()), verifiedBy: way }),
-        contacts: withProven(record, shown),
+        field: 'contacts',
+        remedy: 'choose each one that what was checked belongs to; the others stay claimed',
       },
-      { facts: { way, ...facts }, text },
     );
   }
+  return named;
+}
 
-  /** Sends the link again. */
-  async function askAgain(record: RequestRecord, by: By): Promise<RequestRecord> {
-    const kind = record.byAgent ? 'agent_confirmation' : 'verification';
-    if (!post.reaches(record, kind)) {
-      throw new HushError('invalid', 'there is no address to send it to', { remedy: 'verify by what they know' });
-    }
-    const asked = await records.act(record, 'ask_verification', by, {}, { facts: { way: 'link' } }, [{ kind }]);
-    return post.flushQuietly(asked, by);
+async function recordVerified(
+  parts: VerificationParts,
+  record: RequestRecord,
+  by: By,
+  way: 'link' | 'knowledge' | 'agent',
+  shown: readonly Buffer[],
+  facts: Readonly<Record<string, string>>,
+  text?: string,
+): Promise<RequestRecord> {
+  return parts.records.act(
+    record,
+    'verify',
+    by,
+    {
+      // A further address may be proven later: when and how the request was verified stays.
+      ...(record.verifiedAt ? {} : { verifiedAt: new Date(parts.clock.now()), verifiedBy: way }),
+      contacts: withProven(record, shown),
+    },
+    { facts: { way, ...facts }, text },
+  );
+}
+
+/** Sends the link again. */
+async function askAgain(parts: VerificationParts, record: RequestRecord, by: By): Promise<RequestRecord> {
+  const { post, records } = parts;
+  const kind = record.byAgent ? 'agent_confirmation' : 'verification';
+  if (!post.reaches(record, kind)) {
+    throw new HushError('invalid', 'there is no address to send it to', { remedy: 'verify by what they know' });
   }
+  const asked = await records.act(record, 'ask_verification', by, {}, { facts: { way: 'link' } }, [{ kind }]);
+  return post.flushQuietly(asked, by);
+}
 
-  /** The request of a link that verifies one of its addresses. */
-  async function ofLink(link: Link): Promise<RequestRecord | undefined> {
-    const record = await records.get(link.reference).catch((error: unknown) => {
-      if (error instanceof HushError && error.kind === 'not_found') return undefined;
-      throw error;
+/** The request of a link that verifies one of its addresses. */
+async function requestOfLink(parts: VerificationParts, link: Link): Promise<RequestRecord | undefined> {
+  const record = await parts.records.get(link.reference).catch((error: unknown) => {
+    if (error instanceof HushError && error.kind === 'not_found') return undefined;
+    throw error;
+  });
+  const isTheirs = link.kind === 'verify' && record?.contacts.some(({ key }) => key.equals(link.key));
+  return isTheirs ? record : undefined;
+}
+
+/** True while somebody can be asked by mail whether they want the request. */
+function canAsk(parts: VerificationParts, record: RequestRecord): boolean {
+  return (
+    after(record.kind, record.state, 'ask_verification') !== undefined &&
+    parts.post.reachesOf(record).person !== undefined
+  );
+}
+
+/**
+ * Sends the link again on the word of somebody who follows the request: within the share of mails that the address has
+ * of this network. False when it had it.
+ */
+async function sendAgain(parts: VerificationParts, record: RequestRecord, by: By, asker: string): Promise<boolean> {
+  const { person } = parts.post.reachesOf(record);
+  if (!canAsk(parts, record) || person === undefined) return true;
+  const asked = record.history.filter(({ what }) => what === 'ask_verification').length;
+  const quota = { asker, perDay: MAILS_A_DAY, everyMs: AGAIN_AFTER_MS };
+  if (!(await parts.admitMail('request', person.email, quota, `${record.id}:${asked}`))) return false;
+  await askAgain(parts, record, by);
+  return true;
+}
+
+/**
+ * Whoever reads the mail of the address did not ask, or wants nobody to act for them: the request ends. An agent is told
+ * that there is no confirmation, and no more. Of a request that is being carried out, or over, nothing changes.
+ */
+async function decline(parts: VerificationParts, link: Link): Promise<RequestRecord | undefined> {
+  const { post, records } = parts;
+  const record = await requestOfLink(parts, link);
+  if (!record) return undefined;
+  const reason = 'not_confirmed_by_person';
+  const act = (['refuse', 'withdraw'] as const).find((step) => after(record.kind, record.state, step));
+  if (!act) return record;
+  const letters = post.reachesOf(record).agent ? [{ kind: 'refusal', reason }] : [];
+  const fields = act === 'refuse' ? { refusalReason: reason } : {};
+  const ended = await records.act(record, act, PERSON, fields, { what: 'declined', facts: { reason } }, letters);
+  return post.flushQuietly(ended);
+}
+
+/**
+ * Somebody who reads the mail of the address pressed the button. Verifies the request, or, of an agent's, says that the
+ * person wants it. Pressed again, it changes nothing. Undefined for a link that is not of this request.
+ */
+async function verifyByLink(parts: VerificationParts, link: Link): Promise<RequestRecord | undefined> {
+  const record = await requestOfLink(parts, link);
+  if (!record) return undefined;
+  if (record.state !== 'received' && record.state !== 'verifying') return record;
+  if (!record.byAgent) return recordVerified(parts, record, PERSON, 'link', [link.key], {});
+  const confirmed =
+    record.confirmedAt === undefined
+      ? await parts.records.change(
+          record,
+          PERSON,
+          { confirmedAt: new Date(parts.clock.now()), contacts: withProven(record, [link.key]) },
+          { what: 'confirmed' },
+        )
+      : record;
+  return confirmed.authority === undefined
+    ? confirmed
+    : recordVerified(parts, confirmed, PERSON, 'agent', [link.key], { authority: confirmed.authority });
+}
+
+/** Staff compared what the person said with what is held. What was checked is written down, not the answers. */
+async function verifyByKnowledge(
+  parts: VerificationParts,
+  record: RequestRecord,
+  by: By,
+  given: { readonly checks: readonly Check[]; readonly note: string; readonly contacts?: readonly Buffer[] },
+): Promise<RequestRecord> {
+  const checks = [...new Set(given.checks)];
+  const needed = checksNeeded(record.kind);
+  if (checks.length < needed) {
+    throw new HushError('invalid', `this kind of request needs ${needed} things that fit what we hold`, {
+      field: 'checks',
+      remedy: 'ask for more, or send a link; if they cannot show who they are, refuse and say how to try again',
     });
-    const isTheirs = link.kind === 'verify' && record?.contacts.some(({ key }) => key.equals(link.key));
-    return isTheirs ? record : undefined;
   }
+  if (record.byAgent) {
+    throw new HushError('invalid', 'an agent shows an authority, and the person says yes', {
+      remedy: 'record the document and the person’s confirmation',
+    });
+  }
+  const shown = chosenAddresses(record, given.contacts ?? []);
+  return recordVerified(
+    parts,
+    record,
+    by,
+    'knowledge',
+    shown,
+    { checks: checks.join(' ') },
+    given.note.slice(0, TEXT_LIMIT),
+  );
+}
 
-  /** True while somebody can be asked by mail whether they want the request. */
-  const canAsk = (record: RequestRecord): boolean =>
-    after(record.kind, record.state, 'ask_verification') !== undefined && post.reachesOf(record).person !== undefined;
+/** Staff looked at the agent's document. With the person's own word, the request is verified. */
+async function recordAuthority(
+  parts: VerificationParts,
+  record: RequestRecord,
+  by: By,
+  file: string,
+  contacts: readonly Buffer[] = [],
+): Promise<RequestRecord> {
+  if (!record.byAgent) throw new HushError('invalid', 'no agent asks here', { remedy: 'verify the person' });
+  if (!(await parts.files.get(record.id, file))) {
+    throw new HushError('invalid', 'the document is not with this request', {
+      field: 'file',
+      remedy: 'attach it first',
+    });
+  }
+  const shown = await parts.records.change(record, by, { authority: file }, { what: 'authority', facts: { file } });
+  if (shown.confirmedAt === undefined) return shown;
+  // Which addresses are hers she has said herself, by link or on the phone; before that was kept, staff say it.
+  const proven = shown.contacts.some((contact) => contact.verified) ? [] : chosenAddresses(shown, contacts);
+  return recordVerified(parts, shown, by, 'agent', proven, { authority: file });
+}
 
+/** Staff called the person on a number we held before, and she said yes. */
+async function confirmByPhone(
+  parts: VerificationParts,
+  record: RequestRecord,
+  by: By,
+  note: string,
+  contacts: readonly Buffer[] = [],
+): Promise<RequestRecord> {
+  if (!record.byAgent) throw new HushError('invalid', 'no agent asks here', { remedy: 'verify the person' });
+  const confirmed = await parts.records.change(
+    record,
+    by,
+    { confirmedAt: new Date(parts.clock.now()), contacts: withProven(record, chosenAddresses(record, contacts)) },
+    { what: 'confirmed', facts: { way: 'called_back' }, text: note },
+  );
+  if (confirmed.authority === undefined) return confirmed;
+  return recordVerified(parts, confirmed, by, 'agent', [], { authority: confirmed.authority });
+}
+
+/** Who holds a link of a request: the person at one of its addresses, or whoever acts for them. */
+function holderOfLink(record: RequestRecord, link: Pick<Link, 'key'>): By {
+  return record.byAgent && !record.contacts.some(({ key }) => key.equals(link.key)) ? AGENT : PERSON;
+}
+
+/** How it was shown who asks. An opt-out, an objection and a withdrawal never come here. */
+export function createVerification(parts: VerificationParts) {
   return {
-    askAgain,
-    canAsk,
-
-    /**
-     * Sends the link again on the word of somebody who follows the request: within the share of mails that the address has
-     * of this network. False when it had it.
-     */
-    async sendAgain(record: RequestRecord, by: By, asker: string): Promise<boolean> {
-      const { person } = post.reachesOf(record);
-      if (!canAsk(record) || person === undefined) return true;
-      const asked = record.history.filter(({ what }) => what === 'ask_verification').length;
-      const quota = { asker, perDay: MAILS_A_DAY, everyMs: AGAIN_AFTER_MS };
-      if (!(await parts.admitMail('request', person.email, quota, `${record.id}:${asked}`))) return false;
-      await askAgain(record, by);
-      return true;
-    },
-
-    /**
-     * Whoever reads the mail of the address did not ask, or wants nobody to act for them: the request ends. An agent is told
-     * that there is no confirmation, and no more. Of a request that is being carried out, or over, nothing changes.
-     */
-    async decline(link: Link): Promise<RequestRecord | undefined> {
-      const record = await ofLink(link);
-      if (!record) return undefined;
-      const reason = 'not_confirmed_by_person';
-      const act = (['refuse', 'withdraw'] as const).find((step) => after(record.kind, record.state, step));
-      if (!act) return record;
-      const letters = post.reachesOf(record).agent ? [{ kind: 'refusal', reason }] : [];
-      const fields = act === 'refuse' ? { refusalReason: reason } : {};
-      const ended = await records.act(record, act, PERSON, fields, { what: 'declined', facts: { reason } }, letters);
-      return post.flushQuietly(ended);
-    },
-
-    /**
-     * Somebody who reads the mail of the address pressed the button. Verifies the request, or, of an agent's, says that the
-     * person wants it. Pressed again, it changes nothing. Undefined for a link that is not of this request.
-     */
-    async byLink(link: Link): Promise<RequestRecord | undefined> {
-      const record = await ofLink(link);
-      if (!record) return undefined;
-      if (record.state !== 'received' && record.state !== 'verifying') return record;
-      if (!record.byAgent) return verified(record, PERSON, 'link', [link.key], {});
-      const confirmed =
-        record.confirmedAt === undefined
-          ? await records.change(
-              record,
-              PERSON,
-              { confirmedAt: new Date(clock.now()), contacts: withProven(record, [link.key]) },
-              { what: 'confirmed' },
-            )
-          : record;
-      return confirmed.authority === undefined
-        ? confirmed
-        : verified(confirmed, PERSON, 'agent', [link.key], { authority: confirmed.authority });
-    },
-
-    /** Staff compared what the person said with what is held. What was checked is written down, not the answers. */
-    async byKnowledge(
+    askAgain: (record: RequestRecord, by: By) => askAgain(parts, record, by),
+    canAsk: (record: RequestRecord) => canAsk(parts, record),
+    sendAgain: (record: RequestRecord, by: By, asker: string) => sendAgain(parts, record, by, asker),
+    decline: (link: Link) => decline(parts, link),
+    byLink: (link: Link) => verifyByLink(parts, link),
+    byKnowledge: (
       record: RequestRecord,
       by: By,
       given: { readonly checks: readonly Check[]; readonly note: string; readonly contacts?: readonly Buffer[] },
-    ): Promise<RequestRecord> {
-      const checks = [...new Set(given.checks)];
-      const needed = checksNeeded(record.kind);
-      if (checks.length < needed) {
-        throw new HushError('invalid', `this kind of request needs ${needed} things that fit what we hold`, {
-          field: 'checks',
-          remedy: 'ask for more, or send a link; if they cannot show who they are, refuse and say how to try again',
-        });
-      }
-      if (record.byAgent) {
-        throw new HushError('invalid', 'an agent shows an authority, and the person says yes', {
-          remedy: 'record the document and the person’s confirmation',
-        });
-      }
-      const shown = chosenOf(record, given.contacts ?? []);
-      return verified(record, by, 'knowledge', shown, { checks: checks.join(' ') }, given.note.slice(0, TEXT_LIMIT));
-    },
-
-    /** Staff looked at the agent's document. With the person's own word, the request is verified. */
-    async authority(
-      record: RequestRecord,
-      by: By,
-      file: string,
-      contacts: readonly Buffer[] = [],
-    ): Promise<RequestRecord> {
-      if (!record.byAgent) throw new HushError('invalid', 'no agent asks here', { remedy: 'verify the person' });
-      if (!(await files.get(record.id, file))) {
-        throw new HushError('invalid', 'the document is not with this request', {
-          field: 'file',
-          remedy: 'attach it first',
-        });
-      }
-      const shown = await records.change(record, by, { authority: file }, { what: 'authority', facts: { file } });
-      if (shown.confirmedAt === undefined) return shown;
-      // Which addresses are hers she has said herself, by link or on the phone; before that was kept, staff say it.
-      const proven = shown.contacts.some((contact) => contact.verified) ? [] : chosenOf(shown, contacts);
-      return verified(shown, by, 'agent', proven, { authority: file });
-    },
-
-    /** Staff called the person on a number we held before, and she said yes. */
-    async confirmedByPhone(
-      record: RequestRecord,
-      by: By,
-      note: string,
-      contacts: readonly Buffer[] = [],
-    ): Promise<RequestRecord> {
-      if (!record.byAgent) throw new HushError('invalid', 'no agent asks here', { remedy: 'verify the person' });
-      const confirmed = await records.change(
-        record,
-        by,
-        { confirmedAt: new Date(clock.now()), contacts: withProven(record, chosenOf(record, contacts)) },
-        { what: 'confirmed', facts: { way: 'called_back' }, text: note },
-      );
-      if (confirmed.authority === undefined) return confirmed;
-      return verified(confirmed, by, 'agent', [], { authority: confirmed.authority });
-    },
-
-    /** Who holds a link of a request: the person at one of its addresses, or whoever acts for them. */
-    byOf: (record: RequestRecord, link: Pick<Link, 'key'>): By =>
-      record.byAgent && !record.contacts.some(({ key }) => key.equals(link.key)) ? AGENT : PERSON,
+    ) => verifyByKnowledge(parts, record, by, given),
+    authority: (record: RequestRecord, by: By, file: string, contacts?: readonly Buffer[]) =>
+      recordAuthority(parts, record, by, file, contacts),
+    confirmedByPhone: (record: RequestRecord, by: By, note: string, contacts?: readonly Buffer[]) =>
+      confirmByPhone(parts, record, by, note, contacts),
+    byOf: holderOfLink,
   };
 }
 
