@@ -1,4 +1,4 @@
-import type { Channel, Purpose, Scope } from './scope.js';
+import type { Channel, Purpose, QueryScope } from './scope.js';
 
 /** One text in every language the catalog has; English always. */
 export type Words = Readonly<Record<string, string>> & { readonly en: string };
@@ -58,7 +58,7 @@ export interface Notice {
 
 export interface CatalogBinding {
   readonly name: string;
-  readonly scope: Scope;
+  readonly scope: QueryScope;
   readonly target: Readonly<Record<string, unknown>>;
 }
 

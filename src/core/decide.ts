@@ -4,16 +4,12 @@ import { endsErasure } from './erasure.js';
 import type { Cadence, DenialType } from './event.js';
 import type { State } from './fold.js';
 import { type ConsentRule, type ImpliedMonths, jurisdictionMatches, type Policy } from './policy.js';
-import { type Channel, covers, type Purpose, type Scope } from './scope.js';
+import { covers, type QueryScope, type Scope } from './scope.js';
 import { cadenceFor, ended, expired, mayLift } from './standing.js';
 import { type Facts, type View, viewAt } from './view.js';
 
 /** May brand B use channel H for purpose P (topic T) at time t (ms)? Without a topic, `*`. */
-export interface Query {
-  readonly brand: string;
-  readonly channel: Channel;
-  readonly purpose: Purpose;
-  readonly topic: string;
+export interface Query extends QueryScope {
   readonly at: number;
 }
 
@@ -55,7 +51,7 @@ export interface DecisionContext {
   readonly policy: Policy;
   /** Jurisdiction the address itself tells (country of a phone number or postal address). */
   readonly country?: string;
-  /** Destinations are told lasting facts only: they leave the hour of the day out. */
+  /** Destinations get lasting facts only: they leave the hour of the day out. */
   readonly ignoreQuietHours?: boolean;
 }
 

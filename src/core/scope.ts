@@ -32,6 +32,12 @@ export interface Scope {
   readonly topic: string;
 }
 
+/** What a query asks about: channel and purpose are named; topic `*` is a query without a topic. */
+export interface QueryScope extends Scope {
+  readonly channel: Channel;
+  readonly purpose: Purpose;
+}
+
 /** Purposes that a Global Privacy Control signal denies. 11 CCR 7025 (sale and sharing) */
 export const GPC_PURPOSES: readonly Purpose[] = [
   'retargeting',

@@ -2,13 +2,14 @@ import type { AliasGroupOf } from '../core/alias-group.js';
 import { type Catalog, topicsOf } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
+import { sharedWith, stateOf } from '../core/contact-state.js';
 import { type Decision, decide, exceptTopics, type Query } from '../core/decide.js';
 import { DENIAL_TYPES } from '../core/event.js';
 import { foldAsOf, presentAt, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js';
 import type { Shared } from '../store/contact-aliases.js';
-import { type Contact, type Contacts, type StoredEvent, sharedWith, stateOf } from '../store/contacts.js';
+import type { Contact, Contacts, StoredEvent } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
 
 /** A contact in question: its key, and the address where it was given. */

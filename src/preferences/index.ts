@@ -1,7 +1,6 @@
 import { contactKeyText } from '../core/keys.js';
 import type { Foundation } from '../foundation.js';
 import { syncQueue } from '../queues.js';
-import { createPlanPendingSyncs } from '../sync/desired.js';
 import { createAccept } from './accept.js';
 import { createDecisions } from './decisions.js';
 import { createJournal } from './journal.js';
@@ -24,7 +23,7 @@ export async function createPreferences(base: Foundation) {
     configuration,
     aliasGroupOf,
     clock,
-    planPendingSyncs: createPlanPendingSyncs({ destinations, policy }),
+    destinations,
     onPending: (names) => {
       for (const name of names) queues.add(syncQueue(name));
     },
@@ -55,14 +54,6 @@ export async function createPreferences(base: Foundation) {
     onAppended: projection.projectSoon,
     journal: journal?.write,
   });
-  const bindings = destinations.flatMap(({ name, bindings: list, destination }) =>
-    list.map((binding) => ({
-      destination: name,
-      name: binding.name,
-      scope: binding.scope,
-      accepts: destination.accepts,
-    })),
-  );
   return {
     accept,
     projector,
@@ -78,7 +69,7 @@ export async function createPreferences(base: Foundation) {
       onDecision: metrics.decided,
     }),
     links: createLinks({ keyring, catalog, publicUrl: base.publicUrl }),
-    receipts: createReceipts({ contacts, ledger, bindings, privateParts, clock }),
+    receipts: createReceipts({ contacts, ledger, destinations, privateParts }),
     undo: createUndo({ contacts, ledger, persons, clock }),
 
     /** Appends to the store what the journal keeps. */

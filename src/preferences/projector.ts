@@ -1,34 +1,19 @@
 import type { AliasGroup, AliasGroupOf } from '../core/alias-group.js';
 import type { Clock } from '../core/clock.js';
 import { normaliseContact } from '../core/contact-point.js';
+import { stateOf } from '../core/contact-state.js';
 import { nextChange } from '../core/decide.js';
+import { pendingSyncsOf, type SyncTarget } from '../core/desired.js';
 import { HushError } from '../core/errors.js';
-import { fold, type State } from '../core/fold.js';
+import { fold } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import { EVERYTHING, type Scope, scopeText, wholeScope } from '../core/scope.js';
 import { MissingKeyError } from '../core/seal.js';
-import {
-  type Contact,
-  type Contacts,
-  type NewPendingSync,
-  type Projection,
-  type StoredEvent,
-  stateOf,
-} from '../store/contacts.js';
+import type { Contact, Contacts, Projection, StoredEvent } from '../store/contacts.js';
 import type { Ledger, LedgerEntry } from '../store/ledger.js';
 import { addressOf } from './contact-address.js';
 import { inOrderOfRecording, privateIntake } from './erasure-gate.js';
 import type { PrivateParts } from './private-part.js';
-
-/** Which marks a contact has to carry when its own state is `state` at `now`. Given by the sync part. */
-export type PlanPendingSyncs = (
-  contact: Contact,
-  state: State,
-  version: number,
-  now: number,
-  since: number,
-  addressable: boolean,
-) => readonly NewPendingSync[];
 
 interface Work {
   readonly contact: Contact;
@@ -75,7 +60,7 @@ export function createProjector(parts: {
   readonly configuration: string;
   readonly aliasGroupOf: AliasGroupOf;
   readonly clock: Clock;
-  readonly planPendingSyncs: PlanPendingSyncs;
+  readonly destinations: readonly SyncTarget[];
   /** Told of destinations that have new marks, and of entries that are new in the ledger. */
   readonly onPending: (destinations: ReadonlySet<string>) => void;
   readonly onProjected?: (contacts: number, lagMs: number) => void;
@@ -84,7 +69,7 @@ export function createProjector(parts: {
   /** Told of a contact whose data key does not open under any key: something changed it. */
   readonly onBrokenSeal?: (contact: Buffer) => void;
 }) {
-  const { contacts, ledger, privateParts, policy, configuration, clock, planPendingSyncs } = parts;
+  const { contacts, ledger, privateParts, policy, configuration, clock, destinations } = parts;
 
   /** A contact's data key. Throws rather than have a new one made in the place of one that does not open. */
   function dataKeyOf(contact: Buffer, wrapped: Buffer): Buffer {
@@ -163,7 +148,8 @@ export function createProjector(parts: {
     const now = clock.now();
     const hasAddress = address !== undefined || contact.address !== undefined;
     const since = Math.min(now, ...events.map((event) => event.recorded / 1024));
-    const pendingSyncs = planPendingSyncs(contact, state, contact.rev + 1, now, since, hasAddress);
+    const change = { contact, state, version: contact.rev + 1, since, hasAddress };
+    const pendingSyncs = pendingSyncsOf(change, destinations, { policy, now });
     const wakeAt = nextChange(stateOf({ state, pending: [] }, contact.others), now, policy);
     return {
       contact,

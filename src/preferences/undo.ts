@@ -1,13 +1,14 @@
 import type { DenialAtom } from '../core/atoms.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactType } from '../core/contact-point.js';
+import { stateOf } from '../core/contact-state.js';
 import type { ContactEvent } from '../core/event.js';
 import { type State, unfolded } from '../core/fold.js';
 import { scopeText } from '../core/scope.js';
 import { standingDenials } from '../core/standing.js';
 import { type Undoing, undoing } from '../core/undo.js';
 import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js';
-import { type Contact, type Contacts, stateOf } from '../store/contacts.js';
+import type { Contact, Contacts } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
 import type { Persons } from '../store/persons.js';
 import type { Draft } from './accept.js';

@@ -16,7 +16,7 @@ import type { Undo } from '../preferences/undo.js';
 import type { Queues } from '../queues.js';
 import type { Stores } from '../store/open.js';
 import type { RequestRecord } from '../store/requests.js';
-import type { BoundDestination } from '../sync/desired.js';
+import type { BoundDestination } from '../sync/destination.js';
 import type { HttpClient } from '../sync/http.js';
 import { createAccessDelivery } from './access/delivery.js';
 import { createGather } from './access/gather.js';

@@ -11,7 +11,7 @@ import type { Post } from '../preferences/outgoing-mail.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import type { Undo } from '../preferences/undo.js';
 import type { Stores } from '../store/open.js';
-import type { BoundDestination } from '../sync/desired.js';
+import type { BoundDestination } from '../sync/destination.js';
 import { createApprovals } from './approvals.js';
 import { createAuditTrail } from './audit-trail.js';
 import { createCalls } from './calls.js';

@@ -2,6 +2,8 @@ import type { Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import { recordedAt } from '../core/clock.js';
 import type { ContactType } from '../core/contact-point.js';
+import { stateOf } from '../core/contact-state.js';
+import { desiredAt } from '../core/desired.js';
 import { compareEvents } from '../core/event.js';
 import { presentAt, type State } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
@@ -11,9 +13,9 @@ import { factsAt } from '../core/view.js';
 import { addressOf, evidenceOf, maskedAddress } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import { unavailable } from '../store/connect.js';
-import { type Contact, type StoredEvent, stateOf } from '../store/contacts.js';
+import type { Contact, StoredEvent } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
-import { type BoundDestination, desiredAt } from '../sync/desired.js';
+import type { BoundDestination } from '../sync/destination.js';
 import { type MatrixGroup, matrixOf } from './matrix.js';
 
 /** Something that happened to a contact. */

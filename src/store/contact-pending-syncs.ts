@@ -1,5 +1,6 @@
+import type { NewPendingSync, SyncedState } from '../core/sync-state.js';
 import { DURABLE } from './connect.js';
-import type { Contact, ContactCollections, NewPendingSync, SyncedState } from './contact-rows.js';
+import type { Contact, ContactCollections } from './contact-rows.js';
 
 /** Every value of `backfill` of a pending sync, so that the index is used whole. */
 const ANY_BACKFILL = [null, false, true];

@@ -1,8 +1,9 @@
 import type { State } from '../core/fold.js';
 import type { Scope } from '../core/scope.js';
+import type { NewPendingSync } from '../core/sync-state.js';
 import { DURABLE } from './connect.js';
 import { mergedPendingSyncs } from './contact-pending-syncs.js';
-import type { ContactCollections, NewPendingSync } from './contact-rows.js';
+import type { ContactCollections } from './contact-rows.js';
 
 /** Result of projecting one contact. */
 export interface Projection {

@@ -1,8 +1,9 @@
 import { type Collection, type Model, Schema } from 'mongoose';
 import { CONTACT_TYPES, type ContactType } from '../core/contact-point.js';
 import type { ContactEvent } from '../core/event.js';
-import { EMPTY_STATE, fold, joinStates, type State } from '../core/fold.js';
+import { EMPTY_STATE, type State } from '../core/fold.js';
 import type { Scope } from '../core/scope.js';
+import type { NewPendingSync, PendingSync, SyncedState } from '../core/sync-state.js';
 import { collectionSchema, partSchema } from './schema.js';
 
 /** An event as stored: what is personal in it is sealed. */
@@ -15,53 +16,6 @@ export interface StoredEvent extends ContactEvent {
   /** Address, evidence and the writer's own id: under the ingest key while pending, under the contact's data key in the ledger. */
   readonly sealed?: Buffer;
 }
-
-/** What a destination was told of a contact, by binding. */
-export interface SyncedBinding {
-  readonly suppressed: boolean;
-  /** ms */
-  readonly at: number;
-  readonly status: 'accepted' | 'in_force';
-  readonly event?: string;
-}
-export interface SyncedState {
-  readonly bindings: Readonly<Record<string, SyncedBinding>>;
-  readonly version: number;
-  readonly configuration: string;
-  /** ms; when a lift was last begun. */
-  readonly liftedAt?: number;
-  /** The last call whose outcome was never learned: when that was (ms), and the state it asked for. It may land late. */
-  readonly stalled?: { readonly at: number; readonly desired: string };
-  /** The provider refuses this address: not sent again until the desired state is another. */
-  readonly parked?: { readonly desired: string; readonly why: string; readonly at: number };
-}
-
-/** Says that a destination may not know the latest: cleared only for the version that was sent. */
-export interface PendingSync {
-  readonly destination: string;
-  readonly version: number;
-  /** ms; not to be taken before. While a worker has it: the end of its lease. */
-  readonly due: number;
-  /** ms; when the contact was first marked. */
-  readonly since: number;
-  /** Lease of the worker that has it. */
-  readonly leaseOwner?: string;
-  /**
-   * Bindings whose state at the provider is in doubt, because a call may have reached it without being recorded, or a
-   * comparison found otherwise. What is denied is said again; what is allowed is lifted, an entry there being our own.
-   */
-  readonly uncertainBindings?: readonly string[];
-  /** The state that the call in doubt asked for. */
-  readonly attempted?: string;
-  /** Nobody waits for it: a re-evaluation, a comparison or the clock made it. What was just said goes first. */
-  readonly backfill?: boolean;
-  /** The state is told; it is to be asserted once more after a lift's deadline. */
-  readonly reassert?: boolean;
-  readonly failures?: number;
-}
-
-/** A mark as the projector makes it: lease and attempts are the worker's. */
-export type NewPendingSync = Pick<PendingSync, 'destination' | 'version' | 'due' | 'since' | 'backfill'>;
 
 export interface Contact {
   readonly key: Buffer;
@@ -92,21 +46,6 @@ export interface Contact {
   readonly others?: readonly Contact[];
   /** Something was said for another spelling since it was last projected. */
   readonly touched: boolean;
-}
-
-/** What is shared between spellings of one address: two forms of a phone number were always the same contact. */
-export const sharedWith = (other: Contact): 'denials' | 'all' => (other.type === 'phone' ? 'all' : 'denials');
-
-/**
- * The state that decisions about a contact go by: all that was accepted for it, projected or not, and the denials of other
- * spellings of its mailbox.
- */
-export function stateOf(
-  contact: Pick<Contact, 'state' | 'pending' | 'others'> | undefined,
-  others: readonly Contact[] = contact?.others ?? [],
-): State {
-  const own = contact ? fold(contact.state, contact.pending) : EMPTY_STATE;
-  return others.reduce((state, other) => joinStates(state, fold(other.state, other.pending), sharedWith(other)), own);
 }
 
 /** A pending sync as stored: `by` is its `leaseOwner`, `doubt` its `uncertainBindings`, `again` its `reassert`. */

@@ -17,8 +17,7 @@ import {
 export type { Append, AppendResult } from './contact-append.js';
 export type { Settlement } from './contact-pending-syncs.js';
 export type { Projection } from './contact-projection.js';
-export type { Contact, NewPendingSync, PendingSync, StoredEvent, SyncedBinding, SyncedState } from './contact-rows.js';
-export { sharedWith, stateOf } from './contact-rows.js';
+export type { Contact, StoredEvent } from './contact-rows.js';
 
 /** Every query to the contacts and their overflow. */
 export function createContacts(connection: Connection) {

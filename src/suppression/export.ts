@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
+import { stateOf } from '../core/contact-state.js';
 import { decide, type Query } from '../core/decide.js';
 import { presentAt } from '../core/fold.js';
 import { contactKeyText } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
-import { type Contacts, stateOf } from '../store/contacts.js';
+import type { Contacts } from '../store/contacts.js';
 
 /** Reasons that are a denial somebody made or that reality made, as opposed to a missing consent. */
 const STANDING: ReadonlySet<string> = new Set([

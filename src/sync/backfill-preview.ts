@@ -1,7 +1,8 @@
 import type { Clock } from '../core/clock.js';
+import { acceptsType, desiredAt, syncedAsSuppressed } from '../core/desired.js';
 import type { Policy } from '../core/policy.js';
 import type { Contacts } from '../store/contacts.js';
-import { acceptsType, type BoundDestination, desiredAt, syncedAsSuppressed } from './desired.js';
+import type { BoundDestination } from './destination.js';
 
 /** Contacts looked at with one query. */
 const BATCH_SIZE = 500;
@@ -39,7 +40,7 @@ export async function previewBackfill(parts: {
     const page = await contacts.page(after, BATCH_SIZE);
     for (const contact of page) {
       for (const { bound, previews } of counts) {
-        if (!acceptsType(bound.destination.accepts, contact.type)) continue;
+        if (!acceptsType(bound, contact.type)) continue;
         for (const [name, decision] of desiredAt(bound, contact, { policy, now: clock.now() })) {
           const preview = previews.get(name);
           if (!preview || syncedAsSuppressed(contact.synced[bound.name], name) !== decision.allowed) continue;

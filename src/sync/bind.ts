@@ -1,8 +1,7 @@
 import type { z } from 'zod';
 import { ConfigError } from '../config/yaml-file.js';
 import type { Catalog } from '../core/catalog.js';
-import type { BoundDestination } from './desired.js';
-import type { Adapter, AdapterParts } from './destination.js';
+import type { Adapter, AdapterParts, BoundDestination } from './destination.js';
 
 /** What is wrong first; of alternatives, what each of them wants. */
 function says(issue: z.core.$ZodIssue | undefined, at: string): string {

@@ -5,7 +5,7 @@ import { unavailable } from '../store/connect.js';
 import type { Contacts } from '../store/contacts.js';
 import type { DestinationStates } from '../store/destination-states.js';
 import type { Reconciliations, StartedBy } from '../store/reconciliations.js';
-import type { BoundDestination } from './desired.js';
+import type { BoundDestination } from './destination.js';
 import { type ReconciliationProgress, reconciliationProgress } from './reconciliation-progress.js';
 
 /** What is to be known of a destination at a glance. Times are ms. */

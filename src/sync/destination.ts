@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { ContactType } from '../core/contact-point.js';
+import type { ScopedBinding, SyncTarget } from '../core/desired.js';
 import type { EventType, SourceKind } from '../core/event.js';
 import type { Scope } from '../core/scope.js';
 import type { HttpClient } from './http.js';
@@ -7,11 +8,7 @@ import type { HttpClient } from './http.js';
 export { ProviderError } from './provider-error.js';
 
 /** A scope tied to a list at a destination: what is denied there is suppressed here. */
-export interface Binding<Target = Readonly<Record<string, unknown>>> {
-  /** Unique within its destination; part of the told state, so never renamed. */
-  readonly name: string;
-  /** A concrete question: brand, channel, purpose, and a topic or `*`. */
-  readonly scope: Scope;
+export interface Binding<Target = Readonly<Record<string, unknown>>> extends ScopedBinding {
   /** Where at the provider: a group id, a list id, an audience. Checked by the adapter's own schema. */
   readonly target: Target;
 }
@@ -149,6 +146,16 @@ export interface Destination {
   /** Checks a webhook's signature over the raw body and reads it. Throws HushError `unauthorized` when it is not genuine. */
   receive?(request: InboundRequest, now: number): Promise<Received>;
   close?(): Promise<void>;
+}
+
+/** A destination of the catalog with its adapter made. */
+export interface BoundDestination extends SyncTarget {
+  readonly adapter: string;
+  readonly role: 'processor' | 'third_party';
+  readonly bindings: readonly Binding[];
+  readonly destination: Destination;
+  readonly reconcileHours?: number | undefined;
+  readonly callsPerSecond?: number | undefined;
 }
 
 /** What an adapter may use. */

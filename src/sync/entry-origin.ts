@@ -1,4 +1,4 @@
-import type { SyncedBinding } from '../store/contacts.js';
+import type { SyncedBinding } from '../core/sync-state.js';
 import type { ReadBackEntry } from './destination.js';
 
 /** How far (ms) a provider's clock and the time of our call may be apart. */

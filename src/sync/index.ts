@@ -7,7 +7,7 @@ import type { PrivateParts } from '../preferences/private-part.js';
 import type { Projector } from '../preferences/projector.js';
 import type { Queues } from '../queues.js';
 import type { Stores } from '../store/open.js';
-import type { BoundDestination } from './desired.js';
+import type { BoundDestination } from './destination.js';
 import { createDestinationReports } from './destination-report.js';
 import { createEvaluation } from './evaluation.js';
 import type { HttpClient } from './http.js';

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.js';
+import { acceptsType, desiredState } from '../core/desired.js';
 import { fold } from '../core/fold.js';
 import type { Policy } from '../core/policy.js';
 import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import type { Contacts } from '../store/contacts.js';
 import type { DestinationStates } from '../store/destination-states.js';
-import { acceptsType, type BoundDestination, desiredState } from './desired.js';
-import type { Binding, Entry } from './destination.js';
+import type { Binding, BoundDestination, Entry } from './destination.js';
 import { entryFor } from './task.js';
 
 /** Contacts read at once. */
@@ -33,7 +33,7 @@ export function createListCopies(parts: {
   async function* entriesOf(bound: BoundDestination, bindings: readonly Binding[]): AsyncGenerator<Entry> {
     for (let page = await contacts.page(undefined, PAGE); page.length > 0; ) {
       for (const contact of page) {
-        if (!acceptsType(bound.destination.accepts, contact.type)) continue;
+        if (!acceptsType(bound, contact.type)) continue;
         const state = fold(contact.state, contact.pending);
         const desired = desiredState(state, bindings, { policy, country: contact.country, now: clock.now() });
         const denied = [...desired.values()].find((decision) => !decision.allowed);

@@ -7,7 +7,7 @@ import type { DestinationStates } from '../store/destination-states.js';
 import { type Leader, whileLeading } from '../store/leader.js';
 import type { Reconciled, Reconciliation, Reconciliations } from '../store/reconciliations.js';
 import { driftOf, totalsOf } from './compare.js';
-import type { BoundDestination } from './desired.js';
+import type { BoundDestination } from './destination.js';
 import { ProviderError } from './provider-error.js';
 import type { ReconciliationSteps } from './reconciliation.js';
 

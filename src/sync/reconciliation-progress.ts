@@ -1,6 +1,6 @@
 import type { Reconciled, Reconciliation } from '../store/reconciliations.js';
 import { driftOf, totalsOf } from './compare.js';
-import type { BoundDestination } from './desired.js';
+import type { BoundDestination } from './destination.js';
 import { nextRun } from './reconciliation-loop.js';
 
 /** How far a comparison has come and what it found. Times are ms. */

@@ -1,15 +1,16 @@
 import { createAliasGroups } from '../core/alias-group.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
+import { stateOf } from '../core/contact-state.js';
+import { allowedDespite, desiredState } from '../core/desired.js';
 import { HushError } from '../core/errors.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import type { Accept, Draft } from '../preferences/accept.js';
-import { type Contact, type Contacts, stateOf } from '../store/contacts.js';
+import type { Contact, Contacts } from '../store/contacts.js';
 import type { Findings, Reconciliation, Reconciliations } from '../store/reconciliations.js';
 import { type Finding, findingOfAbsent, findingOfListed } from './compare.js';
-import { allowedDespite, type BoundDestination, desiredState } from './desired.js';
-import type { Binding, ReadBackEntry } from './destination.js';
+import type { Binding, BoundDestination, ReadBackEntry } from './destination.js';
 import { providerAddress } from './provider-address.js';
 
 /** Contacts compared with one query. */

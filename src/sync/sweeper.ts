@@ -8,7 +8,7 @@ import type { Projector } from '../preferences/projector.js';
 import { createScheduler } from '../scheduler.js';
 import type { Contact, Contacts } from '../store/contacts.js';
 import type { DestinationStates } from '../store/destination-states.js';
-import type { BoundDestination } from './desired.js';
+import type { BoundDestination } from './destination.js';
 import type { SyncWorker } from './worker.js';
 
 /** Contacts taken at once by a sweep. */

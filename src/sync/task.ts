@@ -1,7 +1,8 @@
 import { backoff } from '../core/backoff.js';
 import type { Decision } from '../core/decide.js';
-import type { Contact, PendingSync, Settlement, SyncedBinding, SyncedState } from '../store/contacts.js';
-import { type Desired, desiredText } from './desired.js';
+import { type Desired, desiredText } from '../core/desired.js';
+import type { PendingSync, SyncedBinding, SyncedState } from '../core/sync-state.js';
+import type { Contact, Settlement } from '../store/contacts.js';
 import type { Action, Binding, Entry } from './destination.js';
 
 /** Times of the worker in ms. A call's deadline is shorter than what remains of its lease, or no call is made. */

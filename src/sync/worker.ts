@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.js';
+import { stateOf } from '../core/contact-state.js';
+import { allowedDespite, desiredAt, desiredText } from '../core/desired.js';
 import type { Policy } from '../core/policy.js';
 import { MissingKeyError } from '../core/seal.js';
 import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
-import { type Contact, type Contacts, type Settlement, stateOf } from '../store/contacts.js';
+import type { Contact, Contacts, Settlement } from '../store/contacts.js';
 import type { DestinationStates } from '../store/destination-states.js';
-import { allowedDespite, type BoundDestination, desiredAt, desiredText } from './desired.js';
+import type { BoundDestination } from './destination.js';
 import { type Action, type Binding, ProviderError, type ReadBackEntry, type Sent } from './destination.js';
 import { isOurEntry } from './entry-origin.js';
 import { createListCopies } from './list-copies.js';

@@ -60,7 +60,7 @@ export async function openInbound() {
   });
   const decisions = createDecisions({ contacts, ledger, catalog, policy, aliasGroupOf, clock });
   const links = createLinks({ keyring, catalog, publicUrl: () => 'https://hush.example' });
-  const receipts = createReceipts({ contacts, ledger, bindings: [], privateParts, clock });
+  const receipts = createReceipts({ contacts, ledger, destinations: [], privateParts });
   const letters: OutgoingMail[] = [];
   const { review, mailIn, textIn } = await createInbound({
     requireKeys: async () => undefined,
@@ -99,7 +99,7 @@ export async function openInbound() {
     configuration: 'test',
     aliasGroupOf,
     clock,
-    planPendingSyncs: () => [],
+    destinations: [],
     onPending: () => undefined,
   });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Contact, PendingSync, SyncedState } from '../../src/store/contacts.js';
+import type { PendingSync, SyncedState } from '../../src/core/sync-state.js';
+import type { Contact } from '../../src/store/contacts.js';
 import { findingOfAbsent, findingOfListed } from '../../src/sync/compare.js';
 import type { ReadBackEntry } from '../../src/sync/destination.js';
 import { hubspot } from '../../src/sync/destinations/hubspot.js';

@@ -1,5 +1,6 @@
 import { type AccessSystem, type Catalog, say, topicById } from '../../core/catalog.js';
 import { type Clock, recordedAt } from '../../core/clock.js';
+import { stateOf } from '../../core/contact-state.js';
 import { presentAt } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
 import type { Policy } from '../../core/policy.js';
@@ -9,7 +10,7 @@ import { addressOf, evidenceOf } from '../../preferences/contact-address.js';
 import type { PrivateParts } from '../../preferences/private-part.js';
 import { matrixOf } from '../../staff/matrix.js';
 import type { TrailStore } from '../../store/audit-trail.js';
-import { type Contact, type Contacts, type StoredEvent, stateOf } from '../../store/contacts.js';
+import type { Contact, Contacts, StoredEvent } from '../../store/contacts.js';
 import type { Ledger } from '../../store/ledger.js';
 
 export const SECTIONS = [

@@ -2,7 +2,7 @@ import type { ContactType } from '../../core/contact-point.js';
 import { unavailable } from '../../store/connect.js';
 import type { Contacts } from '../../store/contacts.js';
 import type { RequestRecord, RequestStore } from '../../store/requests.js';
-import type { BoundDestination } from '../../sync/desired.js';
+import type { BoundDestination } from '../../sync/destination.js';
 
 /** One address that an erasure would reach, and who would be asked to forget it. */
 export interface ErasedAddress {

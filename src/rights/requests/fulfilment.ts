@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.js';
 import type { ContactPoint } from '../../core/contact-point.js';
+import { stateOf } from '../../core/contact-state.js';
 import { HushError } from '../../core/errors.js';
 import type { Relationship } from '../../core/event.js';
 import { presentAt } from '../../core/fold.js';
@@ -10,7 +11,7 @@ import { standingDenials } from '../../core/standing.js';
 import { factsAt, restrictedSince } from '../../core/view.js';
 import type { Accept, Draft } from '../../preferences/accept.js';
 import { unavailable } from '../../store/connect.js';
-import { type Contacts, stateOf } from '../../store/contacts.js';
+import type { Contacts } from '../../store/contacts.js';
 import type { RequestRecord } from '../../store/requests.js';
 import type { AccessPackages, Delivery } from '../access/port.js';
 import type { PostLetters } from '../letters/post-letters.js';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
 import type { Configurations } from '../../store/configurations.js';
 import { BATCH_TIMEOUT_MS, withTimeout } from '../../store/connect.js';
-import type { BoundDestination } from '../../sync/desired.js';
+import type { BoundDestination } from '../../sync/destination.js';
 import type { DestinationReports } from '../../sync/destination-report.js';
 import type { ReconciliationProgress } from '../../sync/reconciliation-progress.js';
 import { iso } from './requests.js';

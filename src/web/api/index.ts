@@ -20,7 +20,7 @@ import { cursorText } from '../../suppression/change-entry.js';
 import type { SuppressionExport } from '../../suppression/export.js';
 import { createImports } from '../../suppression/import.js';
 import { createScrub } from '../../suppression/scrub.js';
-import type { BoundDestination } from '../../sync/desired.js';
+import type { BoundDestination } from '../../sync/destination.js';
 import type { Sync } from '../../sync/index.js';
 import { changeRoutes } from './changes.js';
 import { consentRoutes } from './consents.js';

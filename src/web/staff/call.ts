@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { encodeBase32 } from '../../core/base32.js';
 import { brandById, type Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
+import { stateOf } from '../../core/contact-state.js';
 import { HushError } from '../../core/errors.js';
 import { presentAt, type State } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
@@ -12,7 +13,6 @@ import { type Calls, type Said, VERIFICATIONS, type Verification } from '../../s
 import type { Caller, FindCaller } from '../../staff/find-caller.js';
 import { OPT_OUT_OPTIONS, optOutOptionById } from '../../staff/opt-out-options.js';
 import type { PersonFiles } from '../../staff/person.js';
-import { stateOf } from '../../store/contacts.js';
 import { allowLook } from '../middleware/session.js';
 import { ownPageOf } from './own-number.js';
 import { type StaffShell, sentenceOf, type Visit } from './shell.js';

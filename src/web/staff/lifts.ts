@@ -1,5 +1,6 @@
 import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
+import { stateOf } from '../../core/contact-state.js';
 import { presentAt } from '../../core/fold.js';
 import { contactKeyText } from '../../core/keys.js';
 import { scopeText } from '../../core/scope.js';
@@ -8,7 +9,6 @@ import type { Approvals } from '../../staff/approvals.js';
 import { VERIFICATIONS } from '../../staff/calls.js';
 import type { FindCaller } from '../../staff/find-caller.js';
 import type { PersonFiles } from '../../staff/person.js';
-import { stateOf } from '../../store/contacts.js';
 import { saidFrom } from './call.js';
 import { contactFor } from './people.js';
 import type { StaffShell, Visit } from './shell.js';
