@@ -1,12 +1,12 @@
 import { contactKeyText } from '../core/keys.js';
 import type { Foundation } from '../foundation.js';
+import { createProjector } from '../projection/project.js';
+import { createProjectionLoop } from '../projection/projection-loop.js';
 import { syncQueue } from '../queues.js';
 import { createAccept } from './accept.js';
 import { createDecisions } from './decisions.js';
 import { createJournal } from './journal.js';
 import { createLinks } from './links.js';
-import { createProjectionLoop } from './projection-loop.js';
-import { createProjector } from './projector.js';
 import { createReceipts } from './receipts.js';
 import { createUndo } from './undo.js';
 

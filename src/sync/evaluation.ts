@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Projector } from '../preferences/projector.js';
+import type { Projector } from '../projection/project.js';
 import { createScheduler } from '../scheduler.js';
 import type { Configurations } from '../store/configurations.js';
 import type { Contacts } from '../store/contacts.js';

@@ -4,7 +4,7 @@ import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import type { Accept } from '../preferences/accept.js';
 import type { PrivateParts } from '../preferences/private-part.js';
-import type { Projector } from '../preferences/projector.js';
+import type { Projector } from '../projection/project.js';
 import type { Queues } from '../queues.js';
 import type { Stores } from '../store/open.js';
 import type { BoundDestination } from './destination.js';

@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.js';
 import type { Accept } from '../preferences/accept.js';
 import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
-import type { Projector } from '../preferences/projector.js';
+import type { Projector } from '../projection/project.js';
 import { createScheduler } from '../scheduler.js';
 import type { Contact, Contacts } from '../store/contacts.js';
 import type { DestinationStates } from '../store/destination-states.js';

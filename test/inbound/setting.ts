@@ -17,8 +17,8 @@ import { createDecisions } from '../../src/preferences/decisions.js';
 import { createLinks } from '../../src/preferences/links.js';
 import type { OutgoingMail } from '../../src/preferences/outgoing-mail.js';
 import { createPrivateParts } from '../../src/preferences/private-part.js';
-import { createProjector } from '../../src/preferences/projector.js';
 import { createReceipts } from '../../src/preferences/receipts.js';
+import { createProjector } from '../../src/projection/project.js';
 import { openStores } from '../../src/store/open.js';
 import { databaseUri, useDatabase } from '../support/databases.js';
 
