@@ -72,13 +72,16 @@ export function mergedPendingSyncs(pendingSyncs: readonly NewPendingSync[]): unk
   return { $concatArrays: [others, merged] };
 }
 
+type Find = (keys: readonly Buffer[]) => Promise<Map<string, Contact>>;
+
 /** The workers' queries to pending syncs and synced states of contacts. */
-export function contactPendingSyncs(
-  { model, raw }: Pick<ContactCollections, 'model' | 'raw'>,
-  find: (keys: readonly Buffer[]) => Promise<Map<string, Contact>>,
-) {
+export function contactPendingSyncs(collections: Pick<ContactCollections, 'model' | 'raw'>, find: Find) {
+  return { ...backlogs(collections), ...leases(collections, find), ...marks(collections) };
+}
+
+function backlogs({ model, raw }: Pick<ContactCollections, 'model' | 'raw'>) {
   return {
-    /** Marks of a destination: how many, how many of them of a backfill, and since when the oldest waits (ms). */
+    /** Pending syncs of a destination: how many, how many of them of a backfill, and since when the oldest waits (ms). */
     async waiting(destination: string): Promise<{ count: number; backfill: number; oldest?: number }> {
       const filter = { marks: { $elemMatch: { destination } } };
       const [count, backfill, rows] = await Promise.all([
@@ -100,8 +103,18 @@ export function contactPendingSyncs(
       return (await raw.findOne({ marks: { $elemMatch: due } }, { projection: { _id: 1 } })) !== null;
     },
 
+    /** How many contacts were ever synced to a destination. */
+    async countSynced(destination: string): Promise<number> {
+      return model.countDocuments({ [`told.${destination}`]: { $exists: true } });
+    },
+  };
+}
+
+/** Raw: docs/decisions/raw-commands.md. */
+function leases({ raw }: Pick<ContactCollections, 'raw'>, find: Find) {
+  return {
     /**
-     * Takes marks under a lease that ends at `until` (ms). At most `limit`; none that another worker has. What was just
+     * Takes pending syncs under a lease that ends at `until` (ms). At most `limit`; none that another worker has. What was just
      * said goes before a backfill, however long that is.
      */
     async lease(
@@ -160,7 +173,7 @@ export function contactPendingSyncs(
                 })),
               )
             ).matchedCount;
-      // Marks that moved on meanwhile are still there; those that were not to be cleared are, too.
+      // Pending syncs that moved on meanwhile are still there; those that were not to be cleared are, too.
       const left =
         cleared === clearing.length
           ? settlements.filter(({ clearVersion }) => clearVersion === undefined)
@@ -178,7 +191,11 @@ export function contactPendingSyncs(
         }),
       );
     },
+  };
+}
 
+function marks({ model }: Pick<ContactCollections, 'model'>) {
+  return {
     /** An accepted job is done: what was accepted is in force. */
     async confirmSynced(destination: string, binding: string, keys: readonly Buffer[]): Promise<void> {
       const status = `told.${destination}.bindings.${binding}.status`;
@@ -215,11 +232,6 @@ export function contactPendingSyncs(
         ],
         { updatePipeline: true, writeConcern: DURABLE },
       );
-    },
-
-    /** How many contacts were ever synced to a destination. */
-    async countSynced(destination: string): Promise<number> {
-      return model.countDocuments({ [`told.${destination}`]: { $exists: true } });
     },
   };
 }

@@ -27,6 +27,54 @@ export interface Projection {
   readonly configuration: string;
 }
 
+/** The one update of a contact's projection, conditional on the revision it was read at. */
+function projectionUpdate(p: Projection) {
+  return {
+    updateOne: {
+      filter: { _id: p.key, rev: p.rev },
+      update: [
+        {
+          $set: {
+            state: { $literal: p.state },
+            entries: p.entries,
+            rev: p.rev + 1,
+            marks: mergedPendingSyncs(p.pendingSyncs),
+            wakeAt: p.wakeAt === undefined ? '$$REMOVE' : new Date(p.wakeAt),
+            keyedOnly: p.keyedOnly,
+            erasing: p.erasing ? true : '$$REMOVE',
+            configuration: p.configuration,
+            touched: '$$REMOVE',
+            // A number the feed's leader takes it away by: it only does so for the change it has seen.
+            ...(p.changed
+              ? {
+                  feed: p.rev + 1,
+                  feedScopes: { $setUnion: [{ $ifNull: ['$feedScopes', []] }, { $literal: p.scopes }] },
+                }
+              : {}),
+            ...(p.dataKey ? { dataKey: p.dataKey } : {}),
+            ...(p.address ? { address: p.address } : {}),
+            pending: {
+              $filter: {
+                input: '$pending',
+                as: 'e',
+                cond: { $not: [{ $in: ['$$e.id', { $literal: p.movedIds }] }] },
+              },
+            },
+            overflow: { $cond: [{ $eq: [{ $ifNull: ['$overflow', 0] }, p.overflow ?? -1] }, 0, '$overflow'] },
+          },
+        },
+        {
+          $set: {
+            dirty: {
+              $cond: [{ $and: [{ $eq: [{ $size: '$pending' }, 0] }, { $eq: ['$overflow', 0] }] }, '$$REMOVE', '$dirty'],
+            },
+          },
+        },
+      ],
+    },
+  };
+}
+
 /** What the projector asks and writes: raw where docs/decisions/raw-commands.md says so. */
 export function contactProjection({ model, raw, overflow }: ContactCollections) {
   return {
@@ -54,54 +102,7 @@ export function contactProjection({ model, raw, overflow }: ContactCollections) 
      * gone from pending, while whatever arrived meanwhile stays. Returns how many were still at their revision.
      */
     async project(projections: readonly Projection[]): Promise<number> {
-      const operations = projections.map((p) => ({
-        updateOne: {
-          filter: { _id: p.key, rev: p.rev },
-          update: [
-            {
-              $set: {
-                state: { $literal: p.state },
-                entries: p.entries,
-                rev: p.rev + 1,
-                marks: mergedPendingSyncs(p.pendingSyncs),
-                wakeAt: p.wakeAt === undefined ? '$$REMOVE' : new Date(p.wakeAt),
-                keyedOnly: p.keyedOnly,
-                erasing: p.erasing ? true : '$$REMOVE',
-                configuration: p.configuration,
-                touched: '$$REMOVE',
-                // A number the feed's leader takes it away by: it only does so for the change it has seen.
-                ...(p.changed
-                  ? {
-                      feed: p.rev + 1,
-                      feedScopes: { $setUnion: [{ $ifNull: ['$feedScopes', []] }, { $literal: p.scopes }] },
-                    }
-                  : {}),
-                ...(p.dataKey ? { dataKey: p.dataKey } : {}),
-                ...(p.address ? { address: p.address } : {}),
-                pending: {
-                  $filter: {
-                    input: '$pending',
-                    as: 'e',
-                    cond: { $not: [{ $in: ['$$e.id', { $literal: p.movedIds }] }] },
-                  },
-                },
-                overflow: { $cond: [{ $eq: [{ $ifNull: ['$overflow', 0] }, p.overflow ?? -1] }, 0, '$overflow'] },
-              },
-            },
-            {
-              $set: {
-                dirty: {
-                  $cond: [
-                    { $and: [{ $eq: [{ $size: '$pending' }, 0] }, { $eq: ['$overflow', 0] }] },
-                    '$$REMOVE',
-                    '$dirty',
-                  ],
-                },
-              },
-            },
-          ],
-        },
-      }));
+      const operations = projections.map(projectionUpdate);
       const result = await raw.bulkWrite(operations, { ordered: false, writeConcern: DURABLE });
       return result.matchedCount;
     },
@@ -120,39 +121,6 @@ export function contactProjection({ model, raw, overflow }: ContactCollections) 
           { $inc: { overflow: 1 }, $min: { dirty: new Date() } },
         );
       }
-    },
-
-    /** Keys of contacts that something must be done about because time passed. */
-    async awake(now: number, limit: number): Promise<Buffer[]> {
-      const due = { wakeAt: { $lte: new Date(now) } };
-      return (await model.find(due, { _id: 1 }).limit(limit).lean()).map(({ _id }) => _id);
-    },
-
-    /** Keys of contacts whose state was last evaluated under another configuration. */
-    async outdated(configuration: string, limit: number): Promise<Buffer[]> {
-      const filter = { configuration: { $ne: configuration }, entries: { $gt: 0 } };
-      return (await model.find(filter, { _id: 1 }).limit(limit).lean()).map(({ _id }) => _id);
-    },
-
-    async countOutdated(configuration: string): Promise<number> {
-      return model.countDocuments({ configuration: { $ne: configuration }, entries: { $gt: 0 } });
-    },
-
-    /** Contacts whose change the feed has not numbered yet. */
-    async unnumbered(limit: number): Promise<{ key: Buffer; feed: number; scopes: readonly Scope[] }[]> {
-      const rows = await raw
-        .find({ feed: { $exists: true } }, { projection: { feed: 1, feedScopes: 1 }, limit })
-        .toArray();
-      return rows.map(({ _id, feed = 0, feedScopes = [] }) => ({ key: _id, feed, scopes: feedScopes }));
-    },
-
-    async numbered(changes: readonly { readonly key: Buffer; readonly feed: number }[]): Promise<void> {
-      await raw.bulkWrite(
-        changes.map(({ key, feed }) => ({
-          updateOne: { filter: { _id: key, feed }, update: { $unset: { feed: '', feedScopes: '' } } },
-        })),
-        { ordered: false, writeConcern: DURABLE },
-      );
     },
   };
 }

@@ -2,6 +2,8 @@ import type { Connection } from 'mongoose';
 import { DURABLE, isDuplicate } from './connect.js';
 import { type Append, contactAppends } from './contact-append.js';
 import { contactErasure } from './contact-erasure.js';
+import { contactEvaluation } from './contact-evaluation.js';
+import { contactFeed } from './contact-feed.js';
 import { contactPendingSyncs } from './contact-pending-syncs.js';
 import { contactProjection } from './contact-projection.js';
 import { contactReads } from './contact-reads.js';
@@ -37,6 +39,8 @@ export function createContacts(connection: Connection) {
     ...reads,
     ...contactAppends(connection, collections),
     ...contactProjection(collections),
+    ...contactEvaluation(collections),
+    ...contactFeed(collections),
     ...contactPendingSyncs(collections, reads.find),
     ...contactErasure(collections),
 

@@ -1,4 +1,4 @@
-import type { Connection, QueryFilter } from 'mongoose';
+import type { Connection, Model, QueryFilter } from 'mongoose';
 import type { Hash } from '../core/merkle.js';
 import { DURABLE, isDuplicate } from './connect.js';
 import { collectionSchema, partSchema } from './schema.js';
@@ -66,9 +66,9 @@ function checkpointFrom({ _id, root, at, note, cosignatures = [] }: CheckpointRo
 
 /** Checkpoints by size, which is their identity: a size has one root for ever. */
 export function createLogCheckpoints(connection: Connection) {
-  const checkpoints = connection.model('LogCheckpoint', checkpointSchema);
-  const keys = connection.model('LogKey', keySchema);
-  const witnesses = connection.model('LogWitness', witnessSchema);
+  const checkpoints = connection.model<CheckpointRow>('LogCheckpoint', checkpointSchema);
+  const keys = connection.model<KeyRow>('LogKey', keySchema);
+  const witnesses = connection.model<WitnessRow>('LogWitness', witnessSchema);
 
   /** The first of the checkpoints that fit, of those that a majority has. */
   async function first(
@@ -142,6 +142,19 @@ export function createLogCheckpoints(connection: Connection) {
       );
     },
 
+    ...logSigners(keys, witnesses),
+  };
+}
+
+export type LogCheckpoints = ReturnType<typeof createLogCheckpoints>;
+
+/** Who signs: our keys and the witnesses. */
+function logSigners(keys: Model<KeyRow>, witnesses: Model<WitnessRow>) {
+  async function keysKnown(): Promise<Map<number, number>> {
+    return new Map((await keys.find().lean()).map(({ _id, since }) => [_id, since.getTime()]));
+  }
+
+  return {
     /** Key ids that signed, with the time (ms) each was first used; notes the first use of `current`. */
     async keysUsed(current: number, now: number): Promise<Map<number, number>> {
       await keys.updateOne(
@@ -149,12 +162,10 @@ export function createLogCheckpoints(connection: Connection) {
         { $setOnInsert: { since: new Date(now) } },
         { upsert: true, writeConcern: DURABLE },
       );
-      return this.keysKnown();
+      return keysKnown();
     },
 
-    async keysKnown(): Promise<Map<number, number>> {
-      return new Map((await keys.find().lean()).map(({ _id, since }) => [_id, since.getTime()]));
-    },
+    keysKnown,
 
     /** Witnesses that have signed, with the size and time (ms) of their last. */
     async witnesses(): Promise<{ name: string; size: number; at: number }[]> {
@@ -172,5 +183,3 @@ export function createLogCheckpoints(connection: Connection) {
     },
   };
 }
-
-export type LogCheckpoints = ReturnType<typeof createLogCheckpoints>;

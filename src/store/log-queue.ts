@@ -1,4 +1,4 @@
-import type { Connection, QueryFilter, Types } from 'mongoose';
+import type { Connection, Model, QueryFilter, Types } from 'mongoose';
 import { DURABLE } from './connect.js';
 import type { Ledger, LedgerEntry, LedgerRow } from './ledger.js';
 import { collectionSchema } from './schema.js';
@@ -56,7 +56,7 @@ const PAGE = 2000;
  * unique index on contact and event makes harmless.
  */
 export function createLogQueue(connection: Connection, ledger: Ledger, logStore: LogStore) {
-  const forgets = connection.model('LogForget', forgetSchema);
+  const forgets = connection.model<ForgetRow>('LogForget', forgetSchema);
   const rows = ledger.model;
 
   async function* withoutLeaf(filter: QueryFilter<LedgerRow>): AsyncGenerator<Stray> {
@@ -140,6 +140,15 @@ export function createLogQueue(connection: Connection, ledger: Ledger, logStore:
       return (await rows.exists({ contact, unsealed: { $exists: true } })) !== null;
     },
 
+    ...logForgets(forgets, rows),
+  };
+}
+
+export type LogQueue = ReturnType<typeof createLogQueue>;
+
+/** Erasures whose salts are still to be destroyed. */
+function logForgets(forgets: Model<ForgetRow>, rows: Model<LedgerRow>) {
+  return {
     /** Asks for a contact's salts to be destroyed. Durable when it resolves; asking twice is asking once. */
     async requestForget(contact: Buffer): Promise<void> {
       const last = (filter: QueryFilter<LedgerRow>) =>
@@ -161,5 +170,3 @@ export function createLogQueue(connection: Connection, ledger: Ledger, logStore:
     },
   };
 }
-
-export type LogQueue = ReturnType<typeof createLogQueue>;

@@ -1,4 +1,4 @@
-import type { Connection } from 'mongoose';
+import type { Connection, Model } from 'mongoose';
 import { DURABLE, isDuplicate } from './connect.js';
 import { collectionSchema } from './schema.js';
 import { rowsOf, type Stored } from './stored.js';
@@ -97,13 +97,17 @@ function leasedFrom(row: OutboxRow): LeasedMail {
 
 /** Every query to the outbox and its quotas. */
 export function createOutboxStore(connection: Connection) {
-  const model = connection.model('Outbox', outboxSchema);
-  const quota = connection.model('MailQuota', quotaSchema);
-  const { toRow } = rowsOf<OutboxMail>();
+  const outbox = connection.model<OutboxRow>('Outbox', outboxSchema);
+  const quota = connection.model<QuotaRow>('MailQuota', quotaSchema);
+  return { models: [outbox, quota] as const, ...keeping(outbox, quota), ...sending(outbox), ...operating(outbox) };
+}
 
+export type OutboxStore = ReturnType<typeof createOutboxStore>;
+
+const { toRow } = rowsOf<OutboxMail>();
+
+function keeping(model: Model<OutboxRow>, quota: Model<QuotaRow>) {
   return {
-    models: [model, quota] as const,
-
     knows: async (mail: string): Promise<boolean> => (await model.exists({ _id: mail })) !== null,
 
     /** What became of a mail; undefined seven days after it was sent or given up. */
@@ -145,7 +149,11 @@ export function createOutboxStore(connection: Connection) {
       }
       return false;
     },
+  };
+}
 
+function sending(model: Model<OutboxRow>) {
+  return {
     /** The mail that has been due longest, under a lease until `until`. */
     async take(by: string, now: Date, until: Date): Promise<LeasedMail | undefined> {
       const change = { $set: { due: until, by }, $inc: { attempts: 1 } };
@@ -179,7 +187,11 @@ export function createOutboxStore(connection: Connection) {
         { updatePipeline: true, writeConcern: DURABLE },
       );
     },
+  };
+}
 
+function operating(model: Model<OutboxRow>) {
+  return {
     /**
      * Mails to erased contacts: one that was given up goes at once, one that still waits (the answer to the erasure may be
      * among them) when it is sent or given up.
@@ -232,5 +244,3 @@ export function createOutboxStore(connection: Connection) {
     },
   };
 }
-
-export type OutboxStore = ReturnType<typeof createOutboxStore>;

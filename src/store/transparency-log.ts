@@ -1,4 +1,4 @@
-import type { Connection } from 'mongoose';
+import type { Collection, Connection, Model } from 'mongoose';
 import type { FullTile } from '../core/edge.js';
 import { contactPrefixOf, type EventId } from '../core/keys.js';
 import { EMPTY_ROOT, type Hash, leafHash } from '../core/merkle.js';
@@ -75,41 +75,53 @@ function logRow({ _id, ...row }: EntryRow): LogRow {
  * writer can shorten nothing.
  */
 export function createLogStore(connection: Connection) {
-  const entries = connection.model('LogEntry', entrySchema);
-  const tiles = connection.model('LogTile', tileSchema);
-  const tree = connection.model('LogTree', treeSchema);
-  // Raw: docs/decisions/raw-commands.md.
-  const rawEntries = connection.collection<EntryRow>('log_entries');
-
-  async function range(from: number, to: number): Promise<LogRow[]> {
-    const rows = entries.find({ _id: { $gte: from, $lt: to } }).readConcern(COMMITTED);
-    return (await rows.sort({ _id: 1 }).lean()).map(logRow);
-  }
-
-  async function fullTiles(names: readonly string[]): Promise<Map<string, TileRow>> {
-    if (names.length === 0) return new Map();
-    const rows = await tiles
-      .find({ _id: { $in: names } })
-      .readConcern(COMMITTED)
-      .lean();
-    return new Map(rows.map((row) => [row._id, row]));
-  }
-
-  /** The hashes of a partial tile: of leaves, or the roots of the full tiles below. */
-  async function partialHashes({ level, index, width }: Tile): Promise<Hash[]> {
-    const first = index * TILE_WIDTH;
-    if (level === 0) return (await range(first, first + width)).map(({ entry }) => leafHash(entry));
-    const names = Array.from({ length: width }, (_, at) => `${level - 1}/${first + at}`);
-    const found = await fullTiles(names);
-    return names.flatMap((name) => {
-      const row = found.get(name);
-      return row ? [row.root] : [];
-    });
-  }
-
+  const entries = connection.model<EntryRow>('LogEntry', entrySchema);
+  const tiles = connection.model<TileRow>('LogTile', tileSchema);
+  const tree = connection.model<TreeRow>('LogTree', treeSchema);
+  const raw = connection.collection<EntryRow>('log_entries');
   return {
     models: [entries, tiles, tree] as const,
+    ...logSize(tree),
+    ...logLeaves({ entries, tiles }, raw),
+    ...logTiles({ entries, tiles }),
+  };
+}
 
+export type LogStore = ReturnType<typeof createLogStore>;
+
+interface LogModels {
+  readonly entries: Model<EntryRow>;
+  readonly tiles: Model<TileRow>;
+}
+
+async function leavesBetween({ entries }: Pick<LogModels, 'entries'>, from: number, to: number): Promise<LogRow[]> {
+  const rows = entries.find({ _id: { $gte: from, $lt: to } }).readConcern(COMMITTED);
+  return (await rows.sort({ _id: 1 }).lean()).map(logRow);
+}
+
+async function fullTiles({ tiles }: Pick<LogModels, 'tiles'>, names: readonly string[]): Promise<Map<string, TileRow>> {
+  if (names.length === 0) return new Map();
+  const rows = await tiles
+    .find({ _id: { $in: names } })
+    .readConcern(COMMITTED)
+    .lean();
+  return new Map(rows.map((row) => [row._id, row]));
+}
+
+/** The hashes of a partial tile: of leaves, or the roots of the full tiles below. */
+async function partialHashes(models: LogModels, { level, index, width }: Tile): Promise<Hash[]> {
+  const first = index * TILE_WIDTH;
+  if (level === 0) return (await leavesBetween(models, first, first + width)).map(({ entry }) => leafHash(entry));
+  const names = Array.from({ length: width }, (_, at) => `${level - 1}/${first + at}`);
+  const found = await fullTiles(models, names);
+  return names.flatMap((name) => {
+    const row = found.get(name);
+    return row ? [row.root] : [];
+  });
+}
+
+function logSize(tree: Model<TreeRow>) {
+  return {
     /** Size and root that the log has reached. A log nobody has begun is empty. */
     async reached(): Promise<{ size: number; root: Hash }> {
       const row = await tree.findById(TREE).readConcern(COMMITTED).lean();
@@ -130,9 +142,15 @@ export function createLogStore(connection: Connection) {
         throw error;
       }
     },
+  };
+}
 
+/** `rawEntries`: docs/decisions/raw-commands.md. */
+function logLeaves(models: LogModels, rawEntries: Collection<EntryRow>) {
+  const { entries } = models;
+  return {
     /** Leaves `from` to `to` (exclusive), in order, that a majority has. */
-    range,
+    range: (from: number, to: number): Promise<LogRow[]> => leavesBetween(models, from, to),
 
     /**
      * Adds leaves, one after the other, so that a leaf is there only if the one before it is. False when one of them met
@@ -172,47 +190,6 @@ export function createLogStore(connection: Connection) {
       return new Set(rows.map(({ contact, event }) => `${contact.toString('hex')}/${event}`));
     },
 
-    /** Keeps tiles that became full. Whoever keeps one again keeps the same. */
-    async keepTiles(full: readonly FullTile[]): Promise<void> {
-      if (full.length === 0) return;
-      try {
-        await tiles.insertMany(
-          full.map(({ level, index, hashes, root }) => ({
-            _id: `${level}/${index}`,
-            hashes,
-            root,
-          })),
-          { ordered: false, throwOnValidationError: true, writeConcern: DURABLE },
-        );
-      } catch (error) {
-        if (!isDuplicate(error)) throw error;
-      }
-    },
-
-    /** Bytes of tiles, in order; shorter than the width asked for, or empty, where the log lacks them. */
-    async readTiles(wanted: readonly Tile[]): Promise<Buffer[]> {
-      const nameOf = ({ level, index }: Tile) => `${level}/${index}`;
-      const full = await fullTiles(wanted.filter(({ width }) => width === TILE_WIDTH).map(nameOf));
-      return Promise.all(
-        wanted.map(async (tile) => {
-          const row = tile.width === TILE_WIDTH ? full.get(nameOf(tile)) : undefined;
-          if (row) return row.hashes;
-          return tile.width === TILE_WIDTH ? Buffer.alloc(0) : Buffer.concat(await partialHashes(tile));
-        }),
-      );
-    },
-
-    /** The partial tiles of a tree of `size` leaves, lowest level first: what `createEdge` goes on from. */
-    async edgeLevels(size: number): Promise<Hash[][]> {
-      const levels: Promise<Hash[]>[] = [];
-      for (let level = 0; hashesAtLevel(size, level) > 0; level++) {
-        const width = hashesAtLevel(size, level) % TILE_WIDTH;
-        const index = Math.floor(hashesAtLevel(size, level) / TILE_WIDTH);
-        levels.push(width === 0 ? Promise.resolve([]) : partialHashes({ level, index, width }));
-      }
-      return Promise.all(levels);
-    },
-
     /** The leaf of an event. */
     async find(id: EventId): Promise<LogRow | undefined> {
       const prefix = contactPrefixOf(id);
@@ -243,4 +220,47 @@ export function createLogStore(connection: Connection) {
   };
 }
 
-export type LogStore = ReturnType<typeof createLogStore>;
+function logTiles(models: LogModels) {
+  return {
+    /** Keeps tiles that became full. Whoever keeps one again keeps the same. */
+    async keepTiles(full: readonly FullTile[]): Promise<void> {
+      if (full.length === 0) return;
+      try {
+        await models.tiles.insertMany(
+          full.map(({ level, index, hashes, root }) => ({
+            _id: `${level}/${index}`,
+            hashes,
+            root,
+          })),
+          { ordered: false, throwOnValidationError: true, writeConcern: DURABLE },
+        );
+      } catch (error) {
+        if (!isDuplicate(error)) throw error;
+      }
+    },
+
+    /** Bytes of tiles, in order; shorter than the width asked for, or empty, where the log lacks them. */
+    async readTiles(wanted: readonly Tile[]): Promise<Buffer[]> {
+      const nameOf = ({ level, index }: Tile) => `${level}/${index}`;
+      const full = await fullTiles(models, wanted.filter(({ width }) => width === TILE_WIDTH).map(nameOf));
+      return Promise.all(
+        wanted.map(async (tile) => {
+          const row = tile.width === TILE_WIDTH ? full.get(nameOf(tile)) : undefined;
+          if (row) return row.hashes;
+          return tile.width === TILE_WIDTH ? Buffer.alloc(0) : Buffer.concat(await partialHashes(models, tile));
+        }),
+      );
+    },
+
+    /** The partial tiles of a tree of `size` leaves, lowest level first: what `createEdge` goes on from. */
+    async edgeLevels(size: number): Promise<Hash[][]> {
+      const levels: Promise<Hash[]>[] = [];
+      for (let level = 0; hashesAtLevel(size, level) > 0; level++) {
+        const width = hashesAtLevel(size, level) % TILE_WIDTH;
+        const index = Math.floor(hashesAtLevel(size, level) / TILE_WIDTH);
+        levels.push(width === 0 ? Promise.resolve([]) : partialHashes(models, { level, index, width }));
+      }
+      return Promise.all(levels);
+    },
+  };
+}
