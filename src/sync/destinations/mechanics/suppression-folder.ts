@@ -40,6 +40,15 @@ export interface SuppressionFolder {
 /** A hidden file this old was left behind by a crash. */
 const LEFTOVER_MS = 60 * 60_000;
 
+/** One list in a folder, and how its rows are written. */
+interface ListFiles {
+  readonly folder: string;
+  readonly name: string;
+  readonly full: RecordFormat;
+  readonly delta: RecordFormat;
+  readonly keyOf: (row: Row) => string;
+}
+
 /**
  * The files of one list in a folder:
  *
@@ -58,159 +67,191 @@ export function openFolder(
   delta: RecordFormat,
   keyOf: (row: Row) => string,
 ): SuppressionFolder {
-  const { extension } = full;
-  const numbered = (kind: 'full' | 'delta', n: number) => `${name}.${kind}.${String(n).padStart(8, '0')}.${extension}`;
-
-  async function present(kind: 'full' | 'delta'): Promise<number[]> {
-    const start = `${name}.${kind}.`;
-    const found = (await readdir(folder)).flatMap((file) => {
-      const digits =
-        file.startsWith(start) && file.endsWith(`.${extension}`) ? file.slice(start.length, -extension.length - 1) : '';
-      return /^\d{8,}$/.test(digits) ? [Number(digits)] : [];
-    });
-    return found.sort((a, b) => a - b);
-  }
-
-  const read = (file: string, format: RecordFormat): AsyncIterable<Row> =>
-    format.read(createReadStream(join(folder, file)));
-
-  async function merged(): Promise<{ last: number; base: number; rows: AsyncIterable<Row> }> {
-    const base = (await present('full')).at(-1) ?? 0;
-    const pending = (await present('delta')).filter((n) => n > base);
-    const latest = new Map<string, Change>();
-    for (const n of pending) {
-      for await (const row of read(numbered('delta', n), delta)) {
-        latest.set(keyOf(row), { action: row.action === 'lift' ? 'lift' : 'suppress', row });
-      }
-    }
-    async function* rows() {
-      if (base > 0) {
-        for await (const row of read(numbered('full', base), full)) if (!latest.has(keyOf(row))) yield row;
-      }
-      for (const change of latest.values()) if (change.action === 'suppress') yield change.row;
-    }
-    return { last: pending.at(-1) ?? base, base, rows: rows() };
-  }
-
-  /** Writes the next delta file; its number. */
-  async function writeDelta(changes: readonly Change[], signal: AbortSignal): Promise<number> {
-    await mkdir(folder, { recursive: true });
-    const hidden = await writeHidden(
-      folder,
-      name,
-      delta,
-      changes.map((change) => ({ ...change.row, action: change.action })),
-    );
-    try {
-      let next = Math.max((await present('delta')).at(-1) ?? 0, (await present('full')).at(-1) ?? 0) + 1;
-      // Another process may have taken the number in between; past the deadline nothing may appear any more.
-      for (;;) {
-        signal.throwIfAborted();
-        if (await takeName(hidden, join(folder, numbered('delta', next)))) break;
-        next++;
-      }
-      await syncFolder(folder);
-      return next;
-    } finally {
-      await rm(hidden, { force: true });
-    }
-  }
-
+  const list = { folder, name, full, delta, keyOf };
   return {
     async append(changes, signal) {
-      await writeDelta(changes, signal);
+      await writeDelta(list, changes, signal);
     },
-
-    async id() {
-      const text = await readFile(join(folder, `${name}.list`), 'utf8').catch((error: unknown) => {
-        if (codeOf(error) === 'ENOENT') return '';
-        throw error;
-      });
-      return text.trim() || undefined;
-    },
-
-    async replace(id, rows, signal) {
-      await mkdir(folder, { recursive: true });
-      await rm(join(folder, `${name}.full.${extension}`), { force: true });
-      const isNew = (await present('delta')).length + (await present('full')).length === 0;
-      const ahead = rows[Symbol.asyncIterator]();
-      const first = await ahead.next();
-      if (!isNew || !first.done) {
-        // A number of its own: deltas that others write meanwhile have higher ones, and are applied to it.
-        const number = await writeDelta([], signal);
-        const all = async function* () {
-          for (let item = first; !item.done; item = await ahead.next()) {
-            signal.throwIfAborted();
-            yield item.value;
-          }
-        };
-        const hidden = await writeHidden(folder, name, full, all());
-        await rename(hidden, join(folder, numbered('full', number)));
-        await build();
-      }
-      const hidden = join(folder, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
-      await writeFile(hidden, `${id}\n`, { flush: true });
-      await rename(hidden, join(folder, `${name}.list`));
-      await syncFolder(folder);
-    },
-
-    async rebuild() {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await build();
-        } catch (error) {
-          // Another process cleaned up under our feet: start from what it left.
-          if (codeOf(error) !== 'ENOENT' || attempt === 5) throw error;
-        }
-      }
-    },
-
-    async forget(keys, signal) {
-      // The full file first: it has to have what the deltas lose, and older full files go with it.
-      await this.rebuild();
-      for (const n of await present('delta')) {
-        signal.throwIfAborted();
-        const file = numbered('delta', n);
-        const rows: Row[] = [];
-        for await (const row of read(file, delta)) rows.push(row);
-        const kept = rows.filter((row) => !keys.has(keyOf(row)));
-        if (kept.length < rows.length) await rename(await writeHidden(folder, name, delta, kept), join(folder, file));
-      }
-      await syncFolder(folder);
-    },
-
+    id: () => readId(list),
+    replace: (id, rows, signal) => replaceList(list, id, rows, signal),
+    rebuild: () => rebuildFull(list),
+    forget: (keys, signal) => forgetRows(list, keys, signal),
     async *rows() {
       await mkdir(folder, { recursive: true });
-      yield* (await merged()).rows;
+      yield* (await mergedRows(list)).rows;
     },
   };
+}
 
-  async function build(): Promise<void> {
-    await mkdir(folder, { recursive: true });
-    const { last, base, rows } = await merged();
-    if (last > base) {
-      const hidden = await writeHidden(folder, name, full, rows);
-      await rename(hidden, join(folder, numbered('full', last)));
-      await syncFolder(folder);
+function numbered({ name, full }: ListFiles, kind: 'full' | 'delta', n: number): string {
+  return `${name}.${kind}.${String(n).padStart(8, '0')}.${full.extension}`;
+}
+
+/** Numbers of the files of a kind that are there, ascending. */
+async function numbersPresent({ folder, name, full }: ListFiles, kind: 'full' | 'delta'): Promise<number[]> {
+  const start = `${name}.${kind}.`;
+  const end = `.${full.extension}`;
+  const found = (await readdir(folder)).flatMap((file) => {
+    const digits = file.startsWith(start) && file.endsWith(end) ? file.slice(start.length, -end.length) : '';
+    return /^\d{8,}$/.test(digits) ? [Number(digits)] : [];
+  });
+  return found.sort((a, b) => a - b);
+}
+
+function readRows({ folder }: ListFiles, file: string, format: RecordFormat): AsyncIterable<Row> {
+  return format.read(createReadStream(join(folder, file)));
+}
+
+/** The rows in force: the newest full file with every later delta applied. `last` is the last of those. */
+async function mergedRows(list: ListFiles): Promise<{ last: number; base: number; rows: AsyncIterable<Row> }> {
+  const { full, delta, keyOf } = list;
+  const base = (await numbersPresent(list, 'full')).at(-1) ?? 0;
+  const pending = (await numbersPresent(list, 'delta')).filter((n) => n > base);
+  const latest = new Map<string, Change>();
+  for (const n of pending) {
+    for await (const row of readRows(list, numbered(list, 'delta', n), delta)) {
+      latest.set(keyOf(row), { action: row.action === 'lift' ? 'lift' : 'suppress', row });
     }
-    const newest = (await present('full')).at(-1);
-    if (newest === undefined) return;
-    const copy = join(folder, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
-    await link(join(folder, numbered('full', newest)), copy).catch(() =>
-      copyFile(join(folder, numbered('full', newest)), copy),
-    );
-    await rename(copy, join(folder, `${name}.full.${extension}`));
-    // Renaming one name of a file onto another of the same file does nothing, and leaves the first.
-    await rm(copy, { force: true });
-    await syncFolder(folder);
-    for (const hidden of await readdir(folder)) {
-      if (!hidden.startsWith(`.${name}.`) || !hidden.endsWith('.tmp')) continue;
-      const found = await stat(join(folder, hidden)).catch(() => undefined);
-      if (found && Date.now() - found.mtimeMs > LEFTOVER_MS) await rm(join(folder, hidden), { force: true });
-    }
-    for (const old of await present('full'))
-      if (old < newest) await rm(join(folder, numbered('full', old)), { force: true });
   }
+  async function* rows() {
+    if (base > 0) {
+      for await (const row of readRows(list, numbered(list, 'full', base), full)) {
+        if (!latest.has(keyOf(row))) yield row;
+      }
+    }
+    for (const change of latest.values()) if (change.action === 'suppress') yield change.row;
+  }
+  return { last: pending.at(-1) ?? base, base, rows: rows() };
+}
+
+/** Writes the next delta file; its number. */
+async function writeDelta(list: ListFiles, changes: readonly Change[], signal: AbortSignal): Promise<number> {
+  const { folder, name, delta } = list;
+  await mkdir(folder, { recursive: true });
+  const hidden = await writeHidden(
+    folder,
+    name,
+    delta,
+    changes.map((change) => ({ ...change.row, action: change.action })),
+  );
+  try {
+    const taken = [await numbersPresent(list, 'delta'), await numbersPresent(list, 'full')];
+    let next = Math.max(...taken.map((numbers) => numbers.at(-1) ?? 0)) + 1;
+    // Another process may have taken the number in between; past the deadline nothing may appear any more.
+    for (;;) {
+      signal.throwIfAborted();
+      if (await takeName(hidden, join(folder, numbered(list, 'delta', next)))) break;
+      next++;
+    }
+    await syncFolder(folder);
+    return next;
+  } finally {
+    await rm(hidden, { force: true });
+  }
+}
+
+async function readId({ folder, name }: ListFiles): Promise<string | undefined> {
+  const text = await readFile(join(folder, `${name}.list`), 'utf8').catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return '';
+    throw error;
+  });
+  return text.trim() || undefined;
+}
+
+async function replaceList(list: ListFiles, id: string, rows: AsyncIterable<Row>, signal: AbortSignal): Promise<void> {
+  const { folder, name, full } = list;
+  await mkdir(folder, { recursive: true });
+  await rm(join(folder, `${name}.full.${full.extension}`), { force: true });
+  const isNew = (await numbersPresent(list, 'delta')).length + (await numbersPresent(list, 'full')).length === 0;
+  const ahead = rows[Symbol.asyncIterator]();
+  const first = await ahead.next();
+  if (!isNew || !first.done) {
+    // A number of its own: deltas that others write meanwhile have higher ones, and are applied to it.
+    const number = await writeDelta(list, [], signal);
+    const all = async function* () {
+      for (let item = first; !item.done; item = await ahead.next()) {
+        signal.throwIfAborted();
+        yield item.value;
+      }
+    };
+    const hidden = await writeHidden(folder, name, full, all());
+    await rename(hidden, join(folder, numbered(list, 'full', number)));
+    await buildFull(list);
+  }
+  const hidden = hiddenPath(folder, name);
+  await writeFile(hidden, `${id}\n`, { flush: true });
+  await rename(hidden, join(folder, `${name}.list`));
+  await syncFolder(folder);
+}
+
+async function rebuildFull(list: ListFiles): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await buildFull(list);
+    } catch (error) {
+      // Another process cleaned up under our feet: start from what it left.
+      if (codeOf(error) !== 'ENOENT' || attempt === 5) throw error;
+    }
+  }
+}
+
+async function forgetRows(list: ListFiles, keys: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
+  const { folder, name, delta, keyOf } = list;
+  // The full file first: it has to have what the deltas lose, and older full files go with it.
+  await rebuildFull(list);
+  for (const n of await numbersPresent(list, 'delta')) {
+    signal.throwIfAborted();
+    const file = numbered(list, 'delta', n);
+    const rows: Row[] = [];
+    for await (const row of readRows(list, file, delta)) rows.push(row);
+    const retained = rows.filter((row) => !keys.has(keyOf(row)));
+    if (retained.length < rows.length) {
+      await rename(await writeHidden(folder, name, delta, retained), join(folder, file));
+    }
+  }
+  await syncFolder(folder);
+}
+
+async function buildFull(list: ListFiles): Promise<void> {
+  const { folder, name, full } = list;
+  await mkdir(folder, { recursive: true });
+  const { last, base, rows } = await mergedRows(list);
+  if (last > base) {
+    const hidden = await writeHidden(folder, name, full, rows);
+    await rename(hidden, join(folder, numbered(list, 'full', last)));
+    await syncFolder(folder);
+  }
+  const newest = (await numbersPresent(list, 'full')).at(-1);
+  if (newest === undefined) return;
+  await publishFull(list, newest);
+  await removeLeftovers(folder, name);
+  for (const old of await numbersPresent(list, 'full')) {
+    if (old < newest) await rm(join(folder, numbered(list, 'full', old)), { force: true });
+  }
+}
+
+/** Gives a full file the name that stays. */
+async function publishFull(list: ListFiles, number: number): Promise<void> {
+  const { folder, name, full } = list;
+  const file = join(folder, numbered(list, 'full', number));
+  const copy = hiddenPath(folder, name);
+  await link(file, copy).catch(() => copyFile(file, copy));
+  await rename(copy, join(folder, `${name}.full.${full.extension}`));
+  // Renaming one name of a file onto another of the same file does nothing, and leaves the first.
+  await rm(copy, { force: true });
+  await syncFolder(folder);
+}
+
+async function removeLeftovers(folder: string, name: string): Promise<void> {
+  for (const hidden of await readdir(folder)) {
+    if (!hidden.startsWith(`.${name}.`) || !hidden.endsWith('.tmp')) continue;
+    const found = await stat(join(folder, hidden)).catch(() => undefined);
+    if (found && Date.now() - found.mtimeMs > LEFTOVER_MS) await rm(join(folder, hidden), { force: true });
+  }
+}
+
+function hiddenPath(folder: string, name: string): string {
+  return join(folder, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
 }
 
 async function writeHidden(
@@ -219,7 +260,7 @@ async function writeHidden(
   format: RecordFormat,
   rows: Iterable<Row> | AsyncIterable<Row>,
 ): Promise<string> {
-  const path = join(folder, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
+  const path = hiddenPath(folder, name);
   const file = await open(path, 'wx', 0o640);
   try {
     await writeLines(file, format, rows);
