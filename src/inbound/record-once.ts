@@ -1,6 +1,7 @@
 import { HushError } from '../core/errors.js';
 import { type EventId, eventId, type Keyring } from '../core/keys.js';
-import { type Accept, type Draft, subjectKey } from '../preferences/accept.js';
+import type { Accept } from '../preferences/accept.js';
+import { type Draft, subjectKey } from '../preferences/draft.js';
 import type { Receipts } from '../preferences/receipts.js';
 
 /** Records an event once, however often the message that asks for it comes. */

@@ -2,8 +2,9 @@ import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
-import { type Accept, type Accepted, type Subject, subjectKey } from '../preferences/accept.js';
+import type { Accept } from '../preferences/accept.js';
 import type { Decisions } from '../preferences/decisions.js';
+import { type Accepted, type Subject, subjectKey } from '../preferences/draft.js';
 import { unavailable } from '../store/connect.js';
 import type { SoftBounceHistory } from '../store/soft-bounces.js';
 

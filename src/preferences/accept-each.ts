@@ -1,4 +1,5 @@
-import type { Accept, Accepted, Draft } from './accept.js';
+import type { Accept } from './accept.js';
+import type { Accepted, Draft } from './draft.js';
 
 /**
  * Accepts every draft, or throws what went wrong with the first that failed: nobody says "done" for half of them. Those

@@ -51,8 +51,8 @@ export async function createPreferences(base: Foundation) {
     privateParts,
     aliasGroupOf,
     clock,
-    onAppended: projection.projectSoon,
-    journal: journal?.write,
+    projection,
+    journal,
   });
   return {
     accept,

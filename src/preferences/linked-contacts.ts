@@ -2,6 +2,7 @@ import { unavailable, withTimeout } from '../store/connect.js';
 import type { Contact, Contacts } from '../store/contacts.js';
 import type { Persons } from '../store/persons.js';
 import { maskedAddress } from './contact-address.js';
+import { linkedKeys } from './persons.js';
 import type { PrivateParts } from './private-part.js';
 
 /** Contacts of a person that one page names. */
@@ -14,8 +15,7 @@ export function createLinkedContacts(parts: {
   readonly privateParts: PrivateParts;
 }) {
   async function masked(contact: Contact): Promise<string[]> {
-    const person = contact.person === undefined ? undefined : await parts.persons.current(contact.person);
-    const keys = (person?.members ?? []).map(({ key }) => key).filter((key) => !key.equals(contact.key));
+    const keys = await linkedKeys(parts.persons, contact);
     const found = await parts.contacts.find(keys.slice(0, MAX_NAMED));
     return [...found.values()].map((other) => maskedAddress(parts.privateParts, other));
   }

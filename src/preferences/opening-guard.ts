@@ -5,8 +5,8 @@ import type { Keyring } from '../core/keys.js';
 import { closingFacts, needsAsMuchConsent, type ProfileFacts } from '../core/opening.js';
 import type { Policy } from '../core/policy.js';
 import { factsAt, restrictedSince } from '../core/view.js';
-import { type Draft, subjectKey } from './accept.js';
 import type { Decisions } from './decisions.js';
+import { type Draft, subjectKey } from './draft.js';
 
 /** What a writer may do besides recording what denies. */
 export interface WriterRights {

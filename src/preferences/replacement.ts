@@ -4,9 +4,10 @@ import { HushError } from '../core/errors.js';
 import { presentAt } from '../core/fold.js';
 import { type ContactKey, contactKeyText, type Keyring } from '../core/keys.js';
 import { type Carried, carriedOver } from '../core/replacement.js';
-import { type Accept, type Accepted, type Draft, type Subject, subjectKey } from './accept.js';
+import type { Accept } from './accept.js';
 import { acceptEach } from './accept-each.js';
 import type { Decisions } from './decisions.js';
+import { type Accepted, type Draft, type Subject, subjectKey } from './draft.js';
 import type { OpeningGuard } from './opening-guard.js';
 
 export interface Replaced {

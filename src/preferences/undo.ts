@@ -11,7 +11,8 @@ import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js'
 import type { Contact, Contacts } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
 import type { Persons } from '../store/persons.js';
-import type { Draft } from './accept.js';
+import type { Draft } from './draft.js';
+import { linkedKeys } from './persons.js';
 
 /** An event that takes something back, and the contact it is for. */
 export interface Undone extends Undoing {
@@ -83,8 +84,7 @@ export function createUndo(parts: {
     const others: Buffer[] = [];
     for (const contact of found) {
       all.set(contact.key.toString('hex'), contact);
-      const person = contact.person === undefined ? undefined : await persons.current(contact.person);
-      others.push(...(person?.members ?? []).map(({ key }) => key));
+      others.push(...(await linkedKeys(persons, contact)));
     }
     const missing = others.filter((key) => !all.has(key.toString('hex')));
     for (const [key, contact] of await contacts.find(missing)) all.set(key, contact);

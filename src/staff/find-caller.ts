@@ -10,8 +10,9 @@ import {
 import { withoutScheme } from '../core/contact-scheme.js';
 import { HushError } from '../core/errors.js';
 import { contactKeyBytes, contactKeyFromText, type Keyring } from '../core/keys.js';
-import type { Subject } from '../preferences/accept.js';
 import { addressOf, maskedAddress } from '../preferences/contact-address.js';
+import type { Subject } from '../preferences/draft.js';
+import { linkedKeys } from '../preferences/persons.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import { unavailable } from '../store/connect.js';
 import type { Contact, Contacts } from '../store/contacts.js';
@@ -159,10 +160,9 @@ export function createFindCaller(parts: {
 
     /** All contacts of the person this one belongs to, itself first. */
     async linked(contact: Contact): Promise<Contact[]> {
-      if (contact.person === undefined) return [contact];
       try {
-        const person = await persons.current(contact.person);
-        const others = (person?.members ?? []).map(({ key }) => key).filter((key) => !key.equals(contact.key));
+        const others = await linkedKeys(persons, contact);
+        if (others.length === 0) return [contact];
         const found = await contacts.find(others.slice(0, MAX_LINKED));
         return [contact, ...found.values()];
       } catch (error) {

@@ -37,13 +37,6 @@ export function createPersons(connection: Connection) {
       return row ? personFrom(row) : undefined;
     },
 
-    /** The person that stands for this one now: itself, or the one it was merged into. */
-    async current(person: string): Promise<Person | undefined> {
-      let found = await this.get(person);
-      while (found?.mergedInto) found = await this.get(found.mergedInto);
-      return found;
-    },
-
     /** Adds members. Whoever reads the person's events after this misses none that was appended without these members. */
     async addMembers(person: string, members: readonly Member[]): Promise<Person> {
       // A document of former times may be so full that nothing more goes in.

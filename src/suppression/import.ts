@@ -6,7 +6,8 @@ import { contentText } from '../core/canonical-json.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
-import type { Accept, Draft } from '../preferences/accept.js';
+import type { Accept } from '../preferences/accept.js';
+import type { Draft } from '../preferences/draft.js';
 import { isUnavailable, unavailable, withTimeout } from '../store/connect.js';
 import type { ImportCounts, ImportRecord, ImportStore, RowError } from '../store/imports.js';
 

@@ -56,7 +56,7 @@ export async function openInbound() {
     privateParts,
     aliasGroupOf,
     clock,
-    onAppended: (key) => touched.set(key.toString('hex'), key),
+    projection: { projectSoon: (key) => touched.set(key.toString('hex'), key) },
   });
   const decisions = createDecisions({ contacts, ledger, catalog, policy, aliasGroupOf, clock });
   const links = createLinks({ keyring, catalog, publicUrl: () => 'https://hush.example' });

@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { HushError } from '../../src/core/errors.js';
 import { contactKeyText, eventId } from '../../src/core/keys.js';
-import { type Accepted, type Draft, subjectKey } from '../../src/preferences/accept.js';
 import { acceptEach } from '../../src/preferences/accept-each.js';
+import { type Accepted, type Draft, subjectKey } from '../../src/preferences/draft.js';
 
 const keyring = { lookup: Buffer.alloc(32, 1), current: 1, roots: new Map() };
 const draftOf = (byte: number): Draft => ({

@@ -3,7 +3,7 @@ import { normaliseContact } from '../../src/core/contact-point.js';
 import type { ContactEvent } from '../../src/core/event.js';
 import { EMPTY_STATE, fold } from '../../src/core/fold.js';
 import { contactKeyBytes, contactKeyText, eventId, keyringFromSecret } from '../../src/core/keys.js';
-import { type Draft, subjectKey } from '../../src/preferences/accept.js';
+import { type Draft, subjectKey } from '../../src/preferences/draft.js';
 import { createReplacement } from '../../src/preferences/replacement.js';
 
 const keyring = keyringFromSecret('a secret of these tests, long enough');

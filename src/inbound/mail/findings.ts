@@ -2,7 +2,7 @@ import { type ContactPoint, normaliseContact } from '../../core/contact-point.js
 import { HushError } from '../../core/errors.js';
 import { contactKeyBytes, type Keyring } from '../../core/keys.js';
 import { ALL_MARKETING, scopeText } from '../../core/scope.js';
-import type { Draft, Subject } from '../../preferences/accept.js';
+import type { Draft, Subject } from '../../preferences/draft.js';
 import type { Links } from '../../preferences/links.js';
 import { meaningOf } from '../sms/meaning.js';
 import type { TextWords } from '../sms/text-words.js';

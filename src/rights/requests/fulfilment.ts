@@ -9,7 +9,8 @@ import { after, type RequestKind, type ReviewOutcome } from '../../core/request.
 import { scopeText } from '../../core/scope.js';
 import { standingDenials } from '../../core/standing.js';
 import { factsAt, restrictedSince } from '../../core/view.js';
-import type { Accept, Draft } from '../../preferences/accept.js';
+import type { Accept } from '../../preferences/accept.js';
+import type { Draft } from '../../preferences/draft.js';
 import { unavailable } from '../../store/connect.js';
 import type { Contacts } from '../../store/contacts.js';
 import type { RequestRecord } from '../../store/requests.js';

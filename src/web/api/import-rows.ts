@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
 import { DENIAL_TYPES, EVENT_TYPES } from '../../core/event.js';
-import type { Draft, Subject } from '../../preferences/accept.js';
 import type { Consents } from '../../preferences/consents.js';
+import type { Draft, Subject } from '../../preferences/draft.js';
 import type { OpeningGuard } from '../../preferences/opening-guard.js';
 import { EVIDENCE_LIMIT, fittingEvidence } from '../../preferences/private-part.js';
 import type { ApiKey } from '../../store/api-keys.js';

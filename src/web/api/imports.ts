@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
 import { CHANNELS, PURPOSES } from '../../core/scope.js';
-import type { Subject } from '../../preferences/accept.js';
 import type { Consents } from '../../preferences/consents.js';
+import type { Subject } from '../../preferences/draft.js';
 import type { OpeningGuard } from '../../preferences/opening-guard.js';
 import type { ApiKey } from '../../store/api-keys.js';
 import type { ImportRecord } from '../../store/imports.js';

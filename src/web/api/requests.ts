@@ -5,8 +5,8 @@ import { withoutScheme } from '../../core/contact-scheme.js';
 import { HushError } from '../../core/errors.js';
 import { contactKeyBytes, contactKeyFromText, type Keyring } from '../../core/keys.js';
 import type { Channel, Purpose, Scope } from '../../core/scope.js';
-import type { Subject } from '../../preferences/accept.js';
 import type { DecisionQuery, DecisionSubject, SubjectDecision } from '../../preferences/decisions.js';
+import type { Subject } from '../../preferences/draft.js';
 
 type PostalInput = Extract<ContactInput, { postal: unknown }>['postal'];
 export type ContactRequest =

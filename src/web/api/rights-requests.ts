@@ -4,7 +4,7 @@ import { HushError } from '../../core/errors.js';
 import type { Policy } from '../../core/policy.js';
 import { REQUEST_KINDS, REQUEST_STATES } from '../../core/request.js';
 import { isLate } from '../../core/request-clock.js';
-import type { Subject } from '../../preferences/accept.js';
+import type { Subject } from '../../preferences/draft.js';
 import type { Rights } from '../../rights/index.js';
 import { clockedOf } from '../../rights/requests/answers.js';
 import type { Named } from '../../rights/requests/intake.js';

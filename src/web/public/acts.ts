@@ -1,9 +1,10 @@
 import type { DenialAtom } from '../../core/atoms.js';
 import { type EventId, parseEventId } from '../../core/keys.js';
 import { ALL_MARKETING } from '../../core/scope.js';
-import type { Accept, Accepted, Draft } from '../../preferences/accept.js';
+import type { Accept } from '../../preferences/accept.js';
 import { acceptEach } from '../../preferences/accept-each.js';
 import type { Decisions } from '../../preferences/decisions.js';
+import type { Accepted, Draft } from '../../preferences/draft.js';
 import type { Link } from '../../preferences/links.js';
 import { type Undo, undoDraft } from '../../preferences/undo.js';
 

@@ -1,6 +1,6 @@
 import express, { type Request, type Response, Router } from 'express';
 import { HushError } from '../../core/errors.js';
-import type { Accepted } from '../../preferences/accept.js';
+import type { Accepted } from '../../preferences/draft.js';
 import type { Link, Links } from '../../preferences/links.js';
 import { multipart } from '../middleware/multipart.js';
 import { sendUnconfirmed, sendUnsubscribed } from './one-click.js';

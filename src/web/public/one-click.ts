@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HushError } from '../../core/errors.js';
-import type { Accepted } from '../../preferences/accept.js';
+import type { Accepted } from '../../preferences/draft.js';
 import type { Link } from '../../preferences/links.js';
 
 /** Of the body only enough is kept to tell our own page's button from a mail program's post. */

@@ -1,7 +1,7 @@
 import type { DenialAtom } from '../../core/atoms.js';
 import { DAY_MS } from '../../core/calendar.js';
 import { ALL_MARKETING, covers } from '../../core/scope.js';
-import type { Draft } from '../../preferences/accept.js';
+import type { Draft } from '../../preferences/draft.js';
 import { changesFrom } from './preference-changes.js';
 import { type Row, switchGrant } from './preference-sections.js';
 

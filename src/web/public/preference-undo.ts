@@ -2,7 +2,7 @@ import type { Request } from 'express';
 import type { DenialAtom } from '../../core/atoms.js';
 import { presentAt, unfolded } from '../../core/fold.js';
 import { standingDenials } from '../../core/standing.js';
-import type { Draft } from '../../preferences/accept.js';
+import type { Draft } from '../../preferences/draft.js';
 import type { Link } from '../../preferences/links.js';
 import {
   type FormBody,

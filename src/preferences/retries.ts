@@ -1,0 +1,50 @@
+import { createHmac } from 'node:crypto';
+import { contentText } from '../core/canonical-json.js';
+import { HushError } from '../core/errors.js';
+import type { Keyring } from '../core/keys.js';
+import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js';
+import type { WriterIds } from '../store/writer-ids.js';
+import { type Draft, subjectKey } from './draft.js';
+
+/** 132 bits, as base64url. */
+const HASH_LETTERS = 22;
+
+const keyedHash = (keyring: Keyring, text: string): string =>
+  createHmac('sha256', keyring.lookup).update(text).digest('base64url').slice(0, HASH_LETTERS);
+
+/** Same content, same text: what a retry is compared by. Keyed, so that the store tells nothing of the content. */
+function contentHash(keyring: Keyring, { writer: _writer, subject, ...rest }: Draft): string {
+  return keyedHash(keyring, contentText([subjectKey(keyring, subject).toString('hex'), rest]));
+}
+
+/** What a writer's own id is remembered under. */
+function writerHash(keyring: Keyring, writer: { readonly name: string; readonly id: string }): string {
+  return keyedHash(keyring, `writer:${writer.name.length}:${writer.name}:${writer.id}`);
+}
+
+/**
+ * Remembers the ids that writers gave, each with its content: of several contents under one id, in this request or before
+ * it, the first counts.
+ *
+ * @returns what is wrong with a draft whose id was used with other content
+ */
+export async function claimIds(
+  { writerIds, keyring }: { readonly writerIds: Pick<WriterIds, 'claim'>; readonly keyring: Keyring },
+  drafts: readonly Draft[],
+): Promise<(draft: Draft) => HushError | undefined> {
+  const claims = drafts.flatMap((draft) =>
+    draft.writer ? [{ id: writerHash(keyring, draft.writer), content: contentHash(keyring, draft) }] : [],
+  );
+  try {
+    const contents = await withTimeout(writerIds.claim(claims), claims.length > 1 ? BATCH_TIMEOUT_MS : undefined);
+    return ({ writer, ...draft }) => {
+      if (!writer || contents.get(writerHash(keyring, writer)) === contentHash(keyring, draft)) return undefined;
+      return new HushError('id_reused', 'this id was used before with other content', {
+        field: 'id',
+        remedy: 'give every event an id of its own; repeat an event unchanged',
+      });
+    };
+  } catch (error) {
+    throw unavailable(error);
+  }
+}
