@@ -22,11 +22,12 @@ export function createEvaluation(parts: {
   readonly projector: Projector;
   readonly configurations: Configurations;
   readonly configuration: string;
-  readonly leader: Leader;
+  readonly leaderFor: (name: string) => Leader;
   readonly log: Logger;
-  readonly intervalMs?: number;
+  readonly intervalMs?: number | undefined;
 }) {
-  const { contacts, projector, configurations, configuration, leader, log } = parts;
+  const { contacts, projector, configurations, configuration, log } = parts;
+  const leader = parts.leaderFor('evaluation');
   const loop = createScheduler({ log, everyMs: parts.intervalMs ?? 2000, tasks: { 're-evaluation': evaluate } });
   let lookedAt = Number.NEGATIVE_INFINITY;
 

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
+import { createAliasGroups } from '../core/alias-group.js';
 import type { Clock } from '../core/clock.js';
-import { contactKeyBytes, type Keyring } from '../core/keys.js';
+import type { Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import type { Accept } from '../preferences/accept.js';
 import type { PrivateParts } from '../preferences/private-part.js';
@@ -11,8 +12,7 @@ import type { BoundDestination } from './destination.js';
 import { createDestinationReports } from './destination-report.js';
 import { createEvaluation } from './evaluation.js';
 import type { HttpClient } from './http.js';
-import { providerAddress } from './provider-address.js';
-import { createReconciliation } from './reconciliation.js';
+import { SETTLING_MS } from './reconciliation.js';
 import { createReconciliationLoop } from './reconciliation-loop.js';
 import { createSweeper } from './sweeper.js';
 import type { WorkerTimes } from './task.js';
@@ -50,114 +50,34 @@ export function createSync(parts: {
   readonly settling?: number | undefined;
   readonly intervalMs?: number | undefined;
 }) {
-  const { destinations, stores, projector, accept, keyring, policy, configuration, country, clock, log } = parts;
-  const { contacts, states, configurations, reconciliations, leaders } = stores;
-  const every = parts.intervalMs === undefined ? {} : { intervalMs: parts.intervalMs };
-  const byName = new Map(destinations.map((bound) => [bound.name, bound]));
+  const { contacts, states, configurations, reconciliations, leaders, webhookSubscriptions, changes } = parts.stores;
+  const context = {
+    ...parts,
+    contacts,
+    states,
+    configurations,
+    reconciliations,
+    changes,
+    subscriptions: webhookSubscriptions,
+    aliasGroupOf: createAliasGroups(parts.keyring, parts.policy.mailboxes),
+    settling: parts.settling ?? SETTLING_MS,
+    leaderFor: (name: string) => leaders.leaderFor(name),
+  };
+  const byName = new Map(parts.destinations.map((bound) => [bound.name, bound]));
   /** Contacts that this process has synced, by destination. */
   const syncedCount = new Map<string, number>();
-
   const worker = createSyncWorker({
-    contacts,
-    states,
-    privateParts: parts.privateParts,
-    policy,
-    configuration,
-    clock,
-    log,
-    keyOf(entry) {
-      const point = providerAddress(entry.type ?? 'email', entry.address, country);
-      return point && contactKeyBytes(keyring, point).toString('hex');
+    ...context,
+    onSynced(destination, count, seconds) {
+      syncedCount.set(destination, (syncedCount.get(destination) ?? 0) + count);
+      parts.onSynced(destination, seconds);
     },
-    events: {
-      onSynced(destination, count, seconds) {
-        syncedCount.set(destination, (syncedCount.get(destination) ?? 0) + count);
-        parts.onSynced(destination, seconds);
-      },
-      onFault: parts.onFault,
-      onMissingKey: parts.onMissingKey,
-      async onProviderOptOut(destination, binding, contact, entry) {
-        await accept.accept({
-          subject: { key: contact.key, type: contact.type },
-          type: 'opted_out',
-          scope: binding.scope,
-          source: { kind: 'reconciliation', destination },
-          at: entry.at,
-          // Found again until the mark is gone: one event for one entry there.
-          writer: {
-            name: `reconciliation:${destination}`,
-            id: `${binding.name}:${contact.key.toString('hex')}:${entry.at}`,
-          },
-          evidence: { found: entry.kind, binding: binding.name },
-        });
-      },
-    },
-    ...(parts.times ? { times: parts.times } : {}),
   });
-  const sweeper = createSweeper({
-    contacts,
-    projector,
-    accept,
-    states,
-    destinations,
-    worker,
-    privateParts: parts.privateParts,
-    forget: parts.forget,
-    clock,
-    log,
-    ...every,
-  });
-  const evaluation = createEvaluation({
-    contacts,
-    projector,
-    configurations,
-    configuration,
-    leader: leaders.leaderFor('evaluation'),
-    log,
-    ...every,
-  });
-  const reconciling = createReconciliationLoop({
-    destinations,
-    reconciliations,
-    steps: createReconciliation({
-      contacts,
-      reconciliations,
-      accept,
-      keyring,
-      policy,
-      country,
-      clock,
-      pace: worker.pace,
-      settling: parts.settling,
-    }),
-    states,
-    leaderFor: (name) => leaders.leaderFor(name),
-    clock,
-    log,
-    onFound: parts.onFound,
-    ...every,
-  });
-  const webhooksOut = createWebhooksOut({
-    subscriptions: stores.webhookSubscriptions,
-    changes: stores.changes,
-    http: parts.http,
-    keyring,
-    publicOnly: parts.publicOnly,
-    leaderFor: (name) => leaders.leaderFor(name),
-    clock,
-    log,
-    ...every,
-  });
-  const reports = createDestinationReports({
-    destinations,
-    contacts,
-    states,
-    reconciliations,
-    configurations,
-    missingKeys: parts.missingKeys,
-    clock,
-    queues: parts.queues,
-  });
+  const sweeper = createSweeper({ ...context, worker });
+  const evaluation = createEvaluation(context);
+  const reconciling = createReconciliationLoop({ ...context, pace: worker.pace });
+  const webhooksOut = createWebhooksOut(context);
+  const reports = createDestinationReports(context);
 
   return {
     byName,
@@ -181,7 +101,7 @@ export function createSync(parts: {
       for (const loop of [sweeper, evaluation, reconciling, webhooksOut]) loop.start();
     },
 
-    /** What makes marks and calls ends first, then what serves them. */
+    /** What leaves syncs pending and makes calls ends first, then what serves them. */
     async stop(): Promise<void> {
       await Promise.all([evaluation.stop(), reconciling.stop(), webhooksOut.stop()]);
       await Promise.all([sweeper.stop(), worker.stop()]);

@@ -1,4 +1,4 @@
-import { createAliasGroups } from '../core/alias-group.js';
+import type { AliasGroupOf } from '../core/alias-group.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
 import { stateOf } from '../core/contact-state.js';
@@ -8,21 +8,22 @@ import { contactKeyBytes, type Keyring } from '../core/keys.js';
 import type { Policy } from '../core/policy.js';
 import type { Accept } from '../preferences/accept.js';
 import type { Draft } from '../preferences/draft.js';
-import type { Contact, Contacts } from '../store/contacts.js';
+import type { Contacts } from '../store/contacts.js';
 import type { Findings, Reconciliation, Reconciliations } from '../store/reconciliations.js';
 import { type Finding, findingOfAbsent, findingOfListed } from './compare.js';
 import type { Binding, BoundDestination, ReadBackEntry } from './destination.js';
 import { providerAddress } from './provider-address.js';
+import { providerOptOut } from './provider-opt-outs.js';
 
 /** Contacts compared with one query. */
 const BATCH_SIZE = 500;
 /** Longest (ms) a page may take to be read. */
-const PAGE_TIMEOUT = 20_000;
+const PAGE_TIMEOUT_MS = 20_000;
 /**
- * What was told within ten minutes is not compared: providers answer lists from copies that lag behind, and a call that was
+ * What was synced within ten minutes is not compared: providers answer lists from copies that lag behind, and a call that was
  * given up may still land.
  */
-export const SETTLING = 10 * 60_000;
+export const SETTLING_MS = 10 * 60_000;
 
 interface Listed {
   readonly entry: ReadBackEntry;
@@ -36,257 +37,221 @@ function counted(found: Findings, binding: string, kinds: readonly Finding[]): F
   return { ...found, [binding]: counts };
 }
 
-/**
- * One step of comparing what a destination holds with what it was told: a page there, or a page of contacts here. Every
- * step may be repeated: what becomes an event has an id of its own, and marks are a set.
- */
-export function createReconciliation(parts: {
+export interface ReconciliationContext {
   readonly contacts: Contacts;
   readonly reconciliations: Reconciliations;
   readonly accept: Pick<Accept, 'acceptAll'>;
   readonly keyring: Keyring;
+  readonly aliasGroupOf: AliasGroupOf;
   readonly policy: Policy;
+  /** Of phone numbers that providers give without one. */
   readonly country: string;
   readonly clock: Clock;
   /** Waits until another call may be made. */
   readonly pace: (bound: BoundDestination, signal: AbortSignal) => Promise<void>;
-  readonly settling?: number | undefined;
-}) {
-  const { contacts, reconciliations, keyring, policy, clock } = parts;
-  const aliasGroupOf = createAliasGroups(keyring, policy.mailboxes);
-  const settling = parts.settling ?? SETTLING;
+  /** ms; what was synced later than this before a comparison is not compared. */
+  readonly settling: number;
+}
 
-  /** Entries that are addresses, each contact once. */
-  function readable(entries: readonly ReadBackEntry[]): { listed: Listed[]; unreadable: number } {
-    const listed = new Map<string, Listed>();
-    let unreadable = 0;
-    for (const entry of entries) {
-      const point = providerAddress(entry.type ?? 'email', entry.address, parts.country);
-      if (!point) {
-        unreadable++;
-        continue;
-      }
-      const key = contactKeyBytes(keyring, point);
-      listed.set(key.toString('hex'), { entry, point, key });
+/** Entries that are addresses, each contact once. */
+function readable(
+  { keyring, country }: Pick<ReconciliationContext, 'keyring' | 'country'>,
+  entries: readonly ReadBackEntry[],
+): { listed: Listed[]; unreadable: number } {
+  const listed = new Map<string, Listed>();
+  let unreadable = 0;
+  for (const entry of entries) {
+    const point = providerAddress(entry.type ?? 'email', entry.address, country);
+    if (!point) {
+      unreadable++;
+      continue;
     }
-    return { listed: [...listed.values()], unreadable };
+    const key = contactKeyBytes(keyring, point);
+    listed.set(key.toString('hex'), { entry, point, key });
   }
+  return { listed: [...listed.values()], unreadable };
+}
 
-  /** An entry of somebody else's as an opt-out, at the provider's own time where it tells one that can be. */
-  function draftOf(
-    bound: BoundDestination,
-    binding: Binding,
-    run: Reconciliation,
-    { entry, point, key }: Listed,
-    liftedAt = 0,
-  ): Draft {
-    const { at } = entry;
-    const theirs = at !== undefined && at > liftedAt && at <= clock.now();
-    return {
-      subject: { point },
-      type: 'opted_out',
-      scope: binding.scope,
-      at: theirs ? at : Math.max(run.startedAt, liftedAt),
-      source: { kind: 'reconciliation', destination: bound.name },
-      writer: {
-        name: `reconciliation:${bound.name}`,
-        id: `${binding.name}:${key.toString('hex')}:${theirs ? at : run.run}`,
-      },
-      evidence: {
-        found: entry.kind,
-        binding: binding.name,
-        ...(at === undefined ? {} : { there: new Date(at).toISOString() }),
-      },
-    };
+/** An entry of somebody else's as an opt-out, at the provider's own time where that is later than our lift and not to come. */
+function draftOf(
+  destination: string,
+  binding: Binding,
+  run: Pick<Reconciliation, 'run' | 'startedAt'>,
+  { entry, point, key }: Listed,
+  { now, liftedAt = 0 }: { readonly now: number; readonly liftedAt?: number | undefined },
+): Draft {
+  const { at: there } = entry;
+  const theirs = there !== undefined && there > liftedAt && there <= now ? there : undefined;
+  return providerOptOut(destination, binding, entry, {
+    subject: { point },
+    key,
+    at: theirs ?? Math.max(run.startedAt, liftedAt),
+    occurrence: theirs ?? run.run,
+    ...(there === undefined ? {} : { evidence: { there: new Date(there).toISOString() } }),
+  });
+}
+
+async function record(accept: Pick<Accept, 'acceptAll'>, drafts: readonly Draft[]): Promise<void> {
+  const results = await accept.acceptAll(drafts);
+  const failed = results.find(
+    (result): result is Error =>
+      result instanceof Error && !(result instanceof HushError && result.kind === 'id_reused'),
+  );
+  if (failed) throw failed;
+}
+
+/** Compares entries of a page with the contacts they are about, and repairs. */
+async function compareListed(
+  context: ReconciliationContext,
+  bound: BoundDestination,
+  binding: Binding,
+  run: Reconciliation,
+  listed: readonly Listed[],
+  readAt: number,
+): Promise<Finding[]> {
+  const { contacts, reconciliations, policy, clock, settling } = context;
+  const asked = listed.map(({ key, point }) => ({ key, group: context.aliasGroupOf(point) }));
+  const found = await contacts.findShared(asked);
+  const findings: Finding[] = [];
+  const drafts: Draft[] = [];
+  const uncertain: Buffer[] = [];
+  const now = clock.now();
+  for (const one of listed) {
+    const { contact, others = [] } = found.get(one.key.toString('hex')) ?? {};
+    const known = { policy, country: contact?.country ?? one.point.country, now };
+    const state = stateOf(contact, others);
+    const decision = desiredState(state, [binding], known).get(binding.name);
+    if (!decision) continue;
+    const finding = findingOfListed(one.entry, contact, decision, {
+      destination: bound.name,
+      binding: binding.name,
+      settledBefore: readAt - settling,
+      liftsNothing: bound.destination.liftsNothing?.(binding) ?? false,
+    });
+    findings.push(finding);
+    if (finding === 'still_there') uncertain.push(one.key);
+    if (finding !== 'unknown_here') continue;
+    const liftedAt = contact?.synced[bound.name]?.bindings[binding.name]?.at;
+    const draft = draftOf(bound.name, binding, run, one, { now, liftedAt });
+    drafts.push(draft);
+    // The person said yes after it: known now, and what holds is synced.
+    if (contact && allowedDespite(state, binding, draft.at ?? now, known)) uncertain.push(one.key);
   }
-
-  async function record(drafts: readonly Draft[]): Promise<void> {
-    const results = await parts.accept.acceptAll(drafts);
-    const failed = results.find(
-      (result): result is Error =>
-        result instanceof Error && !(result instanceof HushError && result.kind === 'id_reused'),
-    );
-    if (failed) throw failed;
+  if (!run.dryRun) {
+    await record(context.accept, drafts);
+    await contacts.markPending(bound.name, [binding.name], uncertain, now);
   }
+  // Those that are new here too: they are synced before the comparison comes to them.
+  const keys = listed.map(({ key }) => key);
+  await reconciliations.remember(run.run, binding.name, keys);
+  return findings;
+}
 
-  /** Compares entries of a page with the contacts they are about, and repairs. */
-  async function compareListed(
-    bound: BoundDestination,
-    binding: Binding,
-    run: Reconciliation,
-    listed: readonly Listed[],
-    readAt: number,
-  ): Promise<Finding[]> {
-    const found = await contacts.findShared(listed.map(({ key, point }) => ({ key, group: aliasGroupOf(point) })));
-    const findings: Finding[] = [];
-    const drafts: Draft[] = [];
-    const doubtful: Buffer[] = [];
-    const now = clock.now();
-    for (const one of listed) {
-      const { contact, others = [] } = found.get(one.key.toString('hex')) ?? {};
-      const context = { policy, country: contact?.country ?? one.point.country, now };
-      const state = stateOf(contact, others);
-      const decision = desiredState(state, [binding], context).get(binding.name);
-      if (!decision) continue;
-      const finding = findingOfListed(one.entry, contact, decision, {
-        destination: bound.name,
-        binding: binding.name,
-        settledBefore: readAt - settling,
-        liftsNothing: bound.destination.liftsNothing?.(binding) ?? false,
-      });
-      findings.push(finding);
-      if (finding === 'still_there') doubtful.push(one.key);
-      if (finding !== 'unknown_here') continue;
-      const draft = draftOf(bound, binding, run, one, contact?.synced[bound.name]?.bindings[binding.name]?.at);
-      drafts.push(draft);
-      // The person said yes after it: known now, and what holds is told.
-      if (contact && allowedDespite(state, binding, draft.at ?? now, context)) doubtful.push(one.key);
-    }
-    if (!run.dryRun) {
-      await record(drafts);
-      await contacts.markPending(bound.name, [binding.name], doubtful, now);
-    }
-    // Those that are new here too: they are told before the comparison comes to them.
-    await reconciliations.remember(
-      run.run,
-      binding.name,
-      listed.map(({ key }) => key),
-    );
-    return findings;
+async function readPage(
+  context: ReconciliationContext,
+  bound: BoundDestination,
+  run: Reconciliation,
+): Promise<Reconciliation> {
+  const binding = bound.bindings[run.binding];
+  if (!binding || !bound.destination.readBack) return { ...run, phase: 'comparing' };
+  const signal = AbortSignal.timeout(PAGE_TIMEOUT_MS);
+  await context.pace(bound, signal);
+  const readAt = context.clock.now();
+  const page = await bound.destination.readBack(binding, run.cursor, signal);
+  const { listed, unreadable } = readable(context, page.entries);
+  let found = counted(run.found, binding.name, Array<Finding>(unreadable).fill('unreadable'));
+  for (let i = 0; i < listed.length; i += BATCH_SIZE) {
+    const batch = listed.slice(i, i + BATCH_SIZE);
+    found = counted(found, binding.name, await compareListed(context, bound, binding, run, batch, readAt));
   }
+  const { cursor: _cursor, ...rest } = run;
+  const read = run.read + page.entries.length;
+  if (page.next !== undefined) return { ...rest, read, found, cursor: page.next };
+  const isLast = run.binding + 1 >= bound.bindings.length;
+  return { ...rest, read, found, binding: run.binding + 1, phase: isLast ? 'comparing' : 'reading' };
+}
 
-  async function readPage(bound: BoundDestination, run: Reconciliation): Promise<Reconciliation> {
-    const binding = bound.bindings[run.binding];
-    if (!binding || !bound.destination.readBack) return { ...run, phase: 'comparing' };
-    const signal = AbortSignal.timeout(PAGE_TIMEOUT);
-    await parts.pace(bound, signal);
-    const readAt = clock.now();
-    const page = await bound.destination.readBack(binding, run.cursor, signal);
-    const { listed, unreadable } = readable(page.entries);
-    let { found } = run;
-    for (let i = 0; i < listed.length; i += BATCH_SIZE) {
-      found = counted(
-        found,
-        binding.name,
-        await compareListed(bound, binding, run, listed.slice(i, i + BATCH_SIZE), readAt),
-      );
-    }
-    found = counted(
-      found,
-      binding.name,
-      Array.from({ length: unreadable }, () => 'unreadable'),
-    );
-    const { cursor: _cursor, ...rest } = run;
-    const read = run.read + page.entries.length;
-    if (page.next !== undefined) return { ...rest, read, found, cursor: page.next };
-    const last = run.binding + 1 >= bound.bindings.length;
-    return { ...rest, read, found, binding: run.binding + 1, phase: last ? 'comparing' : 'reading' };
+/**
+ * Compares one page of the contacts that were synced here: with what was listed there, or, where nothing can be read, by
+ * asserting every denial again.
+ */
+async function comparePage(
+  context: ReconciliationContext,
+  bound: BoundDestination,
+  run: Reconciliation,
+): Promise<Reconciliation> {
+  const { contacts, reconciliations, clock, settling } = context;
+  const after = run.after === undefined ? undefined : Buffer.from(run.after, 'hex');
+  const page = await contacts.page(after, BATCH_SIZE, { [`told.${bound.name}`]: { $exists: true } });
+  const keys = page.map(({ key }) => key);
+  const asserts = run.phase === 'asserting';
+  let { found } = run;
+  for (const { name } of bound.bindings) {
+    const listed = asserts ? new Set<string>() : await reconciliations.listed(run.run, name, keys);
+    const about = { destination: bound.name, binding: name, settledBefore: run.startedAt - settling };
+    const missing: Buffer[] = [];
+    const findings = page.flatMap((contact): Finding[] => {
+      const finding = listed.has(contact.key.toString('hex')) ? undefined : findingOfAbsent(contact, about);
+      if (finding === 'missing_there') missing.push(contact.key);
+      if (finding === undefined) return [];
+      return [asserts && finding === 'missing_there' ? 'asserted' : finding];
+    });
+    found = counted(found, name, findings);
+    if (!run.dryRun) await contacts.markPending(bound.name, [name], missing, clock.now());
   }
-
-  /** Contacts that were told something, after the one compared last. */
-  async function pageOfSynced(bound: BoundDestination, run: Reconciliation): Promise<Contact[]> {
-    const after = run.after === undefined ? undefined : Buffer.from(run.after, 'hex');
-    return contacts.page(after, BATCH_SIZE, { [`told.${bound.name}`]: { $exists: true } });
-  }
-
-  function advanced(run: Reconciliation, page: readonly Contact[], found: Findings): Reconciliation {
-    const last = page.at(-1);
-    return {
-      ...run,
-      found,
-      compared: run.compared + page.length,
-      ...(last ? { after: last.key.toString('hex') } : {}),
-      phase: page.length < BATCH_SIZE ? 'done' : run.phase,
-    };
-  }
-
-  async function comparePage(bound: BoundDestination, run: Reconciliation): Promise<Reconciliation> {
-    const page = await pageOfSynced(bound, run);
-    let { found } = run;
-    for (const { name } of bound.bindings) {
-      const listed = await reconciliations.listed(
-        run.run,
-        name,
-        page.map(({ key }) => key),
-      );
-      const absent = page.filter(({ key }) => !listed.has(key.toString('hex')));
-      const findings = absent.flatMap((contact) => {
-        const about = { destination: bound.name, binding: name, settledBefore: run.startedAt - settling };
-        const finding = findingOfAbsent(contact, about);
-        return finding ? [{ contact, finding }] : [];
-      });
-      found = counted(
-        found,
-        name,
-        findings.map(({ finding }) => finding),
-      );
-      const missing = findings.filter(({ finding }) => finding === 'missing_there').map(({ contact }) => contact.key);
-      if (!run.dryRun) await contacts.markPending(bound.name, [name], missing, clock.now());
-    }
-    return advanced(run, page, found);
-  }
-
-  async function assertPage(bound: BoundDestination, run: Reconciliation): Promise<Reconciliation> {
-    const page = await pageOfSynced(bound, run);
-    let { found } = run;
-    for (const { name } of bound.bindings) {
-      const about = { destination: bound.name, binding: name, settledBefore: run.startedAt - settling };
-      const findings = page.flatMap((contact) => {
-        const finding = findingOfAbsent(contact, about);
-        return finding ? [{ contact, finding: finding === 'missing_there' ? ('asserted' as const) : finding }] : [];
-      });
-      found = counted(
-        found,
-        name,
-        findings.map(({ finding }) => finding),
-      );
-      const asserted = findings.filter(({ finding }) => finding === 'asserted').map(({ contact }) => contact.key);
-      if (!run.dryRun) await contacts.markPending(bound.name, [name], asserted, clock.now());
-    }
-    return advanced(run, page, found);
-  }
-
+  const last = page.at(-1);
   return {
-    /** A run that has not begun to read. */
-    async begin(
-      bound: BoundDestination,
-      run: string,
-      wanted: Pick<Reconciliation, 'dryRun' | 'by'>,
-    ): Promise<Reconciliation> {
-      const now = clock.now();
-      return {
-        run,
-        dryRun: wanted.dryRun,
-        by: wanted.by,
-        startedAt: now,
-        step: 0,
-        phase: bound.destination.readBack ? 'reading' : 'asserting',
-        binding: 0,
-        read: 0,
-        compared: 0,
-        expected: await contacts.countSynced(bound.name),
-        found: Object.fromEntries(bound.bindings.map(({ name }) => [name, {}])),
-        failures: 0,
-        dueAt: now,
-      };
-    },
-
-    /** The run one page further. Throws ProviderError as the adapter does. */
-    async step(bound: BoundDestination, run: Reconciliation): Promise<Reconciliation> {
-      const { why: _why, ...well } = run;
-      const clean = { ...well, failures: 0 };
-      switch (run.phase) {
-        case 'reading':
-          return readPage(bound, clean);
-        case 'comparing':
-          return comparePage(bound, clean);
-        case 'asserting':
-          return assertPage(bound, clean);
-        case 'done':
-          return run;
-      }
-    },
+    ...run,
+    found,
+    compared: run.compared + page.length,
+    ...(last ? { after: last.key.toString('hex') } : {}),
+    phase: page.length < BATCH_SIZE ? 'done' : run.phase,
   };
 }
 
-export type ReconciliationSteps = ReturnType<typeof createReconciliation>;
+/** A run that has not begun to read. */
+export async function beginRun(
+  { contacts, clock }: ReconciliationContext,
+  bound: BoundDestination,
+  run: string,
+  wanted: Pick<Reconciliation, 'dryRun' | 'by'>,
+): Promise<Reconciliation> {
+  const now = clock.now();
+  return {
+    run,
+    dryRun: wanted.dryRun,
+    by: wanted.by,
+    startedAt: now,
+    step: 0,
+    phase: bound.destination.readBack ? 'reading' : 'asserting',
+    binding: 0,
+    read: 0,
+    compared: 0,
+    expected: await contacts.countSynced(bound.name),
+    found: Object.fromEntries(bound.bindings.map(({ name }) => [name, {}])),
+    failures: 0,
+    dueAt: now,
+  };
+}
+
+/**
+ * The run one page further: a page of what the destination holds, or a page of contacts here. Every step may be repeated:
+ * what becomes an event has an id of its own, and pending syncs are a set. Throws ProviderError as the adapter does.
+ */
+export async function stepRun(
+  context: ReconciliationContext,
+  bound: BoundDestination,
+  run: Reconciliation,
+): Promise<Reconciliation> {
+  const { why: _why, ...well } = run;
+  const clean = { ...well, failures: 0 };
+  switch (run.phase) {
+    case 'reading':
+      return readPage(context, bound, clean);
+    case 'comparing':
+    case 'asserting':
+      return comparePage(context, bound, clean);
+    case 'done':
+      return run;
+  }
+}

@@ -11,105 +11,112 @@ import type { DestinationStates } from '../store/destination-states.js';
 import type { BoundDestination } from './destination.js';
 import type { SyncWorker } from './worker.js';
 
+/** Between two sweeps (ms). */
+const SWEEP_MS = 2000;
 /** Contacts taken at once by a sweep. */
 const BATCH_SIZE = 200;
 /** Between looks (ms) at what only a crash leaves behind. */
-const RARELY = 30_000;
-const JOB_TIMEOUT = 20_000;
+const RARE_MS = 30_000;
+const JOB_TIMEOUT_MS = 20_000;
 const FORGET_TIMEOUT_MS = 60_000;
 /** A job that its provider still works on is asked about again after so long (ms). */
 const JOB_RETRY_MS = 5_000;
 /** A job that is not done after a day (ms) is not coming back: the batch is sent again. */
-const JOB_LOST = DAY_MS;
+const JOB_LOST_MS = DAY_MS;
 
-/**
- * Every two seconds: finds what no job was added for, or whose job was lost. Losing every job costs two seconds and nothing else.
- */
-export function createSweeper(parts: {
+interface SweepContext {
   readonly contacts: Contacts;
   readonly projector: Projector;
-  readonly accept: Accept;
+  readonly accept: Pick<Accept, 'finishPersons'>;
   readonly states: DestinationStates;
   readonly destinations: readonly BoundDestination[];
-  readonly worker: SyncWorker;
+  readonly worker: Pick<SyncWorker, 'work'>;
   readonly privateParts: PrivateParts;
   /** Has the log forget a contact, after its data was destroyed. */
   readonly forget: (contact: Buffer) => Promise<void>;
   readonly clock: Clock;
-  readonly log: Logger;
-  readonly intervalMs?: number;
-}) {
-  const { contacts, projector, states, worker, clock, log } = parts;
-  const loop = createScheduler({ log, everyMs: parts.intervalMs ?? 2000, tasks: { sweep } });
-  let rareAt = 0;
+}
 
-  async function wakeDue(): Promise<void> {
-    for (const bound of parts.destinations) {
-      // A copy that was lost is found without waiting for something to add to it.
-      if (bound.destination.copy || (await contacts.isDue(bound.name, clock.now()))) void worker.work(bound);
-    }
+async function wakeDue({ destinations, contacts, worker, clock }: SweepContext): Promise<void> {
+  for (const bound of destinations) {
+    // A copy that was lost is found without waiting for something to add to it.
+    if (bound.destination.copy || (await contacts.isDue(bound.name, clock.now()))) void worker.work(bound);
   }
+}
 
-  async function wakeUp(): Promise<void> {
-    for (;;) {
-      const keys = await contacts.awake(clock.now(), BATCH_SIZE);
-      const unopened = keys.length > 0 ? await projector.project(keys) : 0;
-      if (keys.length < BATCH_SIZE || unopened === keys.length || loop.isStopped()) return;
-    }
+/** Projects contacts for which time has changed something. */
+async function wakeUp({ contacts, projector, clock }: SweepContext, isStopped: () => boolean): Promise<void> {
+  for (;;) {
+    const keys = await contacts.awake(clock.now(), BATCH_SIZE);
+    const unopened = keys.length > 0 ? await projector.project(keys) : 0;
+    if (keys.length < BATCH_SIZE || unopened === keys.length || isStopped()) return;
   }
+}
 
-  /** Has destinations take addresses out of what they keep beside the list in force. Throws when one cannot. */
-  async function forgetCopies(erasing: Iterable<Contact>): Promise<void> {
-    const entries = [...erasing].flatMap((contact) => {
-      const address = addressOf(parts.privateParts, contact);
-      return address ? [{ type: address.type, address: address.given }] : [];
-    });
-    if (entries.length === 0) return;
-    for (const { bindings, destination } of parts.destinations) {
-      for (const binding of destination.forget ? bindings : [])
-        await destination.forget?.(binding, entries, AbortSignal.timeout(FORGET_TIMEOUT_MS));
-    }
+/** Has destinations take addresses out of what they keep beside the list in force. Throws when one cannot. */
+async function forgetCopies({ privateParts, destinations }: SweepContext, erasing: Iterable<Contact>): Promise<void> {
+  const entries = [...erasing].flatMap((contact) => {
+    const address = addressOf(privateParts, contact);
+    return address ? [{ type: address.type, address: address.given }] : [];
+  });
+  if (entries.length === 0) return;
+  for (const { bindings, destination } of destinations) {
+    for (const binding of destination.forget ? bindings : [])
+      await destination.forget?.(binding, entries, AbortSignal.timeout(FORGET_TIMEOUT_MS));
   }
+}
 
-  async function finishErasures(): Promise<void> {
-    const keys = await contacts.erasingKeys(BATCH_SIZE);
-    if (keys.length === 0) return;
-    await forgetCopies((await contacts.find(keys)).values());
-    for (const key of keys) {
-      // First the log's salts are asked to go: should this process die in between, the contact is still found here.
-      await parts.forget(key);
-      await contacts.destroyData(key);
-    }
+async function finishErasures(context: SweepContext): Promise<void> {
+  const { contacts } = context;
+  const keys = await contacts.erasingKeys(BATCH_SIZE);
+  if (keys.length === 0) return;
+  await forgetCopies(context, (await contacts.find(keys)).values());
+  for (const key of keys) {
+    // First the log's salts are asked to go: should this process die in between, the contact is still found here.
+    await context.forget(key);
+    await contacts.destroyData(key);
   }
+}
 
-  async function pollJobs(): Promise<void> {
-    for (const { name, destination } of parts.destinations) {
-      if (!destination.poll) continue;
-      for (const job of await states.dueJobs(name, clock.now())) {
-        const state =
-          clock.now() - job.at > JOB_LOST
-            ? 'failed'
-            : await destination.poll(job.job, AbortSignal.timeout(JOB_TIMEOUT)).catch(() => 'working' as const);
-        if (state === 'working') {
-          await states.postponeJob(job.id, clock.now() + JOB_RETRY_MS);
-          continue;
-        }
-        if (state === 'done') await contacts.confirmSynced(name, job.binding, job.contacts);
-        else await contacts.markPending(name, [job.binding], job.contacts, clock.now());
-        await states.dropJob(job.id);
+/** Asks how jobs went that a provider had only accepted; what failed is pending again. */
+async function pollJobs({ contacts, states, destinations, clock }: SweepContext): Promise<void> {
+  for (const { name, destination } of destinations) {
+    if (!destination.poll) continue;
+    for (const job of await states.dueJobs(name, clock.now())) {
+      const state =
+        clock.now() - job.at > JOB_LOST_MS
+          ? 'failed'
+          : await destination.poll(job.job, AbortSignal.timeout(JOB_TIMEOUT_MS)).catch(() => 'working' as const);
+      if (state === 'working') {
+        await states.postponeJob(job.id, clock.now() + JOB_RETRY_MS);
+        continue;
       }
+      if (state === 'done') await contacts.confirmSynced(name, job.binding, job.contacts);
+      else await contacts.markPending(name, [job.binding], job.contacts, clock.now());
+      await states.dropJob(job.id);
     }
   }
+}
+
+/**
+ * Every two seconds: finds what no job was added for, or whose job was lost. Losing every job costs two seconds and nothing else.
+ */
+export function createSweeper(
+  context: SweepContext & { readonly log: Logger; readonly intervalMs?: number | undefined },
+) {
+  const { contacts, accept, log } = context;
+  const loop = createScheduler({ log, everyMs: context.intervalMs ?? SWEEP_MS, tasks: { sweep } });
+  let rareAt = 0;
 
   async function sweep(): Promise<void> {
     const tasks: [string, () => Promise<unknown>][] = [
-      ['due', wakeDue],
-      ['awake', wakeUp],
-      ['persons', () => parts.accept.finishPersons()],
-      ['erasures', finishErasures],
-      ['jobs', pollJobs],
+      ['due', () => wakeDue(context)],
+      ['awake', () => wakeUp(context, loop.isStopped)],
+      ['persons', accept.finishPersons],
+      ['erasures', () => finishErasures(context)],
+      ['jobs', () => pollJobs(context)],
     ];
-    if (performance.now() - rareAt > RARELY) {
+    if (performance.now() - rareAt > RARE_MS) {
       rareAt = performance.now();
       tasks.push(['overflow', () => contacts.adoptOverflow()]);
     }

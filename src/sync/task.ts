@@ -1,8 +1,7 @@
-import { backoff } from '../core/backoff.js';
 import type { Decision } from '../core/decide.js';
 import { type Desired, desiredText } from '../core/desired.js';
 import type { PendingSync, SyncedBinding, SyncedState } from '../core/sync-state.js';
-import type { Contact, Settlement } from '../store/contacts.js';
+import type { Contact } from '../store/contacts.js';
 import type { Action, Binding, Entry } from './destination.js';
 
 /** Times of the worker in ms. A call's deadline is shorter than what remains of its lease, or no call is made. */
@@ -26,7 +25,6 @@ export const WORKER_TIMES: WorkerTimes = {
   credentialPause: 60_000,
 };
 
-const HOUR = 3_600_000;
 /** One contact on its way to one destination. */
 export interface Task {
   readonly contact: Contact;
@@ -45,10 +43,6 @@ export interface Task {
   why?: string;
   /** ms from now, where the provider told. */
   wait?: number;
-}
-
-function retryDelay(failures: number, { firstRetry, maxRetry }: WorkerTimes): number {
-  return backoff(failures, { firstMs: firstRetry, maxMs: maxRetry, jitter: 0.5 }, Math.random);
 }
 
 /** What earlier calls of unknown outcome may still do: those of a round that failed or was killed, or told before. */
@@ -129,76 +123,4 @@ export function entryFor(contact: Contact, address: string, decision: Decision |
 export function mayHaveSuppressed({ stalled, unsureAt }: Task, binding: Binding): boolean {
   if (!stalled || unsureAt === undefined) return false;
   return stalled.desired === 'several' || stalled.desired.split(',').includes(`${binding.name}=1`);
-}
-
-/** What is written back once the calls are made. */
-export function settlementOf(
-  task: Task,
-  parts: { readonly now: number; readonly configuration: string; readonly times: WorkerTimes },
-): Settlement {
-  const { now, configuration, times } = parts;
-  const { contact, pendingSync, outcome } = task;
-  const synced: SyncedState = {
-    bindings: Object.fromEntries(task.synced),
-    version: pendingSync.version,
-    configuration,
-    ...(task.liftedAt === undefined ? {} : { liftedAt: task.liftedAt }),
-    ...(task.stalled === undefined ? {} : { stalled: task.stalled }),
-    ...(outcome === 'parked'
-      ? { parked: { desired: desiredText(task.desired), why: task.why ?? 'refused', at: now } }
-      : {}),
-  };
-  const failures = (pendingSync.failures ?? 0) + 1;
-  const uncertainBindings = [...task.uncertainBindings];
-  switch (outcome) {
-    case 'parked':
-      return {
-        key: contact.key,
-        synced,
-        clearVersion: pendingSync.version,
-        pendingSync: { due: now, release: true, uncertainBindings },
-      };
-    case 'held':
-      return {
-        key: contact.key,
-        synced,
-        // The destination as a whole waits; whoever ends that wait need not wait for the mark.
-        pendingSync: { due: now + 200, release: true, uncertainBindings },
-      };
-    case 'unknown':
-      return {
-        key: contact.key,
-        synced,
-        pendingSync: {
-          due: now + (task.wait ?? retryDelay(failures, times)),
-          release: true,
-          uncertainBindings,
-          failures,
-        },
-      };
-    case 'synced': {
-      // A provider cannot be fenced: a lift, or a call whose outcome we never learned, may land after this one. So the
-      // state is asserted once more when it must have landed.
-      const open = (at: number) => !(pendingSync.reassert && now - at > times.reassertAfter);
-      const denied = [...task.desired.values()].some((decision) => !decision.allowed);
-      const lift = denied && task.liftedAt !== undefined && now - task.liftedAt < HOUR ? task.liftedAt : undefined;
-      const { stalled: _landed, ...settled } = synced;
-      const next = task.unsureAt === undefined || open(task.unsureAt) ? synced : settled;
-      const late = [lift, task.unsureAt].filter((at): at is number => at !== undefined && open(at));
-      if (late.length > 0) {
-        const due = Math.max(...late) + times.reassertAfter + 1;
-        return {
-          key: contact.key,
-          synced: next,
-          pendingSync: { due, release: true, uncertainBindings, reassert: true, failures: 0 },
-        };
-      }
-      return {
-        key: contact.key,
-        synced: next,
-        clearVersion: pendingSync.version,
-        pendingSync: { due: now, release: true, uncertainBindings, reassert: false, failures: 0 },
-      };
-    }
-  }
 }

@@ -26,7 +26,7 @@ export function createWebhooksOut(parts: {
   readonly leaderFor: (name: string) => Leader;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly intervalMs?: number;
+  readonly intervalMs?: number | undefined;
 }) {
   const { subscriptions, changes, clock, log } = parts;
   const secrets = createWebhookSecrets(parts);
