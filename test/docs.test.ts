@@ -51,6 +51,22 @@ test('the invariants name tests that are there', () => {
   expect(named.filter((file) => !existsSync(file))).toEqual([]);
 });
 
+test('the walk of an opt-out names functions that are there, in files that are there', () => {
+  const walk =
+    readFileSync('docs/architecture.md', 'utf8').split('## The walk of an opt-out')[1]?.split('\n## ')[0] ?? '';
+  const steps = [...walk.matchAll(/^(\d+)\. `([\w./-]+\.ts)` `(\w+)`: /gm)];
+  const lines = walk.match(/^\d+\. .*/gm) ?? [];
+  expect(steps.map(([, number]) => Number(number))).toEqual(lines.map((_, n) => n + 1));
+  expect(steps.length).toBeGreaterThanOrEqual(20);
+  const missing = steps.filter(([, , file = '', name = '']) => {
+    if (!existsSync(file)) return true;
+    // A function, or a method or property of what a factory returns; a call is none.
+    const declared = new RegExp(`\\bfunction\\*? ${name}\\b|^ +(async )?${name}(\\(.*\\{$|\\($|: )`, 'm');
+    return !declared.test(readFileSync(file, 'utf8'));
+  });
+  expect(missing.map(([step]) => step)).toEqual([]);
+});
+
 test('the decision rules tell every reason, denial, channel and purpose, with the answer each gives', () => {
   const text = readFileSync('docs/decision-rules.md', 'utf8');
   const words: readonly string[] = [...CHANNELS, ...PURPOSES, ...GPC_PURPOSES, ...DENIAL_TYPES];
