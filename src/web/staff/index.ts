@@ -32,6 +32,7 @@ import { receiptPages } from './receipts.js';
 import { requestActs } from './request-acts.js';
 import { requestChart } from './request-chart.js';
 import { requestListPages } from './request-list.js';
+import { newRequestPages } from './request-new.js';
 import { requestPage } from './request-page.js';
 import { requestPreviews } from './request-preview.js';
 import { reviewPages } from './review.js';
@@ -91,7 +92,8 @@ export async function createConsole(parts: {
       peoplePages({ ...staff, catalog, clock, requestsOf: report.ofContacts }),
       liftPages({ ...staff, catalog, clock }),
       approvalPages({ ...staff, erasures: waitingErasures({ rights, preview: previewErasure }), catalog, clock }),
-      requestListPages({ rights, store: stores.requests, contacts, catalog, policy, keyring, clock }),
+      requestListPages({ rights, store: stores.requests, catalog, policy, keyring, clock }),
+      newRequestPages({ rights, contacts, catalog, clock }),
       requestPage({ rights, catalog, policy, previewErasure, approvals: staff.approvals, clock }),
       requestActs({ rights, catalog, policy, approvals: staff.approvals, clock }),
       requestPreviews({ rights, clock }),

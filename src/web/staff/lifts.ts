@@ -10,7 +10,7 @@ import { VERIFICATIONS } from '../../staff/calls.js';
 import type { FindCaller } from '../../staff/find-caller.js';
 import type { PersonFiles } from '../../staff/person.js';
 import { saidFrom } from './call.js';
-import { contactFor } from './people.js';
+import { contactFor } from './may-read.js';
 import type { StaffShell, Visit } from './shell.js';
 import { scopeWords } from './words.js';
 

@@ -1,4 +1,4 @@
-import { type Request, type RequestHandler, type Response, Router } from 'express';
+import { type NextFunction, type Request, type RequestHandler, type Response, Router } from 'express';
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
@@ -79,153 +79,199 @@ const TITLES: Readonly<Record<number, { readonly title: string; readonly text: s
   },
 };
 
-export function createShell(parts: {
+interface ShellParts {
   readonly pages: StaffPages;
   readonly trail: AuditTrail;
   readonly drafts: Drafts;
   readonly clock: Clock;
   readonly log: Logger;
-}): StaffShell & {
+}
+
+/** The parts, and what the pages have added so far. */
+interface ShellContext extends ShellParts {
+  readonly router: Router;
+  readonly routes: Omit<StaffRoute, 'handle'>[];
+  readonly navigation: NavigationItem[];
+}
+
+/** The shell, and what the console mounts of it. */
+interface ConsoleShell extends StaffShell {
   readonly router: Router;
   /** The page of the console for a request that failed. */
   readonly fail: (request: Request, response: Response, failure: Failure) => void;
   readonly guard: RequestHandler;
   readonly missing: RequestHandler;
-} {
-  const { pages, trail, drafts, clock, log } = parts;
-  const router = Router();
-  const routes: Omit<StaffRoute, 'handle'>[] = [];
-  const navigation: NavigationItem[] = [];
+}
 
-  function fault(
-    response: Response,
-    status: number,
-    detail?: { message: string; remedy?: string | undefined },
-    retry?: Request,
-  ): void {
-    const words = TITLES[status] ?? TITLES[500];
-    if (status === 503) response.set('Retry-After', '10');
-    pages.send(response, status, 'message', {
-      title: words?.title ?? '',
-      text: words?.text ?? '',
-      detail: detail?.message,
-      remedy: detail?.remedy,
-      // What was sent can be sent again from here: the page that had it may be gone.
-      retry:
-        retry?.method === 'POST'
-          ? { action: pathOf(retry), fields: fieldsIn(retry.body), csrf: retry.body?._csrf }
-          : undefined,
-      links: status === 401 ? [{ href: '/staff', label: 'Sign in' }] : [{ href: '/staff', label: 'To the overview' }],
-    });
+function sendFault(
+  { pages }: Pick<ShellContext, 'pages'>,
+  response: Response,
+  status: number,
+  detail?: { message: string; remedy?: string | undefined },
+  retry?: Request,
+): void {
+  const words = TITLES[status] ?? TITLES[500];
+  if (status === 503) response.set('Retry-After', '10');
+  pages.send(response, status, 'message', {
+    title: words?.title ?? '',
+    text: words?.text ?? '',
+    detail: detail?.message,
+    remedy: detail?.remedy,
+    // What was sent can be sent again from here: the page that had it may be gone.
+    retry:
+      retry?.method === 'POST'
+        ? { action: pathOf(retry), fields: fieldsIn(retry.body), csrf: retry.body?._csrf }
+        : undefined,
+    links: status === 401 ? [{ href: '/staff', label: 'Sign in' }] : [{ href: '/staff', label: 'To the overview' }],
+  });
+}
+
+async function refuseVisit(
+  context: Pick<ShellContext, 'log' | 'trail' | 'pages'>,
+  request: Request,
+  response: Response,
+  user: StaffUser,
+  why: string,
+  route: string,
+): Promise<void> {
+  const { log, trail } = context;
+  log.warn({ reqId: request.id, user: user.id, why, route }, 'staff request refused');
+  await trail.record(user, { kind: 'refusal', what: why, about: `${request.method} ${route}` });
+  sendFault(context, response, 403);
+}
+
+function visitOf(
+  { routes, pages, trail, drafts, navigation }: ShellContext,
+  request: Request,
+  response: Response,
+  session: StaffSession,
+  draft?: Draft,
+): Visit {
+  const pageOf = () => pageOfForm(routes, request.path);
+  return createVisit({ request, response, session, pages, trail, drafts, draft, navigation, pageOf });
+}
+
+/** A form that was refused goes back to its page, with what was typed and what is wrong. */
+async function actOn(visit: Visit, handle: Handle): Promise<void> {
+  try {
+    await handle(visit);
+  } catch (error) {
+    const refused = error instanceof HushError && REFUSED.has(error.kind);
+    if (!refused || visit.response.headersSent) throw error;
+    await visit.again(sentenceOf(error), { status: statusOf(error.kind) });
   }
+}
 
-  async function refuse(
-    request: Request,
-    response: Response,
-    user: StaffUser,
-    why: string,
-    route: string,
-  ): Promise<void> {
-    log.warn({ reqId: request.id, user: user.id, why, route }, 'staff request refused');
-    await trail.record(user, { kind: 'refusal', what: why, about: `${request.method} ${route}` });
-    fault(response, 403);
-  }
-
-  function visitOf(request: Request, response: Response, session: StaffSession, draft?: Draft): Visit {
-    const pageOf = () => pageOfForm(routes, request.path);
-    return createVisit({ request, response, session, pages, trail, drafts, draft, navigation, pageOf });
-  }
-
-  /** A form that was refused goes back to its page, with what was typed and what is wrong. */
-  async function act(visit: Visit, handle: Handle): Promise<void> {
-    try {
-      await handle(visit);
-    } catch (error) {
-      const refused = error instanceof HushError && REFUSED.has(error.kind);
-      if (!refused || visit.response.headersSent) throw error;
-      await visit.again(sentenceOf(error), { status: statusOf(error.kind) });
+function addRoute(
+  context: ShellContext,
+  method: 'get' | 'post',
+  path: string,
+  permission: Permission,
+  handle: Handle,
+  page?: string,
+): void {
+  const { routes, router, clock, drafts } = context;
+  routes.push({ method, path, permission, page });
+  router[method](path, async (request: Request, response: Response) => {
+    const session = currentSession(request, clock);
+    if (!session) throw new HushError('unauthorized', 'nobody is signed in');
+    const { user } = session;
+    if (!may(user.roles, permission)) return refuseVisit(context, request, response, user, 'role', path);
+    if (method === 'get') {
+      const draft =
+        typeof request.query.draft === 'string' ? await drafts.get(user.id, request.query.draft) : undefined;
+      return handle(visitOf(context, request, response, session, draft));
     }
-  }
+    const visit = visitOf(context, request, response, session);
+    if (isCsrfToken(session.csrf, request.body?._csrf)) return actOn(visit, handle);
+    // Of a page that the same user opened before they signed in again: nothing is done, and nothing typed is lost.
+    if (drafts.userOf(ticketIn(request.body)) === user.id) return visit.again(SIGNED_IN_AGAIN, { status: 409 });
+    return refuseVisit(context, request, response, user, 'csrf', path);
+  });
+}
 
-  function add(method: 'get' | 'post', path: string, permission: Permission, handle: Handle, page?: string): void {
-    routes.push({ method, path, permission, page });
-    router[method](path, async (request: Request, response: Response) => {
-      const session = currentSession(request, clock);
-      if (!session) throw new HushError('unauthorized', 'nobody is signed in');
-      const { user } = session;
-      if (!may(user.roles, permission)) return refuse(request, response, user, 'role', path);
-      if (method === 'get') {
-        const kept =
-          typeof request.query.draft === 'string' ? await drafts.get(user.id, request.query.draft) : undefined;
-        return handle(visitOf(request, response, session, kept));
-      }
-      const visit = visitOf(request, response, session);
-      if (isCsrfToken(session.csrf, request.body?._csrf)) return act(visit, handle);
-      // Of a page that the same user opened before they signed in again: nothing is done, and nothing typed is lost.
-      if (drafts.userOf(ticketIn(request.body)) === user.id) return visit.again(SIGNED_IN_AGAIN, { status: 409 });
-      return refuse(request, response, user, 'csrf', path);
-    });
-  }
+/** What somebody sent after their session had ended: kept for the one whose page it was, until they have signed in again. */
+async function keepForLater(
+  { drafts, routes }: Pick<ShellContext, 'drafts' | 'routes'>,
+  request: Request,
+): Promise<string | undefined> {
+  const user = drafts.userOf(ticketIn(request.body));
+  const path = pathOf(request);
+  const page = pageOfForm(routes, path);
+  if (user === undefined || page === undefined) return undefined;
+  const id = await drafts.keep(user, { action: path, fields: fieldsIn(request.body), fault: SESSION_ENDED });
+  return id === undefined ? undefined : withDraft(page, id);
+}
 
-  /** What somebody sent after their session had ended: kept for the one whose page it was, until they have signed in again. */
-  async function keepForLater(request: Request): Promise<string | undefined> {
-    const user = drafts.userOf(ticketIn(request.body));
-    const path = pathOf(request);
-    const page = pageOfForm(routes, path);
-    if (user === undefined || page === undefined) return undefined;
-    const id = await drafts.keep(user, { action: path, fields: fieldsIn(request.body), fault: SESSION_ENDED });
-    return id === undefined ? undefined : withDraft(page, id);
-  }
+function mountHandler(context: ShellContext, path: string, permission: Permission, handler: RequestHandler): void {
+  const { routes, router, clock } = context;
+  routes.push({ method: 'get', path, permission });
+  router.use(path, async (request, response, next) => {
+    const session = currentSession(request, clock);
+    if (!session) throw new HushError('unauthorized', 'nobody is signed in');
+    if (!may(session.user.roles, permission))
+      return refuseVisit(context, request, response, session.user, 'role', path);
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return refuseVisit(context, request, response, session.user, 'csrf', path);
+    handler(request, response, next);
+  });
+}
 
+/** Nobody unknown gets further, whether or not there is a page: what exists is not theirs to know. */
+async function guardConsole(context: ShellContext, request: Request, response: Response, next: NextFunction) {
+  const { clock, pages } = context;
+  if (currentSession(request, clock)) return next();
+  if (request.method === 'GET' || request.method === 'HEAD') {
+    const to = request.originalUrl.startsWith('/staff') ? request.originalUrl : '/staff';
+    response.redirect(303, `/staff/sign-in?to=${encodeURIComponent(to)}`);
+    return;
+  }
+  const later = await keepForLater(context, request);
+  if (later === undefined) return sendFault(context, response, 401);
+  pages.send(response, 401, 'message', {
+    title: 'Your session has ended',
+    text: 'Nothing was recorded. What you typed is kept for an hour: sign in, check it and send it.',
+    detail: undefined,
+    remedy: undefined,
+    links: [{ href: `/staff/sign-in?to=${encodeURIComponent(later)}`, label: 'Sign in and go on' }],
+  });
+}
+
+function sendFailure(
+  context: Pick<ShellContext, 'pages'>,
+  request: Request,
+  response: Response,
+  { status, error }: Failure,
+): void {
+  const isExplained = error && ['invalid', 'conflict', 'unavailable'].includes(error.kind);
+  sendFault(
+    context,
+    response,
+    status,
+    isExplained ? { message: error.message, remedy: error.detail.remedy } : undefined,
+    status === 500 || error?.kind === 'unavailable' ? request : undefined,
+  );
+}
+
+/** What the console's pages are built on, and what answers for those that do not exist or fail. */
+export function createShell(parts: ShellParts): ConsoleShell {
+  const { pages } = parts;
+  const context: ShellContext = { ...parts, router: Router(), routes: [], navigation: [] };
+  const { router, routes, navigation } = context;
   return {
     router,
     routes,
     pages,
-    get: (path, permission, handle) => add('get', path, permission, handle),
-    post: (path, permission, handle, page) => add('post', path, permission, handle, page),
+    get: (path, permission, handle) => addRoute(context, 'get', path, permission, handle),
+    post: (path, permission, handle, page) => addRoute(context, 'post', path, permission, handle, page),
     navigate: (item) => void navigation.push(item),
 
-    mount(path, permission, handler) {
-      routes.push({ method: 'get', path, permission });
-      router.use(path, async (request, response, next) => {
-        const session = currentSession(request, clock);
-        if (!session) throw new HushError('unauthorized', 'nobody is signed in');
-        if (!may(session.user.roles, permission)) return refuse(request, response, session.user, 'role', path);
-        if (request.method !== 'GET' && request.method !== 'HEAD')
-          return refuse(request, response, session.user, 'csrf', path);
-        handler(request, response, next);
-      });
-    },
+    mount: (path, permission, handler) => mountHandler(context, path, permission, handler),
 
-    /** Nobody unknown gets further, whether or not there is a page: what exists is not theirs to know. */
-    async guard(request, response, next) {
-      if (currentSession(request, clock)) return next();
-      if (request.method === 'GET' || request.method === 'HEAD') {
-        const to = request.originalUrl.startsWith('/staff') ? request.originalUrl : '/staff';
-        response.redirect(303, `/staff/sign-in?to=${encodeURIComponent(to)}`);
-        return;
-      }
-      const later = await keepForLater(request);
-      if (later === undefined) return fault(response, 401);
-      pages.send(response, 401, 'message', {
-        title: 'Your session has ended',
-        text: 'Nothing was recorded. What you typed is kept for an hour: sign in, check it and send it.',
-        detail: undefined,
-        remedy: undefined,
-        links: [{ href: `/staff/sign-in?to=${encodeURIComponent(later)}`, label: 'Sign in and go on' }],
-      });
-    },
+    guard: (request, response, next) => guardConsole(context, request, response, next),
 
-    missing: (_request, response) => fault(response, 404),
+    missing: (_request, response) => sendFault(context, response, 404),
 
-    fail(request, response, { status, error }) {
-      const isExplained = error && ['invalid', 'conflict', 'unavailable'].includes(error.kind);
-      fault(
-        response,
-        status,
-        isExplained ? { message: error.message, remedy: error.detail.remedy } : undefined,
-        status === 500 || error?.kind === 'unavailable' ? request : undefined,
-      );
-    },
+    fail: (request, response, failure) => sendFailure(context, request, response, failure),
   };
 }

@@ -5,7 +5,7 @@ import type { PreviewErasure } from '../../rights/requests/erasure-preview.js';
 import type { Approvals, ErasureWanted } from '../../staff/approvals.js';
 import type { RequestRecord } from '../../store/requests.js';
 import type { WaitingErasures } from './approvals.js';
-import { byOf } from './request-list.js';
+import { byOf } from './request-words.js';
 import type { Visit } from './shell.js';
 
 const provenOf = (record: RequestRecord): string[] =>
