@@ -42,6 +42,15 @@ describe.each(pages)('%s', (page) => {
     const missing = [...named].map(([file]) => file).filter((file) => !file.includes('acme') && !existsSync(file));
     expect(missing).toEqual([]);
   });
+
+  test('what it names beside a file is in that file', () => {
+    const missing = [...text.matchAll(/`(src\/[\w./-]+\.ts)`((?:,? `\w+`)+)/g)].flatMap(([, file = '', names = '']) => {
+      const source = existsSync(file) ? readFileSync(file, 'utf8') : '';
+      const words = [...names.matchAll(/`(\w+)`/g)].map(([, name = '']) => name);
+      return words.filter((name) => !new RegExp(`\\b${name}\\b`).test(source)).map((name) => `${file} ${name}`);
+    });
+    expect(missing).toEqual([]);
+  });
 });
 
 test('the invariants name tests that are there', () => {
