@@ -4,7 +4,10 @@ import type { Keyring } from '../../core/keys.js';
 import { createCipher, openWith, sealWith } from '../../core/seal.js';
 import type { RequestRecord } from '../../store/requests.js';
 
-/** What of a request names or tells of the person. */
+/**
+ * What of a request names or tells of the person. docs/rights.md, "A new field of a request", lists where else a new field
+ * has to go.
+ */
 export interface Personal {
   /** As given, in the order of the record's contacts; absent for one that staff chose by its key. */
   readonly addresses: readonly ({ readonly type: ContactType; readonly given: string } | null)[];

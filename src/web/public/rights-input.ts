@@ -7,7 +7,7 @@ import { REQUEST_KINDS, type RequestKind, takesEffectAtOnce } from '../../core/r
 /** Of a place that has no code of its own. */
 export const ELSEWHERE = 'ZZ';
 
-/** Fields of the form that are shown again as they were typed. */
+/** Fields of the form: read, cut to a length, and shown again as they were typed. */
 export const RIGHTS_FIELDS = [
   'kind',
   'who',
