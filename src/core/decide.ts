@@ -99,7 +99,7 @@ interface Case {
   readonly policy: Policy;
   /** Every denial that covers the question, lifted or not. */
   readonly covering: readonly DenialAtom[];
-  /** Those that no grant has lifted. */
+  /** Those that no grant has lifted for this question. A yes to one topic lifts nothing for a question without a topic. */
   readonly standing: readonly DenialAtom[];
   /** Grants that cover the question and count. */
   readonly alive: readonly GrantAtom[];
@@ -173,7 +173,7 @@ function decideService(about: Case): Decision {
   return about.query.channel === 'sms' && stops.length > 0 ? denied('opted_out', stops) : allowed('service', about);
 }
 
-/** Rule 7. */
+/** Rule 7. Which denials stand for the question is `caseOf`'s to say. */
 function deniedByPerson({ standing }: Case): Decision | undefined {
   for (const { types, reason } of DENIAL_REASONS) {
     const found = standing.filter((denial) => types.includes(denial.type));

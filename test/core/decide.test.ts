@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { decide } from '../../src/core/decide.js';
 import { EMPTY_STATE, fold, foldAsOf } from '../../src/core/fold.js';
+import { inForce } from '../../src/core/standing.js';
 import { goldenCases, goldenEvents, policy } from '../support/golden.js';
 
 describe('decide agrees with the golden cases', () => {
@@ -40,6 +41,28 @@ describe('calling hours', () => {
     } as const;
     expect(decide(EMPTY_STATE, question, { policy, ignoreQuietHours: true }).allowed).toBe(true);
   });
+});
+
+test('a yes to one topic after a no to all of a purpose opens that topic and nothing else', () => {
+  const jmf = { brand: 'jmf', channel: 'email', purpose: 'promotion' } as const;
+  const state = fold(
+    EMPTY_STATE,
+    goldenEvents([
+      { type: 'opted_out', at: '2026-06-01T10:00:00Z', scope: jmf, source: { kind: 'link' } },
+      {
+        type: 'consent_granted',
+        at: '2026-06-01T11:00:00Z',
+        scope: { ...jmf, topic: 'news' },
+        source: { kind: 'form' },
+        lifts: 'any',
+      },
+    ]),
+  );
+  const at = Date.parse('2026-06-15T15:00:00Z');
+  const answer = (topic: string) => decide(state, { ...jmf, topic, at }, { policy });
+  expect(answer('news')).toEqual({ allowed: true, reason: 'consented' });
+  for (const topic of ['tips', '*']) expect(answer(topic)).toMatchObject({ allowed: false, reason: 'opted_out' });
+  expect(inForce(state, at).denials).toMatchObject([{ denial: { type: 'opted_out' }, except: [{ topic: 'news' }] }]);
 });
 
 describe('what is not said', () => {
