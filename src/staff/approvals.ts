@@ -7,7 +7,7 @@ import { EMPTY_STATE, fold } from '../core/fold.js';
 import type { Keyring } from '../core/keys.js';
 import { wasDeniedSince } from '../core/opening.js';
 import type { Channel, Purpose, Scope } from '../core/scope.js';
-import { createCipher } from '../core/seal.js';
+import { type Cipher, createCipher } from '../core/seal.js';
 import type { Accept } from '../preferences/accept.js';
 import { acceptEach } from '../preferences/accept-each.js';
 import type { Draft } from '../preferences/draft.js';
@@ -60,189 +60,256 @@ export interface Written {
   readonly refusal?: string;
 }
 
-/** Things that need a second person. The first asks; another confirms or refuses; only then anything happens. */
-export function createApprovals(parts: {
+interface ApprovalParts {
   readonly store: StaffApprovals;
   readonly accept: Accept;
   readonly contacts: Contacts;
   readonly keyring: Keyring;
   readonly clock: Clock;
-}) {
-  const { store, accept, contacts, clock } = parts;
-  const sealer = createCipher(parts.keyring, 'staff-approval');
+}
 
-  const sealedWith = (id: string, text: Written) => sealer.seal(Buffer.from(JSON.stringify(text)), Buffer.from(id));
+interface ApprovalContext extends Omit<ApprovalParts, 'keyring'> {
+  readonly sealer: Cipher;
+}
 
-  async function ask(
-    user: StaffUser,
-    kind: ApprovalKind,
-    details: Readonly<Record<string, unknown>>,
-    written: Written,
-    waits: number,
-    contact?: Buffer,
-  ): Promise<string> {
-    const id = encodeBase32(randomBytes(10)).toLowerCase();
-    const now = clock.now();
-    try {
-      await store.ask({
-        id,
-        kind,
-        at: new Date(now),
-        until: new Date(now + waits),
-        user: user.id,
-        userName: user.name,
-        details,
-        sealed: sealedWith(id, written),
-        ...(contact ? { contact } : {}),
+function sealedWith({ sealer }: Pick<ApprovalContext, 'sealer'>, id: string, text: Written) {
+  return sealer.seal(Buffer.from(JSON.stringify(text)), Buffer.from(id));
+}
+
+async function askFor(
+  context: Pick<ApprovalContext, 'clock' | 'store' | 'sealer'>,
+  user: StaffUser,
+  kind: ApprovalKind,
+  details: Readonly<Record<string, unknown>>,
+  written: Written,
+  waits: number,
+  contact?: Buffer,
+): Promise<string> {
+  const { clock, store } = context;
+  const id = encodeBase32(randomBytes(10)).toLowerCase();
+  const now = clock.now();
+  try {
+    await store.ask({
+      id,
+      kind,
+      at: new Date(now),
+      until: new Date(now + waits),
+      user: user.id,
+      userName: user.name,
+      details,
+      sealed: sealedWith(context, id, written),
+      ...(contact ? { contact } : {}),
+    });
+  } catch (error) {
+    throw unavailable(error);
+  }
+  return id;
+}
+
+function writtenWith({ sealer }: Pick<ApprovalContext, 'sealer'>, approval: Approval): Written {
+  const plain = approval.sealed && sealer.open(approval.sealed, Buffer.from(approval.id));
+  return plain ? (JSON.parse(plain.toString('utf8')) as Written) : {};
+}
+
+/** The one that waits, or why it cannot be decided by this user. */
+function checkDecidable({ clock }: Pick<ApprovalContext, 'clock'>, approval: Approval, user: StaffUser): void {
+  if (approval.user === user.id) {
+    throw new HushError('forbidden', 'you cannot decide on your own request', { remedy: 'ask somebody else' });
+  }
+  if (approval.status !== 'waiting' || approval.until.getTime() <= clock.now()) {
+    throw new HushError('conflict', 'this has been decided or has expired', { remedy: 'look at it again' });
+  }
+}
+
+async function decide(
+  context: Pick<ApprovalContext, 'clock' | 'store' | 'sealer'>,
+  approval: Approval,
+  user: StaffUser,
+  to: 'confirmed' | 'refused',
+  refusal?: string,
+): Promise<void> {
+  const { clock, store } = context;
+  checkDecidable(context, approval, user);
+  const decided = { at: new Date(clock.now()), user: user.id, userName: user.name };
+  if (
+    !(await store.move(approval.id, 'waiting', to, {
+      decided,
+      ...(refusal === undefined
+        ? {}
+        : { sealed: sealedWith(context, approval.id, { ...writtenWith(context, approval), refusal }) }),
+    }))
+  ) {
+    throw new HushError('conflict', 'somebody else has just decided', { remedy: 'look at it again' });
+  }
+}
+
+/** True when the person has said no since a lift was asked for: it would lift what its caller never spoke of. */
+async function isOvertaken({ contacts }: Pick<ApprovalContext, 'contacts'>, approval: Approval): Promise<boolean> {
+  if (approval.kind !== 'lift' || !approval.contact) return false;
+  try {
+    const contact = await contacts.get(approval.contact);
+    const state = fold(contact?.state ?? EMPTY_STATE, contact?.pending ?? []);
+    return scopesOfLift(approval).some((scope) => wasDeniedSince(state, scope, approval.at.getTime()));
+  } catch (error) {
+    throw unavailable(error);
+  }
+}
+
+/** Asks for a lift. The caller must have been verified: unlike an opt-out, this takes something away from the person. */
+async function requestLift(
+  context: Pick<ApprovalContext, 'clock' | 'store' | 'sealer'>,
+  user: StaffUser,
+  caller: Caller,
+  lift: Lift,
+  said: Said,
+): Promise<string> {
+  if (said.verification === 'none') {
+    throw new HushError('invalid', 'a lift needs a verified caller', {
+      field: 'verification',
+      remedy: 'verify the caller first, or send them a link to their own preference page',
+    });
+  }
+  const { wording, ...details } = lift;
+  return askFor(
+    context,
+    user,
+    'lift',
+    { ...details },
+    { said, ...(wording ? { wording } : {}) },
+    LIFT_WAITS,
+    caller.key,
+  );
+}
+
+function requestExport(
+  context: Pick<ApprovalContext, 'clock' | 'store' | 'sealer'>,
+  user: StaffUser,
+  wanted: ListWanted,
+  reason: string,
+): Promise<string> {
+  return askFor(context, user, 'export', { ...wanted }, { reason }, EXPORT_WAITS);
+}
+
+/**
+ * Confirms a lift: only now the grant is recorded, for the address that the caller was verified for and as of the time it
+ * was asked for, so that whatever was denied since stands. Decided first, granted after: should this process die in
+ * between, nothing is opened, and the same supervisor's repeat is told to look again. Throws `conflict` when the person has
+ * said no since.
+ */
+async function confirmLift(context: ApprovalContext, user: StaffUser, approval: Approval): Promise<readonly string[]> {
+  const { contacts, accept, store } = context;
+  try {
+    if (await isOvertaken(context, approval)) {
+      throw new HushError('conflict', 'the person has opted out again since this was requested', {
+        remedy: 'refuse it; if they still want it, make a new request',
       });
-    } catch (error) {
-      throw unavailable(error);
     }
-    return id;
+    await decide(context, approval, user, 'confirmed');
+    const contact = approval.contact && (await contacts.get(approval.contact));
+    if (!contact)
+      throw new HushError('conflict', 'the contact is not known any more', { remedy: 'ask the caller again' });
+    const { notice } = approval.details as unknown as Lift;
+    const { said, wording } = writtenWith(context, approval);
+    const draftOf = (scope: Scope, at: number): Draft => ({
+      subject: { key: contact.key, type: contact.type },
+      type: notice ? 'consent_granted' : 'opted_in',
+      scope,
+      at: approval.at.getTime(),
+      lifts: 'any',
+      source: { kind: 'phone' },
+      actor: actorOf({ id: approval.user, name: approval.userName, roles: [] }),
+      evidence: {
+        ...(said ? evidenceOfSaid(said) : {}),
+        ...(wording ? { wording: wording.slice(0, 300) } : {}),
+        confirmedBy: user.id.slice(0, 80),
+      },
+      // The first as it was when a lift had one scope: a repeat after an update is the same event.
+      writer: { name: 'staff-approval', id: at === 0 ? approval.id : `${approval.id}:${at}` },
+      ...(notice ? { notice } : {}),
+    });
+    const events = (await acceptEach(accept, scopesOfLift(approval).map(draftOf))).map(({ id }) => id);
+    await store.move(approval.id, 'confirmed', 'used', { events });
+    return events;
+  } catch (error) {
+    throw unavailable(error);
   }
+}
 
-  function written(approval: Approval): Written {
-    const plain = approval.sealed && sealer.open(approval.sealed, Buffer.from(approval.id));
-    return plain ? (JSON.parse(plain.toString('utf8')) as Written) : {};
-  }
+function requestErasure(
+  context: Pick<ApprovalContext, 'clock' | 'store' | 'sealer'>,
+  user: StaffUser,
+  wanted: ErasureWanted,
+  contact: Buffer,
+): Promise<string> {
+  return askFor(context, user, 'erasure', { ...wanted }, {}, ERASURE_WAITS, contact);
+}
 
-  /** The one that waits, or why it cannot be decided by this user. */
-  function checkDecidable(approval: Approval, user: StaffUser): void {
-    if (approval.user === user.id) {
-      throw new HushError('forbidden', 'you cannot decide on your own request', { remedy: 'ask somebody else' });
-    }
-    if (approval.status !== 'waiting' || approval.until.getTime() <= clock.now()) {
-      throw new HushError('conflict', 'this has been decided or has expired', { remedy: 'look at it again' });
-    }
-  }
+/** Decided first, done after: should this process die in between, nothing is erased, and it is asked for again. */
+async function confirmErasure(
+  context: Pick<ApprovalContext, 'store' | 'clock' | 'sealer'>,
+  user: StaffUser,
+  approval: Approval,
+  erase: (wanted: ErasureWanted) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  const { store } = context;
+  await decide(context, approval, user, 'confirmed');
+  const events = await erase(approval.details as unknown as ErasureWanted);
+  await store.move(approval.id, 'confirmed', 'used', { events });
+  return events;
+}
 
-  async function take(
-    approval: Approval,
-    user: StaffUser,
-    to: 'confirmed' | 'refused',
-    refusal?: string,
-  ): Promise<void> {
-    checkDecidable(approval, user);
-    const decided = { at: new Date(clock.now()), user: user.id, userName: user.name };
-    if (
-      !(await store.move(approval.id, 'waiting', to, {
-        decided,
-        ...(refusal === undefined ? {} : { sealed: sealedWith(approval.id, { ...written(approval), refusal }) }),
-      }))
-    ) {
-      throw new HushError('conflict', 'somebody else has just decided', { remedy: 'look at it again' });
-    }
-  }
+/** True for the first time whoever asked fetches it, within the day. */
+async function useExport(
+  context: Pick<ApprovalContext, 'clock' | 'store'>,
+  user: StaffUser,
+  approval: Approval,
+): Promise<boolean> {
+  const { clock, store } = context;
+  if (approval.kind !== 'export' || approval.user !== user.id || approval.until.getTime() <= clock.now()) return false;
+  return store.move(approval.id, 'confirmed', 'used');
+}
 
-  /** True when the person has said no since a lift was asked for: it would lift what its caller never spoke of. */
-  async function isOvertaken(approval: Approval): Promise<boolean> {
-    if (approval.kind !== 'lift' || !approval.contact) return false;
-    try {
-      const contact = await contacts.get(approval.contact);
-      const state = fold(contact?.state ?? EMPTY_STATE, contact?.pending ?? []);
-      return scopesOfLift(approval).some((scope) => wasDeniedSince(state, scope, approval.at.getTime()));
-    } catch (error) {
-      throw unavailable(error);
-    }
-  }
+/** What needs a second person: one asks, another confirms or refuses, and nothing happens before that. */
+export function createApprovals({ keyring, ...parts }: ApprovalParts) {
+  const context: ApprovalContext = { ...parts, sealer: createCipher(keyring, 'staff-approval') };
+  const { store, clock } = context;
 
   return {
-    written,
+    written: (approval: Approval) => writtenWith(context, approval),
     get: (id: string) => store.get(id),
     list: store.list,
     countWaiting: () => store.countWaiting(new Date(clock.now())),
     isExpired: (approval: Approval) => approval.status === 'waiting' && approval.until.getTime() <= clock.now(),
 
-    isOvertaken,
+    isOvertaken: (approval: Approval) => isOvertaken(context, approval),
 
-    /** Asks for a lift. The caller must have been verified: unlike an opt-out, this takes something away from the person. */
-    async requestLift(user: StaffUser, caller: Caller, lift: Lift, said: Said): Promise<string> {
-      if (said.verification === 'none') {
-        throw new HushError('invalid', 'a lift needs a verified caller', {
-          field: 'verification',
-          remedy: 'verify the caller first, or send them a link to their own preference page',
-        });
-      }
-      const { wording, ...details } = lift;
-      return ask(user, 'lift', { ...details }, { said, ...(wording ? { wording } : {}) }, LIFT_WAITS, caller.key);
-    },
+    requestLift: (user: StaffUser, caller: Caller, lift: Lift, said: Said) =>
+      requestLift(context, user, caller, lift, said),
 
-    requestExport: (user: StaffUser, wanted: ListWanted, reason: string): Promise<string> =>
-      ask(user, 'export', { ...wanted }, { reason }, EXPORT_WAITS),
+    requestExport: (user: StaffUser, wanted: ListWanted, reason: string) =>
+      requestExport(context, user, wanted, reason),
 
-    /**
-     * Confirms a lift: only now the grant is recorded, for the address that the caller was verified for and as of the time it
-     * was asked for, so that whatever was denied since stands. Decided first, granted after: should this process die in
-     * between, nothing is opened, and the same supervisor's repeat is told to look again. Throws `conflict` when the person has
-     * said no since.
-     */
-    async confirmLift(user: StaffUser, approval: Approval): Promise<readonly string[]> {
-      try {
-        if (await isOvertaken(approval)) {
-          throw new HushError('conflict', 'the person has opted out again since this was requested', {
-            remedy: 'refuse it; if they still want it, make a new request',
-          });
-        }
-        await take(approval, user, 'confirmed');
-        const contact = approval.contact && (await contacts.get(approval.contact));
-        if (!contact)
-          throw new HushError('conflict', 'the contact is not known any more', { remedy: 'ask the caller again' });
-        const { notice } = approval.details as unknown as Lift;
-        const { said, wording } = written(approval);
-        const draftOf = (scope: Scope, at: number): Draft => ({
-          subject: { key: contact.key, type: contact.type },
-          type: notice ? 'consent_granted' : 'opted_in',
-          scope,
-          at: approval.at.getTime(),
-          lifts: 'any',
-          source: { kind: 'phone' },
-          actor: actorOf({ id: approval.user, name: approval.userName, roles: [] }),
-          evidence: {
-            ...(said ? evidenceOfSaid(said) : {}),
-            ...(wording ? { wording: wording.slice(0, 300) } : {}),
-            confirmedBy: user.id.slice(0, 80),
-          },
-          // The first as it was when a lift had one scope: a repeat after an update is the same event.
-          writer: { name: 'staff-approval', id: at === 0 ? approval.id : `${approval.id}:${at}` },
-          ...(notice ? { notice } : {}),
-        });
-        const events = (await acceptEach(accept, scopesOfLift(approval).map(draftOf))).map(({ id }) => id);
-        await store.move(approval.id, 'confirmed', 'used', { events });
-        return events;
-      } catch (error) {
-        throw unavailable(error);
-      }
-    },
+    confirmLift: (user: StaffUser, approval: Approval) => confirmLift(context, user, approval),
 
-    confirmExport: (user: StaffUser, approval: Approval): Promise<void> => take(approval, user, 'confirmed'),
+    confirmExport: (user: StaffUser, approval: Approval): Promise<void> => decide(context, approval, user, 'confirmed'),
     /** @param why kept under seal, and shown to whoever asked */
-    refuse: (user: StaffUser, approval: Approval, why: string): Promise<void> => take(approval, user, 'refused', why),
+    refuse: (user: StaffUser, approval: Approval, why: string): Promise<void> =>
+      decide(context, approval, user, 'refused', why),
 
-    requestErasure: (user: StaffUser, wanted: ErasureWanted, contact: Buffer): Promise<string> =>
-      ask(user, 'erasure', { ...wanted }, {}, ERASURE_WAITS, contact),
+    requestErasure: (user: StaffUser, wanted: ErasureWanted, contact: Buffer) =>
+      requestErasure(context, user, wanted, contact),
 
     waitingErasure: (request: string) => store.waitingErasure(request, new Date(clock.now())),
 
-    /** Decided first, done after: should this process die in between, nothing is erased, and it is asked for again. */
-    async confirmErasure(
+    confirmErasure: (
       user: StaffUser,
       approval: Approval,
       erase: (wanted: ErasureWanted) => Promise<readonly string[]>,
-    ): Promise<readonly string[]> {
-      await take(approval, user, 'confirmed');
-      const events = await erase(approval.details as unknown as ErasureWanted);
-      await store.move(approval.id, 'confirmed', 'used', { events });
-      return events;
-    },
+    ) => confirmErasure(context, user, approval, erase),
 
     notified: store.notified,
 
-    /** True for the first time whoever asked fetches it, within the day. */
-    async useExport(user: StaffUser, approval: Approval): Promise<boolean> {
-      if (approval.kind !== 'export' || approval.user !== user.id || approval.until.getTime() <= clock.now())
-        return false;
-      return store.move(approval.id, 'confirmed', 'used');
-    },
+    useExport: (user: StaffUser, approval: Approval) => useExport(context, user, approval),
   };
 }
 

@@ -67,111 +67,133 @@ export interface PersonFile {
 /** Entries of a history that one page shows. */
 const PAGE_SIZE = 500;
 
-/** Everything the console shows of one contact. Nothing here is logged: whoever shows it writes the look down first. */
-export function createPersonFiles(parts: {
+interface PersonFileParts {
   readonly ledger: Ledger;
   readonly privateParts: PrivateParts;
   readonly catalog: Catalog;
   readonly policy: Policy;
   readonly destinations: readonly BoundDestination[];
   readonly clock: Clock;
-}) {
-  const { ledger, privateParts, catalog, policy, clock } = parts;
+}
 
-  async function historyOf(contact: Contact, withEvidence: boolean): Promise<Happening[]> {
-    const entries = await ledger.ofContact(contact.key);
-    const numbered = new Set(entries.map(({ event }) => event.id));
-    const pending = contact.pending
-      .filter(({ id }) => !numbered.has(id))
-      .map((event) => ({ event, number: undefined }));
-    return [...entries, ...pending]
-      .sort((a, b) => compareEvents(b.event, a.event))
-      .map(({ event, number }) => {
-        const part = withEvidence ? evidenceOf(privateParts, contact, event) : undefined;
-        return {
-          event,
-          scope: wholeScope(event.scope),
-          recordedAt: recordedAt(event.recorded),
-          ...(number === undefined ? {} : { number }),
-          ...part,
+async function historyOf(
+  { ledger, privateParts }: Pick<PersonFileParts, 'ledger' | 'privateParts'>,
+  contact: Contact,
+  withEvidence: boolean,
+): Promise<Happening[]> {
+  const entries = await ledger.ofContact(contact.key);
+  const numbered = new Set(entries.map(({ event }) => event.id));
+  const pending = contact.pending.filter(({ id }) => !numbered.has(id)).map((event) => ({ event, number: undefined }));
+  return [...entries, ...pending]
+    .sort((a, b) => compareEvents(b.event, a.event))
+    .map(({ event, number }) => {
+      const part = withEvidence ? evidenceOf(privateParts, contact, event) : undefined;
+      return {
+        event,
+        scope: wholeScope(event.scope),
+        recordedAt: recordedAt(event.recorded),
+        ...(number === undefined ? {} : { number }),
+        ...part,
+      };
+    });
+}
+
+function wordingOf(
+  { privateParts, catalog }: Pick<PersonFileParts, 'privateParts' | 'catalog'>,
+  contact: Contact,
+  event: StoredEvent,
+): string | undefined {
+  const kept = evidenceOf(privateParts, contact, event)?.evidence?.wording;
+  if (typeof kept === 'string') return kept;
+  const notice = catalog.notices.find(({ id, version }) => id === event.notice?.id && version === event.notice.version);
+  return notice?.text;
+}
+
+function consentsOf(
+  parts: Pick<PersonFileParts, 'clock' | 'privateParts' | 'catalog'>,
+  contact: Contact,
+  state: State,
+  history: readonly Happening[],
+): HeldConsent[] {
+  const { clock } = parts;
+  const now = presentAt(state, clock.now());
+  return history
+    .filter(({ event }) => event.type === 'consent_granted')
+    .map(({ event, scope }) => {
+      const wording = wordingOf(parts, contact, event);
+      return {
+        event,
+        scope,
+        status: consentStatus(state, event, now),
+        ...(wording === undefined ? {} : { wording }),
+      };
+    });
+}
+
+function syncedStatesOf(parts: PersonFileParts, contact: Contact): Known[] {
+  const { clock, privateParts, policy } = parts;
+  const now = clock.now();
+  const addressable = addressOf(privateParts, contact) !== undefined;
+  return parts.destinations
+    .filter(({ destination }) => destination.accepts.includes(contact.type))
+    .flatMap((bound) => {
+      const { name, bindings } = bound;
+      const desired = desiredAt(bound, contact, { policy, now });
+      const synced = contact.synced[name];
+      const pendingSync = contact.pendingSyncs.find((item) => item.destination === name && !item.reassert);
+      return bindings.map((binding): Known => {
+        const wanted = desired.get(binding.name)?.allowed === false;
+        const known = synced?.bindings[binding.name];
+        const base = {
+          destination: name,
+          binding: binding.name,
+          desired: wanted,
+          ...(known ? { told: known.suppressed, at: known.at } : {}),
         };
+        if (synced?.parked) return { ...base, state: 'parked', detail: synced.parked.why };
+        if (pendingSync || contact.pending.length > 0) return { ...base, state: 'waiting' };
+        if (!addressable && (known?.suppressed ?? false) !== wanted) return { ...base, state: 'unaddressed' };
+        return { ...base, state: 'in_step' };
       });
-  }
+    });
+}
 
-  function wordingOf(contact: Contact, event: StoredEvent): string | undefined {
-    const kept = evidenceOf(privateParts, contact, event)?.evidence?.wording;
-    if (typeof kept === 'string') return kept;
-    const notice = catalog.notices.find(
-      ({ id, version }) => id === event.notice?.id && version === event.notice.version,
-    );
-    return notice?.text;
+/** @param page of the history, from 1 */
+async function readPersonFile(
+  parts: PersonFileParts,
+  contact: Contact,
+  withEvidence: boolean,
+  page = 1,
+): Promise<PersonFile> {
+  const { clock, privateParts, catalog, policy } = parts;
+  try {
+    const state = stateOf(contact);
+    const history = await historyOf(parts, contact, withEvidence);
+    const facts = factsAt(state, presentAt(state, clock.now()));
+    return {
+      contact,
+      state,
+      masked: maskedAddress(privateParts, contact),
+      relationship: facts.relationship,
+      jurisdiction: facts.jurisdiction ?? contact.country,
+      matrix: matrixOf({ catalog, policy, state, country: contact.country, now: clock.now() }),
+      history: history.slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE),
+      historyPages: Math.max(1, Math.ceil(history.length / PAGE_SIZE)),
+      consents: consentsOf(parts, contact, state, history),
+      known: syncedStatesOf(parts, contact),
+    };
+  } catch (error) {
+    throw unavailable(error);
   }
+}
 
-  function consentsOf(contact: Contact, state: State, history: readonly Happening[]): HeldConsent[] {
-    const now = presentAt(state, clock.now());
-    return history
-      .filter(({ event }) => event.type === 'consent_granted')
-      .map(({ event, scope }) => {
-        const wording = wordingOf(contact, event);
-        return {
-          event,
-          scope,
-          status: consentStatus(state, event, now),
-          ...(wording === undefined ? {} : { wording }),
-        };
-      });
-  }
-
-  function knownOf(contact: Contact): Known[] {
-    const now = clock.now();
-    const addressable = addressOf(privateParts, contact) !== undefined;
-    return parts.destinations
-      .filter(({ destination }) => destination.accepts.includes(contact.type))
-      .flatMap((bound) => {
-        const { name, bindings } = bound;
-        const desired = desiredAt(bound, contact, { policy, now });
-        const synced = contact.synced[name];
-        const pendingSync = contact.pendingSyncs.find((item) => item.destination === name && !item.reassert);
-        return bindings.map((binding): Known => {
-          const wanted = desired.get(binding.name)?.allowed === false;
-          const known = synced?.bindings[binding.name];
-          const base = {
-            destination: name,
-            binding: binding.name,
-            desired: wanted,
-            ...(known ? { told: known.suppressed, at: known.at } : {}),
-          };
-          if (synced?.parked) return { ...base, state: 'parked', detail: synced.parked.why };
-          if (pendingSync || contact.pending.length > 0) return { ...base, state: 'waiting' };
-          if (!addressable && (known?.suppressed ?? false) !== wanted) return { ...base, state: 'unaddressed' };
-          return { ...base, state: 'in_step' };
-        });
-      });
-  }
+/** Everything the console shows of one contact. Nothing here is logged: whoever shows it writes the look down first. */
+export function createPersonFiles(parts: PersonFileParts) {
+  const { privateParts } = parts;
 
   return {
-    /** @param page of the history, from 1 */
-    async read(contact: Contact, withEvidence: boolean, page = 1): Promise<PersonFile> {
-      try {
-        const state = stateOf(contact);
-        const history = await historyOf(contact, withEvidence);
-        const facts = factsAt(state, presentAt(state, clock.now()));
-        return {
-          contact,
-          state,
-          masked: maskedAddress(privateParts, contact),
-          relationship: facts.relationship,
-          jurisdiction: facts.jurisdiction ?? contact.country,
-          matrix: matrixOf({ catalog, policy, state, country: contact.country, now: clock.now() }),
-          history: history.slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE),
-          historyPages: Math.max(1, Math.ceil(history.length / PAGE_SIZE)),
-          consents: consentsOf(contact, state, history),
-          known: knownOf(contact),
-        };
-      } catch (error) {
-        throw unavailable(error);
-      }
-    },
+    read: (contact: Contact, withEvidence: boolean, page?: number) =>
+      readPersonFile(parts, contact, withEvidence, page),
 
     masked: (contact: Contact): string => maskedAddress(privateParts, contact),
     address: (contact: Contact): { type: ContactType; given: string } | undefined => addressOf(privateParts, contact),

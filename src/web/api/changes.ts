@@ -32,6 +32,8 @@ export function changeRoutes(
     description:
       'Contacts about which something changed, in order, each at least once: ask for the decision. Go on with the cursor of the answer. `wait` holds the answer for up to 60 seconds until there is a change. A cursor from more than 90 days ago, or from before an older backup was restored, is refused: begin again with an export.',
     scope: 'changes',
+    conflict:
+      'Changes after this cursor are no longer kept, or an older backup was restored since; begin again with /v1/suppressions',
     query: z.strictObject({
       after: z.string().optional(),
       limit: wholeNumber(1, 10_000).default(1000),

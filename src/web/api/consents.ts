@@ -30,6 +30,7 @@ export function consentRoutes(
     description:
       '`double_opt_in` mails a button; nothing counts until it is pressed. `record` keeps a consent that was given elsewhere, with the notice agreed to.',
     scope: 'consents',
+    takesContactKeys: true,
     body: consentSchema,
     answer: z.object({
       status: z.enum(['mailed', 'recorded']),

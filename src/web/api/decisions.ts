@@ -6,7 +6,7 @@ import { parseJson, utf8 } from '../middleware/json.js';
 import { problemOf } from '../middleware/problem.js';
 import { linesOf, TOO_LONG } from './ndjson.js';
 import { decisionJson, type RequestReader, unknownKey } from './requests.js';
-import { type ApiRoutes, invalidFrom } from './route.js';
+import { type ApiRequest, type ApiRoutes, invalidFrom } from './route.js';
 import { contactSchema, decisionSchema, questionFields, questionSchema } from './schemas.js';
 import { drained } from './streams.js';
 
@@ -30,12 +30,127 @@ function unknownKeys(fields: readonly string[]): HushError {
   return new HushError(kind, message, { ...detail, errors });
 }
 
-export function decisionRoutes(
-  routes: ApiRoutes,
-  parts: { readonly decisions: Decisions; readonly reader: RequestReader },
-): void {
-  const { decisions, reader } = parts;
+type Line = { asked: DecisionSubject; question: DecisionQuery } | { problem: HushError };
 
+interface DecisionParts {
+  readonly decisions: Decisions;
+  readonly reader: RequestReader;
+}
+
+async function decideOne(
+  { decisions, reader }: Pick<DecisionParts, 'decisions' | 'reader'>,
+  { body }: ApiRequest<z.infer<typeof questionSchema>>,
+) {
+  const { contact, ...question } = body;
+  const [answer] = await decisions.decideAll([reader.asked(contact)], reader.question(question));
+  if (!answer) throw unknownKey('contact.key');
+  return decisionJson(answer);
+}
+
+async function decideBatch(
+  parts: Pick<DecisionParts, 'reader' | 'decisions'>,
+  { body, request, response }: ApiRequest<z.infer<typeof batchSchema>>,
+) {
+  const { reader, decisions } = parts;
+  if (request.is(NDJSON)) {
+    response.status(200).type(NDJSON);
+    await streamDecisions(parts, request, response);
+    return undefined;
+  }
+  const { contacts, ...fields } = body;
+  const question = reader.question(fields);
+  const asked = contacts.map((contact, index) => {
+    try {
+      return reader.asked(contact);
+    } catch (error) {
+      if (!(error instanceof HushError)) throw error;
+      throw new HushError(error.kind, error.message, {
+        ...error.detail,
+        field: `contacts.${index}.${error.detail.field?.replace(/^contact\./, '') ?? ''}`,
+      });
+    }
+  });
+  const answers = await decisions.decideAll(asked, question);
+  const unknown = answers.flatMap((answer, index) => (answer ? [] : [`contacts.${index}.key`]));
+  if (unknown.length > 0) throw unknownKeys(unknown);
+  return { decisions: answers.flatMap((answer) => (answer ? [decisionJson(answer)] : [])) };
+}
+
+function readLine({ reader }: Pick<DecisionParts, 'reader'>, line: Buffer | typeof TOO_LONG): Line {
+  try {
+    if (line === TOO_LONG) {
+      throw new HushError('invalid', 'the line is longer than 64 kB', {
+        field: 'line',
+        remedy: 'send one question a line',
+      });
+    }
+    const parsed = questionSchema.safeParse(parseJson(utf8(line)));
+    if (!parsed.success) throw invalidFrom(parsed.error);
+    const { contact, ...question } = parsed.data;
+    return { asked: reader.asked(contact), question: reader.question(question) };
+  } catch (error) {
+    if (error instanceof HushError) return { problem: error };
+    throw error;
+  }
+}
+
+async function decideLines({ decisions }: Pick<DecisionParts, 'decisions'>, lines: readonly Line[]): Promise<string> {
+  // Questions that are alike but for the contact are answered together.
+  const groups = new Map<string, { question: DecisionQuery; members: { index: number; asked: DecisionSubject }[] }>();
+  lines.forEach((line, index) => {
+    if ('problem' in line) return;
+    const { brand, channel, purpose, topic, at } = line.question;
+    const key = `${brand}|${channel}|${purpose}|${topic}|${at}`;
+    const group = groups.get(key) ?? { question: line.question, members: [] };
+    group.members.push({ index, asked: line.asked });
+    groups.set(key, group);
+  });
+  const out: string[] = lines.map((line) =>
+    'problem' in line ? JSON.stringify({ problem: problemOf(line.problem) }) : '',
+  );
+  await Promise.all(
+    [...groups.values()].map(async ({ question, members }) => {
+      const answers = await decisions.decideAll(
+        members.map(({ asked }) => asked),
+        question,
+      );
+      members.forEach(({ index }, at) => {
+        const answer = answers[at];
+        out[index] = JSON.stringify(answer ? decisionJson(answer) : { problem: problemOf(unknownKey('contact.key')) });
+      });
+    }),
+  );
+  return `${out.join('\n')}\n`;
+}
+
+async function streamDecisions(
+  parts: Pick<DecisionParts, 'decisions' | 'reader'>,
+  request: AsyncIterable<Uint8Array>,
+  response: Response,
+): Promise<void> {
+  let chunk: Line[] = [];
+  const flush = async () => {
+    if (chunk.length === 0) return;
+    const text = await decideLines(parts, chunk);
+    chunk = [];
+    if (!response.write(text)) await drained(response);
+  };
+  try {
+    for await (const line of linesOf(request, MAX_LINE_BYTES)) {
+      if (line !== TOO_LONG && isBlank(line)) continue;
+      chunk.push(readLine(parts, line));
+      if (chunk.length >= CHUNK) await flush();
+      if (response.destroyed) return;
+    }
+    await flush();
+    response.end();
+  } catch (error) {
+    // The status is sent: only a broken connection says that the answer is not whole.
+    response.destroy(error instanceof Error ? error : new Error('failed part-way'));
+  }
+}
+
+export function decisionRoutes(routes: ApiRoutes, parts: DecisionParts): void {
   routes.add({
     method: 'post',
     path: '/decisions',
@@ -43,14 +158,10 @@ export function decisionRoutes(
     description:
       'Whether a brand may use a channel for a purpose to reach a contact, and why. Ask right before sending; treat no answer as no.',
     scope: 'decisions',
+    takesContactKeys: true,
     body: questionSchema,
     answer: decisionSchema,
-    async handle({ body }) {
-      const { contact, ...question } = body;
-      const [answer] = await decisions.decideAll([reader.asked(contact)], reader.question(question));
-      if (!answer) throw unknownKey('contact.key');
-      return decisionJson(answer);
-    },
+    handle: (call) => decideOne(parts, call),
   });
 
   routes.add({
@@ -60,106 +171,10 @@ export function decisionRoutes(
     description:
       'As application/json: one question, many contacts; decisions in order. One contact that is wrong, or a key that nobody is known under, refuses the request and is named in `errors`. As application/x-ndjson: a whole question a line, an answer a line, in order, without limit; a line that is wrong is answered by a line {"problem": …}.',
     scope: 'decisions',
+    takesContactKeys: true,
     body: batchSchema,
     streams: [NDJSON],
     answer: z.object({ decisions: z.array(decisionSchema) }),
-    async handle({ body, request, response }) {
-      if (request.is(NDJSON)) {
-        response.status(200).type(NDJSON);
-        await stream(request, response);
-        return undefined;
-      }
-      const { contacts, ...fields } = body;
-      const question = reader.question(fields);
-      const asked = contacts.map((contact, index) => {
-        try {
-          return reader.asked(contact);
-        } catch (error) {
-          if (!(error instanceof HushError)) throw error;
-          throw new HushError(error.kind, error.message, {
-            ...error.detail,
-            field: `contacts.${index}.${error.detail.field?.replace(/^contact\./, '') ?? ''}`,
-          });
-        }
-      });
-      const answers = await decisions.decideAll(asked, question);
-      const unknown = answers.flatMap((answer, index) => (answer ? [] : [`contacts.${index}.key`]));
-      if (unknown.length > 0) throw unknownKeys(unknown);
-      return { decisions: answers.flatMap((answer) => (answer ? [decisionJson(answer)] : [])) };
-    },
+    handle: (call) => decideBatch(parts, call),
   });
-
-  type Line = { asked: DecisionSubject; question: DecisionQuery } | { problem: HushError };
-
-  function readLine(line: Buffer | typeof TOO_LONG): Line {
-    try {
-      if (line === TOO_LONG) {
-        throw new HushError('invalid', 'the line is longer than 64 kB', {
-          field: 'line',
-          remedy: 'send one question a line',
-        });
-      }
-      const parsed = questionSchema.safeParse(parseJson(utf8(line)));
-      if (!parsed.success) throw invalidFrom(parsed.error);
-      const { contact, ...question } = parsed.data;
-      return { asked: reader.asked(contact), question: reader.question(question) };
-    } catch (error) {
-      if (error instanceof HushError) return { problem: error };
-      throw error;
-    }
-  }
-
-  async function answerLines(lines: readonly Line[]): Promise<string> {
-    // Questions that are alike but for the contact are answered together.
-    const groups = new Map<string, { question: DecisionQuery; members: { index: number; asked: DecisionSubject }[] }>();
-    lines.forEach((line, index) => {
-      if ('problem' in line) return;
-      const { brand, channel, purpose, topic, at } = line.question;
-      const key = `${brand}|${channel}|${purpose}|${topic}|${at}`;
-      const group = groups.get(key) ?? { question: line.question, members: [] };
-      group.members.push({ index, asked: line.asked });
-      groups.set(key, group);
-    });
-    const out: string[] = lines.map((line) =>
-      'problem' in line ? JSON.stringify({ problem: problemOf(line.problem) }) : '',
-    );
-    await Promise.all(
-      [...groups.values()].map(async ({ question, members }) => {
-        const answers = await decisions.decideAll(
-          members.map(({ asked }) => asked),
-          question,
-        );
-        members.forEach(({ index }, at) => {
-          const answer = answers[at];
-          out[index] = JSON.stringify(
-            answer ? decisionJson(answer) : { problem: problemOf(unknownKey('contact.key')) },
-          );
-        });
-      }),
-    );
-    return `${out.join('\n')}\n`;
-  }
-
-  async function stream(request: AsyncIterable<Uint8Array>, response: Response): Promise<void> {
-    let chunk: Line[] = [];
-    const flush = async () => {
-      if (chunk.length === 0) return;
-      const text = await answerLines(chunk);
-      chunk = [];
-      if (!response.write(text)) await drained(response);
-    };
-    try {
-      for await (const line of linesOf(request, MAX_LINE_BYTES)) {
-        if (line !== TOO_LONG && isBlank(line)) continue;
-        chunk.push(readLine(line));
-        if (chunk.length >= CHUNK) await flush();
-        if (response.destroyed) return;
-      }
-      await flush();
-      response.end();
-    } catch (error) {
-      // The status is sent: only a broken connection says that the answer is not whole.
-      response.destroy(error instanceof Error ? error : new Error('failed part-way'));
-    }
-  }
 }

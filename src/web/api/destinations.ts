@@ -6,7 +6,7 @@ import type { BoundDestination } from '../../sync/destination.js';
 import type { DestinationReports } from '../../sync/destination-report.js';
 import type { ReconciliationProgress } from '../../sync/reconciliation-progress.js';
 import { iso } from './requests.js';
-import type { ApiRoutes } from './route.js';
+import type { ApiRequest, ApiRoutes } from './route.js';
 
 const counts = z.record(z.string(), z.number());
 
@@ -63,41 +63,73 @@ function shown(progress: ReconciliationProgress) {
   };
 }
 
-export function destinationRoutes(
-  routes: ApiRoutes,
-  parts: {
-    readonly reports: DestinationReports;
-    readonly destinations: readonly BoundDestination[];
-    readonly configurations: Configurations;
-  },
-): void {
+const reconcileBody = z.strictObject({ dryRun: z.boolean().default(false) });
+
+interface DestinationParts {
+  readonly reports: DestinationReports;
+  readonly destinations: readonly BoundDestination[];
+  readonly configurations: Configurations;
+}
+
+function destinationOf(parts: Pick<DestinationParts, 'destinations'>, name: string | undefined): BoundDestination {
+  const found = parts.destinations.find((item) => item.name === name);
+  if (!found) {
+    throw new HushError('not_found', 'there is no such destination', {
+      remedy: `use one of ${parts.destinations.map((item) => item.name).join(', ')}`,
+    });
+  }
+  return found;
+}
+
+async function destinationJson({ reports }: Pick<DestinationParts, 'reports'>, bound: BoundDestination) {
+  const report = await reports.of(bound);
+  return {
+    name: report.name,
+    adapter: report.adapter,
+    state: report.state,
+    pending: report.pending,
+    oldestSeconds: Math.round(report.oldest),
+    ...(report.lastToldAt === undefined ? {} : { lastToldAt: iso(report.lastToldAt) }),
+    ...(report.lastError ? { lastError: { ...report.lastError, at: iso(report.lastError.at) } } : {}),
+    ...(report.backfill ? { backfill: report.backfill } : {}),
+    reconciliation: shown(report.reconciliation),
+    bindings: report.bindings.map(({ name, scope }) => ({ name, scope })),
+  };
+}
+
+async function listDestinations(parts: Pick<DestinationParts, 'configurations' | 'destinations' | 'reports'>) {
+  const [current, destinations] = await withTimeout(
+    Promise.all([
+      parts.configurations.current(),
+      Promise.all(parts.destinations.map((bound) => destinationJson(parts, bound))),
+    ]),
+    BATCH_TIMEOUT_MS,
+  );
+  return {
+    destinations,
+    evaluation: current
+      ? {
+          configuration: current.hash,
+          since: iso(current.since.getTime()),
+          ...(current.total === undefined ? {} : { total: current.total, left: current.left ?? 0 }),
+          ...(current.finished ? { finished: iso(current.finished.getTime()) } : {}),
+        }
+      : {},
+  };
+}
+
+async function reconcile(
+  parts: Pick<DestinationParts, 'reports' | 'destinations'>,
+  { params, body }: ApiRequest<z.infer<typeof reconcileBody>>,
+) {
   const { reports } = parts;
+  const bound = destinationOf(parts, params.name);
+  await reports.reconcile(bound.name, { dryRun: body.dryRun, by: 'api' });
+  return destinationJson(parts, bound);
+}
 
-  function named(name: string | undefined): BoundDestination {
-    const found = parts.destinations.find((item) => item.name === name);
-    if (!found) {
-      throw new HushError('not_found', 'there is no such destination', {
-        remedy: `use one of ${parts.destinations.map((item) => item.name).join(', ')}`,
-      });
-    }
-    return found;
-  }
-
-  async function describe(bound: BoundDestination) {
-    const report = await reports.of(bound);
-    return {
-      name: report.name,
-      adapter: report.adapter,
-      state: report.state,
-      pending: report.pending,
-      oldestSeconds: Math.round(report.oldest),
-      ...(report.lastToldAt === undefined ? {} : { lastToldAt: iso(report.lastToldAt) }),
-      ...(report.lastError ? { lastError: { ...report.lastError, at: iso(report.lastError.at) } } : {}),
-      ...(report.backfill ? { backfill: report.backfill } : {}),
-      reconciliation: shown(report.reconciliation),
-      bindings: report.bindings.map(({ name, scope }) => ({ name, scope })),
-    };
-  }
+export function destinationRoutes(routes: ApiRoutes, parts: DestinationParts): void {
+  const { reports } = parts;
 
   routes.add({
     method: 'get',
@@ -107,23 +139,7 @@ export function destinationRoutes(
       '`evaluation` shows how far a change of catalog or policy has been applied; a new binding is backfilled by it, and `backfill` shows how far each destination is with it.',
     scope: 'destinations',
     answer: z.object({ destinations: z.array(destinationSchema), evaluation: z.object({}).loose() }),
-    async handle() {
-      const [current, destinations] = await withTimeout(
-        Promise.all([parts.configurations.current(), Promise.all(parts.destinations.map(describe))]),
-        BATCH_TIMEOUT_MS,
-      );
-      return {
-        destinations,
-        evaluation: current
-          ? {
-              configuration: current.hash,
-              since: iso(current.since.getTime()),
-              ...(current.total === undefined ? {} : { total: current.total, left: current.left ?? 0 }),
-              ...(current.finished ? { finished: iso(current.finished.getTime()) } : {}),
-            }
-          : {},
-      };
-    },
+    handle: () => listDestinations(parts),
   });
 
   for (const action of ['pause', 'resume'] as const) {
@@ -138,9 +154,9 @@ export function destinationRoutes(
       scope: 'destinations',
       answer: destinationSchema,
       async handle({ params }) {
-        const bound = named(params.name);
+        const bound = destinationOf(parts, params.name);
         await reports[action](bound.name);
-        return describe(bound);
+        return destinationJson(parts, bound);
       },
     });
   }
@@ -152,12 +168,8 @@ export function destinationRoutes(
     description:
       'Reads its list back in pages and repairs both ways: what is missing there is told again, what is unknown here becomes an opt-out. Where nothing can be read back, denials are said again. `dryRun` counts and changes nothing. A worker takes it up within seconds; GET /v1/destinations shows its progress. One that is under way is finished first.',
     scope: 'destinations',
-    body: z.strictObject({ dryRun: z.boolean().default(false) }),
+    body: reconcileBody,
     answer: destinationSchema,
-    async handle({ params, body }) {
-      const bound = named(params.name);
-      await reports.reconcile(bound.name, { dryRun: body.dryRun, by: 'api' });
-      return describe(bound);
-    },
+    handle: (call) => reconcile(parts, call),
   });
 }

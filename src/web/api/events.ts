@@ -10,7 +10,7 @@ import type { WriterIds } from '../../store/writer-ids.js';
 import { problemOf } from '../middleware/problem.js';
 import { onceByKey } from './idempotency.js';
 import type { RequestReader } from './requests.js';
-import { type ApiRoutes, invalidFrom } from './route.js';
+import { type ApiRequest, type ApiRoutes, invalidFrom } from './route.js';
 import { type EventInput, eventSchema } from './schemas.js';
 
 const GRANTS: ReadonlySet<string> = new Set(['opted_in', 'consent_granted']);
@@ -75,69 +75,86 @@ function inEvent(error: HushError, index: number): HushError {
   });
 }
 
-export function eventRoutes(
-  routes: ApiRoutes,
-  parts: {
-    readonly accept: Accept;
-    readonly reader: RequestReader;
-    readonly writerIds: WriterIds;
-    readonly guard: OpeningGuard;
-    readonly clock: Pick<Clock, 'now'>;
-    readonly subjectByKey: (key: Buffer) => Promise<Subject | undefined>;
-  },
-): void {
-  const { accept, reader, writerIds, guard, clock } = parts;
+interface EventParts {
+  readonly accept: Accept;
+  readonly reader: RequestReader;
+  readonly writerIds: WriterIds;
+  readonly guard: OpeningGuard;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly subjectByKey: (key: Buffer) => Promise<Subject | undefined>;
+}
 
-  async function draft(item: unknown, index: number, key: ApiKey): Promise<Guarded> {
-    const parsed = eventSchema.safeParse(item);
-    if (!parsed.success) throw invalidFrom(parsed.error, `events.${index}.`);
-    try {
-      reader.checkScope(parsed.data.scope && present(parsed.data.scope));
-      const subject = await reader.subject(parsed.data.contact, parts.subjectByKey);
-      return await guard(draftFrom(parsed.data, subject, key), rightsOf(key));
-    } catch (error) {
-      if (!(error instanceof HushError)) throw error;
-      throw inEvent(error, index);
-    }
+async function guardedDraft(
+  parts: Pick<EventParts, 'reader' | 'subjectByKey' | 'guard'>,
+  item: unknown,
+  index: number,
+  key: ApiKey,
+): Promise<Guarded> {
+  const { reader, guard } = parts;
+  const parsed = eventSchema.safeParse(item);
+  if (!parsed.success) throw invalidFrom(parsed.error, `events.${index}.`);
+  try {
+    reader.checkScope(parsed.data.scope && present(parsed.data.scope));
+    const subject = await reader.subject(parsed.data.contact, parts.subjectByKey);
+    return await guard(draftFrom(parsed.data, subject, key), rightsOf(key));
+  } catch (error) {
+    if (!(error instanceof HushError)) throw error;
+    throw inEvent(error, index);
   }
+}
 
-  async function acceptBatch(
-    items: readonly unknown[],
-    key: ApiKey,
-  ): Promise<{ answer: { accepted: unknown[]; rejected: unknown[] }; settled: boolean }> {
-    const drafts = await Promise.all(
-      items.map(async (item, index) => {
-        try {
-          return await draft(item, index, key);
-        } catch (error) {
-          if (error instanceof HushError && error.kind !== 'unavailable') return error;
-          throw error;
-        }
-      }),
-    );
-    const good = drafts.flatMap((item, index) => (item instanceof HushError ? [] : [{ item, index }]));
-    const results = await accept.acceptAll(good.map(({ item }) => item.draft));
-    const accepted: unknown[] = [];
-    const rejected = drafts.flatMap((item, index) =>
-      item instanceof HushError ? [{ index, problem: problemOf(item) }] : [],
-    );
-    results.forEach((result, at) => {
-      const { index = 0, item } = good[at] ?? {};
-      if (!(result instanceof Error)) {
-        const leftOut = item && item.leftOut.length > 0 ? { leftOut: item.leftOut } : {};
-        accepted.push({ index, id: `e_${result.id}`, receipt: `r_${result.id}`, contact: result.contact, ...leftOut });
-        return;
+async function acceptBatch(
+  parts: EventParts,
+  items: readonly unknown[],
+  key: ApiKey,
+): Promise<{ answer: { accepted: unknown[]; rejected: unknown[] }; settled: boolean }> {
+  const { accept } = parts;
+  const drafts = await Promise.all(
+    items.map(async (item, index) => {
+      try {
+        return await guardedDraft(parts, item, index, key);
+      } catch (error) {
+        if (error instanceof HushError && error.kind !== 'unavailable') return error;
+        throw error;
       }
-      if (!(result instanceof HushError)) throw result;
-      rejected.push({ index, problem: problemOf(inEvent(result, index)) });
-    });
-    // All failed because the record is away: the request as a whole did.
-    const away = results.find((result) => result instanceof HushError && result.kind === 'unavailable');
-    if (accepted.length === 0 && away) throw away;
-    rejected.sort((a, b) => a.index - b.index);
-    return { answer: { accepted, rejected }, settled: away === undefined };
-  }
+    }),
+  );
+  const good = drafts.flatMap((item, index) => (item instanceof HushError ? [] : [{ item, index }]));
+  const results = await accept.acceptAll(good.map(({ item }) => item.draft));
+  const accepted: unknown[] = [];
+  const rejected = drafts.flatMap((item, index) =>
+    item instanceof HushError ? [{ index, problem: problemOf(item) }] : [],
+  );
+  results.forEach((result, at) => {
+    const { index = 0, item } = good[at] ?? {};
+    if (!(result instanceof Error)) {
+      const leftOut = item && item.leftOut.length > 0 ? { leftOut: item.leftOut } : {};
+      accepted.push({ index, id: `e_${result.id}`, receipt: `r_${result.id}`, contact: result.contact, ...leftOut });
+      return;
+    }
+    if (!(result instanceof HushError)) throw result;
+    rejected.push({ index, problem: problemOf(inEvent(result, index)) });
+  });
+  // All failed because the record is away: the request as a whole did.
+  const away = results.find((result) => result instanceof HushError && result.kind === 'unavailable');
+  if (accepted.length === 0 && away) throw away;
+  rejected.sort((a, b) => a.index - b.index);
+  return { answer: { accepted, rejected }, settled: away === undefined };
+}
 
+function recordEvents(parts: EventParts, { body, key, request, response }: ApiRequest<z.infer<typeof envelope>>) {
+  const { writerIds, clock } = parts;
+  return onceByKey({ body, key, request, response }, { writerIds, clock }, (name) => {
+    const events = body.events.map((item, index) =>
+      name !== undefined && item !== null && typeof item === 'object' && !('id' in item)
+        ? { ...item, id: `${name}:${index}` }
+        : item,
+    );
+    return acceptBatch(parts, events, key);
+  });
+}
+
+export function eventRoutes(routes: ApiRoutes, parts: EventParts): void {
   routes.add({
     method: 'post',
     path: '/events',
@@ -145,16 +162,10 @@ export function eventRoutes(
     description:
       'Up to 1,000 events. Each accepted event is durable before the answer. A fault in one rejects that one only. The same id again gives the same answer and no second event. What can turn a denial into an allowance needs the scope `lift`, `erased` the scope `erase`: without it an event is taken as far as it denies, and `leftOut` names what was not, or it is rejected. An Idempotency-Key makes the whole request repeatable for 24 hours.',
     scope: 'events',
+    conflict:
+      'This Idempotency-Key was used with another body. An id used before with other content rejects its event only',
     body: envelope,
     answer: answerSchema,
-    handle: ({ body, key, request, response }) =>
-      onceByKey({ body, key, request, response }, { writerIds, clock }, (name) => {
-        const events = body.events.map((item, index) =>
-          name !== undefined && item !== null && typeof item === 'object' && !('id' in item)
-            ? { ...item, id: `${name}:${index}` }
-            : item,
-        );
-        return acceptBatch(events, key);
-      }),
+    handle: (call) => recordEvents(parts, call),
   });
 }

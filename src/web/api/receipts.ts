@@ -5,7 +5,7 @@ import { contactKeyText, type EventId } from '../../core/keys.js';
 import { wholeScope } from '../../core/scope.js';
 import type { Receipt, Receipts } from '../../preferences/receipts.js';
 import { iso } from './requests.js';
-import type { ApiRoutes } from './route.js';
+import type { ApiRequest, ApiRoutes } from './route.js';
 
 /** A receipt as the API and the downloads give it: nothing personal is in it. */
 export function receiptJson(receipt: Receipt): Record<string, unknown> {
@@ -36,30 +36,68 @@ export function receiptJson(receipt: Receipt): Record<string, unknown> {
   };
 }
 
-export function receiptRoutes(
-  routes: ApiRoutes,
-  parts: {
-    readonly receipts: Receipts;
-    readonly proofs: Proofs;
-    /** The consent receipt as a JWS; undefined for what is no consent. */
-    readonly consentReceipt: (receipt: Receipt) => Promise<string | undefined>;
-  },
-): void {
-  async function find(id: string | undefined): Promise<Receipt> {
-    const receipt = await parts.receipts.get(id ?? '');
-    if (receipt) return receipt;
-    throw new HushError('not_found', 'there is no such receipt', {
-      remedy: 'check the number; it has 20 letters and digits',
-    });
-  }
+interface ReceiptParts {
+  readonly receipts: Receipts;
+  readonly proofs: Proofs;
+  /** The consent receipt as a JWS; undefined for what is no consent. */
+  readonly consentReceipt: (receipt: Receipt) => Promise<string | undefined>;
+}
 
-  /** Half a second after its acknowledgement, as a rule. */
-  const notYet = () =>
-    new HushError('not_found', 'this event is not under a published checkpoint yet', {
-      retryAfter: 1,
-      remedy: 'ask again in a second',
-    });
+async function findReceipt(parts: Pick<ReceiptParts, 'receipts'>, id: string | undefined): Promise<Receipt> {
+  const receipt = await parts.receipts.get(id ?? '');
+  if (receipt) return receipt;
+  throw new HushError('not_found', 'there is no such receipt', {
+    remedy: 'check the number; it has 20 letters and digits',
+  });
+}
 
+/** Half a second after its acknowledgement, as a rule. */
+function notYet() {
+  return new HushError('not_found', 'this event is not under a published checkpoint yet', {
+    retryAfter: 1,
+    remedy: 'ask again in a second',
+  });
+}
+
+async function showReceipt(
+  parts: Pick<ReceiptParts, 'proofs' | 'consentReceipt' | 'receipts'>,
+  { params }: ApiRequest<undefined>,
+) {
+  const receipt = await findReceipt(parts, params.id);
+  const [opening, consentReceipt] = await Promise.all([
+    parts.proofs.openingFor(receipt.event.id as EventId),
+    parts.consentReceipt(receipt),
+  ]);
+  return {
+    ...receiptJson(receipt),
+    ...(opening ? { opening: { ...opening, salt: opening.salt.toString('hex') } } : {}),
+    ...(consentReceipt === undefined ? {} : { consentReceipt }),
+  };
+}
+
+async function showProof(
+  parts: Pick<ReceiptParts, 'proofs' | 'receipts'>,
+  { params, response }: ApiRequest<undefined>,
+) {
+  const { event } = await findReceipt(parts, params.id);
+  const proof = await parts.proofs.proofFor(event.id as EventId);
+  if (proof === undefined) throw notYet();
+  response.type('text/plain; charset=utf-8').send(proof);
+  return undefined;
+}
+
+async function showEntry(
+  parts: Pick<ReceiptParts, 'proofs' | 'receipts'>,
+  { params, response }: ApiRequest<undefined>,
+) {
+  const { event } = await findReceipt(parts, params.id);
+  const entry = await parts.proofs.entryFor(event.id as EventId);
+  if (entry === undefined) throw notYet();
+  response.type('application/octet-stream').send(entry);
+  return undefined;
+}
+
+export function receiptRoutes(routes: ApiRoutes, parts: ReceiptParts): void {
   routes.add({
     method: 'get',
     path: '/receipts/:id',
@@ -78,18 +116,7 @@ export function receiptRoutes(
         consentReceipt: z.string().optional(),
       })
       .loose(),
-    async handle({ params }) {
-      const receipt = await find(params.id);
-      const [opening, consentReceipt] = await Promise.all([
-        parts.proofs.openingFor(receipt.event.id as EventId),
-        parts.consentReceipt(receipt),
-      ]);
-      return {
-        ...receiptJson(receipt),
-        ...(opening ? { opening: { ...opening, salt: opening.salt.toString('hex') } } : {}),
-        ...(consentReceipt === undefined ? {} : { consentReceipt }),
-      };
-    },
+    handle: (call) => showReceipt(parts, call),
   });
 
   routes.add({
@@ -98,13 +125,7 @@ export function receiptRoutes(
     summary: 'Proof that the event is in the log (C2SP tlog-proof)',
     scope: 'receipts',
     answer: 'text/plain',
-    async handle({ params, response }) {
-      const { event } = await find(params.id);
-      const proof = await parts.proofs.proofFor(event.id as EventId);
-      if (proof === undefined) throw notYet();
-      response.type('text/plain; charset=utf-8').send(proof);
-      return undefined;
-    },
+    handle: (call) => showProof(parts, call),
   });
 
   routes.add({
@@ -113,12 +134,6 @@ export function receiptRoutes(
     summary: 'The log entry the proof is about, as bytes',
     scope: 'receipts',
     answer: 'application/octet-stream',
-    async handle({ params, response }) {
-      const { event } = await find(params.id);
-      const entry = await parts.proofs.entryFor(event.id as EventId);
-      if (entry === undefined) throw notYet();
-      response.type('application/octet-stream').send(entry);
-      return undefined;
-    },
+    handle: (call) => showEntry(parts, call),
   });
 }

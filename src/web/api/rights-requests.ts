@@ -11,7 +11,7 @@ import type { Named } from '../../rights/requests/intake.js';
 import { parseReference, referenceOf } from '../../rights/requests/reference.js';
 import type { RequestRecord, RequestStore } from '../../store/requests.js';
 import { iso, type RequestReader } from './requests.js';
-import type { ApiRoutes } from './route.js';
+import type { ApiRequest, ApiRoutes } from './route.js';
 import { contactSchema, jurisdictionSchema, time } from './schemas.js';
 
 const words = (limit: number) => z.string().trim().min(1).max(limit);
@@ -62,44 +62,105 @@ const listQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 });
 
-/** Requests for marketing and ticket systems: codes and times. What a person wrote is for the console alone. */
-export function rightsRequestRoutes(
-  routes: ApiRoutes,
-  parts: {
-    readonly rights: Rights;
-    readonly store: RequestStore;
-    readonly reader: RequestReader;
-    readonly subjectByKey: (key: Buffer) => Promise<Subject | undefined>;
-    readonly policy: Policy;
-    readonly clock: Clock;
-  },
-): void {
-  const { rights, store, reader, policy, clock } = parts;
+interface RightsRequestParts {
+  readonly rights: Rights;
+  readonly store: RequestStore;
+  readonly reader: RequestReader;
+  readonly subjectByKey: (key: Buffer) => Promise<Subject | undefined>;
+  readonly policy: Policy;
+  readonly clock: Clock;
+}
 
-  function json(record: RequestRecord): Record<string, unknown> {
-    const reason = record.denialReason ?? record.refusalReason ?? record.outcome;
-    const times = {
-      acknowledgedAt: record.acknowledgedAt,
-      extendedAt: record.extendedAt,
-      verifiedAt: record.verifiedAt,
-      closedAt: record.closedAt,
-    };
-    return {
-      id: record.id,
-      reference: referenceOf(record.id),
-      kind: record.kind,
-      state: record.state,
-      way: record.way,
-      jurisdiction: record.jurisdiction,
-      receivedAt: iso(record.receivedAt.getTime()),
-      due: iso(record.due.getTime()),
-      late: isLate(policy, clockedOf(record), clock.now()),
-      ...Object.fromEntries(Object.entries(times).flatMap(([name, at]) => (at ? [[name, iso(at.getTime())]] : []))),
-      ...(reason === undefined ? {} : { reason }),
-      receipts: record.receipts.map((receipt) => `r_${receipt}`),
-    };
+function requestJson(
+  { policy, clock }: Pick<RightsRequestParts, 'policy' | 'clock'>,
+  record: RequestRecord,
+): Record<string, unknown> {
+  const reason = record.denialReason ?? record.refusalReason ?? record.outcome;
+  const times = {
+    acknowledgedAt: record.acknowledgedAt,
+    extendedAt: record.extendedAt,
+    verifiedAt: record.verifiedAt,
+    closedAt: record.closedAt,
+  };
+  return {
+    id: record.id,
+    reference: referenceOf(record.id),
+    kind: record.kind,
+    state: record.state,
+    way: record.way,
+    jurisdiction: record.jurisdiction,
+    receivedAt: iso(record.receivedAt.getTime()),
+    due: iso(record.due.getTime()),
+    late: isLate(policy, clockedOf(record), clock.now()),
+    ...Object.fromEntries(Object.entries(times).flatMap(([name, at]) => (at ? [[name, iso(at.getTime())]] : []))),
+    ...(reason === undefined ? {} : { reason }),
+    receipts: record.receipts.map((receipt) => `r_${receipt}`),
+  };
+}
+
+async function openRequest(parts: RightsRequestParts, { body, key }: ApiRequest<z.infer<typeof newRequestSchema>>) {
+  const { reader, rights } = parts;
+  const contacts: Named[] = [];
+  for (const [at, contact] of body.contacts.entries()) {
+    contacts.push(await reader.subjectIn(`contacts.${at}`, contact, parts.subjectByKey));
   }
+  const record = await rights.intake.receive(
+    {
+      kind: body.kind,
+      way: 'api',
+      contacts,
+      language: body.language,
+      brand: body.brand,
+      jurisdiction: body.jurisdiction,
+      name: body.name,
+      description: body.description,
+      postal: body.postal,
+      publicKey: body.publicKey,
+      agent: body.agent,
+      receivedAt: body.receivedAt,
+      ...(body.id === undefined ? {} : { writer: { name: `key:${key.id}`, id: body.id } }),
+    },
+    { id: `key:${key.id}`, name: key.name },
+  );
+  return requestJson(parts, record);
+}
 
+async function listRequests(
+  parts: Pick<RightsRequestParts, 'clock' | 'store' | 'policy'>,
+  { query }: ApiRequest<undefined, z.infer<typeof listQuery>>,
+) {
+  const { clock, store } = parts;
+  const { state, kind, skip, limit } = query;
+  const filter = {
+    ...(state === 'open' || state === 'late' ? { open: true } : {}),
+    ...(state === 'late' ? { dueBefore: new Date(clock.now()) } : {}),
+    ...(state && state !== 'open' && state !== 'late' ? { state } : {}),
+    ...(kind ? { kind } : {}),
+  };
+  const [rows, total] = await Promise.all([store.list(filter, skip, limit), store.count(filter)]);
+  return { total, requests: rows.map((record) => requestJson(parts, record)) };
+}
+
+async function showRequest(
+  parts: Pick<RightsRequestParts, 'store' | 'policy' | 'clock'>,
+  { params }: ApiRequest<undefined>,
+) {
+  const { store } = parts;
+  const id = parseReference(params.id ?? '');
+  const record = id && (await store.get(id));
+  if (!record) {
+    throw new HushError('not_found', 'there is no such request', {
+      remedy: 'check the reference; it has 15 letters and digits',
+    });
+  }
+  return {
+    ...requestJson(parts, record),
+    history: record.history.map(({ at, what }) => ({ at: iso(at.getTime()), what })),
+  };
+}
+
+/** Requests for marketing and ticket systems: codes and times. What a person wrote is for the console alone. */
+export function rightsRequestRoutes(routes: ApiRoutes, parts: RightsRequestParts): void {
   routes.add({
     method: 'post',
     path: '/requests',
@@ -107,33 +168,11 @@ export function rightsRequestRoutes(
     description:
       'For requests that reach another system first. What only denies (opt_out, objection, consent_withdrawal) is in force when the answer is there; everything else is verified first. `receivedAt` is when the person asked: the clock runs from there.',
     scope: 'requests',
+    takesContactKeys: true,
+    conflict: 'This id was used before for another request',
     body: newRequestSchema,
     answer: requestSchema,
-    async handle({ body, key }) {
-      const contacts: Named[] = [];
-      for (const [at, contact] of body.contacts.entries()) {
-        contacts.push(await reader.subjectIn(`contacts.${at}`, contact, parts.subjectByKey));
-      }
-      const record = await rights.intake.receive(
-        {
-          kind: body.kind,
-          way: 'api',
-          contacts,
-          language: body.language,
-          brand: body.brand,
-          jurisdiction: body.jurisdiction,
-          name: body.name,
-          description: body.description,
-          postal: body.postal,
-          publicKey: body.publicKey,
-          agent: body.agent,
-          receivedAt: body.receivedAt,
-          ...(body.id === undefined ? {} : { writer: { name: `key:${key.id}`, id: body.id } }),
-        },
-        { id: `key:${key.id}`, name: key.name },
-      );
-      return json(record);
-    },
+    handle: (call) => openRequest(parts, call),
   });
 
   routes.add({
@@ -144,17 +183,7 @@ export function rightsRequestRoutes(
     scope: 'requests',
     query: listQuery,
     answer: z.object({ total: z.number(), requests: z.array(requestSchema) }),
-    async handle({ query }) {
-      const { state, kind, skip, limit } = query;
-      const filter = {
-        ...(state === 'open' || state === 'late' ? { open: true } : {}),
-        ...(state === 'late' ? { dueBefore: new Date(clock.now()) } : {}),
-        ...(state && state !== 'open' && state !== 'late' ? { state } : {}),
-        ...(kind ? { kind } : {}),
-      };
-      const [rows, total] = await Promise.all([store.list(filter, skip, limit), store.count(filter)]);
-      return { total, requests: rows.map(json) };
-    },
+    handle: (call) => listRequests(parts, call),
   });
 
   routes.add({
@@ -163,15 +192,6 @@ export function rightsRequestRoutes(
     summary: 'One rights request with its history in codes',
     scope: 'requests',
     answer: requestSchema,
-    async handle({ params }) {
-      const id = parseReference(params.id ?? '');
-      const record = id && (await store.get(id));
-      if (!record) {
-        throw new HushError('not_found', 'there is no such request', {
-          remedy: 'check the reference; it has 15 letters and digits',
-        });
-      }
-      return { ...json(record), history: record.history.map(({ at, what }) => ({ at: iso(at.getTime()), what })) };
-    },
+    handle: (call) => showRequest(parts, call),
   });
 }
