@@ -1,17 +1,17 @@
-import { HushError } from '../../core/errors.js';
-import { withoutTextMarker } from '../../core/spreadsheet-cell.js';
-import { contactInCell } from '../../suppression/contact-cell.js';
-import { columnsNamed, contactColumns, severalColumns } from '../../suppression/contact-column.js';
-import { type Csv, type CsvRow, columnNames } from '../../suppression/csv-rows.js';
-import { RowFault } from '../../suppression/import.js';
+import { HushError } from '../core/errors.js';
+import { withoutTextMarker } from '../core/spreadsheet-cell.js';
+import { contactInCell } from './contact-cell.js';
+import { columnsNamed, contactColumns, severalColumns } from './contact-column.js';
+import { type Csv, type CsvRow, columnNames } from './csv-rows.js';
+import { RowFault } from './import.js';
 
 /** Columns of our own exports: there `type` is that of the contact, and `address` is more than its key. */
 export const isOwnExport = (names: readonly string[]): boolean =>
   ['contact', 'type', 'reason', 'since'].every((name) => names.includes(name));
 
 /** Columns that may have the contact: the one that is named, else all that look like one. */
-export function contactPlaces(names: readonly string[], asked: string | undefined): readonly number[] {
-  if (asked !== undefined) return columnsNamed(names, asked);
+export function contactPlaces(names: readonly string[], column: string | undefined): readonly number[] {
+  if (column !== undefined) return columnsNamed(names, column);
   if (isOwnExport(names)) return columnsNamed(names, names.includes('address') ? 'address' : 'contact');
   return contactColumns(names).flat();
 }
@@ -19,17 +19,21 @@ export function contactPlaces(names: readonly string[], asked: string | undefine
 /** The place of the contact in a CSV list; `columns` are the others that count. Throws HushError `invalid` that says which column to name. */
 export function contactColumn(
   csv: Csv,
-  asked: string | undefined,
+  column: string | undefined,
   columns: readonly string[],
 ): { name: string; place: number } {
   const { cells } = csv.header;
-  const places = contactPlaces(cells, asked);
+  const places = contactPlaces(cells, column);
   const [place] = places;
   if (place === undefined) {
-    throw new HushError('invalid', asked === undefined ? 'no column has the contact' : `there is no column ${asked}`, {
-      field: 'column',
-      remedy: `name the column that has the contact: column=…; ${columnNames(csv.header)}`,
-    });
+    throw new HushError(
+      'invalid',
+      column === undefined ? 'no column has the contact' : `there is no column ${column}`,
+      {
+        field: 'column',
+        remedy: `name the column that has the contact: column=…; ${columnNames(csv.header)}`,
+      },
+    );
   }
   if (places.length > 1) throw severalColumns(cells, places);
   const twice = columns.find((one) => cells.filter((cell) => cell === one).length > 1);
