@@ -62,6 +62,70 @@ async function lock(handle: FileHandle): Promise<boolean> {
   }
 }
 
+interface JournalParts {
+  readonly dir: string;
+  /** Id of the installation that the entries belong to. */
+  readonly installation: string;
+  readonly log: Logger;
+}
+
+/** A new file, locked before it has the name by which others look for files: nobody takes it for one that was left. */
+async function openFile({ dir, installation }: JournalParts): Promise<JournalFile> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const file = path.join(dir, `${installation}-${randomBytes(8).toString('hex')}.ndjson`);
+  const handle = await open(`${file}.new`, 'ax', 0o600);
+  try {
+    if (!(await lock(handle))) throw new Error('a new journal file is locked already');
+    await rename(`${file}.new`, file);
+    // The file's name has to survive too.
+    const folder = await open(dir, 'r');
+    await folder.sync().finally(() => folder.close());
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  return { path: file, handle };
+}
+
+/** Files of this installation that no process holds, locked now by us. */
+async function leftByOthers({ dir, installation }: JournalParts): Promise<JournalFile[]> {
+  const names = await readdir(dir).catch(() => []);
+  const found: JournalFile[] = [];
+  for (const name of names.filter((item) => isOurs(item, installation)).sort()) {
+    const file = path.join(dir, name);
+    const handle = await open(file, 'r+').catch(() => undefined);
+    if (!handle) continue;
+    // Another process may have replayed and removed it since the folder was read.
+    const ours = (await lock(handle)) && (await stat(file).catch(() => undefined))?.ino === (await handle.stat()).ino;
+    if (ours) found.push({ path: file, handle });
+    else await handle.close();
+  }
+  return found;
+}
+
+/** Appends what a file keeps; it is removed then, or put aside where a line cannot be read. Returns how many. */
+async function replayFile(
+  { log }: JournalParts,
+  { path: file, handle }: JournalFile,
+  append: (item: Append) => Promise<void>,
+): Promise<number> {
+  const text = await readFile(file, 'utf8');
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+  const lines = whole.split('\n').filter((line) => line !== '');
+  const appends = lines.flatMap((line) => parseLine(line) ?? []);
+  await Promise.all(appends.map(append));
+  if (appends.length === lines.length) await rm(file, { force: true });
+  else {
+    log.error(
+      { file: path.basename(file), lines: lines.length - appends.length },
+      'lines of a journal file cannot be read: the file is kept under the name .damaged',
+    );
+    await rename(file, `${file}.damaged`);
+  }
+  await handle.close();
+  return appends.length;
+}
+
 /**
  * Keeps opt-outs on a disk that the operator declared durable (`HUSH_JOURNAL_DIR`) while the database is unavailable:
  * fsynced before they are acknowledged, appended to the store before the node calls itself ready again. Only sealed
@@ -71,36 +135,13 @@ async function lock(handle: FileHandle): Promise<boolean> {
  * was left by a process that ended, and whoever locks it next replays it. Names begin with the installation's id: what
  * another installation left is its own.
  */
-export function createJournal(parts: {
-  readonly dir: string;
-  /** Id of the installation that the entries belong to. */
-  readonly installation: string;
-  readonly log: Logger;
-}) {
-  const { dir, installation, log } = parts;
+export function createJournal(parts: JournalParts) {
+  const { log } = parts;
   let current: Promise<JournalFile> | undefined;
   /** Ours, written no more and not replayed yet. */
   let finished: JournalFile[] = [];
   let writing: Promise<unknown> = Promise.resolve();
   let replaying: Promise<number> | undefined;
-
-  async function openFile(): Promise<JournalFile> {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
-    const file = path.join(dir, `${installation}-${randomBytes(8).toString('hex')}.ndjson`);
-    const handle = await open(`${file}.new`, 'ax', 0o600);
-    try {
-      // Locked before it has the name by which others look for files: nobody takes it for one that was left.
-      if (!(await lock(handle))) throw new Error('a new journal file is locked already');
-      await rename(`${file}.new`, file);
-      // The file's name has to survive too.
-      const folder = await open(dir, 'r');
-      await folder.sync().finally(() => folder.close());
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
-    return { path: file, handle };
-  }
 
   /** Writes no more to the current file. */
   async function finish(): Promise<void> {
@@ -111,7 +152,7 @@ export function createJournal(parts: {
   }
 
   async function write(appends: readonly Append[]): Promise<undefined[]> {
-    current ??= openFile();
+    current ??= openFile(parts);
     try {
       const { handle } = await current;
       await handle.appendFile(appends.map(lineOf).join(''));
@@ -130,50 +171,16 @@ export function createJournal(parts: {
     return result;
   });
 
-  /** Files of this installation that no process holds, locked now by us. */
-  async function leftByOthers(): Promise<JournalFile[]> {
-    const names = await readdir(dir).catch(() => []);
-    const found: JournalFile[] = [];
-    for (const name of names.filter((item) => isOurs(item, installation)).sort()) {
-      const file = path.join(dir, name);
-      const handle = await open(file, 'r+').catch(() => undefined);
-      if (!handle) continue;
-      // Another process may have replayed and removed it since the folder was read.
-      const ours = (await lock(handle)) && (await stat(file).catch(() => undefined))?.ino === (await handle.stat()).ino;
-      if (ours) found.push({ path: file, handle });
-      else await handle.close();
-    }
-    return found;
-  }
-
-  async function replayFile({ path: file, handle }: JournalFile, append: (item: Append) => Promise<void>) {
-    const text = await readFile(file, 'utf8');
-    const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-    const lines = whole.split('\n').filter((line) => line !== '');
-    const appends = lines.flatMap((line) => parseLine(line) ?? []);
-    await Promise.all(appends.map(append));
-    if (appends.length === lines.length) await rm(file, { force: true });
-    else {
-      log.error(
-        { file: path.basename(file), lines: lines.length - appends.length },
-        'lines of a journal file cannot be read: the file is kept under the name .damaged',
-      );
-      await rename(file, `${file}.damaged`);
-    }
-    await handle.close();
-    return appends.length;
-  }
-
   async function replayAll(append: (item: Append) => Promise<void>): Promise<number> {
     await finish();
     // A write that was under way when its file was finished may still be acknowledged.
     await writing;
-    const files = [...finished, ...(await leftByOthers())];
+    const files = [...finished, ...(await leftByOthers(parts))];
     finished = [];
     let count = 0;
     try {
       for (let file = files[0]; file; file = files[0]) {
-        count += await replayFile(file, append);
+        count += await replayFile(parts, file, append);
         files.shift();
       }
     } finally {
@@ -187,7 +194,7 @@ export function createJournal(parts: {
   return {
     /** Throws ConfigError when files in the folder cannot be made and locked: found at the start, not in an outage. */
     async check(): Promise<void> {
-      const { path: file, handle } = await openFile();
+      const { path: file, handle } = await openFile(parts);
       await rm(file, { force: true });
       await handle.close();
     },
