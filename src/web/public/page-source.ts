@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
 import path from 'node:path';
-import type ejs from 'ejs';
 import i18next, { type i18n, type TFunction } from 'i18next';
 import { readWords } from '../../config/locale-file.js';
 import type { Catalog } from '../../core/catalog.js';
@@ -25,11 +23,7 @@ export interface PageSource {
   readonly css: { readonly path: string; readonly text: string };
   readonly brandVersion: string;
   readonly rightsPath: string | undefined;
-  /** Compiled when first shown. */
-  readonly templates: Map<string, ejs.TemplateFunction>;
 }
-
-export const versionOf = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 10);
 
 export async function readWordsOf({ languages }: Catalog, folder: string): Promise<i18n> {
   const words = i18next.createInstance();

@@ -1,23 +1,13 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import ejs from 'ejs';
 import type { Request, Response } from 'express';
 import type { Brand, Catalog } from '../../core/catalog.js';
 import { maskContact } from '../../core/contact-point.js';
 import type { Link } from '../../preferences/links.js';
-import { type PageContext, type PageFolders, type PageSource, readWordsOf, versionOf } from './page-source.js';
+import { renderView, versionOf } from '../views.js';
+import { type PageContext, type PageFolders, type PageSource, readWordsOf } from './page-source.js';
 import { brandCss, byWords, contextOf, languageLinks, languageOf, linkWords, whyWords } from './page-words.js';
 import type { OpenedResult } from './results.js';
-
-function templateOf({ templates, views }: Pick<PageSource, 'templates' | 'views'>, view: string): ejs.TemplateFunction {
-  let compiled = templates.get(view);
-  if (!compiled) {
-    const file = path.join(views, `${view}.ejs`);
-    compiled = ejs.compile(readFileSync(file, 'utf8'), { filename: file });
-    templates.set(view, compiled);
-  }
-  return compiled;
-}
 
 function renderPage(
   source: PageSource,
@@ -28,10 +18,7 @@ function renderPage(
 ): string {
   const { catalog, css, brandVersion, rightsPath } = source;
   const { language, t } = contextOf(source, request);
-  return templateOf(
-    source,
-    view,
-  )({
+  return renderView(path.join(source.views, `${view}.ejs`), {
     language,
     t,
     brand,
@@ -203,7 +190,6 @@ export async function createPages(parts: {
     css: { path: `/assets/hush.${versionOf(text)}.css`, text },
     brandVersion: versionOf(JSON.stringify(catalog.brands)),
     rightsPath,
-    templates: new Map(),
   });
 }
 

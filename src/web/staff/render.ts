@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import ejs from 'ejs';
 import type { Response } from 'express';
 import i18next from 'i18next';
 import { readWords } from '../../config/locale-file.js';
+import { renderView, versionOf } from '../views.js';
 
 const TIME = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
 const DATE = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' });
@@ -50,19 +49,7 @@ export async function createStaffPages(parts: {
   });
   const t = words.getFixedT('en');
   const css = readFileSync(path.join(parts.assets, 'staff.css'), 'utf8');
-  const cssPath = `/staff/assets/staff.${createHash('sha256').update(css).digest('hex').slice(0, 10)}.css`;
-  const templates = new Map<string, ejs.TemplateFunction>();
-
-  function template(view: string): ejs.TemplateFunction {
-    let compiled = templates.get(view);
-    if (!compiled) {
-      const file = path.join(parts.views, 'staff', `${view}.ejs`);
-      compiled = ejs.compile(readFileSync(file, 'utf8'), { filename: file });
-      templates.set(view, compiled);
-    }
-    return compiled;
-  }
-
+  const cssPath = `/staff/assets/staff.${versionOf(css)}.css`;
   return {
     t,
     css: { path: cssPath, text: css },
@@ -75,7 +62,7 @@ export async function createStaffPages(parts: {
     },
 
     render(view: string, values: Readonly<Record<string, unknown>>): string {
-      return template(view)({
+      return renderView(path.join(parts.views, 'staff', `${view}.ejs`), {
         t,
         word: this.word,
         when,
