@@ -112,30 +112,41 @@ async function projectRound(
 
 /** The projector: moves pending events into the ledger and folds them into the snapshot. */
 export function createProjector(context: ProjectionContext) {
-  /** Contacts this process projects at the moment: two at once would do the same work and one of them in vain. */
-  const busy = new Set<string>();
+  /** Contacts that this process projects at the moment, and when it is done: two at once would do the same work in vain. */
+  const busy = new Map<string, Promise<unknown>>();
 
-  return {
-    /**
-     * Projects the given contacts; one that has more pending than a round takes is projected until nothing is left. Those
-     * that somebody else changed meanwhile stay dirty and come again. Returns how many this process could not open.
-     */
-    async project(keys: readonly Buffer[]): Promise<number> {
-      let unopened = 0;
-      const mine = keys.filter((key) => !busy.has(key.toString('hex')));
-      for (const key of mine) busy.add(key.toString('hex'));
-      try {
-        for (let left: readonly Buffer[] = mine; left.length > 0; ) {
-          const round = await projectRound(context, left);
-          left = round.more;
-          unopened += round.unopened;
-        }
-        return unopened;
-      } finally {
-        for (const key of mine) busy.delete(key.toString('hex'));
-      }
-    },
-  };
+  async function projectAll(keys: readonly Buffer[]): Promise<number> {
+    let unopened = 0;
+    for (let left = keys; left.length > 0; ) {
+      const round = await projectRound(context, left);
+      left = round.more;
+      unopened += round.unopened;
+    }
+    return unopened;
+  }
+
+  /**
+   * Projects the given contacts; one that has more pending than a round takes is projected until nothing is left. Those
+   * that are being projected already are waited for and looked at again: something may have been appended since they were
+   * read. Those that another process changed meanwhile stay dirty and come again. Returns how many this process could not
+   * open.
+   */
+  async function project(keys: readonly Buffer[]): Promise<number> {
+    const waited = keys.filter((key) => busy.has(key.toString('hex')));
+    const others = waited.map((key) => busy.get(key.toString('hex')));
+    const mine = keys.filter((key) => !busy.has(key.toString('hex')));
+    const work = projectAll(mine).finally(() => {
+      for (const key of mine) busy.delete(key.toString('hex'));
+    });
+    for (const key of mine) busy.set(key.toString('hex'), work);
+    const unopened = await work;
+    if (waited.length === 0) return unopened;
+    // What failed is its caller's to say; the contact is looked at again in any case.
+    await Promise.allSettled(others);
+    return unopened + (await project(waited));
+  }
+
+  return { project };
 }
 
 export type Projector = ReturnType<typeof createProjector>;
