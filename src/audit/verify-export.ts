@@ -75,6 +75,206 @@ async function* linesOf(path: string): AsyncGenerator<string> {
   if (rest.length > 0) yield rest.toString('utf8', 0, MAX_LINE_BYTES);
 }
 
+interface ExportCheckParts {
+  readonly path: string;
+  readonly verifiers: readonly Verifier[] | undefined;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+interface ExportCheckContext extends ExportCheckParts {
+  readonly faults: Fault[];
+  readonly unnamed: Map<number, string>;
+  readonly state: {
+    header: z.infer<typeof headerLine> | undefined;
+    tree: { size: number; root: Hash } | undefined;
+    next: number;
+    entries: number;
+    emptied: number;
+    ended: boolean;
+    wrong: boolean;
+    chainless: boolean;
+    chain: Buffer;
+  };
+}
+
+function readHeader(context: ExportCheckContext, first: z.infer<typeof headerLine>): void {
+  context.state.header = first;
+  context.state.next = first.first;
+  const keys = context.verifiers ?? first.vkeys.flatMap((vkey) => parseVerifier(vkey) ?? []);
+  context.state.tree = openCheckpoint(first.checkpoint, keys)?.checkpoint;
+  if (!context.state.tree)
+    context.faults.push({ kind: 'signature', says: 'the checkpoint of this export was not signed by this log' });
+}
+
+/** Names the leaf of a line that is no JSON any more, as far as it can be made out. */
+function unreadableLine(text: string, at: number): Fault {
+  const index = Number(/"index":(\d{1,15})\b/.exec(text)?.[1] ?? Number.NaN);
+  const event = /"id":"([0-9A-Z-]{24})"/.exec(text)?.[1];
+  if (Number.isNaN(index)) return { kind: 'leaf', says: `a line after leaf ${at - 1} cannot be read` };
+  const name = event === undefined ? '' : ` (e_${event})`;
+  const says = `the line of leaf ${index}${name} cannot be read`;
+  return { kind: 'leaf', index, ...(event === undefined ? {} : { event }), says };
+}
+
+function checkLeaf(context: ExportCheckContext, leaf: Leaf): void {
+  const { faults, unnamed } = context;
+  const { index, entry, salt, body } = leaf;
+  const content = parseEntry(entry);
+  const event = content?.id ?? '?';
+  if (leaf.kind === 'leaf') {
+    for (; context.state.next < index; context.state.next++)
+      faults.push({
+        kind: 'missing',
+        index: context.state.next,
+        says: `leaf ${context.state.next} is missing from the export`,
+      });
+    if (index < context.state.next)
+      return void faults.push({
+        kind: 'reordered',
+        index,
+        event,
+        says: `leaf ${index} (e_${event}) is doubled or out of place`,
+      });
+    context.state.next++;
+  }
+  if (
+    context.state.tree &&
+    !verifyInclusion(index, context.state.tree.size, leafHash(entry), leaf.proof, context.state.tree.root)
+  ) {
+    return void faults.push({
+      kind: 'leaf',
+      index,
+      event,
+      says: `leaf ${index} (e_${event}) is not in the signed tree at this place`,
+    });
+  }
+  if (content?.kind === 'erasure') {
+    for (const named of content.empties) context.state.emptied += unnamed.delete(named) ? 1 : 0;
+  } else if (!content) faults.push({ kind: 'leaf', index, says: `leaf ${index} is no entry of Hush` });
+  else if (!salt) unnamed.set(index, event);
+  else if (!body)
+    faults.push({
+      kind: 'missing',
+      index,
+      event,
+      says: `entry e_${event} of leaf ${index} is missing from the export`,
+    });
+  else if (commitsTo(entry, salt, canonicalEvent(body))) context.state.entries++;
+  else
+    faults.push({
+      kind: 'changed',
+      index,
+      event,
+      says: `entry e_${event} was changed after it was sealed in leaf ${index}`,
+    });
+}
+
+async function readAll(context: ExportCheckContext): Promise<void> {
+  const { faults, onProgress } = context;
+  for await (const text of linesOf(context.path)) {
+    const read = parse(text);
+    const before = context.state.chain;
+    context.state.chain = chained(context.state.chain, text);
+    if (context.state.ended) {
+      faults.push({ kind: 'leaf', says: 'the export has lines after its last one' });
+      break;
+    }
+    if (!read) faults.push(unreadableLine(text, context.state.next));
+    else if (read.kind === EXPORT_FORMAT) {
+      if (context.state.header) faults.push({ kind: 'leaf', says: 'the export has a second header' });
+      else readHeader(context, read);
+    } else if (!context.state.header) break;
+    else if (read.kind === 'end') {
+      context.state.ended =
+        read.leaves === context.state.header.end - context.state.header.first && text === text.trim();
+      context.state.wrong = read.chain !== undefined && !read.chain.equals(before);
+      context.state.chainless = read.chain === undefined;
+    } else {
+      checkLeaf(context, read);
+      if (context.state.next % 1000 === 0)
+        onProgress({
+          done: context.state.next - context.state.header.first,
+          total: context.state.header.end - context.state.header.first,
+        });
+    }
+  }
+}
+
+async function checkAll(context: ExportCheckContext): Promise<ExportReport> {
+  const { faults, unnamed } = context;
+  try {
+    await readAll(context);
+  } catch (error) {
+    // What gzip's own sums find: the rest cannot be unpacked.
+    const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
+    if (!code.startsWith('Z_')) throw error;
+    faults.push({
+      kind: 'leaf',
+      says: `the file is damaged: it cannot be unpacked beyond leaf ${context.state.next - 1}`,
+    });
+  }
+  if (context.state.header && context.state.ended && context.state.chainless)
+    faults.push({ kind: 'missing', says: 'the last line of the export has no chain over the others' });
+  if (!context.state.header)
+    faults.push({ kind: 'signature', says: `this is no export of Hush: its first line is not ${EXPORT_FORMAT}` });
+  else {
+    for (; context.state.next < context.state.header.end; context.state.next++)
+      faults.push({
+        kind: 'missing',
+        index: context.state.next,
+        says: `leaf ${context.state.next} is missing from the export`,
+      });
+    if (context.state.next > context.state.header.end)
+      faults.push({ kind: 'leaf', says: `the export has leaves beyond ${context.state.header.end - 1}` });
+    if (!context.state.ended)
+      faults.push({ kind: 'missing', says: 'the export was cut off: its last line is missing' });
+  }
+  for (const [index, event] of unnamed) {
+    faults.push({
+      kind: 'changed',
+      index,
+      event,
+      says: `the salt of leaf ${index} (e_${event}) is gone, and no erasure names it`,
+    });
+  }
+  // Where a leaf is at fault it is named above; what is left are the header and fields that no proof reaches.
+  if (context.state.wrong && faults.length === 0)
+    faults.push({
+      kind: 'changed',
+      says: 'a line of the export was changed: its last line does not fit the others',
+    });
+  const size = context.state.header ? context.state.header.end - context.state.header.first : 0;
+  return {
+    ok: faults.length === 0,
+    size,
+    entries: context.state.entries,
+    emptied: context.state.emptied,
+    faults,
+    selfSigned: context.verifiers === undefined,
+  };
+}
+
+/** One reading of an export, from its first line to its last. */
+function createExportCheck(parts: ExportCheckParts) {
+  const faults: Fault[] = [];
+  const unnamed = new Map<number, string>();
+  const state: ExportCheckContext['state'] = {
+    header: undefined,
+    tree: undefined,
+    next: 0,
+    entries: 0,
+    emptied: 0,
+    ended: false,
+    wrong: false,
+    chainless: false,
+    chain: CHAIN_START,
+  };
+  const context: ExportCheckContext = { ...parts, faults, unnamed, state };
+  return {
+    run: () => checkAll(context),
+  };
+}
+
 /**
  * Checks an export by itself: the checkpoint's signature, each leaf's proof and entry, and that no leaf of the range is
  * missing, doubled or moved.
@@ -86,134 +286,5 @@ export async function verifyExport(
   options: { readonly verifiers?: readonly Verifier[] } = {},
   onProgress: (progress: Progress) => void = () => {},
 ): Promise<ExportReport> {
-  const faults: Fault[] = [];
-  let header: z.infer<typeof headerLine> | undefined;
-  let tree: { size: number; root: Hash } | undefined;
-  let next = 0;
-  let entries = 0;
-  let emptied = 0;
-  let ended = false;
-  let wrong = false;
-  let chainless = false;
-  const unnamed = new Map<number, string>();
-
-  function open(first: z.infer<typeof headerLine>): void {
-    header = first;
-    next = first.first;
-    const keys = options.verifiers ?? first.vkeys.flatMap((vkey) => parseVerifier(vkey) ?? []);
-    tree = openCheckpoint(first.checkpoint, keys)?.checkpoint;
-    if (!tree) faults.push({ kind: 'signature', says: 'the checkpoint of this export was not signed by this log' });
-  }
-
-  /** Names the leaf of a line that is no JSON any more, as far as it can be made out. */
-  function unreadable(text: string, at: number): Fault {
-    const index = Number(/"index":(\d{1,15})\b/.exec(text)?.[1] ?? Number.NaN);
-    const event = /"id":"([0-9A-Z-]{24})"/.exec(text)?.[1];
-    if (Number.isNaN(index)) return { kind: 'leaf', says: `a line after leaf ${at - 1} cannot be read` };
-    const name = event === undefined ? '' : ` (e_${event})`;
-    const says = `the line of leaf ${index}${name} cannot be read`;
-    return { kind: 'leaf', index, ...(event === undefined ? {} : { event }), says };
-  }
-
-  function check(leaf: Leaf): void {
-    const { index, entry, salt, body } = leaf;
-    const content = parseEntry(entry);
-    const event = content?.id ?? '?';
-    if (leaf.kind === 'leaf') {
-      for (; next < index; next++)
-        faults.push({ kind: 'missing', index: next, says: `leaf ${next} is missing from the export` });
-      if (index < next)
-        return void faults.push({
-          kind: 'reordered',
-          index,
-          event,
-          says: `leaf ${index} (e_${event}) is doubled or out of place`,
-        });
-      next++;
-    }
-    if (tree && !verifyInclusion(index, tree.size, leafHash(entry), leaf.proof, tree.root)) {
-      return void faults.push({
-        kind: 'leaf',
-        index,
-        event,
-        says: `leaf ${index} (e_${event}) is not in the signed tree at this place`,
-      });
-    }
-    if (content?.kind === 'erasure') {
-      for (const named of content.empties) emptied += unnamed.delete(named) ? 1 : 0;
-    } else if (!content) faults.push({ kind: 'leaf', index, says: `leaf ${index} is no entry of Hush` });
-    else if (!salt) unnamed.set(index, event);
-    else if (!body)
-      faults.push({
-        kind: 'missing',
-        index,
-        event,
-        says: `entry e_${event} of leaf ${index} is missing from the export`,
-      });
-    else if (commitsTo(entry, salt, canonicalEvent(body))) entries++;
-    else
-      faults.push({
-        kind: 'changed',
-        index,
-        event,
-        says: `entry e_${event} was changed after it was sealed in leaf ${index}`,
-      });
-  }
-
-  let chain: Buffer = CHAIN_START;
-  async function readAll(): Promise<void> {
-    for await (const text of linesOf(path)) {
-      const read = parse(text);
-      const before = chain;
-      chain = chained(chain, text);
-      if (ended) {
-        faults.push({ kind: 'leaf', says: 'the export has lines after its last one' });
-        break;
-      }
-      if (!read) faults.push(unreadable(text, next));
-      else if (read.kind === EXPORT_FORMAT) {
-        if (header) faults.push({ kind: 'leaf', says: 'the export has a second header' });
-        else open(read);
-      } else if (!header) break;
-      else if (read.kind === 'end') {
-        ended = read.leaves === header.end - header.first && text === text.trim();
-        wrong = read.chain !== undefined && !read.chain.equals(before);
-        chainless = read.chain === undefined;
-      } else {
-        check(read);
-        if (next % 1000 === 0) onProgress({ done: next - header.first, total: header.end - header.first });
-      }
-    }
-  }
-  try {
-    await readAll();
-  } catch (error) {
-    // What gzip's own sums find: the rest cannot be unpacked.
-    const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
-    if (!code.startsWith('Z_')) throw error;
-    faults.push({ kind: 'leaf', says: `the file is damaged: it cannot be unpacked beyond leaf ${next - 1}` });
-  }
-  if (header && ended && chainless)
-    faults.push({ kind: 'missing', says: 'the last line of the export has no chain over the others' });
-  if (!header)
-    faults.push({ kind: 'signature', says: `this is no export of Hush: its first line is not ${EXPORT_FORMAT}` });
-  else {
-    for (; next < header.end; next++)
-      faults.push({ kind: 'missing', index: next, says: `leaf ${next} is missing from the export` });
-    if (next > header.end) faults.push({ kind: 'leaf', says: `the export has leaves beyond ${header.end - 1}` });
-    if (!ended) faults.push({ kind: 'missing', says: 'the export was cut off: its last line is missing' });
-  }
-  for (const [index, event] of unnamed) {
-    faults.push({
-      kind: 'changed',
-      index,
-      event,
-      says: `the salt of leaf ${index} (e_${event}) is gone, and no erasure names it`,
-    });
-  }
-  // Where a leaf is at fault it is named above; what is left are the header and fields that no proof reaches.
-  if (wrong && faults.length === 0)
-    faults.push({ kind: 'changed', says: 'a line of the export was changed: its last line does not fit the others' });
-  const size = header ? header.end - header.first : 0;
-  return { ok: faults.length === 0, size, entries, emptied, faults, selfSigned: options.verifiers === undefined };
+  return createExportCheck({ path, verifiers: options.verifiers, onProgress }).run();
 }

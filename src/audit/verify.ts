@@ -62,196 +62,216 @@ const PAGE = 500;
 /** Leaves named in a sentence. */
 const NAMED = 20;
 
-/**
- * Checks the whole record: every leaf against its ledger entry, the tree against every published checkpoint, every
- * checkpoint's signature, and the ledger for entries that have no leaf.
- *
- * @param parts.trusted checkpoint notes kept elsewhere (by a witness, in an export, on paper): only they show that leaves
- * and checkpoints were cut off together
- */
-export async function verifyLedger(
-  parts: {
-    readonly stores: LogStores;
-    readonly ledger: Ledger;
-    readonly verifiers: readonly Verifier[];
-    readonly trusted?: readonly string[];
-    readonly now: number;
-    readonly graceMs?: number;
-  },
-  onProgress: (progress: Progress) => void = () => {},
-): Promise<VerifyReport> {
-  const { stores, ledger, verifiers, trusted = [], now, graceMs = GRACE } = parts;
-  const { leaves, queue, checkpoints } = stores;
-  const { size } = await leaves.reached();
-  const faults: Fault[] = [];
-  const found = (fault: Fault) => {
-    if (faults.length < MAX_FAULTS) faults.push(fault);
+interface VerifyParts {
+  readonly stores: LogStores;
+  readonly ledger: Ledger;
+  readonly verifiers: readonly Verifier[];
+  /** Checkpoint notes kept elsewhere. */
+  readonly trusted?: readonly string[];
+  readonly now: number;
+  readonly graceMs?: number;
+}
+
+function addFault(faults: Fault[], fault: Fault): void {
+  if (faults.length < MAX_FAULTS) faults.push(fault);
+}
+
+/** Signed roots from `size` on, page by page, with those kept elsewhere among them. */
+async function rootsToMeet(parts: VerifyParts, size: number, faults: Fault[]) {
+  const { trusted = [], verifiers } = parts;
+  const { checkpoints } = parts.stores;
+  const pinned = trusted.flatMap((note) => {
+    const opened = openCheckpoint(note, verifiers);
+    if (!opened)
+      addFault(faults, { kind: 'signature', says: 'a checkpoint given to compare with was not signed by this log' });
+    else if (opened.checkpoint.size > size) {
+      const says = `a checkpoint of ${opened.checkpoint.size} leaves was signed, but the log has ${size}`;
+      addFault(faults, { kind: 'rolled_back', says });
+    } else return [{ size: opened.checkpoint.size, root: opened.checkpoint.root }];
+    return [];
+  });
+  let page = await checkpoints.following(-1, PAGE);
+  let count = 0;
+  return {
+    pinned,
+    count: () => count,
+    /** The stored checkpoint of this size. */
+    async at(wanted: number): Promise<StoredCheckpoint | undefined> {
+      if (page[0] && page[0].size < wanted) page = page.filter((checkpoint) => checkpoint.size >= wanted);
+      if (page.length === 0) page = await checkpoints.following(wanted - 1, PAGE);
+      if (page[0]?.size !== wanted) return undefined;
+      count++;
+      return page.shift();
+    },
   };
-  let entries = 0;
-  let emptied = 0;
-  /** Leaves without salt that no erasure has named so far: it comes later in the log. */
-  const unnamed = new Map<number, string>();
+}
 
-  const roots = await rootsToMeet();
-  let lastGood = 0;
-  let broken = false;
-  let recent: LogRow[] = [];
+interface LedgerCheckParts extends VerifyParts {
+  readonly size: number;
+  readonly faults: Fault[];
+  readonly roots: Awaited<ReturnType<typeof rootsToMeet>>;
+  readonly onProgress: (progress: Progress) => void;
+}
 
-  /** Signed roots from `size` on, page by page, with those kept elsewhere among them. */
-  async function rootsToMeet() {
-    const pinned = trusted.flatMap((note) => {
-      const opened = openCheckpoint(note, verifiers);
-      if (!opened) found({ kind: 'signature', says: 'a checkpoint given to compare with was not signed by this log' });
-      else if (opened.checkpoint.size > size) {
-        const says = `a checkpoint of ${opened.checkpoint.size} leaves was signed, but the log has ${size}`;
-        found({ kind: 'rolled_back', says });
-      } else return [{ size: opened.checkpoint.size, root: opened.checkpoint.root }];
-      return [];
-    });
-    let page = await checkpoints.following(-1, PAGE);
-    let count = 0;
-    return {
-      pinned,
-      count: () => count,
-      /** The stored checkpoint of this size. */
-      async at(wanted: number): Promise<StoredCheckpoint | undefined> {
-        if (page[0] && page[0].size < wanted) page = page.filter((checkpoint) => checkpoint.size >= wanted);
-        if (page.length === 0) page = await checkpoints.following(wanted - 1, PAGE);
-        if (page[0]?.size !== wanted) return undefined;
-        count++;
-        return page.shift();
-      },
-    };
-  }
+interface LedgerCheckContext extends LedgerCheckParts {
+  readonly unnamed: Map<number, string>;
+  readonly graceMs: number;
+  readonly state: {
+    entries: number;
+    emptied: number;
+    lastGood: number;
+    broken: boolean;
+    recent: LogRow[];
+  };
+}
 
-  async function meetRoots(edge: Edge): Promise<void> {
-    const checkpoint = await roots.at(edge.size);
-    if (checkpoint) {
-      const opened = openCheckpoint(publishedNote(checkpoint), verifiers);
-      if (opened?.checkpoint.size !== checkpoint.size || !opened.checkpoint.root.equals(checkpoint.root)) {
-        found({ kind: 'signature', says: `the checkpoint of size ${checkpoint.size} is not one this log signed` });
-      }
-    }
-    const wanted: Hash[] = roots.pinned.filter((pin) => pin.size === edge.size).map(({ root }) => root);
-    if (checkpoint) wanted.push(checkpoint.root);
-    if (wanted.length === 0) return;
-    const root = edge.root();
-    if (wanted.every((one) => one.equals(root))) {
-      lastGood = edge.size;
-      recent = [];
-    } else if (!broken) {
-      broken = true;
-      const among = recent.filter(({ index }) => index >= lastGood).slice(0, NAMED);
-      const names = among.map(({ index, event }) => `${index} (e_${event})`).join(', ');
-      const says = `leaves ${lastGood} to ${edge.size - 1} do not give the root signed at size ${edge.size}; look at ${names}`;
-      found({
-        kind: 'root',
-        says,
-        ...(among.length === 1 && among[0] ? { index: among[0].index, event: among[0].event } : {}),
+function report(context: LedgerCheckContext, fault: Fault): void {
+  addFault(context.faults, fault);
+}
+
+async function meetRoots(context: LedgerCheckContext, edge: Edge): Promise<void> {
+  const { roots, verifiers } = context;
+  const checkpoint = await roots.at(edge.size);
+  if (checkpoint) {
+    const opened = openCheckpoint(publishedNote(checkpoint), verifiers);
+    if (opened?.checkpoint.size !== checkpoint.size || !opened.checkpoint.root.equals(checkpoint.root)) {
+      report(context, {
+        kind: 'signature',
+        says: `the checkpoint of size ${checkpoint.size} is not one this log signed`,
       });
     }
   }
-
-  /** Which of the contact's numbers the leaf commits to, when the entry's own is not it. */
-  async function committedNumber(row: LogRow, entry: LedgerEntry): Promise<number | undefined> {
-    const { salt } = row;
-    if (!salt) return undefined;
-    const history = await ledger.ofContact(row.contact, 1000);
-    return history
-      .map(({ number }) => number)
-      .find((number) => commitsTo(row.entry, salt, canonicalEvent(publicEntry({ ...entry, number }))));
-  }
-
-  async function checkEntry(row: LogRow, body: LedgerEntry | undefined): Promise<void> {
-    const { index, event } = row;
-    const leaf = parseEntry(row.entry);
-    if (leaf?.kind === 'erasure') {
-      for (const named of leaf.empties) emptied += unnamed.delete(named) ? 1 : 0;
-      return;
-    }
-    if (!leaf || leaf.id !== event)
-      return found({ kind: 'leaf', index, event, says: `leaf ${index} is not the entry of e_${event}` });
-    if (!row.salt) {
-      unnamed.set(index, event);
-      return;
-    }
-    if (!body)
-      return found({
-        kind: 'missing',
-        index,
-        event,
-        says: `entry e_${event} of leaf ${index} is missing from the ledger`,
-      });
-    if (commitsTo(row.entry, row.salt, canonicalEvent(publicEntry(body)))) {
-      entries++;
-      return;
-    }
-    const number = await committedNumber(row, body);
-    if (number === undefined)
-      found({
-        kind: 'changed',
-        index,
-        event,
-        says: `entry e_${event} was changed after it was sealed in leaf ${index}`,
-      });
-    else {
-      const says = `entry e_${event} was number ${number} of its contact when it was sealed in leaf ${index}, and is ${body.number} now`;
-      found({ kind: 'reordered', index, event, says });
-    }
-  }
-
-  /** Tiles above the leaves are what others make proofs of. */
-  async function checkTiles(full: readonly FullTile[]): Promise<void> {
-    const upper = full.filter(({ level }) => level > 0);
-    const kept = await leaves.readTiles(upper.map(({ level, index }) => ({ level, index, width: TILE_WIDTH })));
-    upper.forEach(({ level, index, hashes }, at) => {
-      if (!kept[at]?.equals(hashes))
-        found({ kind: 'leaf', says: `tile ${level}/${index} is not made of the tiles below it` });
+  const wanted: Hash[] = roots.pinned.filter((pin) => pin.size === edge.size).map(({ root }) => root);
+  if (checkpoint) wanted.push(checkpoint.root);
+  if (wanted.length === 0) return;
+  const root = edge.root();
+  if (wanted.every((one) => one.equals(root))) {
+    context.state.lastGood = edge.size;
+    context.state.recent = [];
+  } else if (!context.state.broken) {
+    context.state.broken = true;
+    const among = context.state.recent.filter(({ index }) => index >= context.state.lastGood).slice(0, NAMED);
+    const names = among.map(({ index, event }) => `${index} (e_${event})`).join(', ');
+    const says = `leaves ${context.state.lastGood} to ${edge.size - 1} do not give the root signed at size ${edge.size}; look at ${names}`;
+    report(context, {
+      kind: 'root',
+      says,
+      ...(among.length === 1 && among[0] ? { index: among[0].index, event: among[0].event } : {}),
     });
   }
+}
 
-  async function checkTile(edge: Edge, first: number): Promise<void> {
-    const width = Math.min(TILE_WIDTH, size - first);
-    const rows = new Map((await leaves.range(first, first + width)).map((row) => [row.index, row]));
-    const tile =
-      width === TILE_WIDTH ? (await leaves.readTiles([{ level: 0, index: first / TILE_WIDTH, width }]))[0] : undefined;
-    const kept = tile?.length === TILE_WIDTH * 32 ? hashesOfTile(tile) : undefined;
-    const bodies = await queue.bodies([...rows.values()]);
-    for (let index = first; index < first + width; index++) {
-      const row = rows.get(index);
-      const own = row && leafHash(row.entry);
-      const hash = kept?.[index - first] ?? own;
-      if (!row || !hash) found({ kind: 'leaf', index, says: `leaf ${index} is missing from the log` });
-      else if (own && !own.equals(hash)) {
-        const place = kept?.findIndex((other) => other.equals(own)) ?? -1;
-        const moved = place >= 0 ? `belongs at ${first + place}` : 'was changed';
-        found({ kind: 'leaf', index, event: row.event, says: `leaf ${index} (e_${row.event}) ${moved}` });
-      }
-      if (row) {
-        recent.push(row);
-        await checkEntry(row, bodies.get(`${row.contact.toString('hex')}/${row.event}`));
-      }
-      await checkTiles(edge.append(hash ?? leafHash(Buffer.alloc(0))));
-      await meetRoots(edge);
-    }
-    // Beyond a tile nobody reads all the names.
-    if (recent.length > 2 * TILE_WIDTH) recent = recent.slice(0, TILE_WIDTH);
+/** Which of the contact's numbers the leaf commits to, when the entry's own is not it. */
+async function committedNumber(
+  context: LedgerCheckContext,
+  row: LogRow,
+  entry: LedgerEntry,
+): Promise<number | undefined> {
+  const { salt } = row;
+  if (!salt) return undefined;
+  const history = await context.ledger.ofContact(row.contact, 1000);
+  return history
+    .map(({ number }) => number)
+    .find((number) => commitsTo(row.entry, salt, canonicalEvent(publicEntry({ ...entry, number }))));
+}
+
+async function checkEntry(context: LedgerCheckContext, row: LogRow, body: LedgerEntry | undefined): Promise<void> {
+  const { index, event } = row;
+  const leaf = parseEntry(row.entry);
+  if (leaf?.kind === 'erasure') {
+    for (const named of leaf.empties) context.state.emptied += context.unnamed.delete(named) ? 1 : 0;
+    return;
   }
+  if (!leaf || leaf.id !== event)
+    return report(context, { kind: 'leaf', index, event, says: `leaf ${index} is not the entry of e_${event}` });
+  if (!row.salt) {
+    context.unnamed.set(index, event);
+    return;
+  }
+  if (!body)
+    return report(context, {
+      kind: 'missing',
+      index,
+      event,
+      says: `entry e_${event} of leaf ${index} is missing from the ledger`,
+    });
+  if (commitsTo(row.entry, row.salt, canonicalEvent(publicEntry(body)))) {
+    context.state.entries++;
+    return;
+  }
+  const number = await committedNumber(context, row, body);
+  if (number === undefined)
+    report(context, {
+      kind: 'changed',
+      index,
+      event,
+      says: `entry e_${event} was changed after it was sealed in leaf ${index}`,
+    });
+  else {
+    const says = `entry e_${event} was number ${number} of its contact when it was sealed in leaf ${index}, and is ${body.number} now`;
+    report(context, { kind: 'reordered', index, event, says });
+  }
+}
 
+/** Tiles above the leaves are what others make proofs of. */
+async function checkTiles(context: LedgerCheckContext, full: readonly FullTile[]): Promise<void> {
+  const upper = full.filter(({ level }) => level > 0);
+  const kept = await context.stores.leaves.readTiles(
+    upper.map(({ level, index }) => ({ level, index, width: TILE_WIDTH })),
+  );
+  upper.forEach(({ level, index, hashes }, at) => {
+    if (!kept[at]?.equals(hashes))
+      report(context, { kind: 'leaf', says: `tile ${level}/${index} is not made of the tiles below it` });
+  });
+}
+
+async function checkTile(context: LedgerCheckContext, edge: Edge, first: number): Promise<void> {
+  const { size } = context;
+  const { leaves, queue } = context.stores;
+  const width = Math.min(TILE_WIDTH, size - first);
+  const rows = new Map((await leaves.range(first, first + width)).map((row) => [row.index, row]));
+  const tile =
+    width === TILE_WIDTH ? (await leaves.readTiles([{ level: 0, index: first / TILE_WIDTH, width }]))[0] : undefined;
+  const kept = tile?.length === TILE_WIDTH * 32 ? hashesOfTile(tile) : undefined;
+  const bodies = await queue.bodies([...rows.values()]);
+  for (let index = first; index < first + width; index++) {
+    const row = rows.get(index);
+    const own = row && leafHash(row.entry);
+    const hash = kept?.[index - first] ?? own;
+    if (!row || !hash) report(context, { kind: 'leaf', index, says: `leaf ${index} is missing from the log` });
+    else if (own && !own.equals(hash)) {
+      const place = kept?.findIndex((other) => other.equals(own)) ?? -1;
+      const moved = place >= 0 ? `belongs at ${first + place}` : 'was changed';
+      report(context, { kind: 'leaf', index, event: row.event, says: `leaf ${index} (e_${row.event}) ${moved}` });
+    }
+    if (row) {
+      context.state.recent.push(row);
+      await checkEntry(context, row, bodies.get(`${row.contact.toString('hex')}/${row.event}`));
+    }
+    await checkTiles(context, edge.append(hash ?? leafHash(Buffer.alloc(0))));
+    await meetRoots(context, edge);
+  }
+  // Beyond a tile nobody reads all the names.
+  if (context.state.recent.length > 2 * TILE_WIDTH) context.state.recent = context.state.recent.slice(0, TILE_WIDTH);
+}
+
+async function checkAll(context: LedgerCheckContext): Promise<VerifyReport> {
+  const { size, onProgress, unnamed, now, graceMs, faults, roots } = context;
+  const { checkpoints, queue } = context.stores;
   const edge = createEdge();
-  await meetRoots(edge);
+  await meetRoots(context, edge);
   for (let first = 0; first < size; first += TILE_WIDTH) {
-    await checkTile(edge, first);
+    await checkTile(context, edge, first);
     onProgress({ done: edge.size, total: size });
   }
   const beyond = await checkpoints.following(size, 1);
   if (beyond[0])
-    found({
+    report(context, {
       kind: 'rolled_back',
       says: `a checkpoint of ${beyond[0].size} leaves was published, but the log has ${size}`,
     });
   for (const [index, event] of unnamed) {
-    found({
+    report(context, {
       kind: 'changed',
       index,
       event,
@@ -262,11 +282,48 @@ export async function verifyLedger(
   for await (const stray of queue.strays()) {
     if (now - stray.since.getTime() < graceMs) waiting++;
     else
-      found({
+      report(context, {
         kind: 'unsealed',
         event: stray.event,
         says: `entry e_${stray.event} has no leaf: it was added past the log, or the sealer stands still`,
       });
   }
-  return { ok: faults.length === 0, size, entries, emptied, checkpoints: roots.count(), waiting, faults };
+  return {
+    ok: faults.length === 0,
+    size,
+    entries: context.state.entries,
+    emptied: context.state.emptied,
+    checkpoints: roots.count(),
+    waiting,
+    faults,
+  };
+}
+
+/** One reading of the record, leaf by leaf. */
+function createLedgerCheck(parts: LedgerCheckParts) {
+  const graceMs = parts.graceMs ?? GRACE;
+  /** Leaves without salt that no erasure has named so far: it comes later in the log. */
+  const unnamed = new Map<number, string>();
+  const state: LedgerCheckContext['state'] = { entries: 0, emptied: 0, lastGood: 0, broken: false, recent: [] };
+  const context: LedgerCheckContext = { ...parts, unnamed, graceMs, state };
+  return {
+    run: () => checkAll(context),
+  };
+}
+
+/**
+ * Checks the whole record: every leaf against its ledger entry, the tree against every published checkpoint, every
+ * checkpoint's signature, and the ledger for entries that have no leaf.
+ *
+ * @param parts.trusted checkpoint notes kept elsewhere (by a witness, in an export, on paper): only they show that leaves
+ * and checkpoints were cut off together
+ */
+export async function verifyLedger(
+  parts: VerifyParts,
+  onProgress: (progress: Progress) => void = () => {},
+): Promise<VerifyReport> {
+  const { size } = await parts.stores.leaves.reached();
+  const faults: Fault[] = [];
+  const roots = await rootsToMeet(parts, size, faults);
+  return createLedgerCheck({ ...parts, size, faults, roots, onProgress }).run();
 }

@@ -24,8 +24,7 @@ import { readTextWords } from './sms/text-words.js';
 import { type Certificate, type SmtpListener, startSmtpListener } from './smtp-listener.js';
 import { createSoftBounces } from './soft-bounces.js';
 
-/** What comes in besides webhooks: mail by three ways, texts, and the list of what waits for a person. */
-export async function createInbound(parts: {
+interface InboundParts {
   readonly environment: InboundEnvironment;
   /** Files of rules and words. */
   readonly files: { readonly bounceRules: string; readonly textWords: string };
@@ -44,9 +43,12 @@ export async function createInbound(parts: {
   /** Throws MissingKeyError while this process lacks a root of the installation: a token that does not open may be genuine. */
   readonly requireKeys: () => Promise<void>;
   readonly log: Logger;
-  /** Told of everything understood, by way and kind, for the metrics. */
+  /** Called with everything understood, by way and kind, for the metrics. */
   readonly onReceived: (way: 'mail' | 'sms', kind: string) => void;
-}) {
+}
+
+/** What comes in besides webhooks: mail by three ways, texts, and the list of what waits for a person. */
+export async function createInbound(parts: InboundParts) {
   const { environment, stores, accept, decisions, receipts, links, keyring, catalog, policy, clock, log } = parts;
   const review = createInboundReview({
     store: stores.inboundReview,

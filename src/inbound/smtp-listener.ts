@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { SMTPServer } from 'smtp-server';
+import { SMTPServer, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server';
 import { HushError } from '../core/errors.js';
 import { MAX_MAIL_BYTES, type MailIn } from './mail/mail-in.js';
 import { MAX_READ_BYTES } from './mail/mime.js';
@@ -37,7 +37,7 @@ function refusal(responseCode: number, message: string): Error {
   return Object.assign(new Error(message), { responseCode });
 }
 
-/** What the sender is told. Everything but a fault of the message itself is to be tried again: RFC 5321 §4.2.1. */
+/** The reply to the sender. Everything but a fault of the message itself is to be tried again: RFC 5321 §4.2.1. */
 function replyTo(error: unknown, log: Logger): Error {
   if (error instanceof HushError) {
     if (error.kind === 'too_large') return refusal(552, '5.3.4 This message is too large');
@@ -46,6 +46,95 @@ function replyTo(error: unknown, log: Logger): Error {
   }
   log.error({ err: error }, 'a message could not be taken');
   return refusal(451, '4.3.0 Not recorded, please send it again later');
+}
+
+/** Address of each connection that was let in, by session; those refused before are not counted out. */
+type Connections = Map<string, string>;
+
+interface ListenerContext {
+  readonly mailIn: Pick<MailIn, 'receive' | 'addresses' | 'requireKeys'>;
+  readonly log: Logger;
+  readonly maxBytes: number;
+  readonly state: {
+    /** Bytes of all messages that are being received. */
+    inFlight: number;
+  };
+}
+
+/** Counts a new connection in; the refusal, where its address has too many. */
+function admit(connections: Connections, id: string, address: string): Error | undefined {
+  const open = [...connections.values()].filter((other) => other === address).length;
+  if (open >= MAX_CONNECTIONS_PER_ADDRESS) return refusal(421, '4.7.0 Too many connections from your address');
+  connections.set(id, address);
+  return undefined;
+}
+
+/** Why a recipient is refused: one too many, not ours, or with a forged token. Undefined for one that is taken. */
+async function recipientRefusal(context: ListenerContext, address: string, before: number): Promise<Error | undefined> {
+  if (before >= MAX_RECIPIENTS) return refusal(452, '4.5.3 Too many recipients');
+  const ours = context.mailIn.addresses.read(address);
+  if (!ours) return refusal(550, '5.1.1 There is no such mailbox here, and nothing is relayed');
+  if (ours.token !== 'forged') return undefined;
+  try {
+    // The token may be genuine, and its key known to another process only: then the sender is to come back later.
+    await context.mailIn.requireKeys();
+  } catch (error) {
+    return replyTo(error, context.log);
+  }
+  // The sender of a damaged token hears of it, and can use the link or the phone; a forger learns nothing new.
+  return refusal(550, '5.1.1 There is no such mailbox here');
+}
+
+function receiveData(
+  context: ListenerContext,
+  stream: SMTPServerDataStream,
+  session: SMTPServerSession,
+  done: (error: Error | null | undefined, message?: string) => void,
+): void {
+  let chunks: Buffer[] = [];
+  let size = 0;
+  /** Bytes of `chunks`. Only the beginning of a message is read: the rest is counted and not retained. */
+  let retained = 0;
+  let refused: Error | undefined;
+  const letGo = () => {
+    context.state.inFlight -= retained;
+    retained = 0;
+    chunks = [];
+  };
+  stream.on('data', (chunk: Buffer) => {
+    if (refused) return;
+    size += chunk.length;
+    const piece = chunk.subarray(0, Math.max(0, MAX_READ_BYTES - retained));
+    if (size > context.maxBytes) refused = refusal(552, `5.3.4 Messages may have ${context.maxBytes} bytes`);
+    else if (context.state.inFlight + piece.length > BYTES_IN_FLIGHT)
+      refused = refusal(452, '4.3.1 Busy, please try later');
+    if (refused) return letGo();
+    if (piece.length === 0) return;
+    // A copy: the piece of the stream that a part of it would hold on to is larger.
+    chunks.push(piece.length === chunk.length ? chunk : Buffer.from(piece));
+    retained += piece.length;
+    context.state.inFlight += piece.length;
+  });
+  // A connection that breaks off before the end of the message: nothing was promised, and nothing is retained.
+  stream.on('close', () => {
+    if (!stream.readableEnded) letGo();
+  });
+  stream.on('end', () => {
+    if (refused) return done(refused);
+    const raw = Buffer.concat(chunks, retained);
+    const envelopeTo = session.envelope.rcptTo.map(({ address }) => address);
+    context.mailIn
+      .receive(raw, { envelopeTo, via: 'smtp' })
+      .then(
+        ({ recognised }) => {
+          const outcomes = recognised.map(({ kind, outcome }) => `${kind} ${outcome}`);
+          context.log.info({ bytes: size, outcomes }, 'mail taken');
+          done(null, '2.0.0 Taken');
+        },
+        (error: unknown) => done(replyTo(error, context.log)),
+      )
+      .finally(letGo);
+  });
 }
 
 /**
@@ -73,9 +162,8 @@ export async function startSmtpListener(options: {
   const { mailIn, log, domain } = options;
   const maxBytes = Math.min(options.maxBytes ?? MAX_MAIL_BYTES, MAX_MAIL_BYTES);
   const lifetime = options.times?.lifetime ?? LIFETIME_MS;
-  /** Connections that were let in, by session; those refused before are not counted out. */
-  const connections = new Map<string, string>();
-  let inFlight = 0;
+  const connections: Connections = new Map();
+  const context: ListenerContext = { mailIn, log, maxBytes, state: { inFlight: 0 } };
 
   const server = new SMTPServer({
     name: domain,
@@ -95,11 +183,7 @@ export async function startSmtpListener(options: {
     logger: false,
 
     onConnect({ id, remoteAddress }, done) {
-      const open = [...connections.values()].filter((address) => address === remoteAddress).length;
-      if (open >= MAX_CONNECTIONS_PER_ADDRESS)
-        return done(refusal(421, '4.7.0 Too many connections from your address'));
-      connections.set(id, remoteAddress);
-      done();
+      done(admit(connections, id, remoteAddress));
     },
 
     onClose({ id }) {
@@ -107,62 +191,10 @@ export async function startSmtpListener(options: {
     },
 
     onRcptTo({ address }, session, done) {
-      if (session.envelope.rcptTo.length >= MAX_RECIPIENTS) return done(refusal(452, '4.5.3 Too many recipients'));
-      const ours = mailIn.addresses.read(address);
-      if (!ours) return done(refusal(550, '5.1.1 There is no such mailbox here, and nothing is relayed'));
-      // A damaged token is told to its sender, who can then use the link or the phone; a forger learns nothing new.
-      if (ours.token !== 'forged') return done();
-      mailIn.requireKeys().then(
-        () => done(refusal(550, '5.1.1 There is no such mailbox here')),
-        (error: unknown) => done(replyTo(error, log)),
-      );
+      recipientRefusal(context, address, session.envelope.rcptTo.length).then(done, done);
     },
 
-    onData(stream, session, done) {
-      let chunks: Buffer[] = [];
-      let size = 0;
-      /** What is read of a message is its beginning: the rest is counted, and not kept. */
-      let held = 0;
-      let refused: Error | undefined;
-      const letGo = () => {
-        inFlight -= held;
-        held = 0;
-        chunks = [];
-      };
-      stream.on('data', (chunk: Buffer) => {
-        if (refused) return;
-        size += chunk.length;
-        const kept = chunk.subarray(0, Math.max(0, MAX_READ_BYTES - held));
-        if (size > maxBytes) refused = refusal(552, `5.3.4 Messages may have ${maxBytes} bytes`);
-        else if (inFlight + kept.length > BYTES_IN_FLIGHT) refused = refusal(452, '4.3.1 Busy, please try later');
-        if (refused) return letGo();
-        if (kept.length === 0) return;
-        // A copy: the piece of the stream that a part of it would hold on to is larger.
-        chunks.push(kept.length === chunk.length ? chunk : Buffer.from(kept));
-        held += kept.length;
-        inFlight += kept.length;
-      });
-      // A connection that breaks off before the end of the message: nothing was promised, nothing is kept.
-      stream.on('close', () => {
-        if (!stream.readableEnded) letGo();
-      });
-      stream.on('end', () => {
-        if (refused) return done(refused);
-        const raw = Buffer.concat(chunks, held);
-        const envelopeTo = session.envelope.rcptTo.map(({ address }) => address);
-        mailIn
-          .receive(raw, { envelopeTo, via: 'smtp' })
-          .then(
-            ({ recognised }) => {
-              const outcomes = recognised.map(({ kind, outcome }) => `${kind} ${outcome}`);
-              log.info({ bytes: size, outcomes }, 'mail taken');
-              done(null, '2.0.0 Taken');
-            },
-            (error: unknown) => done(replyTo(error, log)),
-          )
-          .finally(letGo);
-      });
-    },
+    onData: (stream, session, done) => receiveData(context, stream, session, done),
   });
 
   // Peers that break off are their own affair; a failure to listen is reported by the promise below.

@@ -6,7 +6,7 @@ import { DAY_MS, utcDay } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
-import { createCipher, MissingKeyError } from '../core/seal.js';
+import { type Cipher, createCipher, MissingKeyError } from '../core/seal.js';
 import { createScheduler } from '../scheduler.js';
 import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js';
 import type { LeasedMail, OutboxStore } from '../store/outbox.js';
@@ -48,12 +48,7 @@ const payload = z.object({
   encrypted: z.string().optional(),
 });
 
-/**
- * The durable outbox: a mail is kept, sealed, before anybody is told that it will come, and sent by whichever process
- * takes it first. At least once: a sender that dies after the mail server took a mail sends it again, with the same
- * Message-ID.
- */
-export function createOutbox(parts: {
+interface OutboxParts {
   readonly store: OutboxStore;
   readonly composer: Composer;
   readonly transport: MailTransport;
@@ -65,197 +60,225 @@ export function createOutbox(parts: {
   readonly onQueued?: () => void;
   /** ms between looks for mail that is due: retries, and what other processes left. */
   readonly pollMs?: number;
-}) {
-  const { store, composer, transport, keyring, clock, log } = parts;
-  const random = parts.random ?? Math.random;
-  const sealer = createCipher(keyring, 'outbox');
-  const context = (id: string) => Buffer.from(id, 'utf8');
-  const date = (ms = clock.now()) => new Date(ms);
-  let running: Promise<void> | undefined;
-  let again = false;
-  let stopped = false;
-  let started = false;
-  const polls = createScheduler({
-    log,
-    everyMs: parts.pollMs ?? 2000,
-    tasks: { 'looking for mail': async () => poke() },
-  });
+}
 
-  function quotaKey(key: string): string {
-    return createHmac('sha256', keyring.lookup).update(`mail-quota:${key}`).digest('base64url').slice(0, 22);
-  }
+interface OutboxContext extends OutboxParts {
+  readonly sealer: Cipher;
+  readonly random: () => number;
+  readonly polls: ReturnType<typeof createScheduler>;
+  readonly state: {
+    running: Promise<void> | undefined;
+    again: boolean;
+    stopped: boolean;
+    started: boolean;
+  };
+}
 
-  /** Undefined when it does not open, or is not what `enqueue` sealed. */
-  function open(mail: LeasedMail) {
-    const plain = sealer.open(mail.sealed, context(mail.id));
-    return plain && payload.safeParse(JSON.parse(plain.toString('utf8'))).data;
-  }
+function mailContext(id: string) {
+  return Buffer.from(id, 'utf8');
+}
 
-  async function park(mail: LeasedMail, reason: string): Promise<void> {
-    await store.park(mail, date(), reason);
-    log.warn({ mail: mail.id, template: mail.template, reason, attempts: mail.attempts }, 'mail parked');
-  }
+function dateOf(context: OutboxContext, ms = context.clock.now()) {
+  return new Date(ms);
+}
 
-  /** False when the server takes no mail at all right now. */
-  async function deliver(mail: LeasedMail): Promise<boolean> {
-    let opened: ReturnType<typeof open>;
-    try {
-      opened = open(mail);
-    } catch (error) {
-      if (!(error instanceof MissingKeyError)) throw error;
-      // A process with the whole key ring sends it.
-      await store.retry(mail, date(clock.now() + KEY_MISSING_MS), 'key_missing');
-      log.error({ mail: mail.id, keyId: error.keyId }, 'a mail is sealed under a root key that this process lacks');
-      return true;
-    }
-    if (!opened) {
-      await park(mail, 'seal_broken');
-      return true;
-    }
-    if (opened.until !== undefined && clock.now() >= opened.until) {
-      await park(mail, 'too_late');
-      return true;
-    }
-    let composed: ComposedMail;
-    try {
-      composed = composer.compose({
-        id: mail.id,
-        template: mail.template,
-        language: mail.language,
-        brand: mail.brand,
-        to: opened.to,
-        values: opened.values,
-        headers: opened.headers,
-        ...(opened.written ? { written: opened.written } : {}),
-        ...(opened.encrypted === undefined ? {} : { encrypted: opened.encrypted }),
-      });
-    } catch {
-      // It could be written when it was queued: since then a template or a brand has gone. The error may quote values.
-      await park(mail, 'cannot_compose');
-      return true;
-    }
-    try {
-      await transport.send(composed);
-    } catch (error) {
-      const fault = error instanceof MailFault ? error : new MailFault('away', 'unknown');
-      if (fault.kind === 'refused') {
-        await park(mail, fault.code);
-        return true;
-      }
-      const due = clock.now() + retryDelay(mail.attempts, random);
-      if (due > mail.created.getTime() + GIVE_UP_MS) {
-        await park(mail, `gave_up_${fault.code}`);
-      } else {
-        await store.retry(mail, date(due), fault.code);
-        log.warn(
-          { mail: mail.id, template: mail.template, reason: fault.code, attempts: mail.attempts },
-          'mail not taken yet',
-        );
-      }
-      return fault.kind !== 'away';
-    }
-    const ours = await store.sent(mail, date());
-    log.info(
-      { mail: mail.id, template: mail.template, attempts: mail.attempts, ...(ours ? {} : { leaseLost: true }) },
-      'mail sent',
-    );
+function quotaKey(context: OutboxContext, key: string): string {
+  return createHmac('sha256', context.keyring.lookup).update(`mail-quota:${key}`).digest('base64url').slice(0, 22);
+}
+
+/** Undefined when it does not open, or is not what `enqueue` sealed. */
+function openPayload(context: OutboxContext, mail: LeasedMail) {
+  const plain = context.sealer.open(mail.sealed, mailContext(mail.id));
+  return plain && payload.safeParse(JSON.parse(plain.toString('utf8'))).data;
+}
+
+async function park(context: OutboxContext, mail: LeasedMail, reason: string): Promise<void> {
+  await context.store.park(mail, dateOf(context), reason);
+  context.log.warn({ mail: mail.id, template: mail.template, reason, attempts: mail.attempts }, 'mail parked');
+}
+
+/** False when the server takes no mail at all right now. */
+async function deliver(context: OutboxContext, mail: LeasedMail): Promise<boolean> {
+  const { store, clock, log, composer, transport, random } = context;
+  let opened: ReturnType<typeof openPayload>;
+  try {
+    opened = openPayload(context, mail);
+  } catch (error) {
+    if (!(error instanceof MissingKeyError)) throw error;
+    // A process with the whole key ring sends it.
+    await store.retry(mail, dateOf(context, clock.now() + KEY_MISSING_MS), 'key_missing');
+    log.error({ mail: mail.id, keyId: error.keyId }, 'a mail is sealed under a root key that this process lacks');
     return true;
   }
-
-  /** One mail after the other until none is due. A server that is away ends the lane: the next poll tries again. */
-  async function lane(): Promise<void> {
-    while (!stopped) {
-      const now = clock.now();
-      const mail = await store.take(randomUUID(), date(now), date(now + LEASE_MS));
-      if (!mail || !(await deliver(mail))) return;
-    }
+  if (!opened) {
+    await park(context, mail, 'seal_broken');
+    return true;
   }
-
-  async function drain(): Promise<void> {
-    do {
-      again = false;
-      const lanes = await Promise.allSettled(Array.from({ length: LANES }, lane));
-      for (const result of lanes) {
-        // What was taken stays under its lease and is due again when that ends.
-        if (result.status === 'rejected') log.error({ err: result.reason }, 'outbox round failed');
-      }
-    } while (again && !stopped);
+  if (opened.until !== undefined && clock.now() >= opened.until) {
+    await park(context, mail, 'too_late');
+    return true;
   }
-
-  function poke(): void {
-    if (stopped) return;
-    again = true;
-    running ??= drain().finally(() => {
-      running = undefined;
-      // Poked after the last look and before this.
-      if (again) poke();
+  let composed: ComposedMail;
+  try {
+    composed = composer.compose({
+      id: mail.id,
+      template: mail.template,
+      language: mail.language,
+      brand: mail.brand,
+      to: opened.to,
+      values: opened.values,
+      headers: opened.headers,
+      ...(opened.written ? { written: opened.written } : {}),
+      ...(opened.encrypted === undefined ? {} : { encrypted: opened.encrypted }),
     });
+  } catch {
+    // It could be written when it was queued: since then a template or a brand has gone. The error may quote values.
+    await park(context, mail, 'cannot_compose');
+    return true;
   }
+  try {
+    await transport.send(composed);
+  } catch (error) {
+    const fault = error instanceof MailFault ? error : new MailFault('away', 'unknown');
+    if (fault.kind === 'refused') {
+      await park(context, mail, fault.code);
+      return true;
+    }
+    const due = clock.now() + retryDelay(mail.attempts, random);
+    if (due > mail.created.getTime() + GIVE_UP_MS) {
+      await park(context, mail, `gave_up_${fault.code}`);
+    } else {
+      await store.retry(mail, dateOf(context, due), fault.code);
+      log.warn(
+        { mail: mail.id, template: mail.template, reason: fault.code, attempts: mail.attempts },
+        'mail not taken yet',
+      );
+    }
+    return fault.kind !== 'away';
+  }
+  const ours = await store.sent(mail, dateOf(context));
+  log.info(
+    { mail: mail.id, template: mail.template, attempts: mail.attempts, ...(ours ? {} : { leaseLost: true }) },
+    'mail sent',
+  );
+  return true;
+}
 
+/** One mail after the other until none is due. A server that is away ends the lane: the next poll tries again. */
+async function lane(context: OutboxContext): Promise<void> {
+  while (!context.state.stopped) {
+    const now = context.clock.now();
+    const mail = await context.store.take(randomUUID(), dateOf(context, now), dateOf(context, now + LEASE_MS));
+    if (!mail || !(await deliver(context, mail))) return;
+  }
+}
+
+async function drain(context: OutboxContext): Promise<void> {
+  do {
+    context.state.again = false;
+    const lanes = await Promise.allSettled(Array.from({ length: LANES }, () => lane(context)));
+    for (const result of lanes) {
+      // What was taken stays under its lease and is due again when that ends.
+      if (result.status === 'rejected') context.log.error({ err: result.reason }, 'outbox round failed');
+    }
+  } while (context.state.again && !context.state.stopped);
+}
+
+function poke(context: OutboxContext): void {
+  if (context.state.stopped) return;
+  context.state.again = true;
+  context.state.running ??= drain(context).finally(() => {
+    context.state.running = undefined;
+    // Poked after the last look and before this.
+    if (context.state.again) poke(context);
+  });
+}
+
+/**
+ * Keeps a mail; it will be sent, though the process die now. `over_quota` and `known` mean that nothing was added.
+ * Throws HushError: `invalid` for what the composer refuses, `unavailable` when the store cannot be reached.
+ */
+async function enqueue(context: OutboxContext, mail: OutgoingMail): Promise<Enqueued> {
+  const { composer, sealer, store, keyring } = context;
+  const { id, template, language, brand, to, values, headers = {}, quota, until, written, encrypted } = mail;
+  if (id === '' || id.length > 200 || id.includes('@')) {
+    throw new HushError('invalid', 'the id of a mail has 1 to 200 letters and no address', { field: 'id' });
+  }
+  composer.compose(mail);
+  const content = { to, values, headers, until, written, encrypted };
+  const sealed = sealer.seal(Buffer.from(JSON.stringify(content), 'utf8'), mailContext(id));
+  const created = dateOf(context);
+  async function keep(): Promise<Enqueued> {
+    if (await store.knows(id)) return 'known';
+    const day = utcDay(created.getTime());
+    if (quota && !(await store.takeSlot(quotaKey(context, quota.key), day, quota.perDay, id, created)))
+      return 'over_quota';
+    return (await store.insert({
+      id,
+      contact: recipientKey(keyring, to),
+      template,
+      language,
+      brand,
+      sealed,
+      created,
+    }))
+      ? 'queued'
+      : 'known';
+  }
+  let kept: Enqueued;
+  try {
+    kept = await withTimeout(keep(), BATCH_TIMEOUT_MS);
+  } catch (error) {
+    throw unavailable(error);
+  }
+  if (kept === 'queued') {
+    if (context.state.started) poke(context);
+    else context.onQueued?.();
+  }
+  return kept;
+}
+
+/** Begins to send, now and whenever mail is due. Without it a process only enqueues. */
+function start(context: OutboxContext): void {
+  if (context.state.started || context.state.stopped) return;
+  context.state.started = true;
+  context.polls.start();
+}
+
+/** Resolves when nothing is due any more; mails that failed wait for their next time. */
+async function settle(context: OutboxContext): Promise<void> {
+  poke(context);
+  while (context.state.running) await context.state.running;
+}
+
+/** Takes no further mail and resolves when those in flight are settled. The transport stays open. */
+async function stop(context: OutboxContext): Promise<void> {
+  context.state.stopped = true;
+  await context.polls.stop();
+  while (context.state.running) await context.state.running;
+}
+
+/**
+ * The durable outbox: a mail is kept, sealed, before anybody is told that it will come, and sent by whichever process
+ * takes it first. At least once: a sender that dies after the mail server took a mail sends it again, with the same
+ * Message-ID.
+ */
+export function createOutbox(parts: OutboxParts) {
+  const random = parts.random ?? Math.random;
+  const sealer = createCipher(parts.keyring, 'outbox');
+  const polls = createScheduler({
+    log: parts.log,
+    everyMs: parts.pollMs ?? 2000,
+    tasks: { 'looking for mail': async () => poke(context) },
+  });
+  const state: OutboxContext['state'] = { running: undefined, again: false, stopped: false, started: false };
+  const context: OutboxContext = { ...parts, sealer, random, polls, state };
   return {
-    /**
-     * Keeps a mail; it will be sent, though the process die now. `over_quota` and `known` mean that nothing was added.
-     * Throws HushError: `invalid` for what the composer refuses, `unavailable` when the store cannot be reached.
-     */
-    async enqueue(mail: OutgoingMail): Promise<Enqueued> {
-      const { id, template, language, brand, to, values, headers = {}, quota, until, written, encrypted } = mail;
-      if (id === '' || id.length > 200 || id.includes('@')) {
-        throw new HushError('invalid', 'the id of a mail has 1 to 200 letters and no address', { field: 'id' });
-      }
-      composer.compose(mail);
-      const content = { to, values, headers, until, written, encrypted };
-      const sealed = sealer.seal(Buffer.from(JSON.stringify(content), 'utf8'), context(id));
-      const created = date();
-      async function keep(): Promise<Enqueued> {
-        if (await store.knows(id)) return 'known';
-        const day = utcDay(created.getTime());
-        if (quota && !(await store.takeSlot(quotaKey(quota.key), day, quota.perDay, id, created))) return 'over_quota';
-        return (await store.insert({
-          id,
-          contact: recipientKey(keyring, to),
-          template,
-          language,
-          brand,
-          sealed,
-          created,
-        }))
-          ? 'queued'
-          : 'known';
-      }
-      let kept: Enqueued;
-      try {
-        kept = await withTimeout(keep(), BATCH_TIMEOUT_MS);
-      } catch (error) {
-        throw unavailable(error);
-      }
-      if (kept === 'queued') {
-        if (started) poke();
-        else parts.onQueued?.();
-      }
-      return kept;
-    },
-
-    /** Begins to send, now and whenever mail is due. Without it a process only enqueues. */
-    start(): void {
-      if (started || stopped) return;
-      started = true;
-      polls.start();
-    },
-
-    poke,
-
-    /** Resolves when nothing is due any more; mails that failed wait for their next time. */
-    async settle(): Promise<void> {
-      poke();
-      while (running) await running;
-    },
-
-    /** Takes no further mail and resolves when those in flight are settled. The transport stays open. */
-    async stop(): Promise<void> {
-      stopped = true;
-      await polls.stop();
-      while (running) await running;
-    },
+    enqueue: (mail: OutgoingMail) => enqueue(context, mail),
+    start: () => start(context),
+    poke: () => poke(context),
+    settle: () => settle(context),
+    stop: () => stop(context),
   };
 }
 

@@ -39,9 +39,34 @@ import { createReport } from './requests/report.js';
 import { createVerification } from './requests/verification.js';
 import { createWatch } from './requests/watch.js';
 
+interface RightsParts {
+  readonly stores: Stores;
+  readonly accept: Accept;
+  readonly links: Links;
+  readonly undo: Undo;
+  readonly composer: Composer;
+  readonly outbox: Pick<Outbox, 'enqueue'>;
+  readonly post: Post;
+  readonly languageOf: LanguageOf;
+  readonly privateParts: PrivateParts;
+  readonly http: HttpClient;
+  readonly destinations: readonly BoundDestination[];
+  /** Other systems are asked at public addresses only. */
+  readonly production: boolean;
+  readonly folders: { readonly locales: string };
+  readonly queues: Pick<Queues, 'add'>;
+  readonly keyring: Keyring;
+  readonly catalog: Catalog;
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly publicUrl: () => string;
+  readonly log: Logger;
+  readonly onAlert: (kind: Alert['kind']) => void;
+}
+
 /** The answer to an access request: gathered here and in other systems, kept sealed, handed over. */
 function createAccess(
-  parts: Omit<Parameters<typeof createRights>[0], 'letters'> & {
+  parts: RightsParts & {
     readonly letters: RequestLetters;
     readonly seal: RequestSeal;
   },
@@ -76,30 +101,7 @@ function createAccess(
 }
 
 /** Rights requests from receipt to purge: one workflow for eight kinds, each change with its entry, every deadline watched. */
-export function createRights(parts: {
-  readonly stores: Stores;
-  readonly accept: Accept;
-  readonly links: Links;
-  readonly undo: Undo;
-  readonly composer: Composer;
-  readonly outbox: Pick<Outbox, 'enqueue'>;
-  readonly post: Post;
-  readonly languageOf: LanguageOf;
-  readonly privateParts: PrivateParts;
-  readonly http: HttpClient;
-  readonly destinations: readonly BoundDestination[];
-  /** Other systems are asked at public addresses only. */
-  readonly production: boolean;
-  readonly folders: { readonly locales: string };
-  readonly queues: Pick<Queues, 'add'>;
-  readonly keyring: Keyring;
-  readonly catalog: Catalog;
-  readonly policy: Policy;
-  readonly clock: Clock;
-  readonly publicUrl: () => string;
-  readonly log: Logger;
-  readonly onAlert: (kind: Alert['kind']) => void;
-}) {
+export function createRights(parts: RightsParts) {
   const { stores, accept, links, keyring, catalog, policy, clock, publicUrl, log } = parts;
   const { contacts } = stores;
   const mail = parts.post;

@@ -27,7 +27,7 @@ export const SECTIONS = [
 export type Section = (typeof SECTIONS)[number];
 
 /** One thing we hold. `row` goes into the JSON as it is; times are RFC 3339. */
-export interface Held {
+export interface PackageRow {
   readonly section: Section;
   readonly row: Readonly<Record<string, unknown>>;
 }
@@ -44,7 +44,7 @@ export interface SystemAnswer {
 }
 
 /** A rights request as the package lists it. */
-export interface HeldRequest {
+export interface RequestRow {
   readonly id: string;
   readonly kind: string;
   readonly state: string;
@@ -68,7 +68,7 @@ interface GatherParts {
   readonly catalog: Catalog;
   readonly policy: Policy;
   readonly clock: Pick<Clock, 'now'>;
-  readonly requestsOf: (contacts: readonly Buffer[]) => Promise<readonly HeldRequest[]>;
+  readonly requestsOf: (contacts: readonly Buffer[]) => Promise<readonly RequestRow[]>;
   readonly lettersOf: (
     request: string,
   ) => Promise<readonly { readonly kind: string; readonly at: number; readonly way: string }[]>;
@@ -243,7 +243,7 @@ async function* gather(
   keys: readonly Buffer[],
   answers: readonly SystemAnswer[],
   addresses: readonly { readonly type: string; readonly address: string }[] = [],
-): AsyncGenerator<Held> {
+): AsyncGenerator<PackageRow> {
   const found = (await Promise.all(keys.map((key) => context.contacts.get(key)))).filter(
     (contact) => contact !== undefined,
   );

@@ -164,18 +164,18 @@ async function build(
     FileName,
     { chunks: number; size: number }
   >;
-  const held: Record<FileName, Buffer[]> = { json: [], html: [], pdf: [] };
+  const buffered: Record<FileName, Buffer[]> = { json: [], html: [], pdf: [] };
   const flush = async (file: FileName) => {
-    const bytes = Buffer.concat(held[file]);
-    held[file] = [];
+    const bytes = Buffer.concat(buffered[file]);
+    buffered[file] = [];
     if (bytes.length === 0) return;
     await keepPart(context, stored, `${name}/${file}/${files[file].chunks}`, bytes, until);
     files[file].chunks++;
   };
   const sinkOf = (file: FileName) => async (bytes: Buffer) => {
-    held[file].push(bytes);
+    buffered[file].push(bytes);
     files[file].size += bytes.length;
-    if (held[file].reduce((sum, { length }) => sum + length, 0) >= CHUNK_BYTES) await flush(file);
+    if (buffered[file].reduce((sum, { length }) => sum + length, 0) >= CHUNK_BYTES) await flush(file);
   };
   const { rows } = await writePackage({
     head: {
@@ -187,7 +187,7 @@ async function build(
     },
     words: await context.words(stored.language),
     country: catalog.group.defaultCountry,
-    held: gather(
+    rows: gather(
       stored.contacts,
       await answersOf(context, stored, systems),
       addresses.filter(({ onlyInRequest }) => onlyInRequest),

@@ -1,12 +1,12 @@
 import path from 'node:path';
-import { createInstance } from 'i18next';
+import { createInstance, type TFunction } from 'i18next';
 import { readWords } from '../../config/locale-file.js';
 import { brandById, type Catalog, say } from '../../core/catalog.js';
 import { PURPOSES, type Scope, wholeScope } from '../../core/scope.js';
-import { type Held, type Section, topicName } from './gather.js';
+import { type PackageRow, type Section, topicName } from './gather.js';
 
 /** A thing held, as people read it: a heading and lines of label and text. */
-export interface Said {
+export interface ReadableRow {
   readonly head: string;
   readonly lines: readonly (readonly [label: string, text: string])[];
 }
@@ -48,6 +48,226 @@ export const TABLES: Partial<Record<Section, readonly string[]>> = {
   looks: ['contact', 'roles'],
 };
 
+interface WordsParts {
+  readonly catalog: Catalog;
+  readonly language: string;
+  readonly t: TFunction;
+}
+
+interface WordsContext extends WordsParts {
+  readonly minute: Intl.DateTimeFormat;
+  readonly day: Intl.DateTimeFormat;
+}
+
+function word(context: WordsContext, kind: string, code: unknown): string {
+  const key = `${kind}.${String(code)}`;
+  const found = context.t(key);
+  return found === key ? String(code).replaceAll('_', ' ') : found;
+}
+
+function time(context: WordsContext, at: unknown) {
+  return `${context.minute.format(new Date(String(at)))} UTC`;
+}
+
+function plain(context: WordsContext, value: unknown): string {
+  return typeof value === 'string' && TIME.test(value)
+    ? time(context, value)
+    : typeof value === 'boolean'
+      ? word(context, 'value', value)
+      : String(value);
+}
+
+function scopeText(context: WordsContext, given: unknown): string {
+  const { catalog, language } = context;
+  const scope: Scope = wholeScope(given as Partial<Scope> | undefined);
+  const purpose = PURPOSES.find((known) => known === scope.purpose);
+  const topic = topicName(catalog, scope, language);
+  return [
+    purpose
+      ? say(catalog.purposes[purpose].noun, language)
+      : word(context, 'value', scope.purpose === '*' ? 'all_purposes' : 'marketing'),
+    ...(topic === undefined ? [] : [`“${topic}”`]),
+    scope.channel === '*' ? word(context, 'value', 'all_channels') : word(context, 'channel', scope.channel),
+    scope.brand === '*' ? word(context, 'value', 'group') : (brandById(catalog, scope.brand)?.name ?? scope.brand),
+  ].join(', ');
+}
+
+function label(context: WordsContext, name: string): string {
+  return word(context, 'field', name);
+}
+
+function fieldLines(
+  context: WordsContext,
+  row: PackageRow['row'],
+  names: readonly string[],
+  kinds: Readonly<Record<string, string>> = {},
+) {
+  return names.flatMap((name): [string, string][] => {
+    const value = row[name];
+    if (value === undefined || value === null) return [];
+    const kind = kinds[name];
+    return [[label(context, name), kind ? word(context, kind, value) : plain(context, value)]];
+  });
+}
+
+function nestedLines(context: WordsContext, row: PackageRow['row'], name: string): [string, string][] {
+  return linesOf(row[name]).map(([inner, text]) => [`${label(context, name)}: ${inner}`, plain(context, text)]);
+}
+
+function listOf(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function contactLines(context: WordsContext, row: PackageRow['row']): [string, string][] {
+  return [
+    ...fieldLines(context, row, ['kept'], { kept: 'value' }),
+    ...fieldLines(context, row, ['key', 'country', 'linkedToOthers']),
+    ...listOf(row.facts).map(({ at, ...fact }): [string, string] => [
+      label(context, 'facts'),
+      `${Object.entries(fact)
+        .map(
+          ([name, value]) =>
+            `${word(context, 'field', name)}: ${FACT_CODES.has(name) ? word(context, 'fact', value) : plain(context, value)}`,
+        )
+        .join(', ')} (${label(context, 'since')} ${time(context, at)})`,
+    ]),
+    ...listOf(row.standing).map(({ type, at, scope, except, registry, cadence, until }): [string, string] => [
+      label(context, 'standing'),
+      [
+        word(context, 'event', type),
+        scope ? scopeText(context, scope) : undefined,
+        ...listOf(except).map((part) => `${word(context, 'value', 'except')} ${scopeText(context, part)}`),
+        registry,
+        cadence,
+        `${label(context, 'since')} ${time(context, at)}`,
+        until ? `${label(context, 'until')} ${time(context, until)}` : undefined,
+      ]
+        .filter((piece) => piece !== undefined)
+        .join(', '),
+    ]),
+    ...listOf(row.reachability).map(({ channel, reachable, at }): [string, string] => [
+      label(context, 'reachability'),
+      `${word(context, 'channel', channel)}: ${plain(context, reachable)}, ${time(context, at)}`,
+    ]),
+  ];
+}
+
+function readableRow(context: WordsContext, { section, row }: PackageRow): ReadableRow {
+  const { day, language, t } = context;
+  switch (section) {
+    case 'contacts':
+      return {
+        head: String(row.address ?? `${word(context, 'value', 'hash_only')}: ${row.key}`),
+        lines: contactLines(context, row),
+      };
+    case 'permissions':
+      return {
+        head: scopeText(context, { purpose: row.purpose }).split(', ')[0] ?? '',
+        lines: [
+          ...fieldLines(context, row, ['contact']),
+          [label(context, 'brands'), listOf(row.brands).join(', ')],
+          ...listOf(row.channels).map(({ channel, allowed, reason, since, exceptTopics }): [string, string] => [
+            word(context, 'channel', channel),
+            `${word(context, 'value', allowed ? 'allowed' : 'denied')}, ${word(context, 'reason', reason)}${since === undefined ? '' : `, ${label(context, 'since')} ${time(context, since)}`}${listOf(exceptTopics).length > 0 ? ` (${word(context, 'value', 'except')} ${listOf(exceptTopics).join(', ')})` : ''}`,
+          ]),
+        ],
+      };
+    case 'consents':
+      return {
+        head: time(context, row.at),
+        lines: [
+          ...fieldLines(context, row, ['contact']),
+          [label(context, 'scope'), scopeText(context, row.scope)],
+          ...fieldLines(context, row, ['wording']),
+          ...nestedLines(context, row, 'notice'),
+          ...fieldLines(context, row, ['status'], { status: 'consent' }),
+          ...fieldLines(context, row, ['until', 'receipt']),
+        ],
+      };
+    case 'events':
+      return {
+        head: `${time(context, row.at)}: ${word(context, 'event', row.type)}`,
+        lines: [
+          ...fieldLines(context, row, ['contact']),
+          ...(row.scope ? ([[label(context, 'scope'), scopeText(context, row.scope)]] as [string, string][]) : []),
+          [label(context, 'source'), word(context, 'source', (row.source as { kind?: string } | undefined)?.kind)],
+          ...fieldLines(context, row, ['until']),
+          ...nestedLines(context, row, 'notice'),
+          ...nestedLines(context, row, 'facts'),
+          ...nestedLines(context, row, 'evidence'),
+          ...nestedLines(context, row, 'link'),
+          ...fieldLines(context, row, ['reach', 'writerId', 'recordedAt', 'receipt']),
+        ],
+      };
+    case 'destinations':
+      return {
+        head: String(row.destination),
+        lines: [
+          ...fieldLines(context, row, ['contact']),
+          ...fieldLines(context, row, ['role', 'told'], { role: 'value', told: 'value' }),
+          ...(row.about ? ([[label(context, 'scope'), scopeText(context, row.about)]] as [string, string][]) : []),
+          ...fieldLines(context, row, ['list', 'at']),
+        ],
+      };
+    case 'requests':
+      return {
+        head: String(row.kind).replaceAll('_', ' '),
+        lines: [
+          ...fieldLines(context, row, ['request', 'state', 'way', 'jurisdiction', 'receivedAt', 'closedAt']),
+          ...fieldLines(context, row, ['name', 'postal', 'agent', 'words', 'publicKey']),
+          ...listOf(row.written).map(({ at, what, from, words: text }): [string, string] => [
+            word(context, 'written', what),
+            `${time(context, at)}, ${word(context, 'from', from)}: ${shortened(String(text))}`,
+          ]),
+          ...listOf(row.files).map(({ at, from, name, size }): [string, string] => [
+            label(context, 'file'),
+            `${String(name)}, ${Math.ceil(Number(size) / 1024)} kB, ${word(context, 'from', from)}, ${time(context, at)}`,
+          ]),
+        ],
+      };
+    case 'letters':
+      return { head: String(row.kind).replaceAll('_', ' '), lines: fieldLines(context, row, ['at', 'way', 'request']) };
+    case 'looks':
+      return {
+        head: time(context, row.at),
+        lines: [
+          ...fieldLines(context, row, ['contact']),
+          [label(context, 'roles'), listOf(row.roles).join(', ').replaceAll('_', ' ')],
+          [
+            label(context, 'reason'),
+            row.reason === undefined ? String(row.what).replaceAll('_', ' ') : word(context, 'look', row.reason),
+          ],
+        ],
+      };
+    case 'systems': {
+      const until = day.format(new Date(String(row.askedUntil)));
+      return {
+        head: say(row.about as Catalog['purposes']['legal']['noun'], language),
+        lines: [
+          ...fieldLines(context, row, ['role'], { role: 'value' }),
+          [label(context, 'state'), t(`value.${String(row.state)}`, { date: until })],
+          ...fieldLines(context, row, ['answeredAt']),
+          ...nestedLines(context, row, 'data'),
+        ],
+      };
+    }
+  }
+}
+
+/** The words of one language. */
+function createWordsIn(parts: WordsParts) {
+  const day = new Intl.DateTimeFormat(parts.language, { dateStyle: 'long', timeZone: 'UTC' });
+  const minute = new Intl.DateTimeFormat(parts.language, { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' });
+  const context: WordsContext = { ...parts, minute, day };
+  return {
+    language: parts.language,
+    t: parts.t,
+    readableRow: (input: PackageRow) => readableRow(context, input),
+    label: (name: string) => label(context, name),
+    day: (at: number) => day.format(at),
+  };
+}
+
 /** Says what is held in a language: codes by `locales/access.*.yaml`, purposes and topics by the catalog. */
 export function createAccessWords(parts: { readonly catalog: Catalog; readonly localesDir: string }) {
   const { catalog } = parts;
@@ -68,181 +288,7 @@ export function createAccessWords(parts: { readonly catalog: Catalog; readonly l
   return async (wanted: string) => {
     await ready;
     const language = languages.includes(wanted) ? wanted : 'en';
-    const t = words.getFixedT(language);
-    const day = new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone: 'UTC' });
-    const minute = new Intl.DateTimeFormat(language, { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' });
-
-    const word = (kind: string, code: unknown): string => {
-      const key = `${kind}.${String(code)}`;
-      const found = t(key);
-      return found === key ? String(code).replaceAll('_', ' ') : found;
-    };
-    const time = (at: unknown) => `${minute.format(new Date(String(at)))} UTC`;
-    const plain = (value: unknown): string =>
-      typeof value === 'string' && TIME.test(value)
-        ? time(value)
-        : typeof value === 'boolean'
-          ? word('value', value)
-          : String(value);
-
-    function scopeText(given: unknown): string {
-      const scope: Scope = wholeScope(given as Partial<Scope> | undefined);
-      const purpose = PURPOSES.find((known) => known === scope.purpose);
-      const topic = topicName(catalog, scope, language);
-      return [
-        purpose
-          ? say(catalog.purposes[purpose].noun, language)
-          : word('value', scope.purpose === '*' ? 'all_purposes' : 'marketing'),
-        ...(topic === undefined ? [] : [`“${topic}”`]),
-        scope.channel === '*' ? word('value', 'all_channels') : word('channel', scope.channel),
-        scope.brand === '*' ? word('value', 'group') : (brandById(catalog, scope.brand)?.name ?? scope.brand),
-      ].join(', ');
-    }
-
-    const label = (name: string): string => word('field', name);
-    const given = (row: Held['row'], names: readonly string[], kinds: Readonly<Record<string, string>> = {}) =>
-      names.flatMap((name): [string, string][] => {
-        const value = row[name];
-        if (value === undefined || value === null) return [];
-        const kind = kinds[name];
-        return [[label(name), kind ? word(kind, value) : plain(value)]];
-      });
-    const nested = (row: Held['row'], name: string): [string, string][] =>
-      linesOf(row[name]).map(([inner, text]) => [`${label(name)}: ${inner}`, plain(text)]);
-    const list = (value: unknown): readonly Readonly<Record<string, unknown>>[] => (Array.isArray(value) ? value : []);
-
-    function contactLines(row: Held['row']): [string, string][] {
-      return [
-        ...given(row, ['kept'], { kept: 'value' }),
-        ...given(row, ['key', 'country', 'linkedToOthers']),
-        ...list(row.facts).map(({ at, ...fact }): [string, string] => [
-          label('facts'),
-          `${Object.entries(fact)
-            .map(
-              ([name, value]) => `${word('field', name)}: ${FACT_CODES.has(name) ? word('fact', value) : plain(value)}`,
-            )
-            .join(', ')} (${label('since')} ${time(at)})`,
-        ]),
-        ...list(row.standing).map(({ type, at, scope, except, registry, cadence, until }): [string, string] => [
-          label('standing'),
-          [
-            word('event', type),
-            scope ? scopeText(scope) : undefined,
-            ...list(except).map((part) => `${word('value', 'except')} ${scopeText(part)}`),
-            registry,
-            cadence,
-            `${label('since')} ${time(at)}`,
-            until ? `${label('until')} ${time(until)}` : undefined,
-          ]
-            .filter((piece) => piece !== undefined)
-            .join(', '),
-        ]),
-        ...list(row.reachability).map(({ channel, reachable, at }): [string, string] => [
-          label('reachability'),
-          `${word('channel', channel)}: ${plain(reachable)}, ${time(at)}`,
-        ]),
-      ];
-    }
-
-    function said({ section, row }: Held): Said {
-      switch (section) {
-        case 'contacts':
-          return { head: String(row.address ?? `${word('value', 'hash_only')}: ${row.key}`), lines: contactLines(row) };
-        case 'permissions':
-          return {
-            head: scopeText({ purpose: row.purpose }).split(', ')[0] ?? '',
-            lines: [
-              ...given(row, ['contact']),
-              [label('brands'), list(row.brands).join(', ')],
-              ...list(row.channels).map(({ channel, allowed, reason, since, exceptTopics }): [string, string] => [
-                word('channel', channel),
-                `${word('value', allowed ? 'allowed' : 'denied')}, ${word('reason', reason)}${since === undefined ? '' : `, ${label('since')} ${time(since)}`}${list(exceptTopics).length > 0 ? ` (${word('value', 'except')} ${list(exceptTopics).join(', ')})` : ''}`,
-              ]),
-            ],
-          };
-        case 'consents':
-          return {
-            head: time(row.at),
-            lines: [
-              ...given(row, ['contact']),
-              [label('scope'), scopeText(row.scope)],
-              ...given(row, ['wording']),
-              ...nested(row, 'notice'),
-              ...given(row, ['status'], { status: 'consent' }),
-              ...given(row, ['until', 'receipt']),
-            ],
-          };
-        case 'events':
-          return {
-            head: `${time(row.at)}: ${word('event', row.type)}`,
-            lines: [
-              ...given(row, ['contact']),
-              ...(row.scope ? ([[label('scope'), scopeText(row.scope)]] as [string, string][]) : []),
-              [label('source'), word('source', (row.source as { kind?: string } | undefined)?.kind)],
-              ...given(row, ['until']),
-              ...nested(row, 'notice'),
-              ...nested(row, 'facts'),
-              ...nested(row, 'evidence'),
-              ...nested(row, 'link'),
-              ...given(row, ['reach', 'writerId', 'recordedAt', 'receipt']),
-            ],
-          };
-        case 'destinations':
-          return {
-            head: String(row.destination),
-            lines: [
-              ...given(row, ['contact']),
-              ...given(row, ['role', 'told'], { role: 'value', told: 'value' }),
-              ...(row.about ? ([[label('scope'), scopeText(row.about)]] as [string, string][]) : []),
-              ...given(row, ['list', 'at']),
-            ],
-          };
-        case 'requests':
-          return {
-            head: String(row.kind).replaceAll('_', ' '),
-            lines: [
-              ...given(row, ['request', 'state', 'way', 'jurisdiction', 'receivedAt', 'closedAt']),
-              ...given(row, ['name', 'postal', 'agent', 'words', 'publicKey']),
-              ...list(row.written).map(({ at, what, from, words: text }): [string, string] => [
-                word('written', what),
-                `${time(at)}, ${word('from', from)}: ${shortened(String(text))}`,
-              ]),
-              ...list(row.files).map(({ at, from, name, size }): [string, string] => [
-                label('file'),
-                `${String(name)}, ${Math.ceil(Number(size) / 1024)} kB, ${word('from', from)}, ${time(at)}`,
-              ]),
-            ],
-          };
-        case 'letters':
-          return { head: String(row.kind).replaceAll('_', ' '), lines: given(row, ['at', 'way', 'request']) };
-        case 'looks':
-          return {
-            head: time(row.at),
-            lines: [
-              ...given(row, ['contact']),
-              [label('roles'), list(row.roles).join(', ').replaceAll('_', ' ')],
-              [
-                label('reason'),
-                row.reason === undefined ? String(row.what).replaceAll('_', ' ') : word('look', row.reason),
-              ],
-            ],
-          };
-        case 'systems': {
-          const until = day.format(new Date(String(row.askedUntil)));
-          return {
-            head: say(row.about as Catalog['purposes']['legal']['noun'], language),
-            lines: [
-              ...given(row, ['role'], { role: 'value' }),
-              [label('state'), t(`value.${String(row.state)}`, { date: until })],
-              ...given(row, ['answeredAt']),
-              ...nested(row, 'data'),
-            ],
-          };
-        }
-      }
-    }
-
-    return { language, t, said, label, day: (at: number) => day.format(at) };
+    return createWordsIn({ catalog, language, t: words.getFixedT(language) });
   };
 }
 

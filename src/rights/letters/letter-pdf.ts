@@ -2,7 +2,7 @@ import PDFDocument from 'pdfkit';
 import type { Brand } from '../../core/catalog.js';
 import { HushError } from '../../core/errors.js';
 import type { Block } from '../../mail/plain-text.js';
-import { createPrintText, lineHeight, type TextStyle } from './print-text.js';
+import { createPrintText, lineHeight, type PrintText, type TextStyle } from './print-text.js';
 
 /** Points, 72 to an inch. */
 export interface Paper {
@@ -27,6 +27,8 @@ const RIGHT = 63;
 const BOTTOM = 72;
 const INK = '#1d2327';
 const SOFT = '#545d63';
+const SMALL: TextStyle = { size: 7.5, color: SOFT };
+const BODY: TextStyle = { size: 11, color: INK };
 const ADDRESS_SIZES = [11, 9.5, 8] as const;
 
 export interface PrintedLetter {
@@ -80,141 +82,187 @@ export function openDocument(parts: {
 export async function printLetter(letter: PrintedLetter): Promise<Buffer> {
   const paper = paperOf(letter.country);
   // Written twice where it has more than a page: how many there are is known only then.
-  const first = await writeLetter(letter, paper, 1);
-  return first.pages === 1 ? first.pdf : (await writeLetter(letter, paper, first.pages)).pdf;
+  const first = await createLetterWriter({ letter, paper, pages: 1 }).write();
+  return first.pages === 1 ? first.pdf : (await createLetterWriter({ letter, paper, pages: first.pages }).write()).pdf;
 }
 
-async function writeLetter(
-  letter: PrintedLetter,
-  paper: Paper,
-  pages: number,
-): Promise<{ pdf: Buffer; pages: number }> {
-  const { doc, root, print } = openDocument({
-    paper,
-    title: letter.title,
-    author: letter.brand.legalName,
-    language: letter.language,
-    at: letter.at,
+interface LetterWriterParts {
+  readonly letter: PrintedLetter;
+  readonly paper: Paper;
+  readonly pages: number;
+}
+
+interface LetterWriterContext extends LetterWriterParts {
+  readonly doc: PDFKit.PDFDocument;
+  readonly root: PDFKit.PDFStructureElement;
+  readonly print: PrintText;
+  readonly x: number;
+  readonly done: Promise<Buffer>;
+  readonly state: {
+    page: number;
+    y: number;
+    width: number;
+    bottom: number;
+  };
+}
+
+function artifact(context: LetterWriterContext, draw: () => void): void {
+  context.doc.markContent('Artifact', { type: 'Pagination' });
+  draw();
+  context.doc.endMarkedContent();
+}
+
+function nextPage(context: LetterWriterContext): number {
+  context.doc.addPage();
+  return context.state.y;
+}
+
+function put(context: LetterWriterContext, tag: string, draw: () => void, options = {}) {
+  return context.root.add(context.doc.struct(tag, options, [draw]));
+}
+
+/** A paragraph from here on, over as many pages as it takes. */
+function flow(context: LetterWriterContext, text: string, style: TextStyle, indent = 0): void {
+  context.state.y = context.print.draw(
+    text,
+    style,
+    { x: context.x + indent, y: context.state.y, width: context.state.width - indent },
+    { bottom: context.state.bottom, page: () => nextPage(context) },
+  );
+}
+
+function letterhead(context: LetterWriterContext): void {
+  const { doc, letter, print, x, paper } = context;
+  artifact(context, () => {
+    doc.rect(0, 0, doc.page.width, 8).fill(letter.brand.look.color);
   });
+  put(
+    context,
+    'P',
+    () =>
+      void print.draw(
+        letter.brand.name,
+        { size: 15, bold: true, color: INK },
+        { x, y: 46, width: context.state.width },
+      ),
+  );
+  const sender = `${letter.brand.legalName}, ${letter.brand.postal}`;
+  put(context, 'P', () => void print.draw(sender, SMALL, { x, y: paper.window.top - 14, width: context.state.width }));
+}
+
+function addressWindow(context: LetterWriterContext): void {
+  const { paper, letter, print, x } = context;
+  const { top, height, width: across } = paper.window;
+  const text = letter.address.join('\n');
+  if (text !== '') {
+    const size = ADDRESS_SIZES.find(
+      (points) =>
+        print.linesOf(text, { size: points, color: INK }, across).length * lineHeight({ size: points }) <= height,
+    );
+    if (size === undefined) {
+      throw new HushError('invalid', 'the postal address is too long for the window of an envelope', {
+        field: 'to.postal',
+        remedy: 'shorten it to seven short lines',
+      });
+    }
+    put(context, 'P', () => void print.draw(text, { size, color: INK }, { x, y: top, width: across }));
+  }
+  put(
+    context,
+    'P',
+    () => void print.draw(letter.date, BODY, { x, y: paper.bodyTop - 32, width: context.state.width, align: 'right' }),
+  );
+  context.state.y = paper.bodyTop;
+}
+
+/** Keeps a heading or a label with what follows it. */
+function room(context: LetterWriterContext, points: number): void {
+  if (context.state.y + points > context.state.bottom) context.doc.addPage();
+}
+
+function draw(context: LetterWriterContext, block: Block): void {
+  const { root, doc, print, x, letter } = context;
+  const { text } = block;
+  switch (block.kind) {
+    case 'brand':
+      return;
+    case 'title':
+      room(context, 60);
+      put(context, 'H1', () => flow(context, text, { size: 17, bold: true, color: INK }));
+      break;
+    case 'number':
+      put(context, 'P', () => flow(context, text, { size: 13, bold: true, color: INK }));
+      break;
+    case 'item':
+      root.add(
+        doc.struct('L', {}, [
+          doc.struct('LI', {}, [
+            doc.struct('Lbl', {}, [() => void print.draw('•', BODY, { x: x + 4, y: context.state.y, width: 12 })]),
+            doc.struct('LBody', {}, [() => flow(context, text, BODY, 18)]),
+          ]),
+        ]),
+      );
+      break;
+    case 'link': {
+      room(context, 48);
+      const href = block.href ?? '';
+      put(context, 'P', () => flow(context, `${text}:`, { ...BODY, bold: true }));
+      // Without the annotation: its address stands there to be read, and typed.
+      put(context, 'Link', () => flow(context, href, { ...BODY, color: letter.brand.look.color }), { alt: text });
+      break;
+    }
+    case 'soft':
+      put(context, 'P', () => flow(context, text, { size: 9, color: SOFT }));
+      break;
+    default:
+      put(context, 'P', () => flow(context, text, BODY));
+  }
+  context.state.y += block.kind === 'item' ? 3 : 8;
+}
+
+async function write(context: LetterWriterContext): Promise<{ pdf: Buffer; pages: number }> {
+  const { doc, letter, print, root, done } = context;
+  doc.addPage();
+  letterhead(context);
+  addressWindow(context);
+  for (const block of letter.blocks) draw(context, block);
+  if (print.lacksSome()) draw(context, { kind: 'soft', text: letter.characterNote });
+  root.end();
+  doc.end();
+  return { pdf: await done, pages: context.state.page };
+}
+
+function createLetterWriter(parts: LetterWriterParts) {
+  const document = openDocument({
+    paper: parts.paper,
+    title: parts.letter.title,
+    author: parts.letter.brand.legalName,
+    language: parts.letter.language,
+    at: parts.letter.at,
+  });
+  const doc = document.doc;
+  const root = document.root;
+  const print = document.print;
   const chunks: Buffer[] = [];
   const done = new Promise<Buffer>((resolve, reject) => {
     doc.on('data', (chunk: Buffer) => chunks.push(chunk));
     doc.on('end', () => resolve(Buffer.concat(chunks)));
     doc.on('error', reject);
   });
-  const x = paper.left;
-  let page = 0;
-  let y = 72;
-  let width = 0;
-  let bottom = 0;
-  const small: TextStyle = { size: 7.5, color: SOFT };
-  const body: TextStyle = { size: 11, color: INK };
-
-  function artifact(draw: () => void): void {
-    doc.markContent('Artifact', { type: 'Pagination' });
-    draw();
-    doc.endMarkedContent();
-  }
-
+  const x = parts.paper.left;
   doc.on('pageAdded', () => {
-    page++;
-    width = doc.page.width - paper.left - RIGHT;
-    bottom = doc.page.height - BOTTOM;
-    y = 72;
-    artifact(() => {
-      const words = letter.pageWords(page, pages);
-      print.draw(words, { size: 8, color: SOFT }, { x, y: doc.page.height - 44, width, align: 'right' });
+    state.page++;
+    state.width = doc.page.width - parts.paper.left - RIGHT;
+    state.bottom = doc.page.height - BOTTOM;
+    state.y = 72;
+    artifact(context, () => {
+      const words = parts.letter.pageWords(state.page, parts.pages);
+      print.draw(words, { size: 8, color: SOFT }, { x, y: doc.page.height - 44, width: state.width, align: 'right' });
     });
   });
-  const nextPage = (): number => {
-    doc.addPage();
-    return y;
+  const state: LetterWriterContext['state'] = { page: 0, y: 72, width: 0, bottom: 0 };
+  const context: LetterWriterContext = { ...parts, doc, root, print, x, done, state };
+  return {
+    write: () => write(context),
   };
-  const put = (tag: string, draw: () => void, options = {}) => root.add(doc.struct(tag, options, [draw]));
-  /** A paragraph from here on, over as many pages as it takes. */
-  const flow = (text: string, style: TextStyle, indent = 0): void => {
-    y = print.draw(text, style, { x: x + indent, y, width: width - indent }, { bottom, page: nextPage });
-  };
-
-  function letterhead(): void {
-    artifact(() => {
-      doc.rect(0, 0, doc.page.width, 8).fill(letter.brand.look.color);
-    });
-    put('P', () => void print.draw(letter.brand.name, { size: 15, bold: true, color: INK }, { x, y: 46, width }));
-    const sender = `${letter.brand.legalName}, ${letter.brand.postal}`;
-    put('P', () => void print.draw(sender, small, { x, y: paper.window.top - 14, width }));
-  }
-
-  function addressWindow(): void {
-    const { top, height, width: across } = paper.window;
-    const text = letter.address.join('\n');
-    if (text !== '') {
-      const size = ADDRESS_SIZES.find(
-        (points) =>
-          print.linesOf(text, { size: points, color: INK }, across).length * lineHeight({ size: points }) <= height,
-      );
-      if (size === undefined) {
-        throw new HushError('invalid', 'the postal address is too long for the window of an envelope', {
-          field: 'to.postal',
-          remedy: 'shorten it to seven short lines',
-        });
-      }
-      put('P', () => void print.draw(text, { size, color: INK }, { x, y: top, width: across }));
-    }
-    put('P', () => void print.draw(letter.date, body, { x, y: paper.bodyTop - 32, width, align: 'right' }));
-    y = paper.bodyTop;
-  }
-
-  /** Keeps a heading or a label with what follows it. */
-  function room(points: number): void {
-    if (y + points > bottom) doc.addPage();
-  }
-
-  function draw(block: Block): void {
-    const { text } = block;
-    switch (block.kind) {
-      case 'brand':
-        return;
-      case 'title':
-        room(60);
-        put('H1', () => flow(text, { size: 17, bold: true, color: INK }));
-        break;
-      case 'number':
-        put('P', () => flow(text, { size: 13, bold: true, color: INK }));
-        break;
-      case 'item':
-        root.add(
-          doc.struct('L', {}, [
-            doc.struct('LI', {}, [
-              doc.struct('Lbl', {}, [() => void print.draw('•', body, { x: x + 4, y, width: 12 })]),
-              doc.struct('LBody', {}, [() => flow(text, body, 18)]),
-            ]),
-          ]),
-        );
-        break;
-      case 'link': {
-        room(48);
-        const href = block.href ?? '';
-        put('P', () => flow(`${text}:`, { ...body, bold: true }));
-        // Without the annotation: its address stands there to be read, and typed.
-        put('Link', () => flow(href, { ...body, color: letter.brand.look.color }), { alt: text });
-        break;
-      }
-      case 'soft':
-        put('P', () => flow(text, { size: 9, color: SOFT }));
-        break;
-      default:
-        put('P', () => flow(text, body));
-    }
-    y += block.kind === 'item' ? 3 : 8;
-  }
-
-  doc.addPage();
-  letterhead();
-  addressWindow();
-  for (const block of letter.blocks) draw(block);
-  if (print.lacksSome()) draw({ kind: 'soft', text: letter.characterNote });
-  root.end();
-  doc.end();
-  return { pdf: await done, pages: page };
 }

@@ -1,6 +1,6 @@
 import type { RequestFiles } from '../../store/request-files.js';
 import type { RequestRecord, RequestStore } from '../../store/requests.js';
-import type { HeldRequest } from '../access/gather.js';
+import type { RequestRow } from '../access/gather.js';
 import type { AskedContact } from '../access/systems.js';
 import type { RequestSeal } from './personal.js';
 
@@ -47,7 +47,7 @@ export function createRequestContents(parts: {
      * Requests of these contacts. What was written with one goes along only where it is theirs alone or was proven by one of
      * them: somebody else may have named their number beside an address of his own.
      */
-    async ofContacts(keys: readonly Buffer[]): Promise<HeldRequest[]> {
+    async ofContacts(keys: readonly Buffer[]): Promise<RequestRow[]> {
       const isOwn = (key: Buffer) => keys.some((own) => own.equals(key));
       const isTheirs = ({ contacts }: RequestRecord) =>
         contacts.every(({ key }) => isOwn(key)) || contacts.some(({ key, verified }) => verified && isOwn(key));

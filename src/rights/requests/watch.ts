@@ -37,11 +37,7 @@ const ALERT_WORDS: Readonly<Record<Alert['kind'], (alert: Alert) => string>> = {
   acknowledgement_late: () => 'late: its receipt was not acknowledged in time',
 };
 
-/**
- * Watches the requests, one process at a time: raises what is due, goes on with what was cut off, closes what is done and
- * purges what has had its time. Every step may be done twice, so that no stop, however long, loses one.
- */
-export function createWatch(parts: {
+interface WatchParts {
   readonly store: RequestStore;
   readonly seal: Pick<RequestSeal, 'personal'>;
   readonly keyring: Pick<Keyring, 'lookup'>;
@@ -61,154 +57,183 @@ export function createWatch(parts: {
   readonly publicUrl: () => string;
   readonly log: Logger;
   readonly onAlert: (kind: Alert['kind']) => void;
-}) {
-  const { store, records, post, leader, catalog, policy, clock, log } = parts;
-  const loop = createScheduler({ log, everyMs: CHECK_EVERY_MS, leader, tasks: { 'watching requests': round } });
-  let purgedAt = Number.NEGATIVE_INFINITY;
-  let allNamed = false;
+}
 
-  const date = (time: number) => new Intl.DateTimeFormat('en-US', { dateStyle: 'long', timeZone: 'UTC' }).format(time);
+interface WatchContext extends WatchParts {
+  readonly loop: ReturnType<typeof createScheduler>;
+  readonly state: {
+    purgedAt: number;
+    allNamed: boolean;
+  };
+}
 
-  /** The mail first, under an id that makes it one however often: what is written down as raised has been told. */
-  async function raise(record: RequestRecord, alert: Alert): Promise<void> {
-    const what = ALERT_WORDS[alert.kind](alert);
-    await parts.mail({
-      id: `request-alert:${record.id}:${alert.id}`,
-      template: 'request-alert',
-      language: 'en',
-      brand: record.brand,
-      to: catalog.group.privacyAddress,
-      values: () => ({
-        reference: referenceOf(record.id),
-        what,
-        due: date(calendarDay(policy, record.jurisdiction, record.due.getTime())),
-        link: `${parts.publicUrl()}/staff/requests/${record.id}`,
-      }),
-    });
-    const entry = records.entry(record, SYSTEM, { what: 'alert', facts: { alert: alert.id, kind: alert.kind } });
-    if (!(await store.raise(record.id, alert.id, entry))) return;
-    parts.onAlert(alert.kind);
-    log.warn(
-      { request: record.id, alert: alert.id, kind: alert.kind, due: record.due.toISOString() },
-      'a rights request needs somebody',
-    );
-  }
+function dateInWords(time: number): string {
+  return new Intl.DateTimeFormat('en-US', { dateStyle: 'long', timeZone: 'UTC' }).format(time);
+}
 
-  /** The deadline that stands in the record follows the policy; a change of it is written down. */
-  async function keepDue(record: RequestRecord): Promise<RequestRecord> {
-    const due = dueOf(policy, clockedOf(record));
-    if (due === record.due.getTime()) return record;
-    return records.change(
-      record,
-      SYSTEM,
-      { due: new Date(due), ...(record.extendedAt ? {} : { firstDue: new Date(due) }) },
-      { what: 'clock', facts: { from: record.due.toISOString(), to: new Date(due).toISOString() } },
-    );
-  }
+/** The mail first, under an id that makes it one however often: what is written down as raised has been told. */
+async function raise(context: WatchContext, record: RequestRecord, alert: Alert): Promise<void> {
+  const { catalog, policy, records, store, log } = context;
+  const what = ALERT_WORDS[alert.kind](alert);
+  await context.mail({
+    id: `request-alert:${record.id}:${alert.id}`,
+    template: 'request-alert',
+    language: 'en',
+    brand: record.brand,
+    to: catalog.group.privacyAddress,
+    values: () => ({
+      reference: referenceOf(record.id),
+      what,
+      due: dateInWords(calendarDay(policy, record.jurisdiction, record.due.getTime())),
+      link: `${context.publicUrl()}/staff/requests/${record.id}`,
+    }),
+  });
+  const entry = records.entry(record, SYSTEM, { what: 'alert', facts: { alert: alert.id, kind: alert.kind } });
+  if (!(await store.raise(record.id, alert.id, entry))) return;
+  context.onAlert(alert.kind);
+  log.warn(
+    { request: record.id, alert: alert.id, kind: alert.kind, due: record.due.toISOString() },
+    'a rights request needs somebody',
+  );
+}
 
-  async function close(record: RequestRecord): Promise<void> {
-    const letters = post.reaches(record, 'fulfilment') ? [{ kind: 'fulfilment' }] : [];
-    await post.flush(await records.act(record, 'complete', SYSTEM, {}, {}, letters));
-  }
+/** The deadline that stands in the record follows the policy; a change of it is written down. */
+async function updateDue(context: WatchContext, record: RequestRecord): Promise<RequestRecord> {
+  const due = dueOf(context.policy, clockedOf(record));
+  if (due === record.due.getTime()) return record;
+  return context.records.change(
+    record,
+    SYSTEM,
+    { due: new Date(due), ...(record.extendedAt ? {} : { firstDue: new Date(due) }) },
+    { what: 'clock', facts: { from: record.due.toISOString(), to: new Date(due).toISOString() } },
+  );
+}
 
-  async function look(seen: RequestRecord): Promise<void> {
-    let record = await keepDue(seen);
-    const raised = new Set(record.alerts.map(({ id }) => id));
-    for (const alert of dueAlerts(policy, clockedOf(record), raised, clock.now())) await raise(record, alert);
-    if (record.state === 'received' && clock.now() - record.receivedAt.getTime() > CUT_OFF) {
-      record = await records.get(record.id);
-      if (!needsVerification(record.kind) || !parts.intake.hasBegun(record)) record = await parts.intake.begin(record);
-    }
-    if (record.state !== 'fulfilling') return;
+async function completeRequest(context: WatchContext, record: RequestRecord): Promise<void> {
+  const { post, records } = context;
+  const letters = post.reaches(record, 'fulfilment') ? [{ kind: 'fulfilment' }] : [];
+  await post.flush(await records.act(record, 'complete', SYSTEM, {}, {}, letters));
+}
+
+async function lookAt(context: WatchContext, seen: RequestRecord): Promise<void> {
+  const { policy, clock, records } = context;
+  let record = await updateDue(context, seen);
+  const raised = new Set(record.alerts.map(({ id }) => id));
+  for (const alert of dueAlerts(policy, clockedOf(record), raised, clock.now())) await raise(context, record, alert);
+  if (record.state === 'received' && clock.now() - record.receivedAt.getTime() > CUT_OFF) {
     record = await records.get(record.id);
-    if (!needsVerification(record.kind)) {
-      // Cut off between in force and closed.
-      await close(record);
-    } else if (record.kind === 'deletion') {
-      await parts.erasures.settle(record);
-    } else if (record.kind === 'access' && record.package !== undefined && parts.packages) {
-      const status = await parts.packages.status(record.package);
-      if (status?.state === 'delivered') {
-        await close(record);
-      }
-    } else if (record.kind !== 'access') {
-      await close(record);
-    }
+    if (!needsVerification(record.kind) || !context.intake.hasBegun(record))
+      record = await context.intake.begin(record);
   }
+  if (record.state !== 'fulfilling') return;
+  record = await records.get(record.id);
+  if (!needsVerification(record.kind)) {
+    // Cut off between in force and closed.
+    await completeRequest(context, record);
+  } else if (record.kind === 'deletion') {
+    await context.erasures.settle(record);
+  } else if (record.kind === 'access' && record.package !== undefined && context.packages) {
+    const status = await context.packages.status(record.package);
+    if (status?.state === 'delivered') {
+      await completeRequest(context, record);
+    }
+  } else if (record.kind !== 'access') {
+    await completeRequest(context, record);
+  }
+}
 
-  /** Requests of before names could be searched for: a page a round, until none is left. */
-  async function nameOld(): Promise<void> {
-    if (allNamed) return;
-    const page = await store.unnamed(PAGE);
+/** Requests of before names could be searched for: a page a round, until none is left. */
+async function nameOldRequests(context: WatchContext): Promise<void> {
+  if (context.state.allNamed) return;
+  const page = await context.store.unnamed(PAGE);
+  for (const record of page) {
+    const personal = context.seal.personal(record);
+    await context.store.name(record.id, requestNames(context.keyring, [personal?.name, personal?.agent?.name]));
+  }
+  context.state.allNamed = page.length < PAGE;
+}
+
+async function lookAtAll(context: WatchContext): Promise<void> {
+  const { loop, store, log, leader } = context;
+  for (let after = ''; !loop.isStopped(); ) {
+    const page = await store.open(after, PAGE);
     for (const record of page) {
-      const personal = parts.seal.personal(record);
-      await store.name(record.id, requestNames(parts.keyring, [personal?.name, personal?.agent?.name]));
+      await lookAt(context, record).catch((error: unknown) => {
+        // Somebody works on it: the next round sees what came of it.
+        if (error instanceof HushError && error.kind === 'conflict') return;
+        log.warn({ err: error, request: record.id }, 'watching a request failed; it comes again');
+      });
     }
-    allNamed = page.length < PAGE;
-  }
-
-  async function lookAtAll(): Promise<void> {
-    for (let after = ''; !loop.isStopped(); ) {
-      const page = await store.open(after, PAGE);
-      for (const record of page) {
-        await look(record).catch((error: unknown) => {
-          // Somebody works on it: the next round sees what came of it.
-          if (error instanceof HushError && error.kind === 'conflict') return;
-          log.warn({ err: error, request: record.id }, 'watching a request failed; it comes again');
-        });
-      }
-      const last = page.at(-1);
-      if (!last || page.length < PAGE) return;
-      after = last.id;
-      if (!(await leader.hold())) return;
-    }
-  }
-
-  async function sendLetters(): Promise<void> {
-    // Whoever wrote a letter sends it at once: what is older was cut off.
-    for (const record of await store.unsent(new Date(clock.now() - CUT_OFF), PAGE)) await post.flushQuietly(record);
-  }
-
-  async function purge(): Promise<void> {
-    if (performance.now() - purgedAt < PURGE_EVERY) return;
-    const now = clock.now();
-    let count = 0;
-    for (;;) {
-      const page = await store.closedBefore(new Date(addMonths(now, -policy.requestRecordMonths)), PAGE);
-      const over = page.filter(({ closedAt }) => closedAt && purgeAt(policy, closedAt.getTime()) <= now);
-      for (const record of over) {
-        // Files and letters first: should this end here, the record is still found.
-        await parts.files.removeAll(record.id);
-        await parts.purgeLetters?.(record.id);
-        if (await store.purge(record)) count++;
-      }
-      if (over.length === 0 || loop.isStopped()) break;
-    }
-    purgedAt = performance.now();
-    if (count > 0) log.info({ count }, 'records of requests were purged: their time is over');
-  }
-
-  async function round(): Promise<void> {
+    const last = page.at(-1);
+    if (!last || page.length < PAGE) return;
+    after = last.id;
     if (!(await leader.hold())) return;
-    for (const [task, run] of [
-      ['look', lookAtAll],
-      ['letters', sendLetters],
-      ['names', nameOld],
-      ['purge', purge],
-    ] as const) {
-      if (loop.isStopped()) return;
-      await run().catch((error: unknown) => log.warn({ err: error, task }, 'watching requests failed; it comes again'));
-    }
   }
+}
 
+async function sendLetters(context: WatchContext): Promise<void> {
+  const { store, clock, post } = context;
+  // Whoever wrote a letter sends it at once: what is older was cut off.
+  for (const record of await store.unsent(new Date(clock.now() - CUT_OFF), PAGE)) await post.flushQuietly(record);
+}
+
+async function purgeOld(context: WatchContext): Promise<void> {
+  const { clock, store, policy, loop, log } = context;
+  if (performance.now() - context.state.purgedAt < PURGE_EVERY) return;
+  const now = clock.now();
+  let count = 0;
+  for (;;) {
+    const page = await store.closedBefore(new Date(addMonths(now, -policy.requestRecordMonths)), PAGE);
+    const over = page.filter(({ closedAt }) => closedAt && purgeAt(policy, closedAt.getTime()) <= now);
+    for (const record of over) {
+      // Files and letters first: should this end here, the record is still found.
+      await context.files.removeAll(record.id);
+      await context.purgeLetters?.(record.id);
+      if (await store.purge(record)) count++;
+    }
+    if (over.length === 0 || loop.isStopped()) break;
+  }
+  context.state.purgedAt = performance.now();
+  if (count > 0) log.info({ count }, 'records of requests were purged: their time is over');
+}
+
+async function round(context: WatchContext): Promise<void> {
+  const { leader, loop, log } = context;
+  if (!(await leader.hold())) return;
+  for (const [task, run] of [
+    ['look', () => lookAtAll(context)],
+    ['letters', () => sendLetters(context)],
+    ['names', () => nameOldRequests(context)],
+    ['purge', () => purgeOld(context)],
+  ] as const) {
+    if (loop.isStopped()) return;
+    await run().catch((error: unknown) => log.warn({ err: error, task }, 'watching requests failed; it comes again'));
+  }
+}
+
+/** Also what the next hour would do. */
+async function everything(context: WatchContext): Promise<void> {
+  context.state.purgedAt = Number.NEGATIVE_INFINITY;
+  await context.loop.runOnce();
+}
+
+/**
+ * Watches the requests, one process at a time: raises what is due, goes on with what was cut off, closes what is done and
+ * purges what has had its time. Every step may be done twice, so that no stop, however long, loses one.
+ */
+export function createWatch(parts: WatchParts) {
+  const loop = createScheduler({
+    log: parts.log,
+    everyMs: CHECK_EVERY_MS,
+    leader: parts.leader,
+    tasks: { 'watching requests': () => round(context) },
+  });
+  const state: WatchContext['state'] = { purgedAt: Number.NEGATIVE_INFINITY, allNamed: false };
+  const context: WatchContext = { ...parts, loop, state };
   return {
     once: loop.runOnce,
     start: loop.start,
-    /** Also what the next hour would do. */
-    async everything(): Promise<void> {
-      purgedAt = Number.NEGATIVE_INFINITY;
-      await loop.runOnce();
-    },
+    everything: () => everything(context),
     stop: loop.stop,
   };
 }
