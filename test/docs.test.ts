@@ -7,6 +7,7 @@ import { goldenCases } from './support/golden.js';
 
 const pages = [
   'README.md',
+  'CONTRIBUTING.md',
   ...readdirSync('docs', { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.md'))
     .map((file) => `docs/${file}`),
