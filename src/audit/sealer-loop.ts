@@ -24,7 +24,7 @@ export function createSealerLoop(
     readonly intervalMs?: number;
     readonly witnessMs?: number;
     readonly onPublished?: (checkpoint: StoredCheckpoint, added: number) => void;
-    /** Told whether the last round failed; a log that is damaged stays so until somebody has looked. */
+    /** Called with whether the last round failed; a log that is damaged stays so until somebody has looked. */
     readonly onState?: (state: 'sealing' | 'standing_by' | 'failing') => void;
   },
 ) {

@@ -107,8 +107,8 @@ async function addEvents(context: SealerContext, grown: Edge, full: FullTile[], 
     const waiting = await queue.unsealed(BATCH);
     if (waiting.length === 0) return;
     const pairs = waiting.map(({ entry }) => ({ contact: entry.key, event: entry.event.id }));
-    const known = cautious ? await leaves.known(pairs) : new Set<string>();
-    const fresh = waiting.filter(({ entry }) => !known.has(`${entry.key.toString('hex')}/${entry.event.id}`));
+    const sealed = cautious ? await leaves.known(pairs) : new Set<string>();
+    const fresh = waiting.filter(({ entry }) => !sealed.has(`${entry.key.toString('hex')}/${entry.event.id}`));
     const rows = rowsFor(fresh, grown.size);
     context.state.careful = !(await leaves.append(rows));
     // Somebody else was faster: what of ours went in is in the tail, and the next round begins with that.

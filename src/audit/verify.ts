@@ -216,11 +216,11 @@ async function checkEntry(context: LedgerCheckContext, row: LogRow, body: Ledger
 /** Tiles above the leaves are what others make proofs of. */
 async function checkTiles(context: LedgerCheckContext, full: readonly FullTile[]): Promise<void> {
   const upper = full.filter(({ level }) => level > 0);
-  const kept = await context.stores.leaves.readTiles(
+  const stored = await context.stores.leaves.readTiles(
     upper.map(({ level, index }) => ({ level, index, width: TILE_WIDTH })),
   );
   upper.forEach(({ level, index, hashes }, at) => {
-    if (!kept[at]?.equals(hashes))
+    if (!stored[at]?.equals(hashes))
       report(context, { kind: 'leaf', says: `tile ${level}/${index} is not made of the tiles below it` });
   });
 }
@@ -232,15 +232,15 @@ async function checkTile(context: LedgerCheckContext, edge: Edge, first: number)
   const rows = new Map((await leaves.range(first, first + width)).map((row) => [row.index, row]));
   const tile =
     width === TILE_WIDTH ? (await leaves.readTiles([{ level: 0, index: first / TILE_WIDTH, width }]))[0] : undefined;
-  const kept = tile?.length === TILE_WIDTH * 32 ? hashesOfTile(tile) : undefined;
+  const stored = tile?.length === TILE_WIDTH * 32 ? hashesOfTile(tile) : undefined;
   const bodies = await queue.bodies([...rows.values()]);
   for (let index = first; index < first + width; index++) {
     const row = rows.get(index);
     const own = row && leafHash(row.entry);
-    const hash = kept?.[index - first] ?? own;
+    const hash = stored?.[index - first] ?? own;
     if (!row || !hash) report(context, { kind: 'leaf', index, says: `leaf ${index} is missing from the log` });
     else if (own && !own.equals(hash)) {
-      const place = kept?.findIndex((other) => other.equals(own)) ?? -1;
+      const place = stored?.findIndex((other) => other.equals(own)) ?? -1;
       const moved = place >= 0 ? `belongs at ${first + place}` : 'was changed';
       report(context, { kind: 'leaf', index, event: row.event, says: `leaf ${index} (e_${row.event}) ${moved}` });
     }

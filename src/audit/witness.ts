@@ -35,7 +35,7 @@ export function createWitness(parts: {
   const { verifier, stores, log } = parts;
   const { leaves, checkpoints } = stores;
   const address = `${parts.url.replace(/\/+$/, '')}/add-checkpoint`;
-  let said: Witnessed | undefined;
+  let reported: Witnessed | undefined;
 
   async function post(checkpoint: StoredCheckpoint, old: number): Promise<{ status: number; text: string }> {
     const { size } = checkpoint;
@@ -54,11 +54,11 @@ export function createWitness(parts: {
 
   /** tlog-witness: lines of unknown keys are passed over. */
   function cosignatureIn(
-    answer: string,
+    body: string,
     checkpoint: StoredCheckpoint,
   ): { line: string; cosignature: Cosignature } | undefined {
     const text = parseNote(checkpoint.note)?.text;
-    for (const row of answer.split('\n')) {
+    for (const row of body.split('\n')) {
       const line = parseSignatureLine(row);
       const cosignature = line && text !== undefined ? verifyCosignature(line, text, verifier) : undefined;
       if (line && cosignature) return { line: signatureText(line), cosignature };
@@ -72,9 +72,9 @@ export function createWitness(parts: {
     for (let attempt = 0; attempt < 3; attempt++) {
       const { status, text } = await post(checkpoint, old);
       if (status === 409) {
-        const known = /^(0|[1-9]\d{0,15})\n$/.exec(text)?.[1];
-        if (known === undefined) return 'away';
-        old = Number(known);
+        const size = /^(0|[1-9]\d{0,15})\n$/.exec(text)?.[1];
+        if (size === undefined) return 'away';
+        old = Number(size);
         if (old <= checkpoint.size) continue;
         const latest = await checkpoints.latest();
         return latest && latest.size >= old ? 'known' : 'ahead';
@@ -99,16 +99,16 @@ export function createWitness(parts: {
         outcome = await ask(checkpoint);
       } catch (error) {
         outcome = 'away';
-        if (said !== outcome) log.warn({ err: error, witness: verifier.name }, 'the witness cannot be reached');
+        if (reported !== outcome) log.warn({ err: error, witness: verifier.name }, 'the witness cannot be reached');
       }
-      // Said once, until it is different: a checkpoint comes every half second.
-      if (outcome !== said && (outcome === 'ahead' || outcome === 'refused')) {
+      // Logged once, until the outcome changes: a checkpoint comes every half second.
+      if (reported !== outcome && (outcome === 'ahead' || outcome === 'refused')) {
         log.error(
           { witness: verifier.name, size: checkpoint.size, outcome },
           'the witness does not sign: it has seen another history of this log',
         );
       }
-      said = outcome;
+      reported = outcome;
       return outcome;
     },
   };

@@ -37,9 +37,9 @@ function printReport(
 }
 
 /** Keys as they are given: `name+hash+key`, or files as `/log/vkey` serves them. */
-async function verifiersFrom(given: readonly string[]): Promise<Verifier[]> {
+async function verifiersFrom(paths: readonly string[]): Promise<Verifier[]> {
   const texts = await Promise.all(
-    given.map(async (text) => (parseVerifier(text.trim()) ? text : readFile(text, 'utf8').catch(() => ''))),
+    paths.map(async (text) => (parseVerifier(text.trim()) ? text : readFile(text, 'utf8').catch(() => ''))),
   );
   const lines = texts.flatMap((text) => text.split('\n')).map((line) => line.trim());
   const verifiers = lines.flatMap((line) => parseVerifier(line) ?? []);

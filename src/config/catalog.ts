@@ -112,10 +112,10 @@ const catalogSchema = z
       key: 'id' | 'code' | 'name',
       at: string,
     ) => {
-      const seen = new Set<unknown>();
+      const ids = new Set<unknown>();
       list.forEach((item, index) => {
-        if (seen.has(item[key])) fault([at, index, key], `${String(item[key])} is used twice; give each its own`);
-        seen.add(item[key]);
+        if (ids.has(item[key])) fault([at, index, key], `${String(item[key])} is used twice; give each its own`);
+        ids.add(item[key]);
       });
     };
     unique(catalog.brands, 'id', 'brands');
@@ -177,7 +177,7 @@ export function readCatalog(file: string, env?: NodeJS.ProcessEnv): Catalog {
   };
 }
 
-/** Changes when a decision or a binding may come out otherwise; every told state carries it. Secrets are not in it. */
+/** Changes when a decision or a binding may come out otherwise; every synced state carries it. Secrets are not in it. */
 export function configurationHash(catalog: Catalog, policy: unknown): string {
   const bindings = catalog.destinations.map(({ name, adapter, bindings: list }) => ({ name, adapter, list }));
   const topics = catalog.topics.map(({ id: topicId, brands, retired }) => ({ topicId, brands, retired }));

@@ -56,7 +56,7 @@ export async function startRedis({ dataDir, say }: EmbeddedOptions): Promise<Emb
   return serve(server, folder, {
     title,
     say,
-    isReady: answersPing,
+    isReady: respondsToPing,
     url: (port) => `redis://127.0.0.1:${port}`,
     args: (port) => [
       ...['--bind', '127.0.0.1', '--port', String(port), '--dir', folder.data, '--daemonize', 'no'],
@@ -67,7 +67,7 @@ export async function startRedis({ dataDir, say }: EmbeddedOptions): Promise<Emb
 }
 
 /** False while Redis still reads its file: it answers `-LOADING` then. */
-async function answersPing(port: number): Promise<boolean> {
+async function respondsToPing(port: number): Promise<boolean> {
   const socket = connect({ host: '127.0.0.1', port });
   try {
     socket.setEncoding('utf8').setTimeout(1_000, () => socket.destroy(new Error('no answer')));

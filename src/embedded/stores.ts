@@ -27,7 +27,7 @@ export async function runningStores(dataDir: string): Promise<StoreUrls | undefi
 
 /** Starts whichever of the two has no URL, with its data under `dataDir`. */
 export async function startStores(
-  given: Partial<StoreUrls>,
+  configured: Partial<StoreUrls>,
   dataDir: string,
   say: (line: string) => void,
 ): Promise<StoreUrls & { stop(): Promise<void> }> {
@@ -43,8 +43,8 @@ export async function startStores(
     await Promise.all(started.map((store) => store.stop()));
   };
   const [mongo, redis] = await Promise.allSettled([
-    given.mongoUri ?? keep(startMongo({ dataDir, say })),
-    given.redisUrl ?? keep(startRedis({ dataDir, say })),
+    configured.mongoUri ?? keep(startMongo({ dataDir, say })),
+    configured.redisUrl ?? keep(startRedis({ dataDir, say })),
   ]);
   if (mongo.status === 'rejected' || redis.status === 'rejected') {
     await stop();

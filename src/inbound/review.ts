@@ -127,7 +127,7 @@ async function hold(
     ),
     Buffer.from(id),
   );
-  const kept = await orUnavailable(
+  const inserted = await orUnavailable(
     store.insert({
       id,
       kind: item.kind,
@@ -141,7 +141,7 @@ async function hold(
       ...(item.status === undefined ? {} : { status: item.status }),
     }),
   );
-  return { id, outcome: kept ? 'held' : 'known' };
+  return { id, outcome: inserted ? 'held' : 'known' };
 }
 
 /** What waits, newest first, with masked addresses. */

@@ -9,7 +9,7 @@ import { MAX_READ_BYTES } from './mail/mime.js';
 const MAX_CONNECTIONS = 50;
 /** Of one address. Large senders open several. */
 const MAX_CONNECTIONS_PER_ADDRESS = 10;
-/** Bytes kept of messages not yet taken; past it senders are told to come later. */
+/** Bytes retained of messages that are being received; beyond it, senders are asked to come later. */
 const BYTES_IN_FLIGHT = 32 * 1024 * 1024;
 /** RFC 5321 §4.5.3.1.8: at least 100 recipients must be taken. */
 const MAX_RECIPIENTS = 100;
@@ -62,7 +62,7 @@ interface ListenerContext {
 }
 
 /** Counts a new connection in; the refusal, where its address has too many. */
-function admit(connections: Connections, id: string, address: string): Error | undefined {
+export function admit(connections: Connections, id: string, address: string): Error | undefined {
   const open = [...connections.values()].filter((other) => other === address).length;
   if (open >= MAX_CONNECTIONS_PER_ADDRESS) return refusal(421, '4.7.0 Too many connections from your address');
   connections.set(id, address);

@@ -96,7 +96,7 @@ function checkedValues(template: MailTemplate, needed: readonly string[], values
 }
 
 /** Names a template needs a value for: its own and those of its words, in any language. Throws when words are missing. */
-function valuesNeeded(template: MailTemplate, words: MailWords, given: Readonly<Record<string, string>>): string[] {
+function valuesNeeded(template: MailTemplate, words: MailWords, values: Readonly<Record<string, string>>): string[] {
   const names = new Set(template.values);
   for (const language of words.languages) {
     for (const key of template.keys) {
@@ -107,7 +107,7 @@ function valuesNeeded(template: MailTemplate, words: MailWords, given: Readonly<
         );
       const toAgent = words.find(template.name, key, language, 'agent') ?? '';
       for (const [, name = ''] of `${text} ${toAgent}`.matchAll(/\{\{\s*(\w+)\s*\}\}/g))
-        if (!Object.hasOwn(given, name)) names.add(name);
+        if (!Object.hasOwn(values, name)) names.add(name);
     }
   }
   return [...names].sort();
@@ -131,9 +131,9 @@ export async function createComposer(parts: ComposerParts): Promise<Composer> {
   const { brands, group, languages } = parts.catalog;
   const texts = await Promise.all([textsIn(parts.templatesDir, '.mjml'), textsIn(parts.localesDir, '.yaml')]);
   const id = JSON.stringify([brands, group, languages, parts.templatesDir, parts.localesDir, texts]);
-  const known = composers.get(id) ?? readComposer(parts);
-  composers.set(id, known);
-  return known;
+  const composer = composers.get(id) ?? readComposer(parts);
+  composers.set(id, composer);
+  return composer;
 }
 
 async function readComposer(parts: ComposerParts): Promise<Composer> {

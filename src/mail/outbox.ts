@@ -225,17 +225,17 @@ async function enqueue(context: OutboxContext, mail: OutgoingMail): Promise<Enqu
       ? 'queued'
       : 'known';
   }
-  let kept: Enqueued;
+  let result: Enqueued;
   try {
-    kept = await withTimeout(keep(), BATCH_TIMEOUT_MS);
+    result = await withTimeout(keep(), BATCH_TIMEOUT_MS);
   } catch (error) {
     throw unavailable(error);
   }
-  if (kept === 'queued') {
+  if (result === 'queued') {
     if (context.state.started) poke(context);
     else context.onQueued?.();
   }
-  return kept;
+  return result;
 }
 
 /** Begins to send, now and whenever mail is due. Without it a process only enqueues. */
@@ -259,7 +259,7 @@ async function stop(context: OutboxContext): Promise<void> {
 }
 
 /**
- * The durable outbox: a mail is kept, sealed, before anybody is told that it will come, and sent by whichever process
+ * The durable outbox: a mail is kept, sealed, before its writer hears that it will go, and sent by whichever process
  * takes it first. At least once: a sender that dies after the mail server took a mail sends it again, with the same
  * Message-ID.
  */

@@ -107,7 +107,7 @@ export async function readTemplates(folder: string): Promise<ReadonlyMap<string,
   if (files.length === 0)
     throw new ConfigError(`${folder}: has no *.mjml. Point templatesDir to the folder with the mail templates.`);
   const id = JSON.stringify([folder, texts]);
-  const known = compiledFolders.get(id) ?? compileAll(files);
-  compiledFolders.set(id, known);
-  return known;
+  const compiled = compiledFolders.get(id) ?? compileAll(files);
+  compiledFolders.set(id, compiled);
+  return compiled;
 }

@@ -37,12 +37,12 @@ const placesWhere = (names: readonly string[], is: (name: string) => boolean): n
  * Columns that may be the one asked for: of that very name, else of that name but for case and punctuation, else, for
  * `email`, `phone` and `contact`, of that kind in any spelling. Several mean that the caller has to say which.
  */
-export function columnsNamed(names: readonly string[], asked: string): number[] {
-  const exact = placesWhere(names, (name) => name === asked);
+export function columnsNamed(names: readonly string[], wanted: string): number[] {
+  const exact = placesWhere(names, (name) => name === wanted);
   if (exact.length > 0) return exact;
-  const alike = placesWhere(names, (name) => folded(name) === folded(asked));
-  if (alike.length > 0 && folded(asked) !== '') return alike;
-  const kind = CONTACT_KINDS.find((one) => one === asked);
+  const alike = placesWhere(names, (name) => folded(name) === folded(wanted));
+  if (alike.length > 0 && folded(wanted) !== '') return alike;
+  const kind = CONTACT_KINDS.find((one) => one === wanted);
   return kind === undefined ? [] : placesWhere(names, (name) => KINDS.get(folded(name)) === kind);
 }
 

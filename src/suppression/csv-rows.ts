@@ -12,12 +12,12 @@ export interface CsvRow {
   readonly bytes: Buffer;
   /** A line with nothing on it is no row; it has a number all the same. */
   readonly blank: boolean;
-  /** A quote that is wrong, in a line whose cells cannot be told apart. Its `cells` are empty. */
+  /** A quote that is wrong, in a line whose cells cannot be separated. Its `cells` are empty. */
   readonly broken: boolean;
 }
 
 export interface Csv {
-  /** A first line `sep=;`, by which spreadsheets are told the delimiter, as it came; mostly empty. */
+  /** A first line `sep=;`, which tells spreadsheets the delimiter, as it came; mostly empty. */
   readonly preamble: Buffer;
   readonly header: CsvRow;
   readonly delimiter: string;

@@ -16,13 +16,13 @@ import type { ImportCounts, ImportRecord, ImportStore, RowError } from '../store
  * 1,060 rows a second, with 1,000 it was 690 ms at 1,530 (docs/performance.md). Nobody waits for an import.
  */
 const BATCH = 250;
-/** Row errors that are told; the others are counted. */
+/** Row errors that are reported; the others are counted. */
 export const MAX_ERRORS = 100;
-/** Times (ms) after which rows are tried again while the record is away, before the import is given up. */
+/** Times (ms) after which rows are tried again while the store is unavailable, before the import is given up. */
 const PATIENCE = [200, 500, 1000, 2000, 4000] as const;
 /** Progress is written this often (ms) at most. */
 const PROGRESS_MS = 500;
-/** An import that has told nothing for so long (ms) has ended with its process. A sender that stands still ends sooner. */
+/** An import that has reported nothing for so long (ms) has ended with its process. A sender that stands still ends sooner. */
 const SILENT_MS = 60_000;
 
 /** A row of a list as it came, and how to read it. */
@@ -33,7 +33,7 @@ export interface ImportRow {
   readonly read: () => Promise<Draft>;
 }
 
-/** What is wrong with a row, told without anything of the row. */
+/** What is wrong with a row, without any of its content. */
 export class RowFault extends Error {
   constructor(
     readonly field: string,
@@ -92,27 +92,27 @@ function digestOf(parts: ImportsParts, rows: readonly ImportRow[], reading: stri
   return digest.digest('base64url');
 }
 
-/** Records drafts, those that found the record away again after a while. Results in order. */
+/** Records drafts. Those for which the store was unavailable are tried again after a while. Results in order. */
 async function recordDrafts(parts: ImportsParts, drafts: readonly Draft[]): Promise<(undefined | RowFault)[]> {
   const results: (undefined | RowFault)[] = drafts.map(() => undefined);
   let open = drafts.map((_, index) => index);
   for (const wait of [...PATIENCE, undefined]) {
-    const answers = await parts.accept
+    const outcomes = await parts.accept
       .acceptAll(open.flatMap((index) => drafts[index] ?? []))
       .catch((error: unknown) => open.map(() => (error instanceof Error ? error : new Error(String(error)))));
-    const away: number[] = [];
-    answers.forEach((answer, at) => {
+    const unwritten: number[] = [];
+    outcomes.forEach((outcome, at) => {
       const index = open[at] ?? 0;
-      if (!(answer instanceof Error)) return;
+      if (!(outcome instanceof Error)) return;
       if (
         wait !== undefined &&
-        (isUnavailable(answer) || (answer instanceof HushError && answer.kind === 'unavailable'))
+        (isUnavailable(outcome) || (outcome instanceof HushError && outcome.kind === 'unavailable'))
       )
-        away.push(index);
-      else results[index] = faultOf(answer);
+        unwritten.push(index);
+      else results[index] = faultOf(outcome);
     });
-    if (away.length === 0) break;
-    open = away;
+    if (unwritten.length === 0) break;
+    open = unwritten;
     await sleep(wait);
   }
   return results;
@@ -156,11 +156,11 @@ function currentState(parts: ImportsParts, one: ImportRecord): ImportRecord {
 }
 
 /** The id of a row that has none of its own: all that it says, in whichever spelling of the contact. */
-function rowId({ subject, writer: _writer, ...said }: Draft): string {
+export function rowId({ subject, writer: _writer, ...content }: Draft): string {
   const contact =
     'point' in subject ? `${subject.point.type}:${subject.point.normalised}` : subject.key.toString('hex');
   return createHash('sha256')
-    .update(contentText([contact, said]))
+    .update(contentText([contact, content]))
     .digest('base64url')
     .slice(0, 32);
 }
@@ -199,14 +199,14 @@ async function run(
     await withTimeout(store.put(record('running')));
     let written = clock.now();
     for await (const batch of batches(rows)) {
-      const taken = await recordBatch(parts, batch, options);
+      const result = await recordBatch(parts, batch, options);
       counts = {
-        rows: counts.rows + taken.counts.rows,
-        accepted: counts.accepted + taken.counts.accepted,
-        repeated: counts.repeated + taken.counts.repeated,
-        rejected: counts.rejected + taken.counts.rejected,
+        rows: counts.rows + result.counts.rows,
+        accepted: counts.accepted + result.counts.accepted,
+        repeated: counts.repeated + result.counts.repeated,
+        rejected: counts.rejected + result.counts.rejected,
       };
-      errors.push(...taken.errors.slice(0, MAX_ERRORS - errors.length));
+      errors.push(...result.errors.slice(0, MAX_ERRORS - errors.length));
       if (clock.now() - written < PROGRESS_MS) continue;
       await withTimeout(store.put(record('running')));
       written = clock.now();

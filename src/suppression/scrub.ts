@@ -47,9 +47,9 @@ function columnIn({ header }: Csv, column: string | undefined, output: ScrubOutp
     );
   }
   if (places.length > 1) throw severalColumns(header.cells, places);
-  const taken = output === 'annotated' ? ADDED.find((name) => header.cells.includes(name)) : undefined;
-  if (taken !== undefined) {
-    throw new HushError('invalid', `the file has a column ${taken} already`, {
+  const clash = output === 'annotated' ? ADDED.find((name) => header.cells.includes(name)) : undefined;
+  if (clash !== undefined) {
+    throw new HushError('invalid', `the file has a column ${clash} already`, {
       field: 'output',
       remedy: `rename or remove it: annotated adds ${ADDED.join(', ')}`,
     });
@@ -72,7 +72,7 @@ function annotated(row: CsvRow, cells: readonly string[], csv: Csv): Buffer {
 export function createScrub(parts: {
   readonly decisions: Decisions;
   /** Throws HushError `invalid` for what is no contact. */
-  readonly asked: (contact: ReturnType<typeof contactInCell>) => DecisionSubject;
+  readonly subjectOf: (contact: ReturnType<typeof contactInCell>) => DecisionSubject;
 }) {
   async function verdicts(
     rows: readonly CsvRow[],
@@ -80,27 +80,27 @@ export function createScrub(parts: {
     place: number,
     question: DecisionQuery,
   ): Promise<(Verdict | undefined)[]> {
-    const asked = rows.map((row): DecisionSubject | Verdict | undefined => {
+    const subjects = rows.map((row): DecisionSubject | Verdict | undefined => {
       if (row.blank) return undefined;
       if (row.broken) return NO_ROW;
-      // Which of too many cells belongs under which name cannot be told.
+      // With too many cells, nobody knows which belongs under which name.
       if (row.cells.slice(csv.header.cells.length).some((cell) => cell.trim() !== '')) return NO_ROW;
       const cell = row.cells[place];
       // Bytes that are no UTF-8 would make one contact of several.
       if (cell === undefined || cell.includes('\ufffd')) return NO_CONTACT;
       try {
-        return parts.asked(contactInCell(cell));
+        return parts.subjectOf(contactInCell(cell));
       } catch (error) {
         if (error instanceof HushError && error.kind === 'invalid') return NO_CONTACT;
         throw error;
       }
     });
-    const answers = await parts.decisions.decideAll(
-      asked.flatMap((item) => (item && 'key' in item ? [item] : [])),
+    const verdictsOfBatch = await parts.decisions.decideAll(
+      subjects.flatMap((item) => (item && 'key' in item ? [item] : [])),
       question,
     );
     let next = 0;
-    return asked.map((item) => (item && 'key' in item ? (answers[next++] ?? UNKNOWN_KEY) : item));
+    return subjects.map((item) => (item && 'key' in item ? (verdictsOfBatch[next++] ?? UNKNOWN_KEY) : item));
   }
 
   return {
@@ -132,8 +132,8 @@ export function createScrub(parts: {
         for await (const group of csv.rows) {
           for (let from = 0; from < group.length; from += BATCH_SIZE) {
             const rows = group.slice(from, from + BATCH_SIZE);
-            const answers = await verdicts(rows, csv, place, question);
-            const passed = rows.flatMap((row, index) => pieceOf(row, answers[index]) ?? []);
+            const verdictsOfBatch = await verdicts(rows, csv, place, question);
+            const passed = rows.flatMap((row, index) => pieceOf(row, verdictsOfBatch[index]) ?? []);
             if (head.length + passed.length > 0) yield Buffer.concat([...head, ...passed]);
             head = [];
           }

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import nodemailer from 'nodemailer';
 import { HushError } from '../../src/core/errors.js';
 import { MissingKeyError } from '../../src/core/seal.js';
-import { type SmtpListener, startSmtpListener } from '../../src/inbound/smtp-listener.js';
+import { admit, type SmtpListener, startSmtpListener } from '../../src/inbound/smtp-listener.js';
 import { until } from '../support/until.js';
 import { CERTIFICATE } from './certificate.js';
 import { bounce, complaint, original, written } from './letters.js';
@@ -289,4 +289,14 @@ test('the same report delivered by several connections at once is one event', as
   await Promise.all(Array.from({ length: 5 }, () => send(raw, sent.returnPath)));
   await inbound.project();
   expect(await inbound.events(emailOf(jane))).toHaveLength(1);
+});
+
+test('an address has ten connections, and may connect again when one of them has ended', () => {
+  const connections = new Map<string, string>();
+  for (let n = 0; n < 10; n++) expect(admit(connections, `s${n}`, '192.0.2.1')).toBeUndefined();
+  expect(admit(connections, 's10', '192.0.2.1')?.message).toContain('Too many connections');
+  expect(connections.has('s10')).toBe(false);
+  expect(admit(connections, 'other', '192.0.2.2')).toBeUndefined();
+  connections.delete('s3');
+  expect(admit(connections, 's11', '192.0.2.1')).toBeUndefined();
 });

@@ -1,4 +1,4 @@
-/** Automatic replies, RFC 3834: out of office and its kin. They mean nothing for a preference, and are told apart so that
+/** Automatic replies, RFC 3834: out of office and its kin. They mean nothing for a preference, and are recognised so that
  * nobody reads "I am no longer with the company" as a bounce. */
 import { findAddress } from './address.js';
 import { decodeWords, type Headers, header, headerAll } from './headers.js';

@@ -130,8 +130,8 @@ function stepApplies(step: Step, facts: Facts, rules: BounceRules): boolean {
 function ofLastLook(failure: Failure, facts: Facts, rules: BounceRules): string | undefined {
   const byStatus = facts.statusMeans;
   if (byStatus === undefined || rules.vague.has(byStatus) || facts.isSmtp) {
-    const said = rules.lastPhrases.find((reason) => rules.says(reason, facts.lower));
-    if (said !== undefined) return said;
+    const phrase = rules.lastPhrases.find((reason) => rules.says(reason, facts.lower));
+    if (phrase !== undefined) return phrase;
   }
   if (byStatus !== undefined) return byStatus;
   if (/^[45]\.6\./.test(facts.status ?? '')) return 'contenterror';

@@ -35,7 +35,7 @@ export interface Finding {
         readonly event: FoundEvent;
         readonly key: Buffer;
         readonly proof: Proof['through'] | 'own_word';
-        /** The person is told, with an undo: nobody checked who wrote. */
+        /** The person gets a notice with an undo: nobody checked who wrote. */
         readonly notice?: ContactPoint;
       }
     | {
@@ -85,8 +85,8 @@ export function findingsOf(mail: ReturnedMail, envelopeTo: readonly string[], no
   const fromAddress = findAddress(mail.from ?? '');
   const from = pointOf(fromAddress);
 
-  const asked = inboxes.filter(({ role }) => role === 'unsubscribe');
-  const genuine = asked.flatMap(({ token }) => (token && token !== 'forged' ? [token] : []));
+  const unsubscribeInboxes = inboxes.filter(({ role }) => role === 'unsubscribe');
+  const genuine = unsubscribeInboxes.flatMap(({ token }) => (token && token !== 'forged' ? [token] : []));
   const optOuts = unique(genuine, ({ key, scope }) => `${key.toString('hex')} ${scopeText(scope)}`).map(
     (token): Finding => {
       const own = from && keyOf(from).equals(token.key) ? from : undefined;
@@ -98,7 +98,7 @@ export function findingsOf(mail: ReturnedMail, envelopeTo: readonly string[], no
       };
     },
   );
-  if (genuine.length === 0 && asked.some(({ token }) => token === 'forged')) {
+  if (genuine.length === 0 && unsubscribeInboxes.some(({ token }) => token === 'forged')) {
     optOuts.push({ kind: 'opt_out', reason: 'mailto', what: { act: 'ignore', why: 'forged_token' } });
   }
 
@@ -126,7 +126,7 @@ export function findingsOf(mail: ReturnedMail, envelopeTo: readonly string[], no
   const isMachine = mail.nullSender || MACHINE.test(from.given) || (mail.automatic !== 'no' && !isPerson);
   if (!pressed && isMachine) return [];
   // 16 CFR 316.5: a reply to an address of ours is all that may be asked for, so a person's own word counts at once.
-  if (pressed || asked.some(({ token }) => token === undefined)) {
+  if (pressed || unsubscribeInboxes.some(({ token }) => token === undefined)) {
     return [
       {
         kind: 'opt_out',

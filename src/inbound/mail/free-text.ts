@@ -96,9 +96,9 @@ function readLines(lines: readonly string[], templates: readonly LineTemplate[],
 function mergeRepeats(failures: readonly NamedFailure[]): NamedFailure[] {
   const merged = new Map<string, NamedFailure>();
   for (const failure of failures) {
-    const known = merged.get(failure.address);
-    if (known === undefined) merged.set(failure.address, { ...failure });
-    else known.diagnostic = `${known.diagnostic} ${failure.diagnostic}`.slice(0, 20_000);
+    const earlier = merged.get(failure.address);
+    if (earlier === undefined) merged.set(failure.address, { ...failure });
+    else earlier.diagnostic = `${earlier.diagnostic} ${failure.diagnostic}`.slice(0, 20_000);
   }
   return [...merged.values()];
 }

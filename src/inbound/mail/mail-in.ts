@@ -89,7 +89,7 @@ interface MailInParts {
   readonly publicUrl: () => string;
   /** Throws MissingKeyError while this process lacks a root of the installation: a token that does not open may be genuine. */
   readonly requireKeys: () => Promise<void>;
-  /** Told of everything recognised, for the metrics; nothing of a person is in it. */
+  /** Called with everything recognised, for the metrics; nothing of a person is in it. */
   readonly onRecognised?: (kind: FindingKind, outcome: Recognised['outcome']) => void;
 }
 
@@ -126,8 +126,8 @@ function draftOf(mail: ReturnedMail, finding: Finding, what: Recording, via: Via
 /** The catalog's language that the message is written in, or else says it is in, or else the first. */
 function languageOf(context: MailInContext, { subject = '', words, contentLanguage = '' }: ReturnedMail): string {
   const { stopWords, catalog } = context;
-  const said = contentLanguage.split(',').map((tag) => tag.trim().slice(0, 2).toLowerCase());
-  const wanted = [...languageWritten(`${subject}\n${words}`, stopWords), ...said];
+  const base = contentLanguage.split(',').map((tag) => tag.trim().slice(0, 2).toLowerCase());
+  const wanted = [...languageWritten(`${subject}\n${words}`, stopWords), ...base];
   const find = (code: string) => catalog.languages.find((language) => language.slice(0, 2).toLowerCase() === code);
   return wanted.map(find).find((language) => language !== undefined) ?? catalog.languages[0] ?? 'en';
 }
@@ -168,17 +168,17 @@ async function settleFinding(
   const { review, recordOnce, softBounces } = context;
   const { what } = finding;
   const { kind, address, reason, status } = finding;
-  const said = {
+  const base = {
     kind,
     ...(address === undefined ? {} : { address }),
     ...(reason === undefined ? {} : { reason }),
     ...(status === undefined ? {} : { status }),
   };
-  if (what.act === 'ignore') return { ...said, why: what.why, outcome: 'ignored' as const };
+  if (what.act === 'ignore') return { ...base, why: what.why, outcome: 'ignored' as const };
   const contact = contactKeyText(what.key);
   if (what.act === 'review') {
-    if (o.dryRun) return { ...said, contact, why: what.why, outcome: 'would_review' as const };
-    const held = await review.hold({
+    if (o.dryRun) return { ...base, contact, why: what.why, outcome: 'would_review' as const };
+    const entry = await review.hold({
       kind: kind as ReviewKind,
       point: what.point,
       key: what.key,
@@ -190,11 +190,11 @@ async function settleFinding(
       tokenOf: what.tokenOf,
       facts: factsOf(mail, finding),
     });
-    return held.outcome === 'full'
-      ? { ...said, contact, why: 'review_full', outcome: 'ignored' as const }
-      : { ...said, contact, why: what.why, review: held.id, outcome: 'review' as const };
+    return entry.outcome === 'full'
+      ? { ...base, contact, why: 'review_full', outcome: 'ignored' as const }
+      : { ...base, contact, why: what.why, review: entry.id, outcome: 'review' as const };
   }
-  if (o.dryRun) return { ...said, contact, outcome: 'would_record' as const };
+  if (o.dryRun) return { ...base, contact, outcome: 'would_record' as const };
   const draft = draftOf(mail, finding, what, o.via);
   const act = `${identity}\n${kind}\n${what.key.toString('hex')}\n${scopeText(wholeScope(what.event.scope))}`;
   const writer = createHash('sha256').update(act).digest('base64url').slice(0, 32);
@@ -202,7 +202,7 @@ async function settleFinding(
   if (what.notice) await notify(context, what.notice, id, mail);
   const hard = kind === 'soft' ? await softBounces.settle(draft.subject, { id }) : undefined;
   return {
-    ...said,
+    ...base,
     contact,
     receipt: `r_${id}`,
     ...(hard ? { turnedHard: `r_${hard.id}` } : {}),

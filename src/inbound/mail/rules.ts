@@ -170,9 +170,9 @@ const compiledRules = new Map<string, BounceRules>();
 /** Reads and compiles the file; throws an error that names what is wrong in it. */
 export async function loadBounceRules(path: string | URL = 'config/bounce-rules.yaml'): Promise<BounceRules> {
   const yaml = await readFile(path, 'utf8');
-  const known = compiledRules.get(yaml) ?? compileBounceRules(yaml);
-  compiledRules.set(yaml, known);
-  return known;
+  const compiled = compiledRules.get(yaml) ?? compileBounceRules(yaml);
+  compiledRules.set(yaml, compiled);
+  return compiled;
 }
 
 export function compileBounceRules(yaml: string): BounceRules {

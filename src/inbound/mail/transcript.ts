@@ -42,8 +42,8 @@ export function readTranscript(lines: readonly string[], marks: TranscriptMarks)
         : /(?:^|\s)<?([^<>\s]{3,260})>?\.\.\.(?:\s|$)/.exec(line)?.[1];
     const recipient = address === undefined ? undefined : findAddress(address);
     if (recipient !== undefined) {
-      const known = session.failures.get(recipient);
-      if (known !== undefined) known.said.push(...session.loose, line);
+      const earlier = session.failures.get(recipient);
+      if (earlier !== undefined) earlier.said.push(...session.loose, line);
       else session.failures.set(recipient, { said: [...session.loose, line], stage: session.stage });
       session.loose = [];
       // "550 <jane@…>... text" ends what there is to say of her; after RCPT the server's answer is still to come.

@@ -10,8 +10,8 @@ import { tokensOf } from './tokens.js';
 export function languageWritten(text: string, { languages }: TextWords): string[] {
   const tokens = tokensOf(text);
   const scores = languages.map((language) => {
-    const known = knownWords(language);
-    const count = tokens.filter((word) => known.has(word)).length;
+    const own = knownWords(language);
+    const count = tokens.filter((word) => own.has(word)).length;
     return { code: language.code, count: language.code === 'en' && count < 2 ? 0 : count };
   });
   const most = Math.max(0, ...scores.map(({ count }) => count));

@@ -6,7 +6,7 @@ import type { Catalog } from '../../core/catalog.js';
  * Throws ConfigError that says what to write.
  */
 export function readTextNumbers(text: string, catalog: Pick<Catalog, 'brands'>): Readonly<Record<string, string>> {
-  const known = catalog.brands.map(({ id }) => id);
+  const brands = catalog.brands.map(({ id }) => id);
   return Object.fromEntries(
     text
       .split(',')
@@ -14,9 +14,9 @@ export function readTextNumbers(text: string, catalog: Pick<Catalog, 'brands'>):
       .filter((pair) => pair !== '')
       .map((pair) => {
         const [, number, brand] = /^(\+\d{7,15}|\d{3,8})\s*=\s*(\S+)$/.exec(pair) ?? [];
-        if (number === undefined || brand === undefined || !known.includes(brand)) {
+        if (number === undefined || brand === undefined || !brands.includes(brand)) {
           throw new ConfigError(
-            `HUSH_SMS_NUMBERS: "${pair}" is not a number with a brand. Write +19205550100=${known[0] ?? 'brand'}, separated by commas; brands are ${known.join(', ')}.`,
+            `HUSH_SMS_NUMBERS: "${pair}" is not a number with a brand. Write +19205550100=${brands[0] ?? 'brand'}, separated by commas; brands are ${brands.join(', ')}.`,
           );
         }
         return [number, brand];

@@ -65,7 +65,7 @@ interface TextInParts {
   readonly keyring: Keyring;
   readonly clock: Pick<Clock, 'now'>;
   readonly log: Logger;
-  /** Told of every text, for the metrics. */
+  /** Called with every text, for the metrics. */
   readonly onText?: (act: TextAct) => void;
 }
 
@@ -134,12 +134,12 @@ async function recordDrafts(
 
 /** True when texts about the account may be sent now: START does not lift what was denied another way, or since. */
 async function mayText(context: TextInContext, point: ContactPoint, brand: string): Promise<boolean> {
-  const question = { brand, channel: 'sms', purpose: 'service', topic: '*' } as const;
-  const [answer] = await context.decisions.decideAll(
+  const query = { brand, channel: 'sms', purpose: 'service', topic: '*' } as const;
+  const [decision] = await context.decisions.decideAll(
     [{ key: contactKeyBytes(context.keyring, point), point }],
-    question,
+    query,
   );
-  return answer?.allowed === true;
+  return decision?.allowed === true;
 }
 
 async function replyTo(
@@ -160,7 +160,7 @@ async function replyTo(
     const day = utcDay(now.getTime());
     // A retry of the same message, whose answer got lost, keeps its slot and is answered again.
     if (!(await quota.takeSlot(`text-${act}:${contact}`, day, A_DAY[act], text.id, now))) return undefined;
-    // Who is still stopped is told whom to call, and not that texts come again.
+    // Somebody who is still stopped gets the number to call, not a promise that texts come again.
     if (act === 'start' && !(await mayText(context, point, replyBrand))) reply = words.replies.help;
   } catch (error) {
     // The opt-out is kept; one confirmation too few is lawful, one too many is not.
@@ -205,9 +205,9 @@ async function takeText(context: TextInContext, text: TextMessage): Promise<Text
 
 /** Takes one text. Durable when it resolves. Throws HushError `unavailable`: the provider is to give it again. */
 async function receive(context: TextInContext, text: TextMessage): Promise<TextResult> {
-  const taken = await takeText(context, text);
-  context.onText?.(taken.act);
-  return taken;
+  const result = await takeText(context, text);
+  context.onText?.(result.act);
+  return result;
 }
 
 /** Takes texts: STOP, START and HELP in any words of `config/text-words.yaml`; what is unclear waits for a person. */

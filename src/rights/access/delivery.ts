@@ -84,7 +84,7 @@ async function bytesOf(parts: AccessDeliveryParts, stored: StoredPackage, name: 
 }
 
 /**
- * Encrypts the package with a passphrase that is told once and kept nowhere, and mails the link. An earlier link ends.
+ * Encrypts the package with a passphrase that is shown once and stored nowhere, and mails the link. An earlier link ends.
  * Without an email address the link comes back, to be given by other means.
  */
 async function offer(

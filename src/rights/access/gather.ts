@@ -33,7 +33,7 @@ export interface PackageRow {
 }
 
 /** What a system answered, or that it has not. */
-export interface SystemAnswer {
+export interface SystemResponse {
   readonly system: Pick<AccessSystem, 'name' | 'role' | 'about'>;
   readonly state: 'answered' | 'partial' | 'nothing_held' | 'not_answered' | 'refused';
   /** ms; when it answered. */
@@ -149,20 +149,20 @@ async function* eventsOf(
   contact: Contact,
   type?: StoredEvent['type'],
 ): AsyncGenerator<StoredEvent> {
-  const seen = new Set(contact.pending.map(({ id }) => id));
+  const unnumbered = new Set(contact.pending.map(({ id }) => id));
   for await (const page of context.ledger.pages(contact.key, type === undefined ? {} : { type })) {
     for (const { event } of page) {
-      seen.delete(event.id);
+      unnumbered.delete(event.id);
       yield event;
     }
   }
   // Acknowledged a moment ago and not yet numbered.
-  for (const event of contact.pending) if (seen.has(event.id) && (!type || event.type === type)) yield event;
+  for (const event of contact.pending) if (unnumbered.has(event.id) && (!type || event.type === type)) yield event;
 }
 
 function consentRow(context: GatherContext, contact: Contact, event: StoredEvent): Record<string, unknown> {
   const { privateParts, catalog, clock } = context;
-  const kept = evidenceOf(privateParts, contact, event)?.evidence?.wording;
+  const wording = evidenceOf(privateParts, contact, event)?.evidence?.wording;
   const state = stateOf(contact);
   const notice = catalog.notices.find(({ id, version }) => id === event.notice?.id && version === event.notice.version);
   return {
@@ -170,7 +170,7 @@ function consentRow(context: GatherContext, contact: Contact, event: StoredEvent
     receipt: `r_${event.id}`,
     at: iso(event.at),
     scope: wholeScope(event.scope),
-    wording: typeof kept === 'string' ? kept : notice?.text,
+    wording: typeof wording === 'string' ? wording : notice?.text,
     notice: event.notice,
     until: event.until === undefined ? undefined : iso(event.until),
     status: consentStatus(state, event, presentAt(state, clock.now())),
@@ -241,7 +241,7 @@ function* syncedRows(context: GatherContext, contact: Contact): Generator<Record
 async function* gather(
   context: GatherContext,
   keys: readonly Buffer[],
-  answers: readonly SystemAnswer[],
+  responses: readonly SystemResponse[],
   addresses: readonly { readonly type: string; readonly address: string }[] = [],
 ): AsyncGenerator<PackageRow> {
   const found = (await Promise.all(keys.map((key) => context.contacts.get(key)))).filter(
@@ -278,7 +278,7 @@ async function* gather(
       yield { section: 'letters', row: { request: id, kind, at: iso(at), way } };
   }
   for (const contact of found) for await (const row of looksAt(context, contact)) yield { section: 'looks', row };
-  for (const { system, state, at, deadline, data } of answers) {
+  for (const { system, state, at, deadline, data } of responses) {
     yield {
       section: 'systems',
       row: {
@@ -303,9 +303,9 @@ export function createGather(parts: GatherParts) {
   const context: GatherContext = { ...parts, labels };
   return (
     keys: readonly Buffer[],
-    answers: readonly SystemAnswer[],
+    responses: readonly SystemResponse[],
     addresses?: readonly { readonly type: string; readonly address: string }[],
-  ) => gather(context, keys, answers, addresses);
+  ) => gather(context, keys, responses, addresses);
 }
 
 export type Gather = ReturnType<typeof createGather>;
@@ -317,8 +317,8 @@ export function readable(address: { readonly type: string; readonly given: strin
 }
 
 /** Lines of a postal address as given. */
-export function postalLines(given: string): string[] {
-  const address: Record<string, unknown> = JSON.parse(given);
+export function postalLines(json: string): string[] {
+  const address: Record<string, unknown> = JSON.parse(json);
   const text = (field: string) => (typeof address[field] === 'string' ? String(address[field]).trim() : '');
   const place = [text('city'), [text('region'), text('postalCode')].filter(Boolean).join(' ')]
     .filter(Boolean)

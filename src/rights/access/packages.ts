@@ -16,10 +16,10 @@ import type { Contacts } from '../../store/contacts.js';
 import { CHUNK_BYTES } from '../requests/chunks.js';
 import type { RequestContents } from '../requests/contents.js';
 import { FILES, type FileName, writePackage } from './files.js';
-import { type Gather, postalLines, readable, type SystemAnswer } from './gather.js';
+import { type Gather, postalLines, readable, type SystemResponse } from './gather.js';
 import { readPublicKey } from './mail.js';
 import type { Delivery, PackageRequest, PackageState } from './port.js';
-import type { AskedContact, AskSystem } from './systems.js';
+import type { AskSystem, QueriedContact } from './systems.js';
 import type { createAccessWords } from './words.js';
 
 /** Longer than a round may last: asking takes 20 s, writing 20,000 events half a minute. */
@@ -89,12 +89,12 @@ async function readAddresses(context: AccessPackagesContext, stored: StoredPacka
     const contact = found.get(key.toString('hex'));
     const address = contact && addressOf(context.privateParts, contact);
     if (address) return [{ type: address.type, address: address.given, onlyInRequest: false }];
-    const given = proven.get(key.toString('hex'));
-    return given ? [{ ...given, onlyInRequest: true }] : [];
+    const addressInRequest = proven.get(key.toString('hex'));
+    return addressInRequest ? [{ ...addressInRequest, onlyInRequest: true }] : [];
   });
 }
 
-async function addressesOf(context: AccessPackagesContext, stored: StoredPackage): Promise<AskedContact[]> {
+async function addressesOf(context: AccessPackagesContext, stored: StoredPackage): Promise<QueriedContact[]> {
   return (await readAddresses(context, stored)).map(({ type, address }) => ({ type, address }));
 }
 
@@ -109,38 +109,38 @@ async function askAll(context: AccessPackagesContext, stored: StoredPackage, unt
     })),
   };
   return Promise.all(
-    stored.systems.map(async (asked) => {
+    stored.systems.map(async (query) => {
       const now = clock.now();
-      const system = catalog.accessSystems.find(({ name }) => name === asked.name);
-      if (asked.state !== 'waiting') return asked;
-      if (!system || subject.contacts.length === 0) return { ...asked, state: 'nothing_held' as const, at: now };
-      if (asked.due > now) return asked;
-      const { system: after, data } = await context.ask(system, asked, subject);
+      const system = catalog.accessSystems.find(({ name }) => name === query.name);
+      if (query.state !== 'waiting') return query;
+      if (!system || subject.contacts.length === 0) return { ...query, state: 'nothing_held' as const, at: now };
+      if (query.due > now) return query;
+      const { system: after, data } = await context.ask(system, query, subject);
       if (data !== undefined)
-        await keepPart(context, stored, `answer/${asked.name}`, Buffer.from(JSON.stringify(data)), until);
-      if (after.fault !== undefined && after.state !== asked.state)
-        log.warn({ package: stored.id, system: asked.name, fault: after.fault }, 'an access system refused');
-      return after.state === 'waiting' && clock.now() >= asked.deadline
+        await keepPart(context, stored, `answer/${query.name}`, Buffer.from(JSON.stringify(data)), until);
+      if (after.fault !== undefined && after.state !== query.state)
+        log.warn({ package: stored.id, system: query.name, fault: after.fault }, 'an access system refused');
+      return after.state === 'waiting' && clock.now() >= query.deadline
         ? { ...after, state: 'not_answered' as const }
         : after;
     }),
   );
 }
 
-async function answersOf(
+async function responsesOf(
   context: AccessPackagesContext,
   stored: StoredPackage,
   systems: readonly AskedSystem[],
-): Promise<SystemAnswer[]> {
+): Promise<SystemResponse[]> {
   return Promise.all(
-    systems.map(async (asked): Promise<SystemAnswer> => {
-      const system = context.catalog.accessSystems.find(({ name }) => name === asked.name);
-      const data = await readPart(context, stored, `answer/${asked.name}`);
+    systems.map(async (query): Promise<SystemResponse> => {
+      const system = context.catalog.accessSystems.find(({ name }) => name === query.name);
+      const data = await readPart(context, stored, `answer/${query.name}`);
       return {
-        system: system ?? { name: asked.name, role: 'processor', about: { en: asked.name } },
-        state: asked.state === 'waiting' ? 'not_answered' : asked.state,
-        deadline: asked.deadline,
-        ...(asked.at === undefined ? {} : { at: asked.at }),
+        system: system ?? { name: query.name, role: 'processor', about: { en: query.name } },
+        state: query.state === 'waiting' ? 'not_answered' : query.state,
+        deadline: query.deadline,
+        ...(query.at === undefined ? {} : { at: query.at }),
         ...(data ? { data: JSON.parse(data.toString('utf8')) } : {}),
       };
     }),
@@ -189,7 +189,7 @@ async function build(
     country: catalog.group.defaultCountry,
     rows: gather(
       stored.contacts,
-      await answersOf(context, stored, systems),
+      await responsesOf(context, stored, systems),
       addresses.filter(({ onlyInRequest }) => onlyInRequest),
     ),
     sinks: { json: sinkOf('json'), html: sinkOf('html'), pdf: sinkOf('pdf') },
@@ -235,7 +235,7 @@ async function prepare(
   if (request.delivery.way === 'openpgp') await readPublicKey(request.delivery.publicKey, now);
   const id = `p_${encodeBase32(randomBytes(10)).toLowerCase()}`;
   try {
-    const { state, id: known } = await store.begin({
+    const { state, id: packageId } = await store.begin({
       id,
       request: request.id,
       contacts: request.contacts,
@@ -258,7 +258,7 @@ async function prepare(
         : {}),
     });
     context.onQueued();
-    return { id: known, state };
+    return { id: packageId, state };
   } catch (error) {
     throw unavailable(error);
   }

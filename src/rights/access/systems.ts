@@ -10,7 +10,7 @@ import type { HttpClient } from '../../sync/http.js';
 import { ProviderError } from '../../sync/provider-error.js';
 
 /** A contact as a system is asked about it. */
-export interface AskedContact {
+export interface QueriedContact {
   readonly type: ContactType;
   readonly address: string;
 }
@@ -19,7 +19,7 @@ const CALL_MS = 20_000;
 const MINUTE = 60_000;
 const RETRIES = { firstMs: MINUTE, maxMs: 6 * 60 * MINUTE };
 
-const answerBody = z.object({
+const responseBody = z.object({
   /** False: more may come; what there is, is shown as a part. */
   complete: z.boolean().default(true),
   data: z.unknown().optional(),
@@ -30,7 +30,7 @@ export function nextTry(attempts: number, retryAfter?: number): number {
   return retryAfter === undefined ? backoff(attempts, RETRIES) : Math.max(retryAfter * 1000, MINUTE);
 }
 
-export interface Asked {
+export interface QueryResult {
   readonly system: AskedSystem;
   /** The answer's content, to be kept sealed. */
   readonly data?: unknown;
@@ -51,17 +51,17 @@ export function createAskSystem(parts: {
 }) {
   return async function ask(
     system: AccessSystem,
-    asked: AskedSystem,
-    subject: { readonly package: string; readonly request: string; readonly contacts: readonly AskedContact[] },
-  ): Promise<Asked> {
+    query: AskedSystem,
+    subject: { readonly package: string; readonly request: string; readonly contacts: readonly QueriedContact[] },
+  ): Promise<QueryResult> {
     const now = parts.now();
-    const attempts = asked.attempts + 1;
+    const attempts = query.attempts + 1;
     const body = JSON.stringify({
       type: 'access.requested',
       timestamp: new Date(now).toISOString(),
       data: {
         request: subject.request,
-        answerBy: new Date(asked.deadline).toISOString(),
+        answerBy: new Date(query.deadline).toISOString(),
         contacts: subject.contacts.map(({ type, address }) =>
           system.role === 'third_party'
             ? { type, sha256: createHash('sha256').update(comparable(type, address)).digest('hex') }
@@ -69,14 +69,14 @@ export function createAskSystem(parts: {
         ),
       },
     });
-    const again = (fault: string, retryAfter?: number): Asked => {
+    const again = (fault: string, retryAfter?: number): QueryResult => {
       const due = now + nextTry(attempts, retryAfter);
-      const over = due >= asked.deadline;
+      const over = due >= query.deadline;
       // The last try is made at the deadline itself.
-      return { system: { ...asked, attempts, fault, due: over ? asked.deadline : due } };
+      return { system: { ...query, attempts, fault, due: over ? query.deadline : due } };
     };
     try {
-      const answer = await parts.http.request({
+      const response = await parts.http.request({
         method: 'POST',
         url: system.url,
         headers: {
@@ -89,20 +89,20 @@ export function createAskSystem(parts: {
         publicOnly: parts.publicOnly,
         secrets: subject.contacts.map(({ address }) => address),
       });
-      if (answer.status === 404 || answer.status === 204)
-        return { system: { ...asked, attempts, state: 'nothing_held', at: now } };
-      if (answer.status === 410)
-        return { system: { ...asked, attempts, state: 'refused', fault: 'http_410', at: now } };
-      if (answer.status === 202) return again('http_202', Number(answer.headers.get('retry-after')) || undefined);
-      const read = answerBody.safeParse(answer.json);
+      if (response.status === 404 || response.status === 204)
+        return { system: { ...query, attempts, state: 'nothing_held', at: now } };
+      if (response.status === 410)
+        return { system: { ...query, attempts, state: 'refused', fault: 'http_410', at: now } };
+      if (response.status === 202) return again('http_202', Number(response.headers.get('retry-after')) || undefined);
+      const read = responseBody.safeParse(response.json);
       if (!read.success) return again('unreadable_answer');
       const { complete, data } = read.data;
-      return { system: { ...asked, attempts, state: complete ? 'answered' : 'partial', at: now }, data };
+      return { system: { ...query, attempts, state: complete ? 'answered' : 'partial', at: now }, data };
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       if (error.fault === 'credentials')
         // A private address where none is allowed, or our signature is not accepted: somebody has to look at it.
-        return { system: { ...asked, attempts, state: 'refused', fault: 'credentials', at: now } };
+        return { system: { ...query, attempts, state: 'refused', fault: 'credentials', at: now } };
       return again(error.fault, error.retryAfter);
     }
   };

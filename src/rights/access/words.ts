@@ -77,9 +77,9 @@ function plain(context: WordsContext, value: unknown): string {
       : String(value);
 }
 
-function scopeText(context: WordsContext, given: unknown): string {
+function scopeText(context: WordsContext, value: unknown): string {
   const { catalog, language } = context;
-  const scope: Scope = wholeScope(given as Partial<Scope> | undefined);
+  const scope: Scope = wholeScope(value as Partial<Scope> | undefined);
   const purpose = PURPOSES.find((known) => known === scope.purpose);
   const topic = topicName(catalog, scope, language);
   return [

@@ -161,7 +161,7 @@ async function write(context: LettersContext, letter: LetterRequest): Promise<Le
     blocks,
     brand,
     country: catalog.group.defaultCountry,
-    address: addressOf(letter),
+    address: windowLines(letter),
     date: dateWords(language, now, zoneOf(letter.due, zones)),
     at: now,
     pageWords: (page, pages) =>
@@ -172,7 +172,7 @@ async function write(context: LettersContext, letter: LetterRequest): Promise<Le
 }
 
 /** Lines for the window: the name first, unless the address begins with it. */
-function addressOf({ to }: LetterRequest): string[] {
+export function windowLines({ to }: Pick<LetterRequest, 'to'>): string[] {
   const clean = (text: string) =>
     text
       .replace(TURNS, '')
@@ -252,7 +252,7 @@ async function send(
 ): Promise<{ readonly id: string; readonly way: 'mail' | 'print' }> {
   const { clock, keyring, catalog, store, keepMonths } = context;
   const way = letter.to.email !== undefined ? 'mail' : 'print';
-  if (way === 'print' && addressOf(letter).length === 0)
+  if (way === 'print' && windowLines(letter).length === 0)
     throw new HushError('invalid', 'the letter has no address to go to', {
       field: 'to',
       remedy: 'give an email address or the lines of a postal address',

@@ -34,8 +34,8 @@ export interface Reached {
 }
 
 /** The address of a person, in lines. */
-export function printedAddress(given: string): string {
-  const address: PostalAddress = JSON.parse(given);
+export function printedAddress(json: string): string {
+  const address: PostalAddress = JSON.parse(json);
   const { name, line1, line2, city, region, postalCode, country } = address;
   const place = [city, [region, postalCode].filter(Boolean).join(' ')].filter(Boolean).join(', ');
   return [name, line1, line2, place, country].filter((line) => line !== undefined && line !== '').join('\n');
@@ -97,16 +97,16 @@ function urlOf(
 /** In the reader's own language. Undefined when what is personal is forgotten. */
 async function letterOf(
   parts: PostLettersParts,
-  asked: RequestRecord,
+  request: RequestRecord,
   wanted: WantedLetter & { readonly kind: LetterKind },
 ): Promise<LetterRequest | undefined> {
   const { seal, policy, clock } = parts;
-  const personal = seal.personal(asked);
+  const personal = seal.personal(request);
   if (!personal) return undefined;
-  const to = addressee(parts, asked, personal, wanted.kind);
+  const to = addressee(parts, request, personal, wanted.kind);
   const toAgent = to.email !== undefined && to.email === personal.agent?.email && !TO_PERSON.has(wanted.kind);
   // Whoever acts for the person reads the language of their own form.
-  const record = toAgent ? asked : { ...asked, language: await parts.languageFor(asked) };
+  const record = toAgent ? request : { ...request, language: await parts.languageFor(request) };
   const extendedDue = record.extendedAt
     ? record.due.getTime()
     : deadlinesOf(policy, { jurisdiction: record.jurisdiction, receivedAt: record.receivedAt.getTime() }).extendedDue;
@@ -139,8 +139,8 @@ async function letterOf(
   };
 }
 
-/** What whoever reads that we have the request has to do now. */
-function nextOf(record: RequestRecord): NonNullable<LetterRequest['next']> {
+/** What the reader of an acknowledgement has to do next. */
+export function nextOf(record: Pick<RequestRecord, 'kind' | 'state' | 'byAgent'>): NonNullable<LetterRequest['next']> {
   if (!needsVerification(record.kind) || (record.state !== 'received' && record.state !== 'verifying'))
     return 'nothing';
   return record.byAgent ? 'document' : 'call';
@@ -180,11 +180,11 @@ function reaches(parts: PostLettersParts, record: RequestRecord, kind: LetterKin
  * Sends all that stands to go. A letter that fails stays and comes again; so does one whose sending was cut off, so that
  * none is lost, and one may go twice.
  */
-async function flush(parts: PostLettersParts, given: RequestRecord, asked: By = SYSTEM): Promise<RequestRecord> {
+async function flush(parts: PostLettersParts, current: RequestRecord, requester: By = SYSTEM): Promise<RequestRecord> {
   const { letters, clock, store, records } = parts;
   // What a person's form sets off is sent by itself.
-  const by = asked.id.startsWith('staff') ? asked : SYSTEM;
-  let record = given;
+  const by = requester.id.startsWith('staff') ? requester : SYSTEM;
+  let record = current;
   for (let round = 0; record.letters.length > 0 && round < 10; round++) {
     const [first] = wantedOf(parts, record);
     const letter = first && (await letterOf(parts, record, first));
@@ -227,11 +227,11 @@ async function forgetIfDone(parts: PostLettersParts, record: RequestRecord): Pro
 /** Sends the letters of requests: what stands in a record as a letter to go is sent, then taken off and written down. */
 export function createPostLetters(parts: PostLettersParts) {
   return {
-    letterOf: (asked: RequestRecord, wanted: WantedLetter & { readonly kind: LetterKind }) =>
-      letterOf(parts, asked, wanted),
+    letterOf: (request: RequestRecord, wanted: WantedLetter & { readonly kind: LetterKind }) =>
+      letterOf(parts, request, wanted),
     reachesOf: (record: RequestRecord) => reachesOf(parts, record),
     reaches: (record: RequestRecord, kind: LetterKind) => reaches(parts, record, kind),
-    flush: (given: RequestRecord, asked?: By) => flush(parts, given, asked),
+    flush: (record: RequestRecord, by?: By) => flush(parts, record, by),
     flushQuietly: (record: RequestRecord, by?: By) => flushQuietly(parts, record, by),
     forgetIfDone: (record: RequestRecord) => forgetIfDone(parts, record),
   };

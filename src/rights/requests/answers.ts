@@ -52,7 +52,7 @@ interface AnswersParts {
   readonly clock: Clock;
 }
 
-/** Never as if it went: an answer that cannot reach anybody is written down as such, and staff are told. */
+/** Throws HushError `invalid` where no letter can reach anybody: nothing is recorded as sent that cannot go. */
 function requireReachable(
   parts: AnswersParts,
   record: RequestRecord,
@@ -70,13 +70,13 @@ async function closeWithReason(
   record: RequestRecord,
   act: 'deny' | 'refuse',
   by: By,
-  given: { readonly reason: string; readonly explanation: string },
+  grounds: { readonly reason: string; readonly explanation: string },
   fields: Pick<RequestRecord, 'denialReason' | 'refusalReason'>,
 ): Promise<RequestRecord> {
   const kind = act === 'deny' ? 'denial' : 'refusal';
   requireReachable(parts, record, kind);
-  const explanation = given.explanation.trim().slice(0, TEXT_LIMIT);
-  const { reason } = given;
+  const explanation = grounds.explanation.trim().slice(0, TEXT_LIMIT);
+  const { reason } = grounds;
   const closed = await parts.records.act(record, act, by, fields, { facts: { reason }, text: explanation }, [
     { kind, reason, ...(explanation ? { explanation } : {}) },
   ]);
@@ -94,21 +94,21 @@ async function extend(
   parts: AnswersParts,
   record: RequestRecord,
   by: By,
-  given: { readonly reason: ExtensionReason; readonly explanation: string },
+  grounds: { readonly reason: ExtensionReason; readonly explanation: string },
 ): Promise<RequestRecord> {
   const { clock, policy, records, post } = parts;
   const now = clock.now();
   checkExtension(policy, clockedOf(record), now);
   requireReachable(parts, record, 'extension');
-  const explanation = needsWords(given.explanation, 'the reason in words');
+  const explanation = needsWords(grounds.explanation, 'the reason in words');
   const { extendedDue } = deadlinesOf(policy, clockedOf(record));
   const extended = await records.act(
     record,
     'extend',
     by,
-    { extendedAt: new Date(now), due: new Date(extendedDue), extensionReason: given.reason },
-    { facts: { reason: given.reason }, text: explanation },
-    [{ kind: 'extension', reason: given.reason, explanation }],
+    { extendedAt: new Date(now), due: new Date(extendedDue), extensionReason: grounds.reason },
+    { facts: { reason: grounds.reason }, text: explanation },
+    [{ kind: 'extension', reason: grounds.reason, explanation }],
   );
   return post.flushQuietly(extended, by);
 }
@@ -117,15 +117,15 @@ async function deny(
   parts: AnswersParts,
   record: RequestRecord,
   by: By,
-  given: { readonly reason: DenialReason; readonly explanation: string },
+  grounds: { readonly reason: DenialReason; readonly explanation: string },
 ): Promise<RequestRecord> {
-  if (!denialReasonsOf(record.kind).includes(given.reason)) {
+  if (!denialReasonsOf(record.kind).includes(grounds.reason)) {
     throw new HushError('invalid', 'this reason is not one for this kind of request', {
       field: 'reason',
       remedy: 'choose one of the list',
     });
   }
-  return closeWithReason(parts, record, 'deny', by, given, { denialReason: given.reason });
+  return closeWithReason(parts, record, 'deny', by, grounds, { denialReason: grounds.reason });
 }
 
 /** It could not be shown who asks. The letter says how to try again. */
@@ -133,9 +133,9 @@ async function refuse(
   parts: AnswersParts,
   record: RequestRecord,
   by: By,
-  given: { readonly reason: RefusalReason; readonly explanation: string },
+  grounds: { readonly reason: RefusalReason; readonly explanation: string },
 ): Promise<RequestRecord> {
-  return closeWithReason(parts, record, 'refuse', by, given, { refusalReason: given.reason });
+  return closeWithReason(parts, record, 'refuse', by, grounds, { refusalReason: grounds.reason });
 }
 
 /** The person does not want it any more. What it has denied stays denied. */
@@ -157,8 +157,8 @@ function note(parts: AnswersParts, record: RequestRecord, by: By, text: string):
 }
 
 /**
- * From staff to the person, whoever acts for them, or both; or back. Each is told by mail that there is one, and reads it
- * on their page of the request.
+ * From staff to the person, whoever acts for them, or both; or back. Each gets a mail that says there is one, and reads
+ * it on their page of the request.
  */
 async function message(
   parts: AnswersParts,
@@ -170,7 +170,7 @@ async function message(
   const fromStaff = by.id.startsWith('staff');
   const reached = parts.post.reachesOf(record);
   const words = needsWords(text, 'the message');
-  const kept = await parts.records.change(
+  const recorded = await parts.records.change(
     record,
     by,
     { unread: !fromStaff },
@@ -184,7 +184,7 @@ async function message(
     const mailTo = reached[reader];
     if (!mailTo) continue;
     await parts.mail({
-      id: `request-message:${record.id}:${kept.rev}:${reader}`,
+      id: `request-message:${record.id}:${recorded.rev}:${reader}`,
       template: 'request-message',
       language: record.language,
       brand: record.brand,
@@ -192,7 +192,7 @@ async function message(
       values: (language) => ({ reference: referenceOf(record.id), link: mailTo.link(language) }),
     });
   }
-  return kept;
+  return recorded;
 }
 
 /** Staff have read what came in. */
@@ -209,12 +209,15 @@ export function createAnswers(parts: AnswersParts) {
     extend: (
       record: RequestRecord,
       by: By,
-      given: { readonly reason: ExtensionReason; readonly explanation: string },
-    ) => extend(parts, record, by, given),
-    deny: (record: RequestRecord, by: By, given: { readonly reason: DenialReason; readonly explanation: string }) =>
-      deny(parts, record, by, given),
-    refuse: (record: RequestRecord, by: By, given: { readonly reason: RefusalReason; readonly explanation: string }) =>
-      refuse(parts, record, by, given),
+      grounds: { readonly reason: ExtensionReason; readonly explanation: string },
+    ) => extend(parts, record, by, grounds),
+    deny: (record: RequestRecord, by: By, grounds: { readonly reason: DenialReason; readonly explanation: string }) =>
+      deny(parts, record, by, grounds),
+    refuse: (
+      record: RequestRecord,
+      by: By,
+      grounds: { readonly reason: RefusalReason; readonly explanation: string },
+    ) => refuse(parts, record, by, grounds),
     withdraw: (record: RequestRecord, by: By, why?: string) => withdraw(parts, record, by, why),
     assign: (record: RequestRecord, by: By, to: { readonly id: string; readonly name: string }) =>
       assign(parts, record, by, to),

@@ -107,35 +107,35 @@ async function dropUploads(parts: AttachmentParts, uploads: readonly StoredUploa
 }
 
 /** Gives a stored file to its request. Throws HushError `invalid` where it has too many, `conflict`, `unavailable`. */
-async function keepFile(parts: AttachmentParts, given: RequestRecord, by: By, upload: StoredUpload): Promise<string> {
+async function keepFile(parts: AttachmentParts, request: RequestRecord, by: By, upload: StoredUpload): Promise<string> {
   const { seal, files, clock, records } = parts;
-  const key = seal.keyOf(given);
+  const key = seal.keyOf(request);
   if (!key) throw new HushError('conflict', 'what was personal in this request has been forgotten', {});
   const { id, name, type, size, chunks } = upload;
   try {
-    if ((await files.count(given.id)) >= FILES_LIMIT) {
+    if ((await files.count(request.id)) >= FILES_LIMIT) {
       throw new HushError('invalid', `a request has at most ${FILES_LIMIT} files`, {
         field: 'file',
         remedy: 'put pages together',
       });
     }
-    const isKept = await files.keep({
+    const isAttached = await files.keep({
       id,
-      request: given.id,
+      request: request.id,
       at: new Date(clock.now()),
       by: by.id,
       ...(by.name === undefined ? {} : { byName: by.name }),
       type,
       size,
-      name: seal.sealText(given.id, key, name),
+      name: seal.sealText(request.id, key, name),
       chunks,
-      key: seal.sealFile(given.id, key, upload.key),
+      key: seal.sealFile(request.id, key, upload.key),
     });
-    if (!isKept) throw new HushError('conflict', 'the file is gone', { remedy: 'send it again' });
+    if (!isAttached) throw new HushError('conflict', 'the file is gone', { remedy: 'send it again' });
   } catch (error) {
     throw unavailable(error);
   }
-  await records.onLatest(given.id, (record) =>
+  await records.onLatest(request.id, (record) =>
     records.change(record, by, by.id.startsWith('staff') ? {} : { unread: true }, {
       what: 'file',
       facts: { file: id, type, size: String(size) },
@@ -145,8 +145,8 @@ async function keepFile(parts: AttachmentParts, given: RequestRecord, by: By, up
 }
 
 async function listFiles(parts: AttachmentParts, record: RequestRecord): Promise<Attachment[]> {
-  const kept = await parts.files.ofRequest(record.id);
-  return kept.map(({ name, request: _request, chunks: _chunks, key: _key, ...file }) => ({
+  const stored = await parts.files.ofRequest(record.id);
+  return stored.map(({ name, request: _request, chunks: _chunks, key: _key, ...file }) => ({
     ...file,
     name: parts.seal.text(record, name) ?? 'forgotten',
   }));
@@ -186,7 +186,7 @@ export function createAttachments(parts: AttachmentParts) {
   return {
     store: (name: string, bytes: AsyncIterable<Buffer>) => storeUpload(parts, name, bytes),
     drop: (uploads: readonly StoredUpload[]) => dropUploads(parts, uploads),
-    keep: (given: RequestRecord, by: By, upload: StoredUpload) => keepFile(parts, given, by, upload),
+    keep: (request: RequestRecord, by: By, upload: StoredUpload) => keepFile(parts, request, by, upload),
     list: (record: RequestRecord) => listFiles(parts, record),
     open: (record: RequestRecord, id: string) => openFile(parts, record, id),
   };

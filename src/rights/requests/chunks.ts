@@ -3,17 +3,17 @@ export const CHUNK_BYTES = 256 * 1024;
 
 /** Bytes as they come, as chunks of one size and a rest. */
 export async function* chunked(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  let held: Uint8Array[] = [];
+  let buffered: Uint8Array[] = [];
   let length = 0;
   for await (const piece of bytes) {
-    held.push(piece);
+    buffered.push(piece);
     length += piece.length;
     while (length >= CHUNK_BYTES) {
-      const all = Buffer.concat(held);
+      const all = Buffer.concat(buffered);
       yield all.subarray(0, CHUNK_BYTES);
-      held = [all.subarray(CHUNK_BYTES)];
+      buffered = [all.subarray(CHUNK_BYTES)];
       length = all.length - CHUNK_BYTES;
     }
   }
-  if (length > 0) yield Buffer.concat(held);
+  if (length > 0) yield Buffer.concat(buffered);
 }

@@ -1,7 +1,7 @@
 import type { RequestFiles } from '../../store/request-files.js';
 import type { RequestRecord, RequestStore } from '../../store/requests.js';
 import type { RequestRow } from '../access/gather.js';
-import type { AskedContact } from '../access/systems.js';
+import type { QueriedContact } from '../access/systems.js';
 import type { RequestSeal } from './personal.js';
 
 const MAX_REQUESTS = 1000;
@@ -66,7 +66,7 @@ export function createRequestContents(parts: {
     },
 
     /** Proven addresses of a request as the person gave them, by key (hex): the ledger need not know them. */
-    async provenAddresses(id: string): Promise<Map<string, AskedContact>> {
+    async provenAddresses(id: string): Promise<Map<string, QueriedContact>> {
       const record = await store.get(id);
       const addresses = record ? (seal.personal(record)?.addresses ?? []) : [];
       return new Map(

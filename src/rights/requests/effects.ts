@@ -99,11 +99,11 @@ export function createEffects(parts: {
   /** For every contact of the request; for all of the person's where one is known. */
   async function forAll(record: RequestRecord, by: By, step: string, event: Pick<Draft, 'type'> & Partial<Draft>) {
     const subjects = subjectsOf(record);
-    const known = await found(subjects.map(({ key }) => key));
+    const stored = await found(subjects.map(({ key }) => key));
     const drafts = subjects.map(({ key, subject }) =>
       draftOf(record, subject, by, `${step}:${key.toString('hex')}`, {
         ...event,
-        ...(known.get(key.toString('hex'))?.person === undefined ? {} : { reach: 'person' as const }),
+        ...(stored.get(key.toString('hex'))?.person === undefined ? {} : { reach: 'person' as const }),
       }),
     );
     return (await acceptEach(accept, drafts)).map(({ id }) => id);

@@ -95,7 +95,7 @@ export function createErasures(parts: {
       if (steps.some(({ state }) => state === 'recording')) {
         throw new HushError('conflict', 'the erasure is being recorded', { remedy: 'try again in a few seconds' });
       }
-      const given = [
+      const abandoned = [
         ...new Set(
           steps.flatMap(({ waiting, refused }) => [...waiting, ...refused.map(({ destination }) => destination)]),
         ),
@@ -106,7 +106,7 @@ export function createErasures(parts: {
         'override',
         by,
         { overriddenAt: new Date(now) },
-        { facts: { destinations: given.join(' ') || 'none' }, text: why },
+        { facts: { destinations: abandoned.join(' ') || 'none' }, text: why },
       );
       await contacts.abandonPendingSyncs(steps.map(({ key }) => key));
       return overridden;

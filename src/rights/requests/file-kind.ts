@@ -22,7 +22,7 @@ export const FILES_LIMIT = 20;
 /** Bytes of all files that are sent at once: some photos of a phone, or a scan of forty pages. */
 export const UPLOAD_LIMIT = 20 * 1024 * 1024;
 
-const isTaken = (type: string): type is FileType => Object.hasOwn(ENDINGS, type);
+const isAccepted = (type: string): type is FileType => Object.hasOwn(ENDINGS, type);
 
 /** Bytes from the beginning that determine the type. */
 export const HEAD = 4100;
@@ -64,7 +64,7 @@ export function createTypeReader() {
 
   async function beginning(): Promise<FileType | undefined> {
     const found = (await fileTypeFromBuffer(head))?.mime.replace(/-sequence$/, '');
-    if (found !== undefined && isTaken(found)) return found;
+    if (found !== undefined && isAccepted(found)) return found;
     // A text may begin as something else does: "BMW" is no bitmap.
     return head.length > 0 && isText ? 'text/plain' : undefined;
   }
@@ -89,8 +89,8 @@ export function createTypeReader() {
 }
 
 /** A name that is safe in a header and on a disk, with the ending of what the file is. */
-export function safeFileName(given: string, type: FileType): string {
-  const base = given
+export function safeFileName(name: string, type: FileType): string {
+  const base = name
     .normalize('NFKD')
     .replace(/^.*[\\/]/, '')
     .replace(/\.[A-Za-z0-9]{1,8}$/, '')

@@ -235,24 +235,24 @@ async function review(
   parts: FulfilmentParts,
   record: RequestRecord,
   by: By,
-  given: { readonly outcome: ReviewOutcome; readonly note: string },
+  finding: { readonly outcome: ReviewOutcome; readonly note: string },
 ): Promise<RequestRecord> {
   requireFulfillable(record, 'automated_decision_review');
-  if (given.note.trim() === '') {
+  if (finding.note.trim() === '') {
     throw new HushError('invalid', 'the outcome needs a note', {
       field: 'note',
       remedy: 'write what was looked at, by whom, and what came of it',
     });
   }
   const lifted =
-    given.outcome === 'profiling_stopped' ? [] : await parts.effects.liftOwnDenial(record, by, given.outcome);
+    finding.outcome === 'profiling_stopped' ? [] : await parts.effects.liftOwnDenial(record, by, finding.outcome);
   const noted = await parts.records.change(
     record,
     by,
-    { outcome: given.outcome },
-    { what: 'outcome', facts: { outcome: given.outcome } },
+    { outcome: finding.outcome },
+    { what: 'outcome', facts: { outcome: finding.outcome } },
   );
-  return completeWithLetter(parts, noted, by, lifted, given.note, { outcome: given.outcome });
+  return completeWithLetter(parts, noted, by, lifted, finding.note, { outcome: finding.outcome });
 }
 
 /** Has what is held gathered and handed over; closed once that is done. */
@@ -329,8 +329,8 @@ export function createFulfilment(parts: FulfilmentParts) {
   return {
     correct: (record: RequestRecord, by: By, correction: Correction) => correct(parts, record, by, correction),
     restrict: (record: RequestRecord, by: By, explanation: string) => restrict(parts, record, by, explanation),
-    review: (record: RequestRecord, by: By, given: { readonly outcome: ReviewOutcome; readonly note: string }) =>
-      review(parts, record, by, given),
+    review: (record: RequestRecord, by: By, finding: { readonly outcome: ReviewOutcome; readonly note: string }) =>
+      review(parts, record, by, finding),
     access: (record: RequestRecord, by: By, way: Delivery['way']) => access(parts, record, by, way),
     erase: (record: RequestRecord, by: By) => erase(parts, record, by),
     complete: (record: RequestRecord, by: By) => complete(parts, record, by),

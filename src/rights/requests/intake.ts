@@ -105,16 +105,16 @@ async function jurisdictionOf(
   receivedAt: number,
 ): Promise<string> {
   const { contacts, policy } = parts;
-  const known = await contacts.find(keys);
-  const facts = [...known.values()].flatMap((contact) => {
+  const contactsByKey = await contacts.find(keys);
+  const facts = [...contactsByKey.values()].flatMap((contact) => {
     const atoms = stateOf(contact).atoms;
     return atoms.flatMap((atom) => (atom.t === 'fact' && 'jurisdiction' in atom.fact ? [atom.fact.jurisdiction] : []));
   });
   const points = request.contacts.flatMap((named) =>
     'point' in named && named.point.country ? [named.point.country] : [],
   );
-  const said = request.jurisdiction === undefined ? [] : [request.jurisdiction];
-  const all = [...said, ...facts, ...points];
+  const stated = request.jurisdiction === undefined ? [] : [request.jurisdiction];
+  const all = [...stated, ...facts, ...points];
   const places = all.length > 0 ? all : [policy.defaultJurisdiction];
   const dueIn = (jurisdiction: string) => deadlinesOf(policy, { jurisdiction, receivedAt }).due;
   return places.reduce((first, place) => (dueIn(place) < dueIn(first) ? place : first));
@@ -144,9 +144,9 @@ function lettersFor(parts: IntakeParts, record: RequestRecord): WantedLetter[] {
  * What receipt sets off, from wherever it was cut off: denials are made durable, and what they are all of is closed.
  * Doing it twice does nothing twice.
  */
-async function settleReceipt(parts: IntakeParts, given: RequestRecord, by: By): Promise<RequestRecord> {
+async function settleReceipt(parts: IntakeParts, received: RequestRecord, by: By): Promise<RequestRecord> {
   const { effects, records, post } = parts;
-  let record = given;
+  let record = received;
   if (record.state !== 'received') return record;
   if (deniesOnReceipt(record.kind) && record.receipts.length === 0) {
     const receipts = await effects.onReceipt(record, by);
@@ -172,11 +172,11 @@ async function settleReceipt(parts: IntakeParts, given: RequestRecord, by: By): 
 }
 
 /** What follows receipt: denials, then the first letters. Goes on wherever it was cut off, as whoever brought it in. */
-async function begin(parts: IntakeParts, given: RequestRecord, asker?: string): Promise<RequestRecord> {
+async function begin(parts: IntakeParts, received: RequestRecord, asker?: string): Promise<RequestRecord> {
   const { post, records } = parts;
-  const [first] = given.history;
+  const [first] = received.history;
   const by: By = { id: first?.by ?? 'system', ...(first?.byName ? { name: first.byName } : {}) };
-  let record = await settleReceipt(parts, given, by);
+  let record = await settleReceipt(parts, received, by);
   const mails = await mayMail(parts, record, asker);
   if (record.state === 'received' && !hasBegun(record)) {
     const letters = mails
@@ -193,8 +193,8 @@ async function begin(parts: IntakeParts, given: RequestRecord, asker?: string): 
 }
 
 /** As `begin`; where somebody else is at it too, what came of both. Every step bears being done twice. */
-async function beginTogether(parts: IntakeParts, given: RequestRecord, asker?: string): Promise<RequestRecord> {
-  let record = given;
+async function beginTogether(parts: IntakeParts, received: RequestRecord, asker?: string): Promise<RequestRecord> {
+  let record = received;
   for (let round = 0; round < 20; round++) {
     try {
       return await begin(parts, record, asker);
@@ -295,15 +295,15 @@ async function receive(parts: IntakeParts, request: NewRequest, by: By): Promise
     });
   } catch (error) {
     if (!request.writer || !isDuplicate(error)) throw unavailable(error);
-    const kept = await records.get(id);
+    const stored = await records.get(id);
     if (
-      kept.kind === request.kind &&
+      stored.kind === request.kind &&
       sameContacts(
-        kept,
+        stored,
         unique.map((named) => keyOf(parts, named)),
       )
     )
-      return beginTogether(parts, kept, request.asker ?? by.id);
+      return beginTogether(parts, stored, request.asker ?? by.id);
     throw new HushError('id_reused', 'this id was used before for another request', {
       field: 'id',
       remedy: 'give every request an id of its own; repeat a request unchanged',
@@ -313,7 +313,7 @@ async function receive(parts: IntakeParts, request: NewRequest, by: By): Promise
   try {
     return await beginTogether(parts, record, request.asker ?? by.id);
   } catch (error) {
-    // It is written down, so the worker goes on with it; but nobody is told "done" before it is.
+    // It is written down, so the worker goes on with it; but the answer never says "done" before it is.
     if (isDoneOnReceipt(record.kind)) throw unavailable(error);
     log.warn({ err: error, request: id }, 'a request is written down; the worker goes on with it');
     return records.get(id);
@@ -323,7 +323,7 @@ async function receive(parts: IntakeParts, request: NewRequest, by: By): Promise
 /** Takes requests in: durable first, then in force where it only denies, then acknowledged. */
 export function createIntake(parts: IntakeParts) {
   return {
-    begin: (given: RequestRecord, asker?: string) => begin(parts, given, asker),
+    begin: (received: RequestRecord, asker?: string) => begin(parts, received, asker),
     hasBegun,
     receive: (request: NewRequest, by: By) => receive(parts, request, by),
   };

@@ -41,7 +41,7 @@ interface VerificationParts {
  * Proven are the addresses that were shown to be the person's, each for itself. What was only claimed stays claimed, and so
  * does what a marketing system joined to it: a join proves no identity.
  */
-function withProven(record: RequestRecord, shown: readonly Buffer[]): RequestContact[] {
+export function withProven(record: Pick<RequestRecord, 'contacts'>, shown: readonly Buffer[]): RequestContact[] {
   return record.contacts.map((contact) => ({
     ...contact,
     verified: contact.verified || shown.some((key) => key.equals(contact.key)),
@@ -49,7 +49,7 @@ function withProven(record: RequestRecord, shown: readonly Buffer[]): RequestCon
 }
 
 /** The addresses that staff say were proven; of a request with one address that one. */
-function chosenAddresses(record: RequestRecord, chosen: readonly Buffer[]): readonly Buffer[] {
+export function chosenAddresses(record: Pick<RequestRecord, 'contacts'>, chosen: readonly Buffer[]): readonly Buffer[] {
   const [only, ...more] = record.contacts;
   if (only && more.length === 0) return [only.key];
   const named = chosen.filter((key) => record.contacts.some((contact) => contact.key.equals(key)));
@@ -95,8 +95,8 @@ async function askAgain(parts: VerificationParts, record: RequestRecord, by: By)
   if (!post.reaches(record, kind)) {
     throw new HushError('invalid', 'there is no address to send it to', { remedy: 'verify by what they know' });
   }
-  const asked = await records.act(record, 'ask_verification', by, {}, { facts: { way: 'link' } }, [{ kind }]);
-  return post.flushQuietly(asked, by);
+  const sent = await records.act(record, 'ask_verification', by, {}, { facts: { way: 'link' } }, [{ kind }]);
+  return post.flushQuietly(sent, by);
 }
 
 /** The request of a link that verifies one of its addresses. */
@@ -124,15 +124,15 @@ function canAsk(parts: VerificationParts, record: RequestRecord): boolean {
 async function sendAgain(parts: VerificationParts, record: RequestRecord, by: By, asker: string): Promise<boolean> {
   const { person } = parts.post.reachesOf(record);
   if (!canAsk(parts, record) || person === undefined) return true;
-  const asked = record.history.filter(({ what }) => what === 'ask_verification').length;
+  const timesSent = record.history.filter(({ what }) => what === 'ask_verification').length;
   const quota = { asker, perDay: MAILS_A_DAY, everyMs: AGAIN_AFTER_MS };
-  if (!(await parts.admitMail('request', person.email, quota, `${record.id}:${asked}`))) return false;
+  if (!(await parts.admitMail('request', person.email, quota, `${record.id}:${timesSent}`))) return false;
   await askAgain(parts, record, by);
   return true;
 }
 
 /**
- * Whoever reads the mail of the address did not ask, or wants nobody to act for them: the request ends. An agent is told
+ * Whoever reads the mail of the address did not ask, or wants nobody to act for them: the request ends. An agent hears
  * that there is no confirmation, and no more. Of a request that is being carried out, or over, nothing changes.
  */
 async function decline(parts: VerificationParts, link: Link): Promise<RequestRecord | undefined> {
@@ -176,9 +176,9 @@ async function verifyByKnowledge(
   parts: VerificationParts,
   record: RequestRecord,
   by: By,
-  given: { readonly checks: readonly Check[]; readonly note: string; readonly contacts?: readonly Buffer[] },
+  checked: { readonly checks: readonly Check[]; readonly note: string; readonly contacts?: readonly Buffer[] },
 ): Promise<RequestRecord> {
-  const checks = [...new Set(given.checks)];
+  const checks = [...new Set(checked.checks)];
   const needed = checksNeeded(record.kind);
   if (checks.length < needed) {
     throw new HushError('invalid', `this kind of request needs ${needed} things that fit what we hold`, {
@@ -191,7 +191,7 @@ async function verifyByKnowledge(
       remedy: 'record the document and the person’s confirmation',
     });
   }
-  const shown = chosenAddresses(record, given.contacts ?? []);
+  const shown = chosenAddresses(record, checked.contacts ?? []);
   return recordVerified(
     parts,
     record,
@@ -199,7 +199,7 @@ async function verifyByKnowledge(
     'knowledge',
     shown,
     { checks: checks.join(' ') },
-    given.note.slice(0, TEXT_LIMIT),
+    checked.note.slice(0, TEXT_LIMIT),
   );
 }
 
@@ -260,8 +260,8 @@ export function createVerification(parts: VerificationParts) {
     byKnowledge: (
       record: RequestRecord,
       by: By,
-      given: { readonly checks: readonly Check[]; readonly note: string; readonly contacts?: readonly Buffer[] },
-    ) => verifyByKnowledge(parts, record, by, given),
+      checked: { readonly checks: readonly Check[]; readonly note: string; readonly contacts?: readonly Buffer[] },
+    ) => verifyByKnowledge(parts, record, by, checked),
     authority: (record: RequestRecord, by: By, file: string, contacts?: readonly Buffer[]) =>
       recordAuthority(parts, record, by, file, contacts),
     confirmedByPhone: (record: RequestRecord, by: By, note: string, contacts?: readonly Buffer[]) =>

@@ -71,7 +71,7 @@ function dateInWords(time: number): string {
   return new Intl.DateTimeFormat('en-US', { dateStyle: 'long', timeZone: 'UTC' }).format(time);
 }
 
-/** The mail first, under an id that makes it one however often: what is written down as raised has been told. */
+/** Sends the mail first, under an id that makes it one however often, and then records the alert: none is recorded unsent. */
 async function raise(context: WatchContext, record: RequestRecord, alert: Alert): Promise<void> {
   const { catalog, policy, records, store, log } = context;
   const what = ALERT_WORDS[alert.kind](alert);
@@ -115,9 +115,9 @@ async function completeRequest(context: WatchContext, record: RequestRecord): Pr
   await post.flush(await records.act(record, 'complete', SYSTEM, {}, {}, letters));
 }
 
-async function lookAt(context: WatchContext, seen: RequestRecord): Promise<void> {
+async function lookAt(context: WatchContext, listed: RequestRecord): Promise<void> {
   const { policy, clock, records } = context;
-  let record = await updateDue(context, seen);
+  let record = await updateDue(context, listed);
   const raised = new Set(record.alerts.map(({ id }) => id));
   for (const alert of dueAlerts(policy, clockedOf(record), raised, clock.now())) await raise(context, record, alert);
   if (record.state === 'received' && clock.now() - record.receivedAt.getTime() > CUT_OFF) {

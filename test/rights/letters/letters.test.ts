@@ -10,7 +10,7 @@ import { createCipher } from '../../../src/core/seal.js';
 import { createOutbox, type OutgoingMail } from '../../../src/mail/outbox.js';
 import { createTransport } from '../../../src/mail/transport.js';
 import { LETTER_KINDS, type LetterKind, type LetterRequest } from '../../../src/rights/letters/letter.js';
-import { createLetters, greetable } from '../../../src/rights/letters/letters.js';
+import { createLetters, greetable, windowLines } from '../../../src/rights/letters/letters.js';
 import { runsOf } from '../../../src/rights/letters/print-fonts.js';
 import { createLetterStore, type LetterStore } from '../../../src/store/letters.js';
 import { createMailboxStore } from '../../../src/store/mailbox.js';
@@ -480,4 +480,11 @@ test('through a real mail server comes what was kept', async () => {
   await outbox.stop();
   await transport.close();
   await peer.stop();
+});
+
+test('the window of the envelope begins with the name, once', () => {
+  const postal = '1 Main St\r\n\r\nNeenah, WI 54956';
+  expect(windowLines({ to: { name: 'Ana Ruiz', postal } })).toEqual(['Ana Ruiz', '1 Main St', 'Neenah, WI 54956']);
+  expect(windowLines({ to: { name: 'Ana Ruiz', postal: `Ana Ruiz\n${postal}` } })).toHaveLength(3);
+  expect(windowLines({ to: { name: 'Ana Ruiz' } })).toEqual([]);
 });
