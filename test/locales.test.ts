@@ -64,7 +64,7 @@ test('topics, purposes, answers to texts and what callers get in writing have ev
     ...catalog.topics.flatMap(({ name, frequency }) => [name, frequency]),
     ...Object.values(catalog.purposes).flatMap(({ sentence, noun, detail, use }) => [sentence, noun, detail, use]),
     ...Object.values(replies),
-    ...OPT_OUT_OPTIONS.map(({ said }) => said),
+    ...OPT_OUT_OPTIONS.map(({ confirmationText }) => confirmationText),
     ...catalog.stopReasons.map(({ words }) => words),
   ].filter((words) => words !== undefined);
   for (const words of all) {

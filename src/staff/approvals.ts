@@ -15,7 +15,7 @@ import { unavailable } from '../store/connect.js';
 import type { Contacts } from '../store/contacts.js';
 import type { Approval, ApprovalKind, StaffApprovals } from '../store/staff-approvals.js';
 import type { StaffUser } from './audit-trail.js';
-import { actorOf, evidenceOfSaid, type Said } from './calls.js';
+import { actorOf, type CallerStatement, evidenceOfStatement } from './calls.js';
 import type { Caller } from './find-caller.js';
 
 /** A lift waits so long (ms) for its second person: then the caller is to be asked again. */
@@ -53,7 +53,7 @@ export interface ErasureWanted {
 
 /** What was written with an approval; gone after an erasure. */
 export interface Written {
-  readonly said?: Said;
+  readonly said?: CallerStatement;
   readonly wording?: string;
   readonly reason?: string;
   /** Why it was refused. */
@@ -161,7 +161,7 @@ async function requestLift(
   user: StaffUser,
   caller: Caller,
   lift: Lift,
-  said: Said,
+  said: CallerStatement,
 ): Promise<string> {
   if (said.verification === 'none') {
     throw new HushError('invalid', 'a lift needs a verified caller', {
@@ -219,7 +219,7 @@ async function confirmLift(context: ApprovalContext, user: StaffUser, approval: 
       source: { kind: 'phone' },
       actor: actorOf({ id: approval.user, name: approval.userName, roles: [] }),
       evidence: {
-        ...(said ? evidenceOfSaid(said) : {}),
+        ...(said ? evidenceOfStatement(said) : {}),
         ...(wording ? { wording: wording.slice(0, 300) } : {}),
         confirmedBy: user.id.slice(0, 80),
       },
@@ -283,7 +283,7 @@ export function createApprovals({ keyring, ...parts }: ApprovalParts) {
 
     isOvertaken: (approval: Approval) => isOvertaken(context, approval),
 
-    requestLift: (user: StaffUser, caller: Caller, lift: Lift, said: Said) =>
+    requestLift: (user: StaffUser, caller: Caller, lift: Lift, said: CallerStatement) =>
       requestLift(context, user, caller, lift, said),
 
     requestExport: (user: StaffUser, wanted: ListWanted, reason: string) =>

@@ -41,4 +41,4 @@ export function incompleteNumber(text: string): HushError {
 const SPOKEN: Readonly<Record<string, string>> = { '@': 'at', '.': 'dot', '-': 'dash', _: 'underscore', '+': 'plus' };
 
 /** An address letter by letter, to be read back to the caller: "a n a at e x a m p l e dot c o m". */
-export const spelledBack = (given: string): string => [...given].map((letter) => SPOKEN[letter] ?? letter).join(' ');
+export const spelledBack = (input: string): string => [...input].map((letter) => SPOKEN[letter] ?? letter).join(' ');

@@ -14,14 +14,14 @@ import { unavailable } from '../store/connect.js';
 import type { StaffCall, StaffCalls } from '../store/staff-calls.js';
 import type { StaffUser } from './audit-trail.js';
 import type { Caller } from './find-caller.js';
-import { scopesOfWish, type Wish } from './opt-out-options.js';
+import { type OptOutOption, scopesOfOption } from './opt-out-options.js';
 
 /** How a caller was verified. An opt-out needs none of it; a lift, access and deletion do. */
 export const VERIFICATIONS = ['none', 'account', 'called_back', 'mail_code', 'authority'] as const;
 export type Verification = (typeof VERIFICATIONS)[number];
 
 /** Who called and what they said: evidence of what the call becomes. */
-export interface Said {
+export interface CallerStatement {
   readonly caller: 'self' | 'other';
   readonly callerName: string;
   readonly verification: Verification;
@@ -32,7 +32,7 @@ export interface Said {
 const NAME = 60;
 const WORDS = 240;
 
-export function evidenceOfSaid(said: Said): Record<string, string> {
+export function evidenceOfStatement(said: CallerStatement): Record<string, string> {
   return {
     caller: said.caller,
     verification: said.verification,
@@ -65,7 +65,7 @@ async function queueConfirmation(
   parts: CallParts,
   to: ContactPoint,
   language: string,
-  wish: Wish,
+  option: OptOutOption,
   brand: string,
   first: Accepted,
   events: readonly string[],
@@ -82,7 +82,7 @@ async function queueConfirmation(
       brand: from,
       to: to.given,
       values: (lang) => ({
-        changes: [`${say(wish.said, lang)} (${name})`],
+        changes: [`${say(option.confirmationText, lang)} (${name})`],
         receipt: `r_${events[0] ?? first.id}`,
         // An undo link names one event of the address that it is sent to. Else the person gets a link that can do everything.
         undoLink:
@@ -111,30 +111,30 @@ async function recordCall(
   call: string,
   caller: Caller,
   act: {
-    readonly wish: Wish;
+    readonly option: OptOutOption;
     readonly brand: string;
-    readonly said: Said;
+    readonly said: CallerStatement;
     readonly confirmTo?: ContactPoint | undefined;
     readonly language: string;
   },
 ): Promise<StaffCall> {
   const { accept, clock, store, log } = parts;
   const wholePerson = caller.contact?.person !== undefined;
-  const drafts = scopesOfWish(act.wish, act.brand).map(
+  const drafts = scopesOfOption(act.option, act.brand).map(
     (scope, at): Draft => ({
       subject: caller.subject,
       type: 'opted_out',
       scope,
       source: { kind: 'phone', destination: tagOf(call) },
       actor: actorOf(user),
-      evidence: evidenceOfSaid(act.said),
+      evidence: evidenceOfStatement(act.said),
       writer: { name: 'staff-call', id: `${call}:${at}` },
       ...(wholePerson ? { reach: 'person' as const } : {}),
     }),
   );
   const accepted = await acceptEach(accept, drafts);
   const [first] = accepted;
-  if (!first) throw new Error('a wish has no scope');
+  if (!first) throw new Error('an option has no scope');
   const events = accepted.map(({ id }) => id);
   const confirmation =
     act.confirmTo === undefined
@@ -143,7 +143,7 @@ async function recordCall(
             parts,
             act.confirmTo,
             act.language,
-            act.wish,
+            act.option,
             act.brand,
             first,
             events,
@@ -151,14 +151,14 @@ async function recordCall(
           ))
         ? ('queued' as const)
         : ('failed' as const);
-  const kept: StaffCall = {
+  const record: StaffCall = {
     id: call,
     at: new Date(clock.now()),
     user: user.id,
     userName: user.name,
     contact: caller.key,
     contactType: caller.type,
-    wish: act.wish.id,
+    wish: act.option.id,
     brand: act.brand,
     events,
     wholePerson,
@@ -167,12 +167,12 @@ async function recordCall(
     verification: act.said.verification,
   };
   try {
-    await store.keep(kept);
+    await store.keep(record);
   } catch (error) {
     // The opt-out is in; what is missing is a line in the day's list.
     log.error({ err: error, receipts: events }, 'a call is recorded, but not in the list of calls');
   }
-  return kept;
+  return record;
 }
 
 /**
@@ -230,9 +230,9 @@ export function createCalls(parts: CallParts) {
       call: string,
       caller: Caller,
       act: {
-        readonly wish: Wish;
+        readonly option: OptOutOption;
         readonly brand: string;
-        readonly said: Said;
+        readonly said: CallerStatement;
         readonly confirmTo?: ContactPoint | undefined;
         readonly language: string;
       },

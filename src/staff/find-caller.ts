@@ -93,8 +93,8 @@ function callerFrom(
 
 async function callersByName(parts: FindCallerParts, text: string): Promise<Caller[] | undefined> {
   const { keyring, contacts, privateParts } = parts;
-  const asked = readNameAndCode(text);
-  const hash = asked && nameAndCodeHash(keyring, asked);
+  const name = readNameAndCode(text);
+  const hash = name && nameAndCodeHash(keyring, name);
   if (!hash) return undefined;
   const found = await contacts.find(await parts.lookup.find(hash));
   return [...found.values()]
@@ -107,9 +107,9 @@ async function callersByName(parts: FindCallerParts, text: string): Promise<Call
  * be none. Throws HushError `invalid` for an address that has an @ and is none, and for a number that is neither one we
  * know nor a whole phone number, with what to ask for.
  */
-async function findCallers(parts: FindCallerParts, given: string): Promise<Caller[]> {
+async function findCallers(parts: FindCallerParts, input: string): Promise<Caller[]> {
   const { contacts, keyring } = parts;
-  const typed = given.trim().slice(0, 300);
+  const typed = input.trim().slice(0, 300);
   // Digits in full width are digits; an address with an @ has rules of its own.
   const text = typed.includes('@') ? typed : typed.normalize('NFKC');
   try {
@@ -126,13 +126,13 @@ async function findCallers(parts: FindCallerParts, given: string): Promise<Calle
       if (/\d/.test(text) && !/\p{L}{2}/u.test(text)) throw incompleteNumber(text);
       return [];
     }
-    const asked = points.map((point) => ({
+    const lookups = points.map((point) => ({
       point,
       key: contactKeyBytes(keyring, point),
       group: parts.aliasGroupOf(point),
     }));
-    const found = await contacts.findShared(asked);
-    const all = asked.map(({ point, key: own }): Caller => {
+    const found = await contacts.findShared(lookups);
+    const all = lookups.map(({ point, key: own }): Caller => {
       const { contact, others = [] } = found.get(own.toString('hex')) ?? {};
       // A number that was stored in another form is that contact.
       const stored = contact ? { ...contact, others } : others.find(({ type }) => type === 'phone');
@@ -207,7 +207,7 @@ function emailOf(
 /** Finds callers by what they can say: email, phone in any spelling, customer number, or name and postal code. */
 export function createFindCaller(parts: FindCallerParts) {
   return {
-    find: (given: string) => findCallers(parts, given),
+    find: (input: string) => findCallers(parts, input),
 
     byKey: (key: Buffer) => callerByKey(parts, key),
 

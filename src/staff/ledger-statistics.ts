@@ -152,8 +152,8 @@ export function createLedgerFollower(parts: {
   };
 }
 
-function postalFrom(given: string): { name?: string; postalCode: string } {
-  const { name, postalCode } = JSON.parse(given) as { name?: unknown; postalCode?: unknown };
+function postalFrom(address: string): { name?: string; postalCode: string } {
+  const { name, postalCode } = JSON.parse(address) as { name?: unknown; postalCode?: unknown };
   return { postalCode: String(postalCode ?? ''), ...(typeof name === 'string' ? { name } : {}) };
 }
 

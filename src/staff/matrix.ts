@@ -88,14 +88,14 @@ export function matrixOf(parts: {
   const context = { policy, ignoreQuietHours: true, ...(country ? { country } : {}) };
 
   function cell(brand: string, channel: Channel, purpose: Purpose): Cell {
-    const question = { brand, channel, purpose, topic: '*', at: now };
-    const decision = decide(state, question, context);
+    const query = { brand, channel, purpose, topic: '*', at: now };
+    const decision = decide(state, query, context);
     const topics = topicsOf(catalog, brand).filter((topic) => topic.channels.includes(channel));
     const except =
       decision.allowed && purpose === 'promotion'
         ? exceptTopics(
             state,
-            question,
+            query,
             topics.map(({ id }) => id),
             context,
           )

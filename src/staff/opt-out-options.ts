@@ -2,7 +2,7 @@ import type { Words } from '../core/catalog.js';
 import { ALL_MARKETING, GPC_PURPOSES, type Scope, wholeScope } from '../core/scope.js';
 
 /** What callers say, in their words, and what it means. */
-export interface Wish {
+export interface OptOutOption {
   readonly id: string;
   /** As the agent reads it. */
   readonly label: string;
@@ -10,19 +10,19 @@ export interface Wish {
   readonly heard: string;
   readonly scopes: readonly Omit<Scope, 'brand'>[];
   /** What changes, in a mail to the caller. */
-  readonly said: Words;
+  readonly confirmationText: Words;
 }
 
 const marketing = (channel: Scope['channel']) => ({ channel, purpose: 'marketing' as const, topic: '*' });
 const { brand: _anyBrand, ...ALL } = ALL_MARKETING;
 
-export const OPT_OUT_OPTIONS: readonly Wish[] = [
+export const OPT_OUT_OPTIONS: readonly OptOutOption[] = [
   {
     id: 'all',
     label: 'All marketing',
     heard: '“Leave me alone”, “take me off your lists”',
     scopes: [ALL],
-    said: {
+    confirmationText: {
       en: 'No more marketing of any kind',
       es: 'No más publicidad de ningún tipo',
       fr: 'Plus aucune publicité',
@@ -34,7 +34,7 @@ export const OPT_OUT_OPTIONS: readonly Wish[] = [
     label: 'Emails',
     heard: '“Stop mailing me offers”',
     scopes: [marketing('email')],
-    said: {
+    confirmationText: {
       en: 'No more marketing by email',
       es: 'No más publicidad por correo electrónico',
       fr: 'Plus de publicité par e-mail',
@@ -46,7 +46,7 @@ export const OPT_OUT_OPTIONS: readonly Wish[] = [
     label: 'Phone calls',
     heard: '“Stop calling me”',
     scopes: [marketing('voice')],
-    said: {
+    confirmationText: {
       en: 'No more marketing calls',
       es: 'No más llamadas publicitarias',
       fr: 'Plus d’appels publicitaires',
@@ -58,7 +58,7 @@ export const OPT_OUT_OPTIONS: readonly Wish[] = [
     label: 'Phone calls and texts',
     heard: '“Take my number off”',
     scopes: [marketing('voice'), marketing('sms')],
-    said: {
+    confirmationText: {
       en: 'No more marketing calls or texts',
       es: 'No más llamadas ni mensajes de texto publicitarios',
       fr: 'Plus d’appels ni de SMS publicitaires',
@@ -70,7 +70,7 @@ export const OPT_OUT_OPTIONS: readonly Wish[] = [
     label: 'Texts',
     heard: '“Stop texting me”',
     scopes: [marketing('sms')],
-    said: {
+    confirmationText: {
       en: 'No more marketing by text message',
       es: 'No más publicidad por mensaje de texto',
       fr: 'Plus de publicité par SMS',
@@ -82,7 +82,7 @@ export const OPT_OUT_OPTIONS: readonly Wish[] = [
     label: 'Letters',
     heard: '“No more catalogs”, “no letters”',
     scopes: [marketing('mail')],
-    said: {
+    confirmationText: {
       en: 'No more marketing by postal mail',
       es: 'No más publicidad por correo postal',
       fr: 'Plus de publicité par courrier postal',
@@ -95,7 +95,7 @@ export const OPT_OUT_OPTIONS: readonly Wish[] = [
     heard: '“Don’t share or sell my data”, “no ads”',
     // What a Global Privacy Control signal says, said by voice. 11 CCR 7025
     scopes: GPC_PURPOSES.map((purpose) => ({ channel: '*' as const, purpose, topic: '*' })),
-    said: {
+    confirmationText: {
       en: 'We no longer share your details, and show no ads based on them',
       es: 'Ya no compartimos sus datos ni mostramos anuncios basados en ellos',
       fr: 'Nous ne partageons plus vos données et ne montrons plus d’annonces fondées sur elles',
@@ -104,11 +104,11 @@ export const OPT_OUT_OPTIONS: readonly Wish[] = [
   },
 ];
 
-export function optOutOptionById(id: string): Wish | undefined {
-  return OPT_OUT_OPTIONS.find((wish) => wish.id === id);
+export function optOutOptionById(id: string): OptOutOption | undefined {
+  return OPT_OUT_OPTIONS.find((option) => option.id === id);
 }
 
-/** The scopes of a wish, for one brand or the whole group. */
-export function scopesOfWish(wish: Wish, brand: string): Scope[] {
-  return wish.scopes.map((scope) => wholeScope({ ...scope, brand }));
+/** The scopes of an option, for one brand or the whole group. */
+export function scopesOfOption(option: OptOutOption, brand: string): Scope[] {
+  return option.scopes.map((scope) => wholeScope({ ...scope, brand }));
 }

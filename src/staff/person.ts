@@ -103,8 +103,8 @@ function wordingOf(
   contact: Contact,
   event: StoredEvent,
 ): string | undefined {
-  const kept = evidenceOf(privateParts, contact, event)?.evidence?.wording;
-  if (typeof kept === 'string') return kept;
+  const stored = evidenceOf(privateParts, contact, event)?.evidence?.wording;
+  if (typeof stored === 'string') return stored;
   const notice = catalog.notices.find(({ id, version }) => id === event.notice?.id && version === event.notice.version);
   return notice?.text;
 }

@@ -9,15 +9,15 @@ export function createAuthenticate(parts: {
   readonly badKey: (request: Request) => Promise<void>;
 }): (request: Request) => Promise<ApiKey> {
   return async (request) => {
-    const given = /^Bearer +(\S+)$/i.exec(request.get('authorization') ?? '')?.[1];
-    if (given === undefined) {
+    const token = /^Bearer +(\S+)$/i.exec(request.get('authorization') ?? '')?.[1];
+    if (token === undefined) {
       throw new HushError('unauthorized', 'this needs an API key', {
         remedy: 'send Authorization: Bearer hk_…; make a key with hush keys create',
       });
     }
     let key: ApiKey | undefined;
     try {
-      key = await withTimeout(parts.apiKeys.authenticate(given));
+      key = await withTimeout(parts.apiKeys.authenticate(token));
     } catch (error) {
       throw unavailable(error);
     }

@@ -80,9 +80,9 @@ async function lookUp(
   { reader, decisions, privateParts, clock }: ContactParts,
   { body }: ApiRequest<z.infer<typeof lookUpBody>>,
 ) {
-  const asked = reader.asked(body.contact);
-  const { key } = asked;
-  const { contact, state } = await decisions.present(asked);
+  const subject = reader.decisionSubject(body.contact);
+  const { key } = subject;
+  const { contact, state } = await decisions.present(subject);
   const text = contactKeyText(key);
   if (!contact && 'key' in body.contact) throw unknownKey('contact.key');
   const address = contact && addressOf(privateParts, contact);
@@ -125,7 +125,7 @@ async function lookUp(
     facts: contact ? factsJson(factsAt(state, now)) : {},
     destinations: Object.entries(contact?.synced ?? {}).map(([destination, synced]) => ({
       destination,
-      waiting: contact?.pendingSyncs.some((mark) => mark.destination === destination),
+      waiting: contact?.pendingSyncs.some((pendingSync) => pendingSync.destination === destination),
       bindings: Object.entries(synced.bindings).map(([binding, { suppressed, at, status }]) => ({
         binding,
         suppressed,

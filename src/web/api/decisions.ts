@@ -30,7 +30,7 @@ function unknownKeys(fields: readonly string[]): HushError {
   return new HushError(kind, message, { ...detail, errors });
 }
 
-type Line = { asked: DecisionSubject; question: DecisionQuery } | { problem: HushError };
+type Line = { subject: DecisionSubject; query: DecisionQuery } | { problem: HushError };
 
 interface DecisionParts {
   readonly decisions: Decisions;
@@ -41,10 +41,10 @@ async function decideOne(
   { decisions, reader }: Pick<DecisionParts, 'decisions' | 'reader'>,
   { body }: ApiRequest<z.infer<typeof questionSchema>>,
 ) {
-  const { contact, ...question } = body;
-  const [answer] = await decisions.decideAll([reader.asked(contact)], reader.question(question));
-  if (!answer) throw unknownKey('contact.key');
-  return decisionJson(answer);
+  const { contact, ...query } = body;
+  const [decision] = await decisions.decideAll([reader.decisionSubject(contact)], reader.decisionQuery(query));
+  if (!decision) throw unknownKey('contact.key');
+  return decisionJson(decision);
 }
 
 async function decideBatch(
@@ -58,10 +58,10 @@ async function decideBatch(
     return undefined;
   }
   const { contacts, ...fields } = body;
-  const question = reader.question(fields);
-  const asked = contacts.map((contact, index) => {
+  const query = reader.decisionQuery(fields);
+  const subjects = contacts.map((contact, index) => {
     try {
-      return reader.asked(contact);
+      return reader.decisionSubject(contact);
     } catch (error) {
       if (!(error instanceof HushError)) throw error;
       throw new HushError(error.kind, error.message, {
@@ -70,10 +70,10 @@ async function decideBatch(
       });
     }
   });
-  const answers = await decisions.decideAll(asked, question);
-  const unknown = answers.flatMap((answer, index) => (answer ? [] : [`contacts.${index}.key`]));
+  const results = await decisions.decideAll(subjects, query);
+  const unknown = results.flatMap((decision, index) => (decision ? [] : [`contacts.${index}.key`]));
   if (unknown.length > 0) throw unknownKeys(unknown);
-  return { decisions: answers.flatMap((answer) => (answer ? [decisionJson(answer)] : [])) };
+  return { decisions: results.flatMap((decision) => (decision ? [decisionJson(decision)] : [])) };
 }
 
 function readLine({ reader }: Pick<DecisionParts, 'reader'>, line: Buffer | typeof TOO_LONG): Line {
@@ -86,8 +86,8 @@ function readLine({ reader }: Pick<DecisionParts, 'reader'>, line: Buffer | type
     }
     const parsed = questionSchema.safeParse(parseJson(utf8(line)));
     if (!parsed.success) throw invalidFrom(parsed.error);
-    const { contact, ...question } = parsed.data;
-    return { asked: reader.asked(contact), question: reader.question(question) };
+    const { contact, ...query } = parsed.data;
+    return { subject: reader.decisionSubject(contact), query: reader.decisionQuery(query) };
   } catch (error) {
     if (error instanceof HushError) return { problem: error };
     throw error;
@@ -96,27 +96,29 @@ function readLine({ reader }: Pick<DecisionParts, 'reader'>, line: Buffer | type
 
 async function decideLines({ decisions }: Pick<DecisionParts, 'decisions'>, lines: readonly Line[]): Promise<string> {
   // Questions that are alike but for the contact are answered together.
-  const groups = new Map<string, { question: DecisionQuery; members: { index: number; asked: DecisionSubject }[] }>();
+  const groups = new Map<string, { query: DecisionQuery; members: { index: number; subject: DecisionSubject }[] }>();
   lines.forEach((line, index) => {
     if ('problem' in line) return;
-    const { brand, channel, purpose, topic, at } = line.question;
+    const { brand, channel, purpose, topic, at } = line.query;
     const key = `${brand}|${channel}|${purpose}|${topic}|${at}`;
-    const group = groups.get(key) ?? { question: line.question, members: [] };
-    group.members.push({ index, asked: line.asked });
+    const group = groups.get(key) ?? { query: line.query, members: [] };
+    group.members.push({ index, subject: line.subject });
     groups.set(key, group);
   });
   const out: string[] = lines.map((line) =>
     'problem' in line ? JSON.stringify({ problem: problemOf(line.problem) }) : '',
   );
   await Promise.all(
-    [...groups.values()].map(async ({ question, members }) => {
-      const answers = await decisions.decideAll(
-        members.map(({ asked }) => asked),
-        question,
+    [...groups.values()].map(async ({ query, members }) => {
+      const results = await decisions.decideAll(
+        members.map(({ subject }) => subject),
+        query,
       );
       members.forEach(({ index }, at) => {
-        const answer = answers[at];
-        out[index] = JSON.stringify(answer ? decisionJson(answer) : { problem: problemOf(unknownKey('contact.key')) });
+        const decision = results[at];
+        out[index] = JSON.stringify(
+          decision ? decisionJson(decision) : { problem: problemOf(unknownKey('contact.key')) },
+        );
       });
     }),
   );

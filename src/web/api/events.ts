@@ -136,10 +136,10 @@ async function acceptBatch(
     rejected.push({ index, problem: problemOf(inEvent(result, index)) });
   });
   // All failed because the record is away: the request as a whole did.
-  const away = results.find((result) => result instanceof HushError && result.kind === 'unavailable');
-  if (accepted.length === 0 && away) throw away;
+  const failure = results.find((result) => result instanceof HushError && result.kind === 'unavailable');
+  if (accepted.length === 0 && failure) throw failure;
   rejected.sort((a, b) => a.index - b.index);
-  return { answer: { accepted, rejected }, settled: away === undefined };
+  return { answer: { accepted, rejected }, settled: failure === undefined };
 }
 
 function recordEvents(parts: EventParts, { body, key, request, response }: ApiRequest<z.infer<typeof envelope>>) {

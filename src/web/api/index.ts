@@ -85,7 +85,7 @@ export function createApi(parts: {
 
   const routes = createApiRoutes(router, parts.authenticate);
   decisionRoutes(routes, { decisions, reader });
-  scrubRoutes(routes, { scrub: createScrub({ decisions, subjectOf: reader.asked }), reader, log });
+  scrubRoutes(routes, { scrub: createScrub({ decisions, subjectOf: reader.decisionSubject }), reader, log });
   const guard = createOpeningGuard({ decisions, keyring: parts.keyring, policy, clock });
   eventRoutes(routes, { accept, reader, writerIds: stores.writerIds, guard, clock, subjectByKey });
   importRoutes(routes, {

@@ -9,18 +9,18 @@ export async function* linesOf(
   stream: AsyncIterable<Uint8Array>,
   longest: number,
 ): AsyncGenerator<Buffer | typeof TOO_LONG> {
-  let kept: Uint8Array[] = [];
+  let pieces: Uint8Array[] = [];
   let size = 0;
   const line = (): Buffer | typeof TOO_LONG => {
-    const whole = size > longest ? TOO_LONG : Buffer.concat(kept);
-    kept = [];
+    const whole = size > longest ? TOO_LONG : Buffer.concat(pieces);
+    pieces = [];
     size = 0;
     return whole !== TOO_LONG && whole.at(-1) === 13 ? whole.subarray(0, -1) : whole;
   };
   const keep = (part: Uint8Array) => {
     size += part.length;
-    if (size > longest) kept = [];
-    else kept.push(part);
+    if (size > longest) pieces = [];
+    else pieces.push(part);
   };
   for await (const chunk of stream) {
     let from = 0;

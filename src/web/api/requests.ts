@@ -57,7 +57,8 @@ export function createRequestReader(parts: { readonly catalog: Catalog; readonly
     pointOf,
     checkScope,
 
-    asked(contact: ContactRequest): DecisionSubject {
+    /** Whom a decision is about. */
+    decisionSubject(contact: ContactRequest): DecisionSubject {
       if ('key' in contact) return { key: keyOf(contact.key) };
       const point = pointOf(contact);
       return { key: contactKeyBytes(keyring, point), point };
@@ -86,7 +87,7 @@ export function createRequestReader(parts: { readonly catalog: Catalog; readonly
       }
     },
 
-    question(input: {
+    decisionQuery(input: {
       brand: string;
       channel: Channel;
       purpose: Purpose;
@@ -115,16 +116,16 @@ export type RequestReader = ReturnType<typeof createRequestReader>;
 export const iso = (time: number): string => new Date(time).toISOString();
 
 /** A decision as the API gives it. */
-export function decisionJson(answer: SubjectDecision): Record<string, unknown> {
+export function decisionJson(decision: SubjectDecision): Record<string, unknown> {
   return {
-    allowed: answer.allowed,
-    reason: answer.reason,
-    ...(answer.since === undefined ? {} : { since: iso(answer.since) }),
-    ...(answer.scope === undefined ? {} : { scope: answer.scope }),
-    ...(answer.event === undefined ? {} : { receipt: `r_${answer.event}` }),
-    ...(answer.exceptTopics === undefined ? {} : { exceptTopics: answer.exceptTopics }),
-    ...(answer.cadence === undefined ? {} : { cadence: answer.cadence }),
-    ...(answer.fallbackChannel === undefined ? {} : { fallbackChannel: answer.fallbackChannel }),
-    ...(answer.retryAfter === undefined ? {} : { retryAfter: iso(answer.retryAfter) }),
+    allowed: decision.allowed,
+    reason: decision.reason,
+    ...(decision.since === undefined ? {} : { since: iso(decision.since) }),
+    ...(decision.scope === undefined ? {} : { scope: decision.scope }),
+    ...(decision.event === undefined ? {} : { receipt: `r_${decision.event}` }),
+    ...(decision.exceptTopics === undefined ? {} : { exceptTopics: decision.exceptTopics }),
+    ...(decision.cadence === undefined ? {} : { cadence: decision.cadence }),
+    ...(decision.fallbackChannel === undefined ? {} : { fallbackChannel: decision.fallbackChannel }),
+    ...(decision.retryAfter === undefined ? {} : { retryAfter: iso(decision.retryAfter) }),
   };
 }

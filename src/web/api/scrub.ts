@@ -39,8 +39,8 @@ export function scrubRoutes(
     answer: CSV,
     async handle({ query, request, response }) {
       mustSayBrokenOff(request);
-      const { column, output, ...asked } = query;
-      const question = reader.question(asked);
+      const { column, output, ...fields } = query;
+      const question = reader.decisionQuery(fields);
       const { body, release } = bodyOf(request);
       try {
         const csv = await openCsv(body, (names) => scrubColumns(names, column));

@@ -46,7 +46,7 @@ async function exportSuppressions(
       field: 'after',
       remedy: 'give the last `contact` you received',
     });
-  const { at: _at, ...question } = parts.reader.question(query);
+  const { at: _at, ...question } = parts.reader.decisionQuery(query);
   // Read first: whatever changes while the export runs comes again in the feed.
   response.set('Hush-Cursor', await parts.cursor());
   if (request.method !== 'HEAD') response.set('Trailer', 'Hush-Keyed-Only');

@@ -43,8 +43,8 @@ export function destinationHooks(parts: {
       parts.bodies.admit(limit)(request, response, () => undefined);
     }
     const body = await bodyOf(request, response, limit);
-    const answer = await parts.webhooksIn.receive(name, { ...head, body });
-    response.status(answer.status).type(answer.type).send(answer.body);
+    const result = await parts.webhooksIn.receive(name, { ...head, body });
+    response.status(result.status).type(result.type).send(result.body);
   });
   // Some providers try the address with a GET before they use it; nothing is recorded by one.
   router.get('/:destination', async (request, response) => {

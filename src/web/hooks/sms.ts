@@ -37,8 +37,8 @@ export function createTextHook(parts: {
     const url = `${parts.publicUrl()}${request.originalUrl}`;
     if (!isSignedByTwilio(parts.authTokens, url, form, request.get('x-twilio-signature') ?? '')) throw unsigned();
     const text = textFromTwilio(form);
-    const taken = text && (await parts.textIn.receive(text));
-    response.type('text/xml').send(twiml(taken?.reply));
+    const result = text && (await parts.textIn.receive(text));
+    response.type('text/xml').send(twiml(result?.reply));
   });
   return router;
 }

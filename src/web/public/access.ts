@@ -49,8 +49,8 @@ export function accessPages(parts: {
     const { t } = pages.context(request);
     // Every try costs us a tenth of a second of work.
     await parts.countForm(request);
-    const given = typeof passphrase === 'string' ? passphrase.slice(0, 200) : '';
-    const fetched = await delivery.fetch(String(request.params.token), given);
+    const entered = typeof passphrase === 'string' ? passphrase.slice(0, 200) : '';
+    const fetched = await delivery.fetch(String(request.params.token), entered);
     switch (fetched.outcome) {
       case 'gone':
         return gone(request, response);

@@ -36,16 +36,16 @@ export function oneClickResult(request: IncomingMessage): OneClickResult | undef
 
 function readBody(request: IncomingMessage): Promise<string> {
   return new Promise((resolve) => {
-    let kept = '';
+    let text = '';
     let size = 0;
     const done = () => {
       clearTimeout(timer);
-      resolve(kept);
+      resolve(text);
     };
     const timer = setTimeout(done, BODY_WAIT);
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (kept.length < MAX_READ_CHARS) kept += chunk.toString('latin1', 0, MAX_READ_CHARS);
+      if (text.length < MAX_READ_CHARS) text += chunk.toString('latin1', 0, MAX_READ_CHARS);
       if (size > LARGEST) done();
     });
     request.on('end', done);

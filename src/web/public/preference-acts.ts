@@ -168,13 +168,13 @@ export async function postPreferences(
   const { t } = pages.context(request);
   const body: FormBody = request.body ?? {};
   const session = sessionOf(parts, link, body.session);
-  const answer = (result: Result, lang?: string) =>
+  const showResult = (result: Result, lang?: string) =>
     pages.seeOther(request, response, `/p/${link.token}`, { session, lang, did: results.seal(link.token, result) });
   switch (body.act) {
     case 'stop-all':
-      return answer(await stopAll(parts, request, link));
+      return showResult(await stopAll(parts, request, link));
     case 'fresh':
-      return answer(await sendFresh(parts, request, link));
+      return showResult(await sendFresh(parts, request, link));
     case 'undo':
     case 'resume': {
       if (link.kind === 'undo' && isOver(link, clock.now()))
@@ -187,7 +187,7 @@ export async function postPreferences(
         });
         return;
       }
-      return answer(
+      return showResult(
         await (body.act === 'undo'
           ? undoChanges(parts, request, link, body)
           : resumeAll(parts, request, link, session)),
@@ -209,15 +209,15 @@ export async function postPreferences(
     case 'why':
       return countReason(parts, request, response, link, body, session);
     case 'signal-follow':
-      return answer(await followSignal(parts, request, link));
+      return showResult(await followSignal(parts, request, link));
     case 'signal-keep':
-      return answer(await ignoreSignal(parts, request, link));
+      return showResult(await ignoreSignal(parts, request, link));
     case 'download':
-      if (!session) return answer({ lines: [{ key: 'preferences.needsFresh' }], good: false });
+      if (!session) return showResult({ lines: [{ key: 'preferences.needsFresh' }], good: false });
       return download(parts, request, response, link);
     default:
       // An undo link names one event, and nothing else is done through it but what denies.
       if (link.kind === 'undo') return pages.missing(request, response);
-      return answer(await save(parts, request, link, body, session), languageFrom(body, parts.catalog.languages));
+      return showResult(await save(parts, request, link, body, session), languageFrom(body, parts.catalog.languages));
   }
 }

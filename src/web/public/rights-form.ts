@@ -57,11 +57,11 @@ function showForm(
   const { pages } = parts;
   const { language } = pages.context(request);
   const values = formValues(request);
-  const asked = request.query.kind;
+  const preset = request.query.kind;
   const sending = fieldOf(request, 'sending');
   pages.send(request, response, status, 'rights', undefined, {
     kinds: ORDER,
-    values: { ...values, kind: values.kind || (typeof asked === 'string' && isRequestKind(asked) ? asked : '') },
+    values: { ...values, kind: values.kind || (typeof preset === 'string' && isRequestKind(preset) ? preset : '') },
     places: placesByName(parts, language),
     faults,
     chooseAgain: uploadsOf(request).map(({ name }) => name),

@@ -136,9 +136,9 @@ async function answerQuestion(
   // A mail program's one-click says that somebody wants no mail, not that the request is theirs.
   if (isOneClickBody(request.body)) return pages.missing(request, response);
   const { verification } = rights;
-  const answer = fieldOf(request, 'act') === 'decline' ? verification.decline : verification.byLink;
+  const decide = fieldOf(request, 'act') === 'decline' ? verification.decline : verification.byLink;
   if (isOver(link, clock.now())) return seeResult(parts, request, response, link);
-  if (!(await rights.records.onLatest(record.id, () => answer(link)))) {
+  if (!(await rights.records.onLatest(record.id, () => decide(link)))) {
     await parts.refuse(request);
     return pages.missing(request, response);
   }

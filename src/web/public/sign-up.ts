@@ -94,18 +94,18 @@ export async function receiveSignUp(parts: PublicParts, request: Request, respon
   const link = await signUpLinkOf(parts, request, response);
   if (!link) return;
   const { act } = (request.body ?? {}) as Record<string, unknown>;
-  const answer = (key: string, receipts: string[] = []) =>
+  const showResult = (key: string, receipts: string[] = []) =>
     pages.seeOther(request, response, `/confirm/${link.token}`, {
       did: results.seal(link.token, { lines: [{ key }], receipts }),
     });
   if (act === 'again') {
     await parts.countForm(request);
-    const begun = await consents.beginAgain(link, parts.askerOf(request), pages.context(request).language);
+    const isBegun = await consents.beginAgain(link, parts.askerOf(request), pages.context(request).language);
     // Of one that is over nobody knows any more what was agreed to; its page says so.
-    return begun ? answer('confirm.sentAgain') : pages.seeOther(request, response, `/confirm/${link.token}`);
+    return isBegun ? showResult('confirm.sentAgain') : pages.seeOther(request, response, `/confirm/${link.token}`);
   }
   const confirmed = isOver(link, clock.now()) ? undefined : await consents.confirm(link, parts.evidenceOf(request));
   // Its page says why not.
   if (!confirmed || confirmed === 'denied_since') return pages.seeOther(request, response, `/confirm/${link.token}`);
-  return answer('confirm.done', [confirmed.id]);
+  return showResult('confirm.done', [confirmed.id]);
 }

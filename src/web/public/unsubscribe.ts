@@ -26,21 +26,21 @@ export async function showUnsubscribe(parts: PublicParts, request: Request, resp
   const result = results.open(link.token, request.query.did);
   const [pressed] = result?.receipts ?? [];
   const stop = await currentStop(parts, link);
-  const known = stop === 'unknown' ? undefined : stop;
+  const earlier = stop === 'unknown' ? undefined : stop;
   const values = {
     token: link.token,
     link: pages.linkWords(request, link),
     masked: pages.masked(link),
   };
   // Taken back since, in another window for example: then the page asks again.
-  if (!known && !(stop === 'unknown' && pressed)) {
+  if (!earlier && !(stop === 'unknown' && pressed)) {
     return pages.send(request, response, 200, 'unsubscribe', link.brand, values);
   }
-  const isFirst = pressed !== undefined && (known === undefined || known.id === pressed);
+  const isFirst = pressed !== undefined && (earlier === undefined || earlier.id === pressed);
   pages.send(request, response, 200, 'stopped', link.brand, {
     ...values,
-    since: isFirst || !known ? undefined : dateWords(language, known.at),
-    receipt: isFirst ? pressed : known?.id,
+    since: isFirst || !earlier ? undefined : dateWords(language, earlier.at),
+    receipt: isFirst ? pressed : earlier?.id,
     undo: pressed,
     why: isFirst ? pages.whyWords({ language }, result) : undefined,
   });

@@ -9,7 +9,7 @@ import { contactKeyText } from '../../core/keys.js';
 import type { Scope } from '../../core/scope.js';
 import { inForce, type StandingDenial } from '../../core/standing.js';
 import { spelledBack } from '../../staff/caller-text.js';
-import { type Calls, type Said, VERIFICATIONS, type Verification } from '../../staff/calls.js';
+import { type CallerStatement, type Calls, VERIFICATIONS, type Verification } from '../../staff/calls.js';
 import type { Caller, FindCaller } from '../../staff/find-caller.js';
 import { OPT_OUT_OPTIONS, optOutOptionById } from '../../staff/opt-out-options.js';
 import type { PersonFiles } from '../../staff/person.js';
@@ -27,7 +27,7 @@ export interface CallParts {
 }
 
 /** What of the form says who called and how sure that is. */
-export function saidFrom(visit: Visit): Said {
+export function statementFrom(visit: Visit): CallerStatement {
   const verification = VERIFICATIONS.find((item) => item === visit.field('verification')) ?? ('none' as Verification);
   return {
     caller: visit.field('caller') === 'other' ? 'other' : 'self',
@@ -182,20 +182,20 @@ async function findCaller({ find }: Pick<CallParts, 'find'>, visit: Visit) {
 async function recordCall(parts: CallParts, visit: Visit) {
   const { catalog, find, calls, clock } = parts;
   const { all, chosen } = await callersFor(parts, visit.field('find'), visit.field('contact'));
-  const wish = optOutOptionById(visit.field('wish'));
+  const option = optOutOptionById(visit.field('wish'));
   const brand = visit.field('brand') || '*';
   const call = visit.field('call');
   if (!chosen) return visit.again(all.length > 1 ? 'Choose who is calling.' : NOBODY_FOUND);
-  if (!wish || !/^[0-9a-z]{16}$/.test(call) || (brand !== '*' && !brandById(catalog, brand))) {
+  if (!option || !/^[0-9a-z]{16}$/.test(call) || (brand !== '*' && !brandById(catalog, brand))) {
     return visit.again('Choose what the caller opts out of.');
   }
   const linked = chosen.contact ? await find.linked(chosen.contact) : [];
   const typed = 'point' in chosen.subject && chosen.type === 'email' ? chosen.subject.point : undefined;
   const confirmTo = visit.field('confirm') === 'mail' ? (typed ?? find.emailOf(linked)) : undefined;
   const done = await calls.record(visit.user, call, chosen, {
-    wish,
+    option,
     brand,
-    said: saidFrom(visit),
+    said: statementFrom(visit),
     confirmTo,
     language: catalog.languages.find((code) => code === visit.field('language')) ?? 'en',
   });

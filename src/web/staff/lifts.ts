@@ -9,7 +9,7 @@ import type { Approvals } from '../../staff/approvals.js';
 import { VERIFICATIONS } from '../../staff/calls.js';
 import type { FindCaller } from '../../staff/find-caller.js';
 import type { PersonFiles } from '../../staff/person.js';
-import { saidFrom } from './call.js';
+import { statementFrom } from './call.js';
 import { contactFor } from './may-read.js';
 import type { StaffShell, Visit } from './shell.js';
 import { scopeWords } from './words.js';
@@ -57,7 +57,7 @@ export function liftPages(parts: {
       const caller = await find.byKey(found.contact.key);
       const wanted = visit.several('scope');
       const chosen = (await deniedScopes(visit, found.contact.key)).filter(({ value }) => wanted.includes(value));
-      const said = saidFrom(visit);
+      const said = statementFrom(visit);
       if (!caller || chosen.length === 0) return visit.again('Choose what the caller wants to receive again.');
       if (said.verification === 'none')
         return visit.again('To opt back in, the caller must be verified. To opt out, they need not be.');

@@ -33,10 +33,10 @@ export interface OverviewParts {
 }
 
 function optOutChart(visit: Visit, days: readonly DayStatistics[], period: number, today: number): Chart {
-  const known = new Map(days.map((item) => [item.day, item]));
+  const byDay = new Map(days.map((item) => [item.day, item]));
   const shown = Array.from({ length: period }, (_, at) => {
     const time = today - (period - 1 - at) * DAY_MS;
-    return { time, ...suppressSmallCounts(known.get(utcDay(time))?.denials ?? {}) };
+    return { time, ...suppressSmallCounts(byDay.get(utcDay(time))?.denials ?? {}) };
   });
   const sums = new Map<string, number>();
   for (const { groups } of shown) {
