@@ -59,12 +59,17 @@ test('what is added while its job is active makes one more job, however often', 
   queues.work(only(syncQueue('braze'), handler));
   queues.add(syncQueue('braze'));
   await until(() => calls.length === 1);
-  for (let n = 0; n < 10; n++) queues.add(syncQueue('braze'));
+  for (let n = 0; n < 10; n++) {
+    queues.add(syncQueue('braze'));
+    // Answered on the same connection, after the job: each of them reached Redis.
+    await queueOf(queues, 'sync-braze').getJobCounts('waiting');
+  }
   calls[0]?.();
   await until(() => calls.length === 2);
   calls[1]?.();
   await until(async () => (await queueOf(queues, 'sync-braze').getJobCounts('completed')).completed === 2);
-  expect(calls).toHaveLength(2);
+  const left = await queueOf(queues, 'sync-braze').getJobCounts('waiting', 'active', 'delayed');
+  expect([calls.length, left]).toEqual([2, { waiting: 0, active: 0, delayed: 0 }]);
 });
 
 test('one destination that is slow holds up no other', async () => {
