@@ -275,41 +275,34 @@ export function createApprovals({ keyring, ...parts }: ApprovalParts) {
   const { store, clock } = context;
 
   return {
-    written: (approval: Approval) => writtenWith(context, approval),
+    written: writtenWith.bind(undefined, context),
     get: (id: string) => store.get(id),
     list: store.list,
     countWaiting: () => store.countWaiting(new Date(clock.now())),
     isExpired: (approval: Approval) => approval.status === 'waiting' && approval.until.getTime() <= clock.now(),
 
-    isOvertaken: (approval: Approval) => isOvertaken(context, approval),
+    isOvertaken: isOvertaken.bind(undefined, context),
 
-    requestLift: (user: StaffUser, caller: Caller, lift: Lift, said: CallerStatement) =>
-      requestLift(context, user, caller, lift, said),
+    requestLift: requestLift.bind(undefined, context),
 
-    requestExport: (user: StaffUser, wanted: ListWanted, reason: string) =>
-      requestExport(context, user, wanted, reason),
+    requestExport: requestExport.bind(undefined, context),
 
-    confirmLift: (user: StaffUser, approval: Approval) => confirmLift(context, user, approval),
+    confirmLift: confirmLift.bind(undefined, context),
 
     confirmExport: (user: StaffUser, approval: Approval): Promise<void> => decide(context, approval, user, 'confirmed'),
     /** @param why kept under seal, and shown to whoever asked */
     refuse: (user: StaffUser, approval: Approval, why: string): Promise<void> =>
       decide(context, approval, user, 'refused', why),
 
-    requestErasure: (user: StaffUser, wanted: ErasureWanted, contact: Buffer) =>
-      requestErasure(context, user, wanted, contact),
+    requestErasure: requestErasure.bind(undefined, context),
 
     waitingErasure: (request: string) => store.waitingErasure(request, new Date(clock.now())),
 
-    confirmErasure: (
-      user: StaffUser,
-      approval: Approval,
-      erase: (wanted: ErasureWanted) => Promise<readonly string[]>,
-    ) => confirmErasure(context, user, approval, erase),
+    confirmErasure: confirmErasure.bind(undefined, context),
 
     notified: store.notified,
 
-    useExport: (user: StaffUser, approval: Approval) => useExport(context, user, approval),
+    useExport: useExport.bind(undefined, context),
   };
 }
 

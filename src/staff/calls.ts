@@ -225,25 +225,14 @@ export function createCalls(parts: CallParts) {
   const { store } = parts;
 
   return {
-    record: (
-      user: StaffUser,
-      call: string,
-      caller: Caller,
-      act: {
-        readonly option: OptOutOption;
-        readonly brand: string;
-        readonly said: CallerStatement;
-        readonly confirmTo?: ContactPoint | undefined;
-        readonly language: string;
-      },
-    ) => recordCall(parts, user, call, caller, act),
+    record: recordCall.bind(undefined, parts),
 
     get: (id: string): Promise<StaffCall | undefined> => store.get(id),
     list: store.list,
     count: store.count,
     users: store.users,
 
-    undo: (user: StaffUser, call: StaffCall, reason: string) => undoCall(parts, user, call, reason),
+    undo: undoCall.bind(undefined, parts),
   };
 }
 

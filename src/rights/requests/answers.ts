@@ -205,26 +205,15 @@ async function markRead(parts: AnswersParts, record: RequestRecord, by: By): Pro
 /** What staff do with a request beside fulfilling it. */
 export function createAnswers(parts: AnswersParts) {
   return {
-    acknowledge: (record: RequestRecord, by: By) => acknowledge(parts, record, by),
-    extend: (
-      record: RequestRecord,
-      by: By,
-      grounds: { readonly reason: ExtensionReason; readonly explanation: string },
-    ) => extend(parts, record, by, grounds),
-    deny: (record: RequestRecord, by: By, grounds: { readonly reason: DenialReason; readonly explanation: string }) =>
-      deny(parts, record, by, grounds),
-    refuse: (
-      record: RequestRecord,
-      by: By,
-      grounds: { readonly reason: RefusalReason; readonly explanation: string },
-    ) => refuse(parts, record, by, grounds),
-    withdraw: (record: RequestRecord, by: By, why?: string) => withdraw(parts, record, by, why),
-    assign: (record: RequestRecord, by: By, to: { readonly id: string; readonly name: string }) =>
-      assign(parts, record, by, to),
-    note: (record: RequestRecord, by: By, text: string) => note(parts, record, by, text),
-    message: (record: RequestRecord, by: By, text: string, to?: readonly MessageReader[]) =>
-      message(parts, record, by, text, to),
-    seen: (record: RequestRecord, by: By) => markRead(parts, record, by),
+    acknowledge: acknowledge.bind(undefined, parts),
+    extend: extend.bind(undefined, parts),
+    deny: deny.bind(undefined, parts),
+    refuse: refuse.bind(undefined, parts),
+    withdraw: withdraw.bind(undefined, parts),
+    assign: assign.bind(undefined, parts),
+    note: note.bind(undefined, parts),
+    message: message.bind(undefined, parts),
+    seen: markRead.bind(undefined, parts),
   };
 }
 

@@ -137,19 +137,11 @@ async function act(
 /** Reads and changes requests: by the table of transitions, one change at a time, each with its entry. */
 export function createRecords(parts: RecordParts) {
   return {
-    get: (id: string) => get(parts, id),
-    change: (record: RequestRecord, by: By, fields: RequestFields, note: Note, letters?: readonly WantedLetter[]) =>
-      change(parts, record, by, fields, note, letters),
-    entry: (record: Pick<RequestRecord, 'id' | 'dataKey'>, by: By, note: Note) => entry(parts, record, by, note),
+    get: get.bind(undefined, parts),
+    change: change.bind(undefined, parts),
+    entry: entry.bind(undefined, parts),
     onLatest: <T>(id: string, act: (record: RequestRecord) => Promise<T>) => onLatest(parts, id, act),
-    act: (
-      record: RequestRecord,
-      action: RequestAction,
-      by: By,
-      fields: RequestFields,
-      note: Omit<Note, 'what'> & { readonly what?: string },
-      letters?: readonly WantedLetter[],
-    ) => act(parts, record, action, by, fields, note, letters),
+    act: act.bind(undefined, parts),
   };
 }
 

@@ -252,20 +252,14 @@ function holderOfLink(record: RequestRecord, link: Pick<Link, 'key'>): By {
 /** How it was shown who asks. An opt-out, an objection and a withdrawal never come here. */
 export function createVerification(parts: VerificationParts) {
   return {
-    askAgain: (record: RequestRecord, by: By) => askAgain(parts, record, by),
-    canAsk: (record: RequestRecord) => canAsk(parts, record),
-    sendAgain: (record: RequestRecord, by: By, asker: string) => sendAgain(parts, record, by, asker),
-    decline: (link: Link) => decline(parts, link),
-    byLink: (link: Link) => verifyByLink(parts, link),
-    byKnowledge: (
-      record: RequestRecord,
-      by: By,
-      checked: { readonly checks: readonly Check[]; readonly note: string; readonly contacts?: readonly Buffer[] },
-    ) => verifyByKnowledge(parts, record, by, checked),
-    authority: (record: RequestRecord, by: By, file: string, contacts?: readonly Buffer[]) =>
-      recordAuthority(parts, record, by, file, contacts),
-    confirmedByPhone: (record: RequestRecord, by: By, note: string, contacts?: readonly Buffer[]) =>
-      confirmByPhone(parts, record, by, note, contacts),
+    askAgain: askAgain.bind(undefined, parts),
+    canAsk: canAsk.bind(undefined, parts),
+    sendAgain: sendAgain.bind(undefined, parts),
+    decline: decline.bind(undefined, parts),
+    byLink: verifyByLink.bind(undefined, parts),
+    byKnowledge: verifyByKnowledge.bind(undefined, parts),
+    authority: recordAuthority.bind(undefined, parts),
+    confirmedByPhone: confirmByPhone.bind(undefined, parts),
     byOf: holderOfLink,
   };
 }

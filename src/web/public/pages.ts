@@ -5,9 +5,8 @@ import type { Brand, Catalog } from '../../core/catalog.js';
 import { maskContact } from '../../core/contact-point.js';
 import type { Link } from '../../preferences/links.js';
 import { renderView, versionOf } from '../views.js';
-import { type PageContext, type PageFolders, type PageSource, readWordsOf } from './page-source.js';
+import { type PageFolders, type PageSource, readWordsOf } from './page-source.js';
 import { brandCss, byWords, contextOf, languageLinks, languageOf, linkWords, whyWords } from './page-words.js';
-import type { OpenedResult } from './results.js';
 
 function renderPage(
   source: PageSource,
@@ -120,7 +119,7 @@ function pagesFrom(source: PageSource) {
 
   return {
     css,
-    context: (request: Pick<Request, 'query' | 'acceptsLanguages'>) => contextOf(source, request),
+    context: contextOf.bind(undefined, source),
     byWords,
 
     /** Every language by its own name. */
@@ -128,47 +127,20 @@ function pagesFrom(source: PageSource) {
 
     brandCss,
 
-    whyWords: (context: Pick<PageContext, 'language'>, result: OpenedResult | undefined) =>
-      whyWords(source, context, result),
+    whyWords: whyWords.bind(undefined, source),
 
-    linkWords: (request: Request, link: Link) => linkWords(source, request, link),
+    linkWords: linkWords.bind(undefined, source),
 
-    send: (
-      request: Request,
-      response: Response,
-      status: number,
-      view: string,
-      brand: Brand | undefined,
-      values: Readonly<Record<string, unknown>>,
-    ) => sendPage(source, request, response, status, view, brand, values),
-    render: (request: Request, view: string, brand: Brand | undefined, values: Readonly<Record<string, unknown>>) =>
-      renderPage(source, request, view, brand, values),
+    send: sendPage.bind(undefined, source),
+    render: renderPage.bind(undefined, source),
 
-    message: (
-      request: Request,
-      response: Response,
-      status: number,
-      brand: Brand | undefined,
-      page: {
-        title: string;
-        heading: string;
-        text: string;
-        good?: boolean;
-        receipt?: string;
-        ways?: { href: string; label: string }[];
-      },
-    ) => sendMessage(source, request, response, status, brand, page),
+    message: sendMessage.bind(undefined, source),
 
-    seeOther: (
-      request: Request,
-      response: Response,
-      path: string,
-      query?: Readonly<Record<string, string | undefined>>,
-    ) => seeOther(source, request, response, path, query),
+    seeOther: seeOther.bind(undefined, source),
 
-    missing: (request: Request, response: Response) => sendMissing(source, request, response),
+    missing: sendMissing.bind(undefined, source),
 
-    fault: (request: Request, response: Response, status: number) => sendFault(source, request, response, status),
+    fault: sendFault.bind(undefined, source),
 
     masked: (link: Link) => maskContact(link.point),
   };
