@@ -38,7 +38,7 @@ interface FulfilmentParts {
   readonly accept: Accept;
   readonly contacts: Contacts;
   readonly seal: RequestSeal;
-  readonly packages: AccessPackages | undefined;
+  readonly packages: AccessPackages;
   readonly languageFor: (record: RequestRecord) => Promise<string>;
   readonly keyring: Keyring;
   readonly clock: Clock;
@@ -263,7 +263,6 @@ async function access(
   way: Delivery['way'],
 ): Promise<RequestRecord> {
   requireFulfillable(record, 'access');
-  if (!parts.packages) throw new HushError('unavailable', 'access packages are not set up here', {});
   const personal = parts.seal.personal(record);
   const email = record.byAgent
     ? personal?.agent?.email

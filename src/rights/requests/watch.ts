@@ -46,9 +46,9 @@ interface WatchParts {
   readonly intake: Intake;
   readonly post: PostLetters;
   readonly erasures: Erasures;
-  readonly packages: AccessPackages | undefined;
+  readonly packages: AccessPackages;
   /** Letters of a purged request go with it. */
-  readonly purgeLetters?: ((request: string) => Promise<void>) | undefined;
+  readonly purgeLetters: (request: string) => Promise<void>;
   readonly mail: Post;
   readonly leader: Leader;
   readonly catalog: Catalog;
@@ -132,7 +132,7 @@ async function lookAt(context: WatchContext, listed: RequestRecord): Promise<voi
     await completeRequest(context, record);
   } else if (record.kind === 'deletion') {
     await context.erasures.settle(record);
-  } else if (record.kind === 'access' && record.package !== undefined && context.packages) {
+  } else if (record.kind === 'access' && record.package !== undefined) {
     const status = await context.packages.status(record.package);
     if (status?.state === 'delivered') {
       await completeRequest(context, record);
@@ -188,7 +188,7 @@ async function purgeOld(context: WatchContext): Promise<void> {
     for (const record of over) {
       // Files and letters first: should this end here, the record is still found.
       await context.files.removeAll(record.id);
-      await context.purgeLetters?.(record.id);
+      await context.purgeLetters(record.id);
       if (await store.purge(record)) count++;
     }
     if (over.length === 0 || loop.isStopped()) break;
