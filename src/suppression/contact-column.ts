@@ -47,7 +47,7 @@ export function columnsNamed(names: readonly string[], wanted: string): number[]
 }
 
 /** What to say where several columns may be meant. */
-export function severalColumns(names: readonly string[], places: readonly number[]): HushError {
+function severalColumns(names: readonly string[], places: readonly number[]): HushError {
   const found = [...new Set(places.map((place) => names[place] ?? ''))];
   if (found.length === 1) {
     return new HushError('invalid', `there are ${places.length} columns ${found[0]}`, {
@@ -64,4 +64,26 @@ export function severalColumns(names: readonly string[], places: readonly number
 /** Columns of contacts by kind, for a caller that names none. A column whose name is the very kind is the one of its kind. */
 export function contactColumns(names: readonly string[]): number[][] {
   return CONTACT_KINDS.map((kind) => columnsNamed(names, kind)).filter((places) => places.length > 0);
+}
+
+/**
+ * The one place that a caller may have meant.
+ *
+ * @param wanted the column that the caller named, if any
+ * @param remedy what to do when there is none
+ * @throws HushError `invalid` where there is none, or several
+ */
+export function onlyColumn(
+  names: readonly string[],
+  places: readonly number[],
+  wanted: string | undefined,
+  remedy: string,
+): number {
+  const [place] = places;
+  if (place === undefined) {
+    const message = wanted === undefined ? 'no column has the contact' : `there is no column ${wanted}`;
+    throw new HushError('invalid', message, { field: 'column', remedy });
+  }
+  if (places.length > 1) throw severalColumns(names, places);
+  return place;
 }

@@ -1,7 +1,7 @@
 import { HushError } from '../core/errors.js';
 import { withoutTextMarker } from '../core/spreadsheet-cell.js';
 import { contactInCell } from './contact-cell.js';
-import { columnsNamed, contactColumns, severalColumns } from './contact-column.js';
+import { columnsNamed, contactColumns, onlyColumn } from './contact-column.js';
 import { type Csv, type CsvRow, columnNames } from './csv-rows.js';
 import { RowFault } from './import.js';
 
@@ -23,19 +23,8 @@ export function contactColumn(
   columns: readonly string[],
 ): { name: string; place: number } {
   const { cells } = csv.header;
-  const places = contactPlaces(cells, column);
-  const [place] = places;
-  if (place === undefined) {
-    throw new HushError(
-      'invalid',
-      column === undefined ? 'no column has the contact' : `there is no column ${column}`,
-      {
-        field: 'column',
-        remedy: `name the column that has the contact: column=…; ${columnNames(csv.header)}`,
-      },
-    );
-  }
-  if (places.length > 1) throw severalColumns(cells, places);
+  const remedy = `name the column that has the contact: column=…; ${columnNames(csv.header)}`;
+  const place = onlyColumn(cells, contactPlaces(cells, column), column, remedy);
   const twice = columns.find((one) => cells.filter((cell) => cell === one).length > 1);
   if (twice !== undefined) {
     throw new HushError('invalid', `there are two columns ${twice}`, {

@@ -1,7 +1,7 @@
 import { HushError } from '../core/errors.js';
 import type { DecisionQuery, DecisionSubject, Decisions, SubjectDecision } from '../preferences/decisions.js';
 import { contactInCell } from './contact-cell.js';
-import { columnsNamed, contactColumns, severalColumns } from './contact-column.js';
+import { columnsNamed, contactColumns, onlyColumn } from './contact-column.js';
 import { type Csv, type CsvRow, columnNames, lineEndOf } from './csv-rows.js';
 
 export const SCRUB_OUTPUTS = ['allowed', 'denied', 'annotated'] as const;
@@ -34,19 +34,8 @@ export function scrubColumns(names: readonly string[], column: string | undefine
 
 /** The place of the column in the file. Throws HushError `invalid` that says what to ask for instead. */
 function columnIn({ header }: Csv, column: string | undefined, output: ScrubOutput): number {
-  const places = scrubColumns(header.cells, column);
-  const [place] = places;
-  if (place === undefined) {
-    throw new HushError(
-      'invalid',
-      column === undefined ? 'no column has the contact' : `there is no column ${column}`,
-      {
-        field: 'column',
-        remedy: `name the column that has the contact; ${columnNames(header)}`,
-      },
-    );
-  }
-  if (places.length > 1) throw severalColumns(header.cells, places);
+  const remedy = `name the column that has the contact; ${columnNames(header)}`;
+  const place = onlyColumn(header.cells, scrubColumns(header.cells, column), column, remedy);
   const clash = output === 'annotated' ? ADDED.find((name) => header.cells.includes(name)) : undefined;
   if (clash !== undefined) {
     throw new HushError('invalid', `the file has a column ${clash} already`, {
