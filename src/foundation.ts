@@ -12,6 +12,7 @@ import { createLog } from './logger.js';
 import { createMetrics } from './metrics.js';
 import { createPrivateParts } from './preferences/private-part.js';
 import { checkRedis, createQueues } from './queues.js';
+import { countLate, countOpen } from './rights/requests/report.js';
 import { openCheckedStores, requireFolder } from './start-up.js';
 import { setStoreTimeout } from './store/connect.js';
 import { bindDestinations } from './sync/bind.js';
@@ -79,8 +80,8 @@ export async function openFoundation(environment: InstalledEnvironment, options:
     backlog: stores.contacts.backlog,
     missingKeys: () => keyWatch.missing().length,
     requests: async () => ({
-      open: await stores.requests.count({ open: true }),
-      late: await stores.requests.count({ open: true, dueBefore: new Date(clock.now()) }),
+      open: await countOpen(stores.requests),
+      late: await countLate(stores.requests, clock.now()),
     }),
     now: clock.now,
   });

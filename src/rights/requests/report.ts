@@ -27,16 +27,25 @@ export interface AgeGroup {
 
 const PAGE = 1000;
 
+/** How many requests are not answered. */
+export function countOpen(store: Pick<RequestStore, 'count'>): Promise<number> {
+  return store.count({ open: true });
+}
+
+/** How many of these are past their deadline at `now` (ms). */
+export function countLate(store: Pick<RequestStore, 'count'>, now: number): Promise<number> {
+  return store.count({ open: true, dueBefore: new Date(now) });
+}
+
 /** What the console counts. */
 export function createReport(parts: { readonly store: RequestStore; readonly policy: Policy; readonly clock: Clock }) {
   const { store, policy, clock } = parts;
   return {
     dues: DUES,
 
-    countOpen: (): Promise<number> => store.count({ open: true }),
+    countOpen: () => countOpen(store),
 
-    /** Open past their deadline. */
-    countLate: (): Promise<number> => store.count({ open: true, dueBefore: new Date(clock.now()) }),
+    countLate: () => countLate(store, clock.now()),
 
     /** Requests of any of these contacts, newest first, as the person's page lists them. */
     async ofContacts(keys: readonly Buffer[]) {

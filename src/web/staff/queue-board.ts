@@ -2,6 +2,7 @@ import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
 import type { Queue } from 'bullmq';
+import { syncQueue, WORK } from '../../queues.js';
 import type { StaffShell } from './shell.js';
 
 const PATH = '/staff/queues';
@@ -16,18 +17,18 @@ const STATES = [
   ['completed', 'done lately'],
 ] as const;
 
+const ABOUT: Readonly<Record<(typeof WORK)[number], string>> = {
+  evaluation: 'Evaluates contacts again after a change of catalog or policy',
+  reconcile: 'Compares what destinations hold with what was synced',
+  mail: 'Sends what is in the outbox',
+  'access-package': 'Gathers what is held of people who asked for it',
+  export: 'Writes periods of the ledger for auditors',
+};
+
 /** What a queue is for, for somebody who looks at the board. */
 function descriptionOf(name: string): string {
-  if (name.startsWith('sync-')) return `Syncs what is pending to ${name.slice('sync-'.length)}`;
-  return (
-    {
-      evaluation: 'Evaluates contacts again after a change of catalog or policy',
-      reconcile: 'Compares what destinations hold with what was synced',
-      mail: 'Sends what is in the outbox',
-      'access-package': 'Gathers what is held of people who asked for it',
-      export: 'Writes periods of the ledger for auditors',
-    }[name] ?? ''
-  );
+  const work = WORK.find((one) => one === name);
+  return work ? ABOUT[work] : `Syncs what is pending to ${name.slice(syncQueue('').length)}`;
 }
 
 /** How a queue stands; `counts` is undefined where Redis does not answer. */
