@@ -238,16 +238,23 @@ async function end(context: PdfWriterContext): Promise<void> {
 /** Page by page: a page that is full is written and forgotten. */
 export function createPdfWriter(parts: PdfWriterParts): Writer {
   const paper = paperOf(parts.country);
-  const document = openDocument({
+  const { doc, root, print } = openDocument({
     paper,
     title: parts.words.t('title'),
     author: parts.head.brand.legalName,
     language: parts.words.language,
     at: parts.head.at,
   });
-  const doc = document.doc;
-  const root = document.root;
-  const print = document.print;
+  const state: PdfWriterContext['state'] = {
+    waiting: [],
+    page: 0,
+    y: 0,
+    width: 0,
+    bottom: 0,
+    empty: false,
+    open: false,
+    table: undefined,
+  };
   doc.on('data', (chunk: Buffer) => state.waiting.push(chunk));
   const ended = new Promise<void>((resolve, reject) => {
     doc.on('end', resolve);
@@ -267,16 +274,6 @@ export function createPdfWriter(parts: PdfWriterParts): Writer {
     );
     doc.endMarkedContent();
   });
-  const state: PdfWriterContext['state'] = {
-    waiting: [],
-    page: 0,
-    y: 0,
-    width: 0,
-    bottom: 0,
-    empty: false,
-    open: false,
-    table: undefined,
-  };
   const context: PdfWriterContext = { ...parts, doc, print, x, root, paper, ended, state };
   return {
     begin: () => begin(context),

@@ -82,8 +82,8 @@ export function openDocument(parts: {
 export async function printLetter(letter: PrintedLetter): Promise<Buffer> {
   const paper = paperOf(letter.country);
   // Written twice where it has more than a page: how many there are is known only then.
-  const first = await createLetterWriter({ letter, paper, pages: 1 }).write();
-  return first.pages === 1 ? first.pdf : (await createLetterWriter({ letter, paper, pages: first.pages }).write()).pdf;
+  const first = await printPages({ letter, paper, pages: 1 });
+  return first.pages === 1 ? first.pdf : (await printPages({ letter, paper, pages: first.pages })).pdf;
 }
 
 interface LetterWriterParts {
@@ -232,17 +232,15 @@ async function write(context: LetterWriterContext): Promise<{ pdf: Buffer; pages
   return { pdf: await done, pages: context.state.page };
 }
 
-function createLetterWriter(parts: LetterWriterParts) {
-  const document = openDocument({
+/** The letter's pages, each with its number of `pages`. */
+function printPages(parts: LetterWriterParts): Promise<{ pdf: Buffer; pages: number }> {
+  const { doc, root, print } = openDocument({
     paper: parts.paper,
     title: parts.letter.title,
     author: parts.letter.brand.legalName,
     language: parts.letter.language,
     at: parts.letter.at,
   });
-  const doc = document.doc;
-  const root = document.root;
-  const print = document.print;
   const chunks: Buffer[] = [];
   const done = new Promise<Buffer>((resolve, reject) => {
     doc.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -250,6 +248,8 @@ function createLetterWriter(parts: LetterWriterParts) {
     doc.on('error', reject);
   });
   const x = parts.paper.left;
+  const state: LetterWriterContext['state'] = { page: 0, y: 72, width: 0, bottom: 0 };
+  const context: LetterWriterContext = { ...parts, doc, root, print, x, done, state };
   doc.on('pageAdded', () => {
     state.page++;
     state.width = doc.page.width - parts.paper.left - RIGHT;
@@ -260,9 +260,5 @@ function createLetterWriter(parts: LetterWriterParts) {
       print.draw(words, { size: 8, color: SOFT }, { x, y: doc.page.height - 44, width: state.width, align: 'right' });
     });
   });
-  const state: LetterWriterContext['state'] = { page: 0, y: 72, width: 0, bottom: 0 };
-  const context: LetterWriterContext = { ...parts, doc, root, print, x, done, state };
-  return {
-    write: () => write(context),
-  };
+  return write(context);
 }
