@@ -217,8 +217,8 @@ async function catchUp(context: SealerContext): Promise<number> {
  * Adds leaves and signs checkpoints. Any number of sealers may run at once, and each may die anywhere:
  *
  * 1. leaves are inserted one after the other at the next index, which is unique, as is the event. Once a majority has a
- *    leaf it never changes, so the root of a size follows from the leaves, whoever computes it;
- * 2. tiles that became full are kept, the same by whoever keeps them;
+ *    leaf it never changes, so every sealer computes the same root for a size;
+ * 2. full tiles are stored; every sealer writes the same bytes;
  * 3. size and root move on together, by compare-and-set;
  * 4. only what came through 3 is signed, and only as an extension of the last checkpoint;
  * 5. the checkpoint is published under its size, which is unique.

@@ -77,7 +77,7 @@ export function denialScopes(event: ContactEvent): readonly Scope[] {
 export function atomsOf(event: ContactEvent): readonly Atom[] {
   const base = { at: event.at, recorded: event.recorded, id: event.id };
   const through = event.source.destination == null ? {} : { destination: event.source.destination };
-  // An absent field may come as null from whoever folds events of their own: it says nothing.
+  // A caller may pass null for a field that is absent.
   const until = event.until == null ? {} : { until: event.until };
   switch (event.type) {
     case 'opted_out':

@@ -113,7 +113,7 @@ export function standingStop(state: State, scope: Scope, at: number): DenialAtom
         denial.type !== 'paused' &&
         denial.type !== 'gpc_received' &&
         covers(denial.scope, scope) &&
-        // Lifted for a part, it stands for the rest only; a grant that is over counts here, so that in doubt the person may say no.
+        // Lifted for a part, it stands for the rest only; a grant that is over counts here too: the person may always say no again.
         !grants.some(
           (grant) => grant.at > denial.at && meet(grant.scope, scope) !== undefined && mayLift(grant, denial),
         ),

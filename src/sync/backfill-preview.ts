@@ -7,17 +7,17 @@ import type { BoundDestination } from './destination.js';
 /** Contacts looked at with one query. */
 const BATCH_SIZE = 500;
 
-/** What one binding would be told. */
+/** What would be synced to one binding. */
 export interface Preview {
   readonly destination: string;
   readonly binding: string;
   suppress: number;
   lift: number;
-  /** Denied, but their address was erased or never given: nothing can be told. */
+  /** Denied, but their address was erased or never given: nothing can be synced. */
   withoutAddress: number;
 }
 
-/** Counts what destinations would be told under a configuration that may not be in force yet. Changes nothing. */
+/** Counts what would be synced to destinations under a configuration that may not be in force yet. Changes nothing. */
 export async function previewBackfill(parts: {
   readonly contacts: Pick<Contacts, 'page'>;
   readonly destinations: readonly BoundDestination[];

@@ -7,13 +7,13 @@ import { isNewer } from './entry-origin.js';
 /**
  * What a comparison finds of one contact.
  * - `in_step`: listed there, and denied here
- * - `missing_there`: we suppressed it, and it is not listed: told again
+ * - `missing_there`: we suppressed it, and it is not listed: synced again
  * - `unknown_here`: listed there by somebody else: becomes an opt-out here
  * - `still_there`: we lifted it, and it is still listed: lifted again
  * - `cannot_lift`: as that, where the provider offers no lift; no drift
- * - `keyed_only`: missing there, and its address was erased here: it cannot be told; no drift
+ * - `keyed_only`: missing there, and its address was erased here: it cannot be synced; no drift
  * - `parked`: missing there because the provider refuses the address; no drift
- * - `waiting`: something is being told, or was so lately that the list may be older; not compared
+ * - `waiting`: something is being synced, or was so lately that the list may be older; not compared
  * - `unreadable`: what is listed is no address
  * - `asserted`: where nothing can be read, a denial said again; no drift
  */
@@ -49,17 +49,17 @@ export function driftOf(found: Readonly<Record<string, number>>): number {
 interface About {
   readonly destination: string;
   readonly binding: string;
-  /** ms; what was told later may be missing in the list that was read. */
+  /** ms; what was synced later may be missing in the list that was read. */
   readonly settledBefore: number;
 }
 
-/** True while the list there need not agree yet: something about this binding is being told, or was lately. */
+/** True while the list there need not agree yet: this binding is being synced, or was lately. */
 function unsettled(contact: Contact, allowed: boolean, { destination, binding, settledBefore }: About): boolean {
   const synced = contact.synced[destination]?.bindings[binding];
-  const mark = contact.pendingSyncs.find((one) => one.destination === destination);
+  const pendingSync = contact.pendingSyncs.find((one) => one.destination === destination);
   const differs = (synced?.suppressed ?? false) === allowed;
   return (
-    (mark !== undefined && (differs || mark.uncertainBindings?.includes(binding) === true)) ||
+    (pendingSync !== undefined && (differs || pendingSync.uncertainBindings?.includes(binding) === true)) ||
     (synced !== undefined && (synced.status === 'accepted' || synced.at > settledBefore))
   );
 }
@@ -83,7 +83,7 @@ export function findingOfListed(
   return isNewer(entry, binding.at) ? 'unknown_here' : 'still_there';
 }
 
-/** Of a contact that was told something, for a binding where it is not listed. Undefined when nothing is expected there. */
+/** What it means that a synced contact is not listed for a binding. Undefined when nothing is expected there. */
 export function findingOfAbsent(contact: Contact, about: About): Finding | undefined {
   const synced = contact.synced[about.destination];
   if (synced?.bindings[about.binding]?.suppressed !== true) return undefined;

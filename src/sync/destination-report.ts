@@ -104,7 +104,7 @@ export function createDestinationReports(parts: {
       }
     },
 
-    /** Tells nothing for now; what is to be told is kept. */
+    /** Syncs nothing for now; what is pending stays. */
     pause: (name: string): Promise<void> => states.pause(name, true),
 
     /** Ends a pause, and a wait after refused credentials or a rate limit. */

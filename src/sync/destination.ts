@@ -44,7 +44,7 @@ export interface Sent {
 export interface ReadBackEntry {
   /** As the provider has it. */
   readonly address: string;
-  /** Of the address; an email address unless told. */
+  /** Of the address; an email address unless given. */
   readonly type?: ContactType;
   /** The provider's own time (ms), where it tells. */
   readonly at?: number;
@@ -120,7 +120,7 @@ export interface Destination {
   readonly matchesMailboxes?: boolean;
   /** Entries a call, from the provider's documentation. */
   readonly limits: Readonly<Record<Action, number>>;
-  /** Batches that may be on their way at once, each of other contacts; one unless told. Not for adapters that pace themselves. */
+  /** Batches that may be on their way at once, each of other contacts; one unless given. Not for adapters that pace themselves. */
   readonly lanes?: number;
   /** Must be safe to repeat: the outcome of a call that timed out is unknown. Resolves only when all were taken. */
   send(binding: Binding, action: Action, entries: readonly Entry[], signal: AbortSignal): Promise<Sent>;

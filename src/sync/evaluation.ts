@@ -15,7 +15,7 @@ const REPEAT_MS = 30_000;
 /**
  * After a change of catalog or policy every contact is looked at again, by one process at a time. How far it is shows in
  * the contacts themselves, so a process that dies is followed by another without a loss. Looking makes marks for those
- * destinations only whose desired state is another than they were told.
+ * destinations only whose desired state differs from what was synced.
  */
 export function createEvaluation(parts: {
   readonly contacts: Contacts;

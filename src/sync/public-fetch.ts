@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 import { isPublicAddress } from '../core/ip-address.js';
 import { ProviderError } from './provider-error.js';
 
-/** Nobody who is merely told needs to say more. */
+/** A receiver of notifications has no reason to answer with more. */
 const MAX_ANSWER = 1024 * 1024;
 
 const refused = () =>

@@ -37,7 +37,7 @@ export interface ReconciliationProgress {
 
 function shareOf(run: Reconciliation, bindings: number): number {
   if (run.phase === 'done') return 1;
-  // How long their list is shows at its end: as long as what we told, until it proves longer.
+  // How long their list is shows at its end: as long as what was synced, until it proves longer.
   const toRead =
     run.phase === 'asserting' ? 0 : run.phase === 'reading' ? Math.max(run.expected * bindings, run.read) : run.read;
   const total = toRead + run.expected;

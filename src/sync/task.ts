@@ -41,11 +41,11 @@ export interface Task {
   readonly unsureAt: number | undefined;
   outcome: 'synced' | 'unknown' | 'held' | 'parked';
   why?: string;
-  /** ms from now, where the provider told. */
+  /** ms from now, where the provider says how long. */
   wait?: number;
 }
 
-/** What earlier calls of unknown outcome may still do: those of a round that failed or was killed, or told before. */
+/** What earlier calls of unknown outcome may still do: those of a round that failed or was killed, or an earlier one. */
 function stalledCall(
   synced: SyncedState | undefined,
   pendingSync: PendingSync,
@@ -90,7 +90,7 @@ export function createTask(parts: {
   };
 }
 
-/** Which tasks need a call for a binding: not told yet, or perhaps told something else by a call that was lost. */
+/** Which tasks need a call for a binding: not synced yet, or perhaps changed by a call that was lost. */
 export function needs(task: Task, binding: Binding, action: Action): boolean {
   const decision = task.desired.get(binding.name);
   if (!decision || decision.allowed !== (action === 'lift')) return false;

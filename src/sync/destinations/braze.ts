@@ -187,12 +187,16 @@ const event = z.object({
 
 /** @see https://www.braze.com/docs/user_guide/data/distribution/braze_currents/event_glossary/message_engagement_events/ */
 function readEvent(one: z.infer<typeof event>, bound: (group: string | undefined) => readonly Binding[]): Reading {
-  const { properties: told } = one;
+  const { properties } = one;
   const facts = {
-    address: told.email_address ?? '',
+    address: properties.email_address ?? '',
     at: one.time,
     id: one.id,
-    evidence: evidence({ type: one.event_type, source: told.state_change_source, group: told.subscription_group_id }),
+    evidence: evidence({
+      type: one.event_type,
+      source: properties.state_change_source,
+      group: properties.subscription_group_id,
+    }),
   };
   switch (one.event_type) {
     case 'users.messages.email.Unsubscribe':
@@ -200,17 +204,17 @@ function readEvent(one: z.infer<typeof event>, bound: (group: string | undefined
     case 'users.messages.email.MarkAsSpam':
       return complained(facts);
     case 'users.messages.email.Bounce':
-      return bounced(facts, 'hard', told.bounce_reason);
+      return bounced(facts, 'hard', properties.bounce_reason);
     case 'users.messages.email.SoftBounce':
       return bounced(facts, 'soft');
     case 'users.behaviors.subscription.GlobalStateChange':
     case 'users.behaviors.subscriptiongroup.StateChange': {
-      if (told.channel !== undefined && told.channel !== 'email')
-        return { unknown: `${one.event_type} ${told.channel}` };
+      if (properties.channel !== undefined && properties.channel !== 'email')
+        return { unknown: `${one.event_type} ${properties.channel}` };
       // Written through the interface, most likely by ourselves.
-      if (/rest|api/i.test(told.state_change_source ?? '')) return 'ignored';
-      const out = /^unsubscribed$/i.test(told.subscription_status ?? '');
-      return listed(out ? 'opted_out' : 'opted_in', facts, bound(told.subscription_group_id));
+      if (/rest|api/i.test(properties.state_change_source ?? '')) return 'ignored';
+      const out = /^unsubscribed$/i.test(properties.subscription_status ?? '');
+      return listed(out ? 'opted_out' : 'opted_in', facts, bound(properties.subscription_group_id));
     }
     default:
       return /^users\.messages\.email\.(Send|Delivery|Open|Click|Abort|Deferral|Retry)$/.test(one.event_type)

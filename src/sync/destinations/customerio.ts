@@ -200,8 +200,8 @@ function topicsOf(value: unknown): Readonly<Record<number, boolean>> {
   } catch {
     return {};
   }
-  const told = preferences.safeParse(json).data?.topics ?? {};
-  return Object.fromEntries(Object.entries(told).map(([name, on]) => [Number(name.replace('topic_', '')), on]));
+  const topics = preferences.safeParse(json).data?.topics ?? {};
+  return Object.fromEntries(Object.entries(topics).map(([name, on]) => [Number(name.replace('topic_', '')), on]));
 }
 
 const event = z.object({

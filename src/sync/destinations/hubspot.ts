@@ -234,14 +234,14 @@ export const hubspot: Adapter<Settings, Target> = {
         if (stamp === '' || !sameText(header(request, 'x-hubspot-signature-v3'), expected))
           throw forged('the signature does not fit method, URL, body and time');
         checkClock(signedTime(stamp), now, WINDOW);
-        const told = jsonBody(request.body, z.array(z.unknown()));
-        const changed = told.flatMap((item) => {
+        const items = jsonBody(request.body, z.array(z.unknown()));
+        const changed = items.flatMap((item) => {
           const parsed = event.safeParse(item);
           return parsed.success && isOptOut(parsed.data) ? [String(parsed.data.objectId)] : [];
         });
         const emails = await emailsOf([...new Set(changed)]);
         return collect(
-          told,
+          items,
           event,
           (change) =>
             readEvent(change, emails.get(String(change.objectId)) ?? '', (property) =>

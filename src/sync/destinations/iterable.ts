@@ -215,31 +215,31 @@ const IGNORED =
   /^(email(send|sendskip|open|click|delivered|clicked)|(push|inapp|sms|webpush)\w*|customevent|purchase|hostedunsubscribeclick)$/;
 
 function readEvent(
-  { eventName, email, dataFields: told }: z.infer<typeof event>,
+  { eventName, email, dataFields: data }: z.infer<typeof event>,
   bound: (places: Places) => readonly Binding[],
 ): Reading {
   const facts = {
     address: email,
-    at: told.createdAt,
-    id: stableId(eventName, email.toLowerCase(), told.createdAt, told.campaignId),
-    evidence: evidence({ event: eventName, source: told.unsubSource, campaign: told.campaignId }),
+    at: data.createdAt,
+    id: stableId(eventName, email.toLowerCase(), data.createdAt, data.campaignId),
+    evidence: evidence({ event: eventName, source: data.unsubSource, campaign: data.campaignId }),
   };
   const about = bound({
-    channels: told.channelIds ?? [],
-    messageTypes: told.messageTypeIds ?? [],
-    lists: told.emailListIds ?? [],
+    channels: data.channelIds ?? [],
+    messageTypes: data.messageTypeIds ?? [],
+    lists: data.emailListIds ?? [],
   });
   // Names are documented in two spellings.
   switch (eventName.toLowerCase()) {
     case 'emailunsubscribe':
       // Written through the interface, most likely by ourselves.
-      return /^api/i.test(told.unsubSource ?? '') ? 'ignored' : listed('opted_out', facts, about);
+      return /^api/i.test(data.unsubSource ?? '') ? 'ignored' : listed('opted_out', facts, about);
     case 'emailsubscribe':
       return listed('opted_in', facts, about);
     case 'emailcomplaint':
       return complained(facts);
     case 'emailbounce':
-      return bounced(facts, /soft/i.test(told.recipientState ?? '') ? 'soft' : 'hard');
+      return bounced(facts, /soft/i.test(data.recipientState ?? '') ? 'soft' : 'hard');
     default:
       return IGNORED.test(eventName.toLowerCase()) ? 'ignored' : { unknown: eventName };
   }

@@ -172,8 +172,8 @@ export const mailchimp: Adapter<Settings, Target> = {
         // "Our webhook validator will only send HTTP GET requests."
         if (request.method !== 'POST') return { reports: [], unknown: [] };
         const fields = formBody(request.body, ['type', 'fired_at']);
-        return collect([fields], event, (told) =>
-          readEvent(told, (list) => bindings.filter((binding) => targetOf(binding).list === list)),
+        return collect([fields], event, (item) =>
+          readEvent(item, (list) => bindings.filter((binding) => targetOf(binding).list === list)),
         );
       },
     };

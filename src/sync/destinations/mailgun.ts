@@ -112,7 +112,7 @@ export const mailgun: Adapter<Settings, Target> = {
 
       async receive(request, now) {
         const key = configured(options.webhookSigningKey, 'webhookSigningKey');
-        const { signature, 'event-data': told } = jsonBody(request.body, webhookBody);
+        const { signature, 'event-data': eventData } = jsonBody(request.body, webhookBody);
         if (
           !signature ||
           !sameText(signature.signature, hmac('sha256', key, 'hex', signature.timestamp, signature.token))
@@ -121,9 +121,9 @@ export const mailgun: Adapter<Settings, Target> = {
         }
         checkClock(signedTime(signature.timestamp) * 1000, now, options.webhookWindowSeconds);
         // The signature does not cover the event: it counts for the first that comes under it.
-        return collect([told], event, (one) => readEvent(one, bindings, targetOf), {
+        return collect([eventData], event, (one) => readEvent(one, bindings, targetOf), {
           replayKey: signature.token,
-          replayContent: stableId(JSON.stringify(told)),
+          replayContent: stableId(JSON.stringify(eventData)),
           replayFor: options.webhookWindowSeconds,
         });
       },

@@ -52,10 +52,10 @@ function faultOf(code: number): ProviderError['fault'] {
 /** Seconds until calls are taken again. Meta says minutes, in a header of its own. */
 function waitOf(answer: HttpResponse): number | undefined {
   try {
-    const told = usage.parse(JSON.parse(answer.headers.get('x-business-use-case-usage') ?? ''));
+    const usages = usage.parse(JSON.parse(answer.headers.get('x-business-use-case-usage') ?? ''));
     const minutes = Math.max(
       0,
-      ...Object.values(told).flatMap((list) => list.map((one) => one.estimated_time_to_regain_access)),
+      ...Object.values(usages).flatMap((list) => list.map((one) => one.estimated_time_to_regain_access)),
     );
     return minutes > 0 ? Math.min(minutes * 60, 3600) : undefined;
   } catch {

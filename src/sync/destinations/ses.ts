@@ -270,9 +270,9 @@ export const ses: Adapter<Settings, Target> = {
         const more = { replayKey: message.MessageId, replayFor: options.webhookWindowSeconds };
         if (message.Type === 'SubscriptionConfirmation') await sns.confirm(message);
         if (message.Type !== 'Notification') return { reports: [], unknown: [], ...more };
-        const told: unknown = jsonBody(Buffer.from(message.Message), z.unknown());
+        const notification: unknown = jsonBody(Buffer.from(message.Message), z.unknown());
         return collect(
-          [told],
+          [notification],
           sesEvent,
           (one) => readSesEvent(one, message.MessageId, boundTo(bindings, targetOf)),
           more,

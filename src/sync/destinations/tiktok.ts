@@ -22,7 +22,7 @@ const target = z.strictObject({
 type Settings = z.infer<typeof settings>;
 type Target = z.infer<typeof target>;
 
-const told = z.object({ code: z.number(), message: z.string().default('') });
+const replySchema = z.object({ code: z.number(), message: z.string().default('') });
 /** "batch_data … max size 10,000". */
 const BATCH = 10_000;
 
@@ -63,7 +63,7 @@ export const tiktok: Adapter<Settings, Target> = {
           batch_data: hashes.map((id) => [{ id, audience_ids: [where.audience] }]),
         },
       });
-      const { code, message } = read(told, answer);
+      const { code, message } = read(replySchema, answer);
       if (code !== 0) throw new ProviderError(faultOf(code), `code ${code}: ${redact(message, [options.accessToken])}`);
     }
 

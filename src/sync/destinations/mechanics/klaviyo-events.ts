@@ -26,15 +26,15 @@ export function readKlaviyoEvent(
   { topic, external_id, payload }: z.infer<typeof klaviyoEvent>,
   bound: (list: string | undefined) => readonly Binding[],
 ): Reading {
-  const { timestamp, event_properties: told } = payload.data.attributes;
+  const { timestamp, event_properties: properties } = payload.data.attributes;
   const person = payload.included.find((one) => one.type === 'profile')?.attributes;
-  const list = text(told.list_id) ?? text(told.$list_id);
+  const list = text(properties.list_id) ?? text(properties.$list_id);
   const facts = {
     // The address written to, should the profile have another one by now.
-    address: text(told.email_address) ?? text(told['Recipient Email Address']) ?? text(person?.email) ?? '',
+    address: text(properties.email_address) ?? text(properties['Recipient Email Address']) ?? text(person?.email) ?? '',
     at: timestamp,
     id: external_id,
-    evidence: evidence({ topic, list, bounce: text(told['Bounce Type']) }),
+    evidence: evidence({ topic, list, bounce: text(properties['Bounce Type']) }),
   };
   switch (topic.replace('event:klaviyo.', '')) {
     case 'unsubscribed_from_email_marketing':
@@ -48,7 +48,7 @@ export function readKlaviyoEvent(
     case 'marked_email_as_spam':
       return complained(facts);
     case 'bounced_email':
-      return bounced(facts, /soft/i.test(text(told['Bounce Type']) ?? '') ? 'soft' : 'hard');
+      return bounced(facts, /soft/i.test(text(properties['Bounce Type']) ?? '') ? 'soft' : 'hard');
     default:
       return IGNORED.test(topic) ? 'ignored' : { unknown: topic };
   }
