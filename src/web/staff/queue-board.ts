@@ -3,19 +3,21 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
 import type { Queue } from 'bullmq';
 import { syncQueue, WORK } from '../../queues.js';
-import type { StaffShell } from './shell.js';
+import { type List, rowsOf, sentAsCsv, viewList } from './list.js';
+import type { StaffShell, Visit } from './shell.js';
 
 const PATH = '/staff/queues';
 const BOARD = `${PATH}/board`;
 
-/** States of jobs as BullMQ counts them, and what they mean here. */
+/** States of jobs as BullMQ counts them, by the heading of their column. */
 const STATES = [
-  ['active', 'being worked on'],
-  ['waiting', 'waiting for a worker'],
-  ['delayed', 'waiting to be tried again'],
-  ['failed', 'failed; a worker’s own look does their work'],
-  ['completed', 'done lately'],
+  ['active', 'In work'],
+  ['waiting', 'Waiting'],
+  ['delayed', 'To be retried'],
+  ['failed', 'Failed'],
+  ['completed', 'Done lately'],
 ] as const;
+type State = (typeof STATES)[number][0];
 
 const ABOUT: Readonly<Record<(typeof WORK)[number], string>> = {
   evaluation: 'Evaluates contacts again after a change of catalog or policy',
@@ -31,15 +33,57 @@ function descriptionOf(name: string): string {
   return work ? ABOUT[work] : `Syncs what is pending to ${name.slice(syncQueue('').length)}`;
 }
 
-/** How a queue stands; `counts` is undefined where Redis does not answer. */
-async function statusOf(queue: Queue) {
-  const about = { name: queue.name, description: descriptionOf(queue.name) };
+interface QueueStatus {
+  readonly name: string;
+  readonly work: string;
+  readonly counts: Readonly<Partial<Record<State, number>>>;
+}
+
+/** How the queues stand; undefined where Redis does not answer. */
+async function statusesOf(queues: readonly Queue[]): Promise<QueueStatus[] | undefined> {
   try {
-    const found = await queue.getJobCounts(...STATES.map(([state]) => state));
-    return { ...about, counts: STATES.map(([state, words]) => ({ words, count: found[state] ?? 0 })) };
+    return await Promise.all(
+      queues.map(async (queue) => ({
+        name: queue.name,
+        work: descriptionOf(queue.name),
+        counts: await queue.getJobCounts(...STATES.map(([state]) => state)),
+      })),
+    );
   } catch {
-    return { ...about, counts: undefined };
+    return undefined;
   }
+}
+
+function queueList(all: readonly QueueStatus[]): List<QueueStatus> {
+  return {
+    name: 'queues',
+    title: 'Queues',
+    noun: ['queue', 'queues'],
+    filters: [],
+    columns: [
+      { label: 'Queue', text: ({ name }) => name, sort: 'name' },
+      { label: 'Work', text: ({ work }) => work },
+      ...STATES.map(([state, label]) => ({
+        label,
+        text: ({ counts }: QueueStatus) => (counts[state] ?? 0).toLocaleString('en'),
+        num: true,
+        sort: state,
+      })),
+    ],
+    order: { by: '', descending: false },
+    empty: { title: 'No queue', text: 'This installation has no queues.' },
+    rows: rowsOf(all, '', ({ name, work }) => `${name} ${work}`, {
+      name: ({ name }) => name,
+      ...Object.fromEntries(STATES.map(([state]) => [state, ({ counts }: QueueStatus) => counts[state] ?? 0])),
+    }),
+  };
+}
+
+async function showQueues(queues: readonly Queue[], visit: Visit): Promise<void> {
+  const statuses = await statusesOf(queues);
+  const spec = statuses && queueList(statuses);
+  if (spec && (await sentAsCsv(visit, spec))) return;
+  await visit.page('queues', { title: 'Queues', list: spec && (await viewList(visit, spec)), board: BOARD });
 }
 
 /**
@@ -60,9 +104,7 @@ export function queueBoard(queues: readonly Queue[]) {
     });
     const board = adapter.getRouter();
     shell.navigate({ group: 'System', href: PATH, label: 'Queues', permission: 'queues.read' });
-    shell.get(PATH, 'queues.read', async (visit) =>
-      visit.page('queues', { title: 'Queues', queues: await Promise.all(queues.map(statusOf)), board: BOARD }),
-    );
+    shell.get(PATH, 'queues.read', (visit) => showQueues(queues, visit));
     shell.mount(BOARD, 'queues.read', (request, response, next) => {
       response.set(
         'Content-Security-Policy',
