@@ -13,6 +13,7 @@ import { createSealerLoop } from '../src/audit/sealer-loop.js';
 import { createClock } from '../src/core/clock.js';
 import { eventId, keyringFromSecret } from '../src/core/keys.js';
 import { startMongo } from '../src/embedded/index.js';
+import { machine } from '../src/machine.js';
 import { createGroupCommit } from '../src/preferences/group-commit.js';
 import { connectStore } from '../src/store/connect.js';
 import { type Append, type AppendResult, createContacts } from '../src/store/contacts.js';
@@ -34,9 +35,9 @@ const connection = await connectStore(process.env.MONGODB_URI ?? embedded?.url ?
 await connection.dropDatabase();
 const keyring = keyringFromSecret('only for measuring, with nothing in it');
 const ledger = createLedger(connection);
-const contacts = createContacts(connection);
-const leaders = createLeaders(connection);
-const stores = createLogStores(connection, ledger);
+const contacts = createContacts(connection, machine);
+const leaders = createLeaders(connection, machine);
+const stores = createLogStores(connection, ledger, machine);
 for (const model of [...ledger.models, ...contacts.models, ...leaders.models, ...stores.models])
   await model.createIndexes();
 const clock = createClock(Date.now);

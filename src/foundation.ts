@@ -7,8 +7,10 @@ import { readPolicy } from './config/policy.js';
 import { fingerprintsOf } from './config/secrets.js';
 import { createAliasGroups } from './core/alias-group.js';
 import { createClock } from './core/clock.js';
+import type { Machine } from './core/machine.js';
 import { createKeyWatch } from './key-watch.js';
 import { createLog } from './logger.js';
+import { machine as thisMachine } from './machine.js';
 import { createMetrics } from './metrics.js';
 import { createPrivateParts } from './preferences/private-part.js';
 import { checkRedis, createQueues } from './queues.js';
@@ -23,7 +25,9 @@ import { createHttp } from './sync/http.js';
 export type InstalledEnvironment = Environment & { readonly mongoUri: string; readonly redisUrl: string };
 
 export interface FoundationOptions {
-  /** ms since 1970; the machine's clock unless given. */
+  /** Time, timers and chance; those of this process's own machine unless given. */
+  readonly machine?: Machine;
+  /** ms since 1970; the machine's clock unless given. Stamps and sweeps of the store go by the machine's all the same. */
   readonly machineTime?: () => number;
   /** ms; pause of the loops that look for what was left. */
   readonly sweepMs?: number;
@@ -61,7 +65,8 @@ export async function openFoundation(environment: InstalledEnvironment, options:
   const log = options.log ?? createLog(environment.logLevel);
   const catalog = readCatalog(path.join(environment.configDir, 'catalog.yaml'));
   const policy = readPolicy(path.join(environment.configDir, 'policy.yaml'));
-  const clock = createClock(options.machineTime ?? Date.now);
+  const machine = options.machine ?? thisMachine;
+  const clock = createClock(options.machineTime ?? machine.now);
   const http = createHttp({ now: clock.now });
   const destinations = bindDestinations(catalog, adapters, { http, now: clock.now, dataDir: environment.dataDir });
 
@@ -71,7 +76,7 @@ export async function openFoundation(environment: InstalledEnvironment, options:
     await requireFolder('HUSH_DATA_DIR', environment.dataDir);
   }
   setStoreTimeout(environment.storeTimeoutMs);
-  const { stores, installationId } = await openCheckedStores(environment);
+  const { stores, installationId } = await openCheckedStores(environment, machine);
   const keyWatch = createKeyWatch({ ours: fingerprintsOf(keyring), recorded: stores.installation.read, log });
   await keyWatch.look();
   const metrics = createMetrics({
@@ -96,6 +101,7 @@ export async function openFoundation(environment: InstalledEnvironment, options:
     configuration: configurationHash(catalog, policy),
     /** Of phone numbers without a country code. */
     country: catalog.group.defaultCountry,
+    machine,
     clock,
     http,
     destinations,

@@ -14,7 +14,7 @@ const CHECK_EVERY_MS = 10_000;
  * database's, the journal is replayed, and keys that others registered are noticed.
  */
 export async function createReadiness(
-  base: Pick<Foundation, 'stores' | 'clock' | 'keyWatch' | 'log'>,
+  base: Pick<Foundation, 'stores' | 'machine' | 'clock' | 'keyWatch' | 'log'>,
   parts: {
     /** Throws while the store cannot be written. */
     readonly replayJournal: () => Promise<void>;
@@ -22,23 +22,23 @@ export async function createReadiness(
     readonly correctClock: boolean;
   },
 ) {
-  const { stores, clock, keyWatch, log } = base;
+  const { stores, machine, clock, keyWatch, log } = base;
   const node = `${process.pid}`;
   let skew = 0;
   let stopping = false;
   let provenAt = Number.NEGATIVE_INFINITY;
 
   async function measureClock(): Promise<void> {
-    skew = await clockOffset(stores.connection);
+    skew = await clockOffset(stores.connection, machine);
     if (parts.correctClock) clock.correct(skew);
   }
 
   async function isDurable(): Promise<boolean> {
-    if (performance.now() - provenAt <= READY_MS) return true;
+    if (machine.elapsed() - provenAt <= READY_MS) return true;
     try {
       await parts.replayJournal();
       await provesDurable(stores.connection, node);
-      provenAt = performance.now();
+      provenAt = machine.elapsed();
       return true;
     } catch {
       return false;

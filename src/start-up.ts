@@ -4,7 +4,8 @@ import { types } from 'node:util';
 import type { Environment } from './config/environment.js';
 import { fingerprintsOf, refuseOtherSecrets } from './config/secrets.js';
 import { ConfigError } from './config/yaml-file.js';
-import { keepsMajorities } from './store/connect.js';
+import type { Machine } from './core/machine.js';
+import { connectStore, keepsMajorities } from './store/connect.js';
 import { openStores, type Stores } from './store/open.js';
 
 const MONGODB_EXAMPLE = 'Write it as mongodb://user:password@host1,host2,host3/hush?replicaSet=rs0.';
@@ -57,11 +58,14 @@ export async function openCheckedStores(
   environment: Pick<Environment, 'production' | 'keyring' | 'secretsFrom' | 'namespace'> & {
     readonly mongoUri: string;
   },
+  machine: Machine,
 ): Promise<OpenedStores> {
   const { mongoUri, namespace, secretsFrom } = environment;
-  const stores = await openStores(mongoUri, namespace).catch((error: unknown) => {
-    throw mongoStartError(mongoUri, error);
-  });
+  const stores = await connectStore(mongoUri, namespace)
+    .then((connection) => openStores(connection, machine))
+    .catch((error: unknown) => {
+      throw mongoStartError(mongoUri, error);
+    });
   try {
     if (environment.production && !(await keepsMajorities(stores.connection))) {
       throw new ConfigError(

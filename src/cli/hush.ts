@@ -10,6 +10,7 @@ import { createClock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import { runningStores } from '../embedded/index.js';
 import { createLog } from '../logger.js';
+import { machine } from '../machine.js';
 import { openCheckedStores } from '../start-up.js';
 import { KEY_SCOPES, type KeyScope } from '../store/api-keys.js';
 import type { Stores } from '../store/open.js';
@@ -36,7 +37,7 @@ async function mongoUriOf(environment: Environment): Promise<string> {
 
 async function withStores<T>(work: (stores: Stores, environment: Environment) => Promise<T>): Promise<T> {
   const environment = readEnvironment();
-  const { stores } = await openCheckedStores({ ...environment, mongoUri: await mongoUriOf(environment) });
+  const { stores } = await openCheckedStores({ ...environment, mongoUri: await mongoUriOf(environment) }, machine);
   try {
     return await work(stores, environment);
   } finally {

@@ -1,5 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Connection } from 'mongoose';
+import type { Machine } from '../core/machine.js';
 import { DURABLE } from './connect.js';
 import { collectionSchema } from './schema.js';
 import { rowsOf, type Stored } from './stored.js';
@@ -59,7 +60,7 @@ const BELIEVED = 2000;
 const BOOTSTRAP = 'HUSH_API_KEY';
 
 /** API keys: only their hashes are kept. */
-export function createApiKeys(connection: Connection) {
+export function createApiKeys(connection: Connection, machine: Pick<Machine, 'now' | 'randomBytes'>) {
   const model = connection.model('ApiKey', keySchema);
   const { fromRow } = rowsOf<ApiKey>();
   const PUBLIC = { hash: 0, replaced: 0 } as const;
@@ -75,7 +76,7 @@ export function createApiKeys(connection: Connection) {
     const id = hash.slice(0, 10);
     await model.updateOne(
       { _id: id },
-      { $set: { hash, name, scopes: [...scopes] }, $setOnInsert: { createdAt: new Date() } },
+      { $set: { hash, name, scopes: [...scopes] }, $setOnInsert: { createdAt: new Date(machine.now()) } },
       { upsert: true, writeConcern: DURABLE },
     );
     return id;
@@ -86,7 +87,7 @@ export function createApiKeys(connection: Connection) {
 
     /** Makes a key; its text is returned once and never stored. */
     async create(name: string, scopes: readonly KeyScope[]): Promise<{ id: string; key: string }> {
-      const key = `hk_${randomBytes(32).toString('base64url')}`;
+      const key = `hk_${machine.randomBytes(32).toString('base64url')}`;
       return { id: await put(key, name, scopes), key };
     },
 
@@ -101,7 +102,7 @@ export function createApiKeys(connection: Connection) {
       );
       await model.updateMany(
         { _id: { $ne: id }, name: BOOTSTRAP, revokedAt: { $exists: false } },
-        { $set: { revokedAt: new Date(), replaced: true } },
+        { $set: { revokedAt: new Date(machine.now()), replaced: true } },
         { writeConcern: DURABLE },
       );
     },
@@ -109,7 +110,7 @@ export function createApiKeys(connection: Connection) {
     async revoke(id: string): Promise<boolean> {
       const result = await model.updateOne(
         { _id: id, revokedAt: { $exists: false } },
-        { $set: { revokedAt: new Date() } },
+        { $set: { revokedAt: new Date(machine.now()) } },
         { writeConcern: DURABLE },
       );
       return result.modifiedCount === 1;
@@ -122,7 +123,7 @@ export function createApiKeys(connection: Connection) {
 
     async authenticate(key: string): Promise<ApiKey | undefined> {
       const hash = hashOf(key);
-      const now = Date.now();
+      const now = machine.now();
       const known = believed.get(hash);
       if (known && known.until > now) return known.key;
       const found = await find(hash);

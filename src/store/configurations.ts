@@ -1,4 +1,5 @@
 import type { Connection } from 'mongoose';
+import type { Machine } from '../core/machine.js';
 import { DURABLE } from './connect.js';
 import { collectionSchema } from './schema.js';
 
@@ -29,7 +30,7 @@ export function leftOf(evaluation: Evaluation | undefined): number {
  * The configuration in force: that of the process started last. While a new version is rolled out, processes with the
  * former one do not evaluate contacts back.
  */
-export function createConfigurations(connection: Connection) {
+export function createConfigurations(connection: Connection, machine: Pick<Machine, 'now'>) {
   const model = connection.model('Configuration', configurationSchema);
   const id = { _id: 'current' } as const;
   return {
@@ -43,11 +44,11 @@ export function createConfigurations(connection: Connection) {
     async enforce(hash: string): Promise<void> {
       const replaced = await model.updateOne(
         { ...id, hash: { $ne: hash } },
-        { $set: { hash, since: new Date() }, $unset: { left: '', total: '', finished: '' } },
+        { $set: { hash, since: new Date(machine.now()) }, $unset: { left: '', total: '', finished: '' } },
         { writeConcern: DURABLE },
       );
       if (replaced.matchedCount === 1) return;
-      const first = { $setOnInsert: { hash, since: new Date() } };
+      const first = { $setOnInsert: { hash, since: new Date(machine.now()) } };
       await model.updateOne(id, first, { upsert: true, writeConcern: DURABLE });
     },
 
@@ -55,7 +56,7 @@ export function createConfigurations(connection: Connection) {
       await model.updateOne(
         { ...id, hash },
         {
-          $set: { left, ...(left === 0 ? { finished: new Date() } : {}) },
+          $set: { left, ...(left === 0 ? { finished: new Date(machine.now()) } : {}) },
           ...(left === 0 ? {} : { $unset: { finished: '' } }),
           $max: { total: left },
         },

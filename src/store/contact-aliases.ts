@@ -1,4 +1,5 @@
 import type { AliasGroup } from '../core/alias-group.js';
+import type { Machine } from '../core/machine.js';
 import { DURABLE } from './connect.js';
 import type { Contact, ContactCollections } from './contact-rows.js';
 
@@ -20,6 +21,7 @@ export interface Shared {
 export function contactAliases(
   { model, raw }: Pick<ContactCollections, 'model' | 'raw'>,
   findOwn: (keys: readonly Buffer[], fields?: Fields, mostOverflow?: number) => Promise<Map<string, Contact>>,
+  machine: Pick<Machine, 'now'>,
 ) {
   /** Keys of the contacts in each group. */
   async function membersOf(ids: readonly string[]): Promise<Map<string, Buffer[]>> {
@@ -103,7 +105,7 @@ export function contactAliases(
       await model.updateMany(
         { _id: { $in: keys } },
         // A projection on its way, which may not have seen it, does not come in at another revision.
-        { $min: { dirty: new Date() }, $set: { touched: true }, $inc: { rev: 1 } },
+        { $min: { dirty: new Date(machine.now()) }, $set: { touched: true }, $inc: { rev: 1 } },
         { writeConcern: DURABLE },
       );
     },

@@ -1,5 +1,6 @@
 import type { Connection } from 'mongoose';
 import type { ContactType } from '../core/contact-point.js';
+import type { Machine } from '../core/machine.js';
 import { ANSWER_TIMEOUT_MS, DURABLE, stretched } from './connect.js';
 import type { ContactCollections, StoredEvent } from './contact-rows.js';
 
@@ -20,7 +21,11 @@ export interface Append {
 export type AppendResult = 'appended' | 'busy' | Error;
 
 /** The appends of accepted events: raw, docs/decisions/raw-commands.md. */
-export function contactAppends(connection: Connection, { raw, rawOverflow }: ContactCollections) {
+export function contactAppends(
+  connection: Connection,
+  { raw, rawOverflow }: ContactCollections,
+  machine: Pick<Machine, 'now'>,
+) {
   const database = () => {
     if (!connection.db) throw new Error('the store is not connected');
     return connection.db;
@@ -31,7 +36,7 @@ export function contactAppends(connection: Connection, { raw, rawOverflow }: Con
      * when it resolves. Throws when nothing is known of the outcome; per-event outcomes otherwise, in order.
      */
     async append(appends: readonly Append[]): Promise<AppendResult[]> {
-      const dirty = new Date();
+      const dirty = new Date(machine.now());
       const updates = appends.map(({ key, type, country, aliasGroup, event }) => ({
         // Both conditions turn into a duplicate key when they fail, because the upsert then meets the contact's own _id.
         q: { _id: key, [`pending.${PENDING_LIMIT - 1}`]: { $exists: false }, 'pending.id': { $ne: event.id } },
@@ -86,7 +91,7 @@ export function contactAppends(connection: Connection, { raw, rawOverflow }: Con
         keys.map((key) => ({
           updateOne: {
             filter: { _id: key },
-            update: { $inc: { overflow: 1 }, $min: { dirty: new Date() } },
+            update: { $inc: { overflow: 1 }, $min: { dirty: new Date(machine.now()) } },
           },
         })),
         { ordered: false, writeConcern: DURABLE },

@@ -1,4 +1,5 @@
 import type { State } from '../core/fold.js';
+import type { Machine } from '../core/machine.js';
 import type { Scope } from '../core/scope.js';
 import type { NewPendingSync } from '../core/sync-state.js';
 import { DURABLE } from './connect.js';
@@ -76,10 +77,10 @@ function projectionUpdate(p: Projection) {
 }
 
 /** What the projector asks and writes: raw where docs/decisions/raw-commands.md says so. */
-export function contactProjection({ model, raw, overflow }: ContactCollections) {
+export function contactProjection({ model, raw, overflow }: ContactCollections, machine: Pick<Machine, 'now'>) {
   return {
     /** Keys of contacts with pending events, oldest first, after so many that were found impossible to project. */
-    async dirtyKeys(limit: number, before = new Date(), skip = 0): Promise<Buffer[]> {
+    async dirtyKeys(limit: number, before = new Date(machine.now()), skip = 0): Promise<Buffer[]> {
       const dirty = { dirty: { $lte: before } };
       const rows = await model.find(dirty, { _id: 1 }).sort({ dirty: 1 }).skip(skip).limit(limit).lean();
       return rows.map(({ _id }) => _id);
@@ -118,7 +119,7 @@ export function contactProjection({ model, raw, overflow }: ContactCollections) 
       for (const key of keys) {
         await model.updateOne(
           { _id: key, overflow: { $in: [0, null] } },
-          { $inc: { overflow: 1 }, $min: { dirty: new Date() } },
+          { $inc: { overflow: 1 }, $min: { dirty: new Date(machine.now()) } },
         );
       }
     },

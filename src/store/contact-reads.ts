@@ -1,3 +1,4 @@
+import type { Machine } from '../core/machine.js';
 import { contactAliases } from './contact-aliases.js';
 import { PENDING_LIMIT } from './contact-append.js';
 import { type Contact, type ContactCollections, contactFrom, type StoredEvent } from './contact-rows.js';
@@ -55,11 +56,11 @@ async function findOwn(
 }
 
 /** Reads of contacts: by key raw, docs/decisions/raw-commands.md. */
-export function contactReads(collections: ContactCollections) {
+export function contactReads(collections: ContactCollections, machine: Pick<Machine, 'now'>) {
   const { model } = collections;
   const findOwnContacts = (keys: readonly Buffer[], fields?: Fields, mostOverflow?: number) =>
     findOwn(collections, keys, fields, mostOverflow);
-  const aliases = contactAliases(collections, findOwnContacts);
+  const aliases = contactAliases(collections, findOwnContacts, machine);
 
   /**
    * Contacts by key; those that do not exist are absent. Pending includes overflow: all of it, or at most

@@ -1,4 +1,5 @@
 import type { Connection } from 'mongoose';
+import type { Machine } from '../core/machine.js';
 import { DURABLE, isDuplicate } from './connect.js';
 import { type Append, contactAppends } from './contact-append.js';
 import { contactErasure } from './contact-erasure.js';
@@ -22,7 +23,7 @@ export type { Projection } from './contact-projection.js';
 export type { Contact, StoredEvent } from './contact-rows.js';
 
 /** Every query to the contacts and their overflow. */
-export function createContacts(connection: Connection) {
+export function createContacts(connection: Connection, machine: Pick<Machine, 'now'>) {
   const model = connection.model<ContactRow>('Contact', contactSchema);
   const overflow = connection.model<OverflowRow>('Overflow', overflowSchema);
   const collections: ContactCollections = {
@@ -31,14 +32,14 @@ export function createContacts(connection: Connection) {
     raw: connection.collection('contacts'),
     rawOverflow: connection.collection('overflow'),
   };
-  const reads = contactReads(collections);
+  const reads = contactReads(collections, machine);
   return {
     models: [model, overflow] as const,
     collection: collections.raw,
     contactFrom,
     ...reads,
-    ...contactAppends(connection, collections),
-    ...contactProjection(collections),
+    ...contactAppends(connection, collections, machine),
+    ...contactProjection(collections, machine),
     ...contactEvaluation(collections),
     ...contactFeed(collections),
     ...contactPendingSyncs(collections, reads.find),
@@ -50,7 +51,7 @@ export function createContacts(connection: Connection) {
      */
     async setPerson(append: Omit<Append, 'event'>, person: string, merged: readonly string[] = []): Promise<boolean> {
       const { key, type, country, aliasGroup } = append;
-      const created = { type, rev: 0, entries: 0, keyedOnly: true, pending: [], firstSeen: new Date() };
+      const created = { type, rev: 0, entries: 0, keyedOnly: true, pending: [], firstSeen: new Date(machine.now()) };
       try {
         await model.updateOne(
           { _id: key, person: { $in: [null, person, ...merged] } },

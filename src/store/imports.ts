@@ -1,4 +1,5 @@
 import type { Connection } from 'mongoose';
+import type { Machine } from '../core/machine.js';
 import { DURABLE } from './connect.js';
 import { collectionSchema, partSchema } from './schema.js';
 import { rowsOf } from './stored.js';
@@ -81,7 +82,7 @@ const batchSchema = collectionSchema<{ readonly _id: string; readonly at: Date }
 batchSchema.index({ at: 1 }, { expireAfterSeconds: BATCH_DAYS * 86_400 });
 
 /** Imports of lists, and keyed digests of batches of rows that are recorded. */
-export function createImportStore(connection: Connection) {
+export function createImportStore(connection: Connection, machine: Pick<Machine, 'now'>) {
   const model = connection.model('Import', importSchema);
   const batchModel = connection.model('ImportBatch', batchSchema);
   return {
@@ -106,7 +107,7 @@ export function createImportStore(connection: Connection) {
 
     /** Remembers that every row of a batch is recorded, durably. */
     async keepBatch(digest: string): Promise<void> {
-      const row = { $setOnInsert: { at: new Date() } };
+      const row = { $setOnInsert: { at: new Date(machine.now()) } };
       await batchModel.updateOne({ _id: digest }, row, { upsert: true, writeConcern: DURABLE });
     },
 

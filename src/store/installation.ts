@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { type Connection, Schema } from 'mongoose';
+import type { Machine } from '../core/machine.js';
 import { DURABLE, isDuplicate } from './connect.js';
 import { collectionSchema } from './schema.js';
 
@@ -28,7 +28,7 @@ const installationSchema = collectionSchema<InstallationRow>('installation', {
 });
 
 /** One document: what this database is, and fingerprints of the secrets that its records were made with. */
-export function createInstallation(connection: Connection) {
+export function createInstallation(connection: Connection, machine: Pick<Machine, 'randomBytes'>) {
   const model = connection.model('Installation', installationSchema);
   const _id = 'installation';
 
@@ -47,7 +47,7 @@ export function createInstallation(connection: Connection) {
      * and the others find that theirs do not match.
      */
     async register(secrets: SecretFingerprints): Promise<InstallationRecord> {
-      const first = { id: randomBytes(8).toString('hex'), lookup: secrets.lookup, roots: {} };
+      const first = { id: machine.randomBytes(8).toString('hex'), lookup: secrets.lookup, roots: {} };
       await model
         .updateOne({ _id }, { $setOnInsert: first }, { upsert: true, writeConcern: DURABLE })
         .catch((error: unknown) => {

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import type { Connection } from 'mongoose';
+import type { Machine, Timer } from '../core/machine.js';
 import { isDuplicate } from './connect.js';
 import { collectionSchema } from './schema.js';
 
@@ -34,10 +34,15 @@ const BEAT = 1500;
  * process that died within the lease and not within the work. `leads` tells whether it still is ours. False when somebody
  * else has it.
  */
-export async function whileLeading(leader: Leader, work: (leads: () => boolean) => Promise<void>): Promise<boolean> {
+export async function whileLeading(
+  machine: Pick<Machine, 'after'>,
+  leader: Leader,
+  work: (leads: () => boolean) => Promise<void>,
+): Promise<boolean> {
   let leads = await leader.hold();
   if (!leads) return false;
-  const beat = setInterval(() => {
+  const renew = () => {
+    beat = machine.after(BEAT, renew);
     leader.hold().then(
       (held) => {
         leads = held;
@@ -46,23 +51,24 @@ export async function whileLeading(leader: Leader, work: (leads: () => boolean) 
         leads = false;
       },
     );
-  }, BEAT);
+  };
+  let beat: Timer = machine.after(BEAT, renew);
   try {
     await work(() => leads);
   } finally {
-    clearInterval(beat);
+    beat.cancel();
     await leader.release().catch(() => undefined);
   }
   return true;
 }
 
 /** Leases by name, all in the database's own time: clocks of machines do not matter. */
-export function createLeaders(connection: Connection) {
+export function createLeaders(connection: Connection, machine: Pick<Machine, 'randomBytes'>) {
   const model = connection.model('Lease', leaseSchema);
   return {
     models: [model] as const,
 
-    leaderFor(name: string, leaseMs = 5000, holder = randomBytes(12).toString('hex')): Leader {
+    leaderFor(name: string, leaseMs = 5000, holder = machine.randomBytes(12).toString('hex')): Leader {
       return {
         async hold() {
           const free = { $or: [{ $eq: ['$holder', holder] }, { $lt: ['$until', '$$NOW'] }] };

@@ -1,4 +1,5 @@
 import type { Connection, Model, QueryFilter } from 'mongoose';
+import type { Machine } from '../core/machine.js';
 import type { Hash } from '../core/merkle.js';
 import { DURABLE, isDuplicate } from './connect.js';
 import { collectionSchema, partSchema } from './schema.js';
@@ -65,7 +66,7 @@ function checkpointFrom({ _id, root, at, note, cosignatures = [] }: CheckpointRo
 }
 
 /** Checkpoints by size, which is their identity: a size has one root for ever. */
-export function createLogCheckpoints(connection: Connection) {
+export function createLogCheckpoints(connection: Connection, machine: Pick<Machine, 'now'>) {
   const checkpoints = connection.model<CheckpointRow>('LogCheckpoint', checkpointSchema);
   const keys = connection.model<KeyRow>('LogKey', keySchema);
   const witnesses = connection.model<WitnessRow>('LogWitness', witnessSchema);
@@ -142,14 +143,14 @@ export function createLogCheckpoints(connection: Connection) {
       );
     },
 
-    ...logSigners(keys, witnesses),
+    ...logSigners(keys, witnesses, machine),
   };
 }
 
 export type LogCheckpoints = ReturnType<typeof createLogCheckpoints>;
 
 /** Who signs: our keys and the witnesses. */
-function logSigners(keys: Model<KeyRow>, witnesses: Model<WitnessRow>) {
+function logSigners(keys: Model<KeyRow>, witnesses: Model<WitnessRow>, machine: Pick<Machine, 'now'>) {
   async function keysKnown(): Promise<Map<number, number>> {
     return new Map((await keys.find().lean()).map(({ _id, since }) => [_id, since.getTime()]));
   }
@@ -179,7 +180,7 @@ function logSigners(keys: Model<KeyRow>, witnesses: Model<WitnessRow>) {
     },
 
     async setWitnessSize(name: string, size: number): Promise<void> {
-      await witnesses.updateOne({ _id: name }, { $set: { size, at: new Date() } }, { upsert: true });
+      await witnesses.updateOne({ _id: name }, { $set: { size, at: new Date(machine.now()) } }, { upsert: true });
     },
   };
 }

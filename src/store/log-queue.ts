@@ -1,4 +1,5 @@
 import type { Connection, Model, QueryFilter, Types } from 'mongoose';
+import type { Machine } from '../core/machine.js';
 import { DURABLE } from './connect.js';
 import type { Ledger, LedgerEntry, LedgerRow } from './ledger.js';
 import { collectionSchema } from './schema.js';
@@ -55,7 +56,12 @@ const PAGE = 2000;
  * no part of what the leaf commits to. Unsetting it comes last, so a crash leaves a row that is found twice, which the
  * unique index on contact and event makes harmless.
  */
-export function createLogQueue(connection: Connection, ledger: Ledger, logStore: LogStore) {
+export function createLogQueue(
+  connection: Connection,
+  ledger: Ledger,
+  logStore: LogStore,
+  machine: Pick<Machine, 'now'>,
+) {
   const forgets = connection.model<ForgetRow>('LogForget', forgetSchema);
   const rows = ledger.model;
 
@@ -140,14 +146,14 @@ export function createLogQueue(connection: Connection, ledger: Ledger, logStore:
       return (await rows.exists({ contact, unsealed: { $exists: true } })) !== null;
     },
 
-    ...logForgets(forgets, rows),
+    ...logForgets(forgets, rows, machine),
   };
 }
 
 export type LogQueue = ReturnType<typeof createLogQueue>;
 
 /** Erasures whose salts are still to be destroyed. */
-function logForgets(forgets: Model<ForgetRow>, rows: Model<LedgerRow>) {
+function logForgets(forgets: Model<ForgetRow>, rows: Model<LedgerRow>, machine: Pick<Machine, 'now'>) {
   return {
     /** Asks for a contact's salts to be destroyed. Durable when it resolves; asking twice is asking once. */
     async requestForget(contact: Buffer): Promise<void> {
@@ -157,7 +163,7 @@ function logForgets(forgets: Model<ForgetRow>, rows: Model<LedgerRow>) {
       if (!latest) return;
       await forgets.updateOne(
         { _id: contact.toString('hex') },
-        { $set: { contact, event: latest.id }, $setOnInsert: { at: new Date() } },
+        { $set: { contact, event: latest.id }, $setOnInsert: { at: new Date(machine.now()) } },
         { upsert: true, writeConcern: DURABLE },
       );
     },

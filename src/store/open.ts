@@ -1,11 +1,12 @@
 import type { Connection, Model } from 'mongoose';
+import type { Machine } from '../core/machine.js';
 import { createAccessStore } from './access-packages.js';
 import { createApiKeys } from './api-keys.js';
 import { createAuditExports } from './audit-exports.js';
 import { createTrailStore } from './audit-trail.js';
 import { createChanges } from './changes.js';
 import { createConfigurations } from './configurations.js';
-import { ANSWER_TIMEOUT_MS, connectStore, DURABLE, stretched } from './connect.js';
+import { ANSWER_TIMEOUT_MS, DURABLE, stretched } from './connect.js';
 import { createContacts } from './contacts.js';
 import { createDestinationStates } from './destination-states.js';
 import { createImportStore } from './imports.js';
@@ -41,30 +42,29 @@ async function makeIndexes({ db, collection, schema }: Model<never>): Promise<vo
   if (indexes.length > 0) await db.db?.command({ createIndexes: collection.collectionName, indexes });
 }
 
-/** Every collection of an installation, with its indexes made. */
-export async function openStores(uri: string, namespace: string) {
-  const connection = await connectStore(uri, namespace);
+/** Every collection of an installation, with its indexes made, over an open connection. */
+export async function openStores(connection: Connection, machine: Machine) {
   const ledger = createLedger(connection);
-  const leaders = createLeaders(connection);
+  const leaders = createLeaders(connection, machine);
   const stores = {
-    contacts: createContacts(connection),
+    contacts: createContacts(connection, machine),
     ledger,
-    persons: createPersons(connection),
-    writerIds: createWriterIds(connection),
+    persons: createPersons(connection, machine),
+    writerIds: createWriterIds(connection, machine),
     states: createDestinationStates(connection),
     tickets: createTickets(connection),
-    apiKeys: createApiKeys(connection),
+    apiKeys: createApiKeys(connection, machine),
     outbox: createOutboxStore(connection),
     mailbox: createMailboxStore(connection),
     leaders,
-    migrations: createMigrations(connection, leaders),
-    log: createLogStores(connection, ledger),
+    migrations: createMigrations(connection, leaders, machine),
+    log: createLogStores(connection, ledger, machine),
     changes: createChanges(connection),
     replays: createReplays(connection),
     inboundReview: createInboundReviewStore(connection),
-    reconciliations: createReconciliations(connection),
-    configurations: createConfigurations(connection),
-    installation: createInstallation(connection),
+    reconciliations: createReconciliations(connection, machine),
+    configurations: createConfigurations(connection, machine),
+    installation: createInstallation(connection, machine),
     webhookSubscriptions: createWebhookSubscriptions(connection),
     trail: createTrailStore(connection),
     staffSessions: createStaffSessions(connection),
@@ -78,7 +78,7 @@ export async function openStores(uri: string, namespace: string) {
     requestFiles: createRequestFiles(connection),
     accessPackages: createAccessStore(connection),
     auditExports: createAuditExports(connection),
-    imports: createImportStore(connection),
+    imports: createImportStore(connection, machine),
   };
   const models: Model<never>[] = Object.values(stores).flatMap((store) => store.models as never);
   for (const model of models) await makeIndexes(model);
@@ -88,10 +88,10 @@ export async function openStores(uri: string, namespace: string) {
 export type Stores = Awaited<ReturnType<typeof openStores>>;
 
 /** Milliseconds by which the database's clock is ahead of ours. Half of the way there and back is taken off. */
-export async function clockOffset(connection: Connection): Promise<number> {
-  const began = Date.now();
+export async function clockOffset(connection: Connection, machine: Pick<Machine, 'now'>): Promise<number> {
+  const began = machine.now();
   const answer = await connection.db?.admin().command({ hello: 1 }, { timeoutMS: stretched(1500) });
-  const ended = Date.now();
+  const ended = machine.now();
   const theirs = answer?.localTime instanceof Date ? answer.localTime.getTime() : (began + ended) / 2;
   return theirs - (began + ended) / 2;
 }

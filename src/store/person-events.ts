@@ -1,4 +1,5 @@
 import { type Model, Schema } from 'mongoose';
+import type { Machine } from '../core/machine.js';
 import { DURABLE, isDuplicate } from './connect.js';
 import type { StoredEvent } from './contact-rows.js';
 import { collectionSchema, partSchema } from './schema.js';
@@ -55,9 +56,10 @@ export const personEventSchema = collectionSchema<PersonEventRow>('person_events
 personEventSchema.index({ person: 1 });
 personEventSchema.index({ open: 1 }, { sparse: true });
 
-export interface PersonModels {
+export interface PersonRecords {
   readonly persons: Model<PersonRow>;
   readonly events: Model<PersonEventRow>;
+  readonly machine: Pick<Machine, 'now'>;
 }
 
 /** The `_id` of a person's event. */
@@ -65,13 +67,13 @@ export const personEventId = (person: string, event: string): string => `${perso
 
 /** Gives events of a person documents of their own; those that are there stay. */
 export async function insertPersonEvents(
-  { events }: PersonModels,
+  { events, machine }: PersonRecords,
   person: string,
   list: readonly StoredEvent[],
   isOpen: (id: string) => boolean,
 ): Promise<void> {
   if (list.length === 0) return;
-  const now = new Date();
+  const now = new Date(machine.now());
   try {
     await events.insertMany(
       list.map((event) => ({
@@ -92,11 +94,11 @@ export async function insertPersonEvents(
  * Earlier versions kept events in the person's own document: gives them documents of their own. May be done twice, or
  * broken off.
  */
-export async function moveEmbeddedEvents(models: PersonModels, person: string): Promise<void> {
-  const { persons } = models;
+export async function moveEmbeddedEvents(records: PersonRecords, person: string): Promise<void> {
+  const { persons } = records;
   const { events: embedded = [], open = [] } = (await persons.findById(person, { events: 1, open: 1 }).lean()) ?? {};
   if (embedded.length === 0) return;
-  await insertPersonEvents(models, person, embedded, (event) => open.includes(event));
+  await insertPersonEvents(records, person, embedded, (event) => open.includes(event));
   const ids = embedded.map((event) => event.id);
   // A process of the former version may have added another one meanwhile: it stays for the next time.
   await persons.updateOne(

@@ -1,4 +1,5 @@
 import type { Connection } from 'mongoose';
+import type { Machine } from '../core/machine.js';
 import { DURABLE } from './connect.js';
 import type { StoredEvent } from './contact-rows.js';
 import {
@@ -24,10 +25,10 @@ function personFrom({ _id, members = [], mergedInto }: Pick<PersonRow, '_id' | '
 }
 
 /** Every query to the persons and to what was said for all their contacts. */
-export function createPersons(connection: Connection) {
+export function createPersons(connection: Connection, machine: Pick<Machine, 'now'>) {
   const model = connection.model<PersonRow>('Person', personSchema);
   const eventModel = connection.model<PersonEventRow>('PersonEvent', personEventSchema);
-  const models = { persons: model, events: eventModel };
+  const records = { persons: model, events: eventModel, machine };
 
   return {
     models: [model, eventModel] as const,
@@ -40,7 +41,7 @@ export function createPersons(connection: Connection) {
     /** Adds members. Whoever reads the person's events after this misses none that was appended without these members. */
     async addMembers(person: string, members: readonly Member[]): Promise<Person> {
       // A document of former times may be so full that nothing more goes in.
-      await moveEmbeddedEvents(models, person);
+      await moveEmbeddedEvents(records, person);
       const change = { $addToSet: { members: { $each: members.map(({ key, type }) => ({ key, type })) } } };
       const options = { upsert: true, returnDocument: 'after', writeConcern: DURABLE, projection: FIELDS } as const;
       const row = await model.findOneAndUpdate({ _id: person }, change, options).lean();
@@ -49,18 +50,18 @@ export function createPersons(connection: Connection) {
 
     /** Appends an event that reaches all contacts; the answer has the members known once it is in. */
     async append(person: string, event: StoredEvent): Promise<Person> {
-      await insertPersonEvents(models, person, [event], () => true);
+      await insertPersonEvents(records, person, [event], () => true);
       return (await this.get(person)) ?? { id: person, members: [] };
     },
 
     /** Gives a person the events of one that was merged into it. */
     async adopt(person: string, list: readonly StoredEvent[]): Promise<void> {
-      await insertPersonEvents(models, person, list, () => true);
+      await insertPersonEvents(records, person, list, () => true);
     },
 
     /** What was said for all contacts of a person and may still matter, in no order. */
     async eventsOf(person: string): Promise<StoredEvent[]> {
-      await moveEmbeddedEvents(models, person);
+      await moveEmbeddedEvents(records, person);
       return (await eventModel.find({ person }, { event: 1 }).lean()).map(({ event }) => event);
     },
 
@@ -83,7 +84,7 @@ export function createPersons(connection: Connection) {
         .find({ openSince: { $lte: before } }, { _id: 1 })
         .limit(limit)
         .lean();
-      for (const { _id } of former) await moveEmbeddedEvents(models, _id);
+      for (const { _id } of former) await moveEmbeddedEvents(records, _id);
       return eventModel
         .find({ open: { $lte: before } }, { _id: 0, person: 1, event: 1 })
         .limit(limit)
@@ -91,7 +92,7 @@ export function createPersons(connection: Connection) {
     },
 
     async merge(from: string, into: string): Promise<Person | undefined> {
-      await moveEmbeddedEvents(models, from);
+      await moveEmbeddedEvents(records, from);
       const options = { returnDocument: 'after', writeConcern: DURABLE, projection: FIELDS } as const;
       const row = await model.findOneAndUpdate({ _id: from }, { $set: { mergedInto: into } }, options).lean();
       return row ? personFrom(row) : undefined;

@@ -1,4 +1,5 @@
 import { type Connection, Schema, type Types } from 'mongoose';
+import type { Machine } from '../core/machine.js';
 import { DURABLE, isDuplicate } from './connect.js';
 import { collectionSchema, partSchema } from './schema.js';
 
@@ -104,7 +105,7 @@ seenSchema.index({ at: 1 }, { expireAfterSeconds: 7 * 86_400 });
 const SEEN_BATCH = 1000;
 
 /** How far each destination's comparison has come, and which contacts it has seen there. */
-export function createReconciliations(connection: Connection) {
+export function createReconciliations(connection: Connection, machine: Pick<Machine, 'now'>) {
   const model = connection.model('Reconciliation', reconciliationSchema);
   const seenModel = connection.model('ReconciliationSeen', seenSchema);
   return {
@@ -152,7 +153,7 @@ export function createReconciliations(connection: Connection) {
 
     /** These contacts are listed there. Raw: docs/decisions/raw-commands.md. */
     async remember(run: string, binding: string, contacts: readonly Buffer[]): Promise<void> {
-      const at = new Date();
+      const at = new Date(machine.now());
       for (let i = 0; i < contacts.length; i += SEEN_BATCH) {
         const rows = contacts.slice(i, i + SEEN_BATCH).map((contact) => ({ run, binding, contact, at }));
         await seenModel.collection

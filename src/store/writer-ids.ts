@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import type { Connection } from 'mongoose';
 import { DAY_MS } from '../core/calendar.js';
+import type { Machine } from '../core/machine.js';
 import { DURABLE, isDuplicate } from './connect.js';
 import { collectionSchema } from './schema.js';
 
@@ -50,7 +50,7 @@ export interface EarlierRequest {
 }
 
 /** What writers called their events and requests, so that a retry is known from a new act. */
-export function createWriterIds(connection: Connection) {
+export function createWriterIds(connection: Connection, machine: Pick<Machine, 'now' | 'randomBytes'>) {
   const model = connection.model('WriterId', writerIdSchema);
   const answers = connection.model('IdempotentAnswer', answerSchema);
   return {
@@ -61,7 +61,7 @@ export function createWriterIds(connection: Connection) {
       const first = new Map<string, string>();
       for (const { id, content } of ids) if (!first.has(id)) first.set(id, content);
       if (first.size === 0) return first;
-      const at = new Date();
+      const at = new Date(machine.now());
       try {
         await model.insertMany(
           [...first].map(([_id, content]) => ({ _id, content, at })),
@@ -80,7 +80,12 @@ export function createWriterIds(connection: Connection) {
      * the same key has another one, so that what it sends is a new act. `earlier` is there when the key was taken before.
      */
     async takeKey(id: string, content: string, now: number): Promise<{ act: string; earlier?: EarlierRequest }> {
-      const fresh = { content, act: randomBytes(9).toString('base64url'), takenAt: now, at: new Date() };
+      const fresh = {
+        content,
+        act: machine.randomBytes(9).toString('base64url'),
+        takenAt: now,
+        at: new Date(machine.now()),
+      };
       for (;;) {
         try {
           await answers.insertOne({ _id: id, ...fresh }, { writeConcern: DURABLE });

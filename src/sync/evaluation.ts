@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Machine } from '../core/machine.js';
 import type { Projector } from '../projection/project.js';
 import { createScheduler } from '../scheduler.js';
 import type { Configurations } from '../store/configurations.js';
@@ -24,9 +25,10 @@ export function createEvaluation(parts: {
   readonly configuration: string;
   readonly leaderFor: (name: string) => Leader;
   readonly log: Logger;
+  readonly machine: Machine;
   readonly intervalMs?: number | undefined;
 }) {
-  const { contacts, projector, configurations, configuration, log } = parts;
+  const { contacts, projector, configurations, configuration, log, machine } = parts;
   const leader = parts.leaderFor('evaluation');
   const loop = createScheduler({ log, everyMs: parts.intervalMs ?? 2000, tasks: { 're-evaluation': evaluate } });
   let lookedAt = Number.NEGATIVE_INFINITY;
@@ -35,8 +37,8 @@ export function createEvaluation(parts: {
     const current = await configurations.current();
     // While a new version is rolled out, processes with the former configuration do not evaluate contacts back.
     if (current?.hash !== configuration) return;
-    if (current.finished && performance.now() - lookedAt < REPEAT_MS) return;
-    await whileLeading(leader, look);
+    if (current.finished && machine.elapsed() - lookedAt < REPEAT_MS) return;
+    await whileLeading(machine, leader, look);
   }
 
   async function look(leads: () => boolean): Promise<void> {
@@ -58,7 +60,7 @@ export function createEvaluation(parts: {
       }
       await configurations.progress(configuration, left);
     }
-    if (left === 0) lookedAt = performance.now();
+    if (left === 0) lookedAt = machine.elapsed();
     else log.info({ left }, 'contacts are re-evaluated under the new configuration');
   }
 

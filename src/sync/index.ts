@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { createAliasGroups } from '../core/alias-group.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
+import type { Machine } from '../core/machine.js';
 import type { Policy } from '../core/policy.js';
 import type { Accept } from '../preferences/accept.js';
 import type { PrivateParts } from '../preferences/private-part.js';
@@ -36,6 +37,7 @@ export function createSync(parts: {
   readonly publicOnly: boolean;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly machine: Machine;
   readonly queues: Pick<Queues, 'add'>;
   /** Has the log forget a contact, after its data was destroyed. */
   readonly forget: (contact: Buffer) => Promise<void>;

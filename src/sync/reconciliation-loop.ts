@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { backoff } from '../core/backoff.js';
+import type { Machine } from '../core/machine.js';
 import { createScheduler } from '../scheduler.js';
 import type { DestinationStates } from '../store/destination-states.js';
 import { type Leader, whileLeading } from '../store/leader.js';
@@ -30,6 +30,7 @@ interface LoopContext extends ReconciliationContext {
   readonly states: DestinationStates;
   readonly leaderFor: (name: string) => Leader;
   readonly log: Logger;
+  readonly machine: Machine;
   readonly onFound: (destination: string, found: Readonly<Record<string, number>>) => void;
 }
 
@@ -109,7 +110,7 @@ async function advanceRun(context: LoopContext, bound: BoundDestination, goesOn:
   if (!run || run.phase === 'done') {
     const wanted = wantedNow(bound, known, clock.now());
     if (!wanted) return;
-    run = await beginRun(context, bound, randomBytes(8).toString('hex'), wanted);
+    run = await beginRun(context, bound, context.machine.randomBytes(8).toString('hex'), wanted);
     if (!(await reconciliations.begin(bound.name, run))) return;
   }
   while (run.phase !== 'done' && goesOn()) {
@@ -144,7 +145,9 @@ export function createReconciliationLoop(context: LoopContext & { readonly inter
     const known = await reconciliations.get(bound.name);
     const isOpen = known.current !== undefined && known.current.phase !== 'done';
     if (!isOpen && !wantedNow(bound, known, clock.now())) return;
-    await whileLeading(leader, (leads) => advanceRun(context, bound, () => !loop.isStopped() && leads()));
+    await whileLeading(context.machine, leader, (leads) =>
+      advanceRun(context, bound, () => !loop.isStopped() && leads()),
+    );
   }
 
   return {

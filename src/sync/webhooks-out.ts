@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
+import type { Machine } from '../core/machine.js';
 import { createScheduler } from '../scheduler.js';
 import type { Changes } from '../store/changes.js';
 import { type Leader, whileLeading } from '../store/leader.js';
@@ -26,6 +27,7 @@ export function createWebhooksOut(parts: {
   readonly leaderFor: (name: string) => Leader;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly machine: Machine;
   readonly intervalMs?: number | undefined;
 }) {
   const { subscriptions, changes, clock, log } = parts;
@@ -40,7 +42,7 @@ export function createWebhooksOut(parts: {
     if (current) return current;
     const leader = leaders.get(id) ?? parts.leaderFor(`webhook:${id}`);
     leaders.set(id, leader);
-    const started = whileLeading(leader, async (leads) => {
+    const started = whileLeading(parts.machine, leader, async (leads) => {
       while (!loop.isStopped() && leads() && (await deliverBatch(context, id)));
     })
       .catch((error: unknown) => log.warn({ err: error, subscription: id }, 'deliveries are interrupted; they go on'))

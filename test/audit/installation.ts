@@ -4,6 +4,7 @@ import { createLogSigner } from '../../src/audit/log-keys.js';
 import { createLogSealer } from '../../src/audit/sealer.js';
 import { createClock } from '../../src/core/clock.js';
 import { eventId, type Keyring, keyringFromSecret } from '../../src/core/keys.js';
+import { machine } from '../../src/machine.js';
 import { connectStore } from '../../src/store/connect.js';
 import { createLeaders } from '../../src/store/leader.js';
 import { createLedger, type LedgerEntry } from '../../src/store/ledger.js';
@@ -18,8 +19,8 @@ export async function openStores() {
   const database = useDatabase();
   const connection = await connectStore(databaseUri(database.name), database.name);
   const ledger = createLedger(connection);
-  const leaders = createLeaders(connection);
-  const stores = createLogStores(connection, ledger);
+  const leaders = createLeaders(connection, machine);
+  const stores = createLogStores(connection, ledger, machine);
   for (const model of [...ledger.models, ...leaders.models, ...stores.models]) await model.createIndexes();
   return {
     connection,

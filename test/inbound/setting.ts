@@ -11,6 +11,7 @@ import type { Channel, Purpose } from '../../src/core/scope.js';
 import { createInbound } from '../../src/inbound/index.js';
 import { loadBounceRules } from '../../src/inbound/mail/rules.js';
 import { readTextWords } from '../../src/inbound/sms/text-words.js';
+import { machine } from '../../src/machine.js';
 import { createAccept } from '../../src/preferences/accept.js';
 import { createLanguageOf } from '../../src/preferences/contact-language.js';
 import { createDecisions } from '../../src/preferences/decisions.js';
@@ -19,6 +20,7 @@ import type { OutgoingMail } from '../../src/preferences/outgoing-mail.js';
 import { createPrivateParts } from '../../src/preferences/private-part.js';
 import { createReceipts } from '../../src/preferences/receipts.js';
 import { createProjector } from '../../src/projection/project.js';
+import { connectStore } from '../../src/store/connect.js';
 import { openStores } from '../../src/store/open.js';
 import { databaseUri, useDatabase } from '../support/databases.js';
 
@@ -39,7 +41,7 @@ export const phoneOf = (phone: string): ContactPoint => normaliseContact({ phone
 /** An installation's inbound side on a database of its own, with a clock that can be set. */
 export async function openInbound() {
   const database = useDatabase();
-  const stores = await openStores(databaseUri(database.name), database.name);
+  const stores = await openStores(await connectStore(databaseUri(database.name), database.name), machine);
   const reviewStore = stores.inboundReview;
   const { contacts, ledger, persons, writerIds } = stores;
   const time = { now: Date.UTC(2026, 2, 3, 18) };

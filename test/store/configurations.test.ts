@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { machine } from '../../src/machine.js';
 import { type Configurations, createConfigurations, leftOf } from '../../src/store/configurations.js';
 import { openStoreSetting, type StoreSetting } from './setting.js';
 
@@ -6,7 +7,7 @@ let setting: StoreSetting;
 let configurations: Configurations;
 beforeAll(async () => {
   setting = await openStoreSetting();
-  configurations = createConfigurations(setting.connection);
+  configurations = createConfigurations(setting.connection, machine);
 });
 afterAll(() => setting?.close());
 

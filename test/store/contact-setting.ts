@@ -1,4 +1,5 @@
 import { EMPTY_STATE } from '../../src/core/fold.js';
+import { machine } from '../../src/machine.js';
 import { type Contacts, createContacts, type Projection } from '../../src/store/contacts.js';
 import { openStoreSetting, type StoreSetting } from './setting.js';
 
@@ -37,7 +38,7 @@ export const pendingSync = (destination = 'crm', version = 1) => ({ destination,
 /** The contacts of an empty database. */
 export async function openContacts(): Promise<{ setting: StoreSetting; contacts: Contacts }> {
   const setting = await openStoreSetting();
-  const contacts = createContacts(setting.connection);
+  const contacts = createContacts(setting.connection, machine);
   await Promise.all(contacts.models.map((model) => model.createIndexes()));
   return { setting, contacts };
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { machine } from '../../src/machine.js';
 import { createImportStore, type ImportStore } from '../../src/store/imports.js';
 import { openStoreSetting, type StoreSetting } from './setting.js';
 
@@ -6,7 +7,7 @@ let setting: StoreSetting;
 let store: ImportStore;
 beforeAll(async () => {
   setting = await openStoreSetting();
-  store = createImportStore(setting.connection);
+  store = createImportStore(setting.connection, machine);
   await Promise.all(store.models.map((model) => model.createIndexes()));
 });
 afterAll(() => setting?.close());

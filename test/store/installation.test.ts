@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { machine } from '../../src/machine.js';
 import { createInstallation, type InstallationStore } from '../../src/store/installation.js';
 import { openStoreSetting, type StoreSetting } from './setting.js';
 
@@ -6,7 +7,7 @@ let setting: StoreSetting;
 let installation: InstallationStore;
 beforeAll(async () => {
   setting = await openStoreSetting();
-  installation = createInstallation(setting.connection);
+  installation = createInstallation(setting.connection, machine);
 });
 afterAll(() => setting?.close());
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { machine } from '../../src/machine.js';
 import { createLeaders, type Leaders, whileLeading } from '../../src/store/leader.js';
 import { openStoreSetting, type StoreSetting } from './setting.js';
 
@@ -6,7 +7,7 @@ let setting: StoreSetting;
 let leaders: Leaders;
 beforeAll(async () => {
   setting = await openStoreSetting();
-  leaders = createLeaders(setting.connection);
+  leaders = createLeaders(setting.connection, machine);
 });
 afterAll(() => setting?.close());
 
@@ -31,8 +32,8 @@ test('a lease that has run out goes to whoever asks', async () => {
 test('work is done by one at a time, and the lease is given up at its end', async () => {
   const leader = () => leaders.leaderFor('long', 60_000);
   const inside = await new Promise<boolean>((answer) => {
-    void whileLeading(leader(), async (leads) => {
-      answer(leads() && !(await whileLeading(leader(), async () => undefined)));
+    void whileLeading(machine, leader(), async (leads) => {
+      answer(leads() && !(await whileLeading(machine, leader(), async () => undefined)));
     });
   });
   expect(inside).toBe(true);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { machine } from '../../src/machine.js';
 import { createLogCheckpoints, type LogCheckpoints } from '../../src/store/log-checkpoints.js';
 import { openStoreSetting, type StoreSetting } from './setting.js';
 
@@ -6,7 +7,7 @@ let setting: StoreSetting;
 let store: LogCheckpoints;
 beforeAll(async () => {
   setting = await openStoreSetting();
-  store = createLogCheckpoints(setting.connection);
+  store = createLogCheckpoints(setting.connection, machine);
   await Promise.all(store.models.map((model) => model.createIndexes()));
 });
 afterAll(() => setting?.close());

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { machine } from '../../src/machine.js';
 import { createLedger, type Ledger } from '../../src/store/ledger.js';
 import { createLogStores, type LogStores } from '../../src/store/log-stores.js';
 import { openStoreSetting, type StoreSetting } from './setting.js';
@@ -10,7 +11,7 @@ let log: LogStores;
 beforeAll(async () => {
   setting = await openStoreSetting();
   ledger = createLedger(setting.connection);
-  log = createLogStores(setting.connection, ledger);
+  log = createLogStores(setting.connection, ledger, machine);
   await Promise.all([...ledger.models, ...log.models].map((model) => model.createIndexes()));
 });
 afterAll(() => setting?.close());

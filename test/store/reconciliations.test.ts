@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { machine } from '../../src/machine.js';
 import { createReconciliations, type Reconciliations } from '../../src/store/reconciliations.js';
 import { openStoreSetting, type StoreSetting } from './setting.js';
 
@@ -6,7 +7,7 @@ let setting: StoreSetting;
 let store: Reconciliations;
 beforeAll(async () => {
   setting = await openStoreSetting();
-  store = createReconciliations(setting.connection);
+  store = createReconciliations(setting.connection, machine);
   await Promise.all(store.models.map((model) => model.createIndexes()));
 });
 afterAll(() => setting?.close());

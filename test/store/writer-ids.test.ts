@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { machine } from '../../src/machine.js';
 import { createWriterIds, type WriterIds } from '../../src/store/writer-ids.js';
 import { openStoreSetting, type StoreSetting } from './setting.js';
 
@@ -7,7 +8,7 @@ let setting: StoreSetting;
 let writerIds: WriterIds;
 beforeAll(async () => {
   setting = await openStoreSetting();
-  writerIds = createWriterIds(setting.connection);
+  writerIds = createWriterIds(setting.connection, machine);
 });
 afterAll(() => setting?.close());
 

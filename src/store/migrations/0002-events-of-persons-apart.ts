@@ -7,13 +7,13 @@ import type { Migration } from './migration.js';
  */
 export const eventsOfPersonsApart: Migration = {
   name: '0002-events-of-persons-apart',
-  async run(connection) {
+  async run(connection, machine) {
     const persons = connection.model<PersonRow>('Person');
     const events = connection.model<PersonEventRow>('PersonEvent');
     const former = persons
       .find({ 'events.0': { $exists: true } }, { _id: 1 })
       .lean()
       .cursor();
-    for await (const { _id } of former) await moveEmbeddedEvents({ persons, events }, _id);
+    for await (const { _id } of former) await moveEmbeddedEvents({ persons, events, machine }, _id);
   },
 };

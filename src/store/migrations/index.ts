@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from 'mongoose';
+import { type Machine, sleep } from '../../core/machine.js';
 import { DURABLE } from '../connect.js';
 import { type Leaders, whileLeading } from '../leader.js';
 import { collectionSchema } from '../schema.js';
@@ -19,7 +19,7 @@ const migrationSchema = collectionSchema<{ readonly _id: string; readonly finish
 });
 
 /** What has been done to what earlier versions stored. */
-export function createMigrations(connection: Connection, leaders: Leaders) {
+export function createMigrations(connection: Connection, leaders: Leaders, machine: Pick<Machine, 'now' | 'after'>) {
   const model = connection.model('Migration', migrationSchema);
 
   async function unfinished(migrations: readonly Migration[]): Promise<Migration[]> {
@@ -38,19 +38,19 @@ export function createMigrations(connection: Connection, leaders: Leaders) {
     async run(migrations: readonly Migration[] = MIGRATIONS): Promise<void> {
       const leader = leaders.leaderFor('migrations');
       while ((await unfinished(migrations)).length > 0) {
-        const led = await whileLeading(leader, async (leads) => {
+        const led = await whileLeading(machine, leader, async (leads) => {
           for (const migration of await unfinished(migrations)) {
             if (!leads()) return;
-            await migration.run(connection).catch((cause: unknown) => {
+            await migration.run(connection, machine).catch((cause: unknown) => {
               throw new Error(`The migration ${migration.name} failed. Put right what it says and start again.`, {
                 cause,
               });
             });
-            const done = { $setOnInsert: { finishedAt: new Date() } };
+            const done = { $setOnInsert: { finishedAt: new Date(machine.now()) } };
             await model.updateOne({ _id: migration.name }, done, { upsert: true, writeConcern: DURABLE });
           }
         });
-        if (!led) await sleep(POLL_MS);
+        if (!led) await sleep(machine, POLL_MS);
       }
     },
   };

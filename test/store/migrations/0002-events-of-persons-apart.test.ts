@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { machine } from '../../../src/machine.js';
 import { eventsOfPersonsApart } from '../../../src/store/migrations/0002-events-of-persons-apart.js';
 import { createPersons, type Persons } from '../../../src/store/persons.js';
 import { openStoreSetting, type StoreSetting } from '../setting.js';
@@ -7,7 +8,7 @@ let setting: StoreSetting;
 let persons: Persons;
 beforeAll(async () => {
   setting = await openStoreSetting();
-  persons = createPersons(setting.connection);
+  persons = createPersons(setting.connection, machine);
   for (const model of persons.models) await model.createIndexes();
 });
 afterAll(() => setting?.close());
@@ -31,7 +32,7 @@ test('events that an older version kept in the person’s document get documents
     { _id: 'p', members: [member], events: [event('done'), event('open')], open: ['open'], openSince: new Date(0) },
     { _id: 'q', members: [] },
   );
-  for (let times = 0; times < 2; times++) await eventsOfPersonsApart.run(setting.connection);
+  for (let times = 0; times < 2; times++) await eventsOfPersonsApart.run(setting.connection, machine);
   expect(await setting.all('persons')).toMatchObject([
     { _id: 'p', members: [member], events: [], open: [] },
     { _id: 'q', members: [] },

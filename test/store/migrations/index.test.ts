@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { machine } from '../../../src/machine.js';
 import { createLeaders, type Leaders } from '../../../src/store/leader.js';
 import { createMigrations } from '../../../src/store/migrations/index.js';
 import { openStoreSetting, type StoreSetting } from '../setting.js';
@@ -10,8 +11,8 @@ let leaders: Leaders;
 let migrations: Migrations;
 beforeAll(async () => {
   setting = await openStoreSetting();
-  leaders = createLeaders(setting.connection);
-  migrations = createMigrations(setting.connection, leaders);
+  leaders = createLeaders(setting.connection, machine);
+  migrations = createMigrations(setting.connection, leaders, machine);
 });
 afterAll(() => setting?.close());
 
