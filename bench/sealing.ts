@@ -33,7 +33,7 @@ const folder = await mkdtemp(join(tmpdir(), 'hush-bench-'));
 const embedded = process.env.MONGODB_URI ? undefined : await startMongo({ dataDir: folder, say: () => {} });
 const connection = await connectStore(process.env.MONGODB_URI ?? embedded?.url ?? '', 'hush_bench_sealing');
 await connection.dropDatabase();
-const keyring = keyringFromSecret('only for measuring, with nothing in it');
+const keyring = keyringFromSecret('only for measuring, with nothing in it', machine.randomBytes);
 const ledger = createLedger(connection);
 const contacts = createContacts(connection, machine);
 const leaders = createLeaders(connection, machine);
@@ -42,7 +42,7 @@ for (const model of [...ledger.models, ...contacts.models, ...leaders.models, ..
   await model.createIndexes();
 const clock = createClock(Date.now);
 const signer = createLogSigner({ keyring, origin: 'bench.example/log', checkpoints: stores.checkpoints, clock });
-const parts = { stores, signer, clock, log: pino({ level: 'error' }) };
+const parts = { stores, signer, clock, machine, log: pino({ level: 'error' }) };
 
 function entry(): LedgerEntry {
   const key = randomBytes(16);

@@ -34,7 +34,7 @@ const TASKS_MS = 5000;
 /** Builds an installation and joins its parts: the only place that knows every one. Stores must be reachable. */
 export async function compose(environment: InstalledEnvironment, options: ComposeOptions = {}) {
   const base = await openFoundation(environment, options);
-  const { stores, destinations, metrics, keyWatch, queues, country, clock, log } = base;
+  const { stores, destinations, metrics, keyWatch, queues, country, clock, machine, log } = base;
   const preferences = await createPreferences(base);
   const readiness = await createReadiness(base, {
     replayJournal: preferences.replayJournal,
@@ -58,6 +58,7 @@ export async function compose(environment: InstalledEnvironment, options: Compos
     changes: stores.changes,
     contacts: stores.contacts,
     leader: stores.leaders.leaderFor('feed'),
+    machine,
     log,
   });
   const sync = createSync({
@@ -124,6 +125,7 @@ export async function compose(environment: InstalledEnvironment, options: Compos
     patience,
   });
   const scheduler = createScheduler({
+    machine,
     log,
     everyMs: TASKS_MS,
     tasks: {

@@ -60,15 +60,21 @@ function createPublicUrl(configured: string | undefined) {
  * @throws ConfigError, one line, when something of it is wrong or cannot be reached
  */
 export async function openFoundation(environment: InstalledEnvironment, options: FoundationOptions) {
-  const { keyring, namespace } = environment;
+  const { namespace } = environment;
+  const machine = options.machine ?? thisMachine;
+  const keyring = { ...environment.keyring, randomBytes: machine.randomBytes };
   const url = createPublicUrl(environment.publicUrl);
   const log = options.log ?? createLog(environment.logLevel);
   const catalog = readCatalog(path.join(environment.configDir, 'catalog.yaml'));
   const policy = readPolicy(path.join(environment.configDir, 'policy.yaml'));
-  const machine = options.machine ?? thisMachine;
   const clock = createClock(options.machineTime ?? machine.now);
   const http = createHttp({ now: clock.now });
-  const destinations = bindDestinations(catalog, adapters, { http, now: clock.now, dataDir: environment.dataDir });
+  const destinations = bindDestinations(catalog, adapters, {
+    http,
+    now: clock.now,
+    machine,
+    dataDir: environment.dataDir,
+  });
 
   await checkRedis(environment.redisUrl);
   if (environment.journalDir !== undefined) await requireFolder('HUSH_JOURNAL_DIR', environment.journalDir, 0o700);
@@ -77,7 +83,7 @@ export async function openFoundation(environment: InstalledEnvironment, options:
   }
   setStoreTimeout(environment.storeTimeoutMs);
   const { stores, installationId } = await openCheckedStores(environment, machine);
-  const keyWatch = createKeyWatch({ ours: fingerprintsOf(keyring), recorded: stores.installation.read, log });
+  const keyWatch = createKeyWatch({ ours: fingerprintsOf(keyring), recorded: stores.installation.read, log, machine });
   await keyWatch.look();
   const metrics = createMetrics({
     destinations: destinations.map(({ name }) => name),

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { type Fingerprints, missingKeyIds } from './config/secrets.js';
+import type { Machine } from './core/machine.js';
 import { MissingKeyError } from './core/seal.js';
 
 /** Whoever sends tokens that we cannot open makes us look at the store once in so long (ms), at most. */
@@ -14,8 +15,9 @@ export function createKeyWatch(parts: {
   /** What is registered in the store. */
   readonly recorded: () => Promise<Fingerprints | undefined>;
   readonly log: Logger;
+  readonly machine: Pick<Machine, 'elapsed'>;
 }) {
-  const { ours, log } = parts;
+  const { ours, log, machine } = parts;
   const missing = new Set<number>();
   let looked = Number.NEGATIVE_INFINITY;
   let looking = Promise.resolve();
@@ -36,8 +38,8 @@ export function createKeyWatch(parts: {
 
   /** What is registered now, or was a second ago; what we knew before where the store cannot be reached. */
   function lookAgain(): Promise<void> {
-    if (performance.now() - looked >= LOOK_EVERY_MS) {
-      looked = performance.now();
+    if (machine.elapsed() - looked >= LOOK_EVERY_MS) {
+      looked = machine.elapsed();
       looking = look().catch(() => undefined);
     }
     return looking;

@@ -47,6 +47,7 @@ export async function createReadiness(
 
   await measureClock();
   const upkeep = createScheduler({
+    machine,
     log,
     everyMs: CHECK_EVERY_MS,
     tasks: {

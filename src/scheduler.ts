@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Machine, Timer } from './core/machine.js';
 import type { Leader } from './store/leader.js';
 
 /**
@@ -6,6 +7,7 @@ import type { Leader } from './store/leader.js';
  * done by two processes at once. One that fails is logged and comes again.
  */
 export function createScheduler(parts: {
+  readonly machine: Pick<Machine, 'after' | 'elapsed'>;
   readonly log: Pick<Logger, 'warn'>;
   readonly everyMs: number;
   /** What `everyMs` is counted from: the end of a round, or its start, where rounds that take long must not come less often. */
@@ -14,9 +16,9 @@ export function createScheduler(parts: {
   readonly leader?: Pick<Leader, 'release'>;
   readonly tasks: Readonly<Record<string, () => Promise<unknown>>>;
 }) {
-  const { log, everyMs, countedFrom = 'end', leader } = parts;
+  const { machine, log, everyMs, countedFrom = 'end', leader } = parts;
   const tasks = Object.entries(parts.tasks);
-  const timers = new Map<string, NodeJS.Timeout>();
+  const timers = new Map<string, Timer>();
   const running = new Map<string, Promise<void>>();
   let stopped = false;
 
@@ -43,10 +45,10 @@ export function createScheduler(parts: {
     start(): void {
       for (const task of tasks) {
         const repeat = () => {
-          const startedAt = performance.now();
+          const startedAt = machine.elapsed();
           void runOnce(task).then(() => {
-            const passed = countedFrom === 'start' ? performance.now() - startedAt : 0;
-            if (!stopped) timers.set(task[0], setTimeout(repeat, Math.max(0, everyMs - passed)));
+            const passed = countedFrom === 'start' ? machine.elapsed() - startedAt : 0;
+            if (!stopped) timers.set(task[0], machine.after(Math.max(0, everyMs - passed), repeat));
           });
         };
         repeat();
@@ -56,7 +58,7 @@ export function createScheduler(parts: {
     /** Resolves when what is under way has ended. */
     async stop(): Promise<void> {
       stopped = true;
-      for (const timer of timers.values()) clearTimeout(timer);
+      for (const timer of timers.values()) timer.cancel();
       await Promise.all(running.values());
       await leader?.release().catch(() => undefined);
     },

@@ -1,5 +1,6 @@
 import { mock } from 'node:test';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { machine } from '../src/machine.js';
 import { createScheduler } from '../src/scheduler.js';
 
 const EVERY_MS = 1000;
@@ -26,7 +27,7 @@ describe('a scheduler', () => {
   test('does each task at once and again after a while, until it is stopped', async () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     const task = counted();
-    const scheduler = createScheduler({ log: silent, everyMs: EVERY_MS, tasks: { task: task.run } });
+    const scheduler = createScheduler({ machine, log: silent, everyMs: EVERY_MS, tasks: { task: task.run } });
     scheduler.start();
     await settled();
     expect(task.rounds).toBe(1);
@@ -46,6 +47,7 @@ describe('a scheduler', () => {
     const failing = counted(() => Promise.reject(new Error('not now')));
     const endless = counted(() => new Promise(() => undefined));
     const scheduler = createScheduler({
+      machine,
       log: { warn: (fields: unknown) => logged.push(fields) },
       everyMs: EVERY_MS,
       tasks: { failing: failing.run, endless: endless.run },
@@ -67,7 +69,13 @@ describe('a scheduler', () => {
       const startedAt = performance.now();
       while (performance.now() - startedAt < 5);
     });
-    const scheduler = createScheduler({ log: silent, everyMs: EVERY_MS, countedFrom, tasks: { task: task.run } });
+    const scheduler = createScheduler({
+      machine,
+      log: silent,
+      everyMs: EVERY_MS,
+      countedFrom,
+      tasks: { task: task.run },
+    });
     scheduler.start();
     await settled();
     mock.timers.tick(EVERY_MS - 4);
@@ -83,7 +91,7 @@ describe('a scheduler', () => {
           end = resolve;
         }),
     );
-    const scheduler = createScheduler({ log: silent, everyMs: EVERY_MS, tasks: { task: task.run } });
+    const scheduler = createScheduler({ machine, log: silent, everyMs: EVERY_MS, tasks: { task: task.run } });
     const both = Promise.all([scheduler.runOnce(), scheduler.runOnce()]);
     end();
     await both;
@@ -98,7 +106,7 @@ describe('a scheduler', () => {
         end = resolve;
       }).then(() => void order.push('ended'));
     const leader = { release: async () => void order.push('released') };
-    const scheduler = createScheduler({ log: silent, everyMs: EVERY_MS, leader, tasks: { work } });
+    const scheduler = createScheduler({ machine, log: silent, everyMs: EVERY_MS, leader, tasks: { work } });
     scheduler.start();
     const stopped = scheduler.stop();
     await settled();

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Logger } from 'pino';
@@ -6,6 +5,7 @@ import { encodeBase32 } from '../core/base32.js';
 import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
+import type { Machine } from '../core/machine.js';
 import type { Verifier } from '../core/note.js';
 import { TILE_WIDTH } from '../core/tile.js';
 import type { AuditExport, AuditExports } from '../store/audit-exports.js';
@@ -29,6 +29,7 @@ interface ExportJobsParts {
   readonly clock: Pick<Clock, 'now'>;
   /** Days for which an export can be fetched. */
   readonly keepDays: number;
+  readonly machine: Machine;
   readonly logger: Logger;
   /** Called when there is an export to write. */
   readonly onQueued?: () => void;
@@ -146,7 +147,7 @@ async function begin(
 ): Promise<string> {
   if (!(wanted.to > wanted.from))
     throw new HushError('invalid', 'a period has a first and a last day', { remedy: 'write both as 2026-03-31' });
-  const id = encodeBase32(randomBytes(10)).toLowerCase();
+  const id = encodeBase32(context.machine.randomBytes(10)).toLowerCase();
   await context.store.begin({ id, ...wanted, by: by.id, byName: by.name, at: context.clock.now() });
   context.onQueued?.();
   return id;
@@ -165,7 +166,7 @@ async function* file(context: ExportJobsContext, job: AuditExport): AsyncGenerat
 async function work(context: ExportJobsContext): Promise<void> {
   const { clock, store, logger } = context;
   while (!context.state.stopped) {
-    const lease = encodeBase32(randomBytes(8));
+    const lease = encodeBase32(context.machine.randomBytes(8));
     const now = clock.now();
     const job = await store.take(lease, new Date(now), new Date(now + LEASE_MS));
     if (!job) return;

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
+import type { Machine } from '../core/machine.js';
 import { parseVerifier } from '../core/note.js';
 import type { Policy } from '../core/policy.js';
 import { evidenceOf } from '../preferences/contact-address.js';
@@ -30,9 +31,10 @@ export function createAudit(parts: {
   readonly witnesses: readonly { readonly url: string; readonly vkey: string }[];
   readonly queues: Pick<Queues, 'add'>;
   readonly clock: Clock;
+  readonly machine: Machine;
   readonly log: Logger;
 }) {
-  const { stores, keyring, catalog, policy, publicUrl, clock, log } = parts;
+  const { stores, keyring, catalog, policy, publicUrl, clock, machine, log } = parts;
   const origin = originOf(publicUrl);
   const signer = createLogSigner({ keyring, origin, checkpoints: stores.log.checkpoints, clock });
   const consentReceipts = createConsentReceipts({ keyring, catalog, origin, publicUrl });
@@ -51,11 +53,12 @@ export function createAudit(parts: {
       stores: stores.log,
       signer,
       clock,
+      machine,
       log,
       leader: stores.leaders.leaderFor('sealer'),
       witnesses: parts.witnesses.flatMap(({ url, vkey }) => {
         const verifier = parseVerifier(vkey);
-        return verifier ? [createWitness({ url, verifier, stores: stores.log, log })] : [];
+        return verifier ? [createWitness({ url, verifier, stores: stores.log, machine, log })] : [];
       }),
     }),
     exportJobs: createExportJobs({
@@ -63,6 +66,7 @@ export function createAudit(parts: {
       log: stores.log,
       verifiers: () => signer.verifiers,
       clock,
+      machine,
       keepDays: policy.auditExportDays,
       onQueued: () => parts.queues.add('export'),
       logger: log,

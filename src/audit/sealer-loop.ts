@@ -14,7 +14,7 @@ const WITNESSING = 2000;
  * holders, as after a long pause of one, do no harm.
  *
  * @example
- * const sealing = createSealerLoop({ stores, leader: leaders.leaderFor('sealer'), signer, clock, log, witnesses: [] });
+ * const sealing = createSealerLoop({ stores, leader: leaders.leaderFor('sealer'), signer, clock, machine, log, witnesses: [] });
  * sealing.start();
  */
 export function createSealerLoop(
@@ -28,12 +28,12 @@ export function createSealerLoop(
     readonly onState?: (state: 'sealing' | 'standing_by' | 'failing') => void;
   },
 ) {
-  const { leader, log, stores, witnesses = [], intervalMs = 500, witnessMs = WITNESSING } = parts;
+  const { leader, log, machine, stores, witnesses = [], intervalMs = 500, witnessMs = WITNESSING } = parts;
   const sealer = createLogSealer(parts);
   let witnessing: Promise<void> | undefined;
   let witnessedAt = 0;
   let comparedAt = Number.NEGATIVE_INFINITY;
-  const loop = createScheduler({ log, everyMs: intervalMs, countedFrom: 'start', tasks: { sealing: tick } });
+  const loop = createScheduler({ machine, log, everyMs: intervalMs, countedFrom: 'start', tasks: { sealing: tick } });
 
   async function askWitnesses(): Promise<void> {
     const latest = await stores.checkpoints.latest();
@@ -46,18 +46,18 @@ export function createSealerLoop(
         parts.onState?.('standing_by');
         return;
       }
-      if (performance.now() - comparedAt > CATCH_UP) {
-        comparedAt = performance.now();
+      if (machine.elapsed() - comparedAt > CATCH_UP) {
+        comparedAt = machine.elapsed();
         await sealer.catchUp();
       }
       const { checkpoint, added } = await sealer.round();
       if (checkpoint) parts.onPublished?.(checkpoint, added);
       parts.onState?.('sealing');
-      if (witnesses.length > 0 && !witnessing && performance.now() - witnessedAt >= witnessMs) {
+      if (witnesses.length > 0 && !witnessing && machine.elapsed() - witnessedAt >= witnessMs) {
         witnessing = askWitnesses()
           .catch((error: unknown) => log.warn({ err: error }, 'asking witnesses failed'))
           .finally(() => {
-            witnessedAt = performance.now();
+            witnessedAt = machine.elapsed();
             witnessing = undefined;
           });
       }

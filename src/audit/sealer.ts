@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { checkpointText, openCheckpoint } from '../core/checkpoint.js';
 import type { Clock } from '../core/clock.js';
 import { createEdge, type Edge, type FullTile } from '../core/edge.js';
 import { erasureEntries, eventEntry, parseEntry, SALT_BYTES } from '../core/leaf.js';
+import type { Machine } from '../core/machine.js';
 import { type Hash, leafHash, treeRoot } from '../core/merkle.js';
 import { noteText } from '../core/note.js';
 import { hashesFromTiles } from '../core/tile.js';
@@ -30,6 +30,7 @@ export interface SealerParts {
   readonly stores: LogStores;
   readonly signer: LogSigner;
   readonly clock: Pick<Clock, 'now'>;
+  readonly machine: Machine;
   readonly log: Pick<Logger, 'warn' | 'error' | 'info'>;
 }
 
@@ -92,8 +93,8 @@ async function adoptTail(context: SealerContext, grown: Edge, full: FullTile[]):
   }
 }
 
-function rowsFor(waiting: readonly Unsealed[], from: number): LogRow[] {
-  const salts = randomBytes(SALT_BYTES * waiting.length);
+function rowsFor({ machine }: SealerContext, waiting: readonly Unsealed[], from: number): LogRow[] {
+  const salts = machine.randomBytes(SALT_BYTES * waiting.length);
   return waiting.map(({ entry }, place) => {
     const salt = salts.subarray(place * SALT_BYTES, (place + 1) * SALT_BYTES);
     const bytes = eventEntry(entry.event.id, salt, canonicalEvent(publicEntry(entry)));
@@ -109,7 +110,7 @@ async function addEvents(context: SealerContext, grown: Edge, full: FullTile[], 
     const pairs = waiting.map(({ entry }) => ({ contact: entry.key, event: entry.event.id }));
     const sealed = cautious ? await leaves.known(pairs) : new Set<string>();
     const fresh = waiting.filter(({ entry }) => !sealed.has(`${entry.key.toString('hex')}/${entry.event.id}`));
-    const rows = rowsFor(fresh, grown.size);
+    const rows = rowsFor(context, fresh, grown.size);
     context.state.careful = !(await leaves.append(rows));
     // Somebody else was faster: what of ours went in is in the tail, and the next round begins with that.
     if (context.state.careful) return;

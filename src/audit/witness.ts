@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { type Cosignature, verifyCosignature } from '../core/cosignature.js';
+import { abortAfter, type Machine } from '../core/machine.js';
 import { proveConsistency } from '../core/merkle.js';
 import { parseNote, parseSignatureLine, signatureText, type Verifier } from '../core/note.js';
 import { hashesFromTiles } from '../core/tile.js';
@@ -30,9 +31,10 @@ export function createWitness(parts: {
   readonly url: string;
   readonly verifier: Verifier;
   readonly stores: LogStores;
+  readonly machine: Pick<Machine, 'after'>;
   readonly log: Pick<Logger, 'warn' | 'error'>;
 }): Witness {
-  const { verifier, stores, log } = parts;
+  const { verifier, stores, machine, log } = parts;
   const { leaves, checkpoints } = stores;
   const address = `${parts.url.replace(/\/+$/, '')}/add-checkpoint`;
   let reported: Witnessed | undefined;
@@ -46,7 +48,7 @@ export function createWitness(parts: {
       body: `${lines.join('\n')}\n\n${checkpoint.note}`,
       headers: { 'content-type': 'text/plain; charset=utf-8' },
       redirect: 'error',
-      signal: AbortSignal.timeout(DEADLINE),
+      signal: abortAfter(machine, DEADLINE),
     });
     if (Number(response.headers.get('content-length') ?? 0) > MAX_BYTES) throw new Error('the answer is too long');
     return { status: response.status, text: (await response.text()).slice(0, MAX_BYTES) };

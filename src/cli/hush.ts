@@ -191,7 +191,7 @@ program
         reconciliations,
         name,
         dryRun: options.dryRun === true,
-        now: createClock(Date.now).now,
+        now: createClock(machine.now).now,
         out: process.stderr,
       });
       if (options.json) say(JSON.stringify({ dryRun: run.dryRun, read: run.read, found: run.found }));
@@ -207,9 +207,9 @@ program
     withStores(async ({ contacts }, environment) => {
       const catalog = readCatalog(path.join(environment.configDir, 'catalog.yaml'));
       const policy = readPolicy(path.join(environment.configDir, 'policy.yaml'));
-      const clock = createClock(Date.now);
+      const clock = createClock(machine.now);
       const http = createHttp({ now: clock.now });
-      const all = bindDestinations(catalog, adapters, { http, now: clock.now, dataDir: environment.dataDir });
+      const all = bindDestinations(catalog, adapters, { http, now: clock.now, machine, dataDir: environment.dataDir });
       const destinations = all.filter((bound) => name === undefined || bound.name === name);
       if (destinations.length === 0) {
         const names = all.map((bound) => bound.name).join(', ');

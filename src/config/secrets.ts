@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { deriveKey, fingerprintOf, type Keyring, keyringFromSecret } from '../core/keys.js';
+import { machine } from '../machine.js';
 import type { RawEnvironment } from './environment-values.js';
 import { ConfigError } from './yaml-file.js';
 
@@ -61,6 +62,7 @@ function keyringFromFile(file: string, warnings: string[]): Keyring {
     lookup: deriveKey(Buffer.from(lookup), 'lookup'),
     current,
     roots: new Map(Object.entries(roots).map(([kid, secret]) => [Number(kid), deriveKey(Buffer.from(secret), 'root')])),
+    randomBytes: machine.randomBytes,
   };
 }
 
@@ -92,7 +94,7 @@ export function readSecrets(
       'HUSH_SECRET is the one of development, which everybody knows. Write one of your own, for example from `openssl rand -base64 48`.',
     );
   }
-  return { keyring: keyringFromSecret(secret ?? DEVELOPMENT_SECRET), secretsFrom: 'HUSH_SECRET' };
+  return { keyring: keyringFromSecret(secret ?? DEVELOPMENT_SECRET, machine.randomBytes), secretsFrom: 'HUSH_SECRET' };
 }
 
 /** Keyed fingerprints of every secret of a ring, hex. */

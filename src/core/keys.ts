@@ -1,6 +1,7 @@
-import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { createHmac, hkdfSync } from 'node:crypto';
 import { decodeBase32, encodeBase32 } from './base32.js';
 import type { ContactPoint } from './contact-point.js';
+import type { Machine } from './machine.js';
 
 declare const brandOf: unique symbol;
 /** `c_` and 26 letters: the keyed hash under which a contact is stored. */
@@ -8,8 +9,11 @@ export type ContactKey = string & { readonly [brandOf]: 'ContactKey' };
 /** 20 letters in groups of four: the id of an event without its prefix. */
 export type EventId = string & { readonly [brandOf]: 'EventId' };
 
-/** Secrets of the installation. The lookup key never rotates; the others do, by key id (0–255). */
-export interface Keyring {
+/**
+ * Secrets of the installation, and the random bytes that are used with them. The lookup key never rotates; the others do, by
+ * key id (0–255).
+ */
+export interface Keyring extends Pick<Machine, 'randomBytes'> {
   readonly lookup: Uint8Array;
   readonly current: number;
   readonly roots: ReadonlyMap<number, Uint8Array>;
@@ -38,9 +42,9 @@ export function keyFor(root: Uint8Array, use: string): Buffer {
 }
 
 /** A keyring from one secret text: key id 1, the lookup key derived beside it. */
-export function keyringFromSecret(secret: string): Keyring {
+export function keyringFromSecret(secret: string, randomBytes: Machine['randomBytes']): Keyring {
   const root = Buffer.from(secret, 'utf8');
-  return { lookup: deriveKey(root, 'lookup'), current: 1, roots: new Map([[1, deriveKey(root, 'root')]]) };
+  return { lookup: deriveKey(root, 'lookup'), current: 1, roots: new Map([[1, deriveKey(root, 'root')]]), randomBytes };
 }
 
 /** Tells that a secret is the same without telling what it is: 16 bytes of HKDF-SHA-256, as hex. */
@@ -90,7 +94,7 @@ export function eventId(
         .update(`event:${writer.name.length}:${writer.name}:${writer.id}`)
         .digest()
         .subarray(0, 7)
-    : randomBytes(7);
+    : keyring.randomBytes(7);
   return grouped(encodeBase32(Buffer.concat([contact.subarray(0, 5), tail]))) as EventId;
 }
 

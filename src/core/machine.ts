@@ -29,3 +29,15 @@ export function sleep(machine: Pick<Machine, 'after'>, ms: number): Promise<void
     machine.after(ms, resolve);
   });
 }
+
+/** A signal that aborts after so many milliseconds, as `AbortSignal.timeout` does. */
+export function abortAfter(machine: Pick<Machine, 'after'>, ms: number): AbortSignal {
+  const controller = new AbortController();
+  machine.after(ms, () => controller.abort(new DOMException('not done in time', 'TimeoutError'))).unref();
+  return controller.signal;
+}
+
+/** A name for whoever takes a lease, which nobody else has. */
+export function leaseOwner(machine: Pick<Machine, 'randomBytes'>): string {
+  return machine.randomBytes(12).toString('hex');
+}

@@ -1,13 +1,19 @@
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { HushError } from './errors.js';
 import { deriveKey, type Keyring, rootOf } from './keys.js';
+import type { Machine } from './machine.js';
 
 const IV = 12;
 const TAG = 16;
 
 /** AES-256-GCM under one key: nonce, ciphertext, tag. The context is authenticated: a sealed value moved elsewhere does not open. */
-export function sealWith(key: Uint8Array, plain: Uint8Array, context: Uint8Array): Buffer {
-  const iv = randomBytes(IV);
+export function sealWith(
+  machine: Pick<Machine, 'randomBytes'>,
+  key: Uint8Array,
+  plain: Uint8Array,
+  context: Uint8Array,
+): Buffer {
+  const iv = machine.randomBytes(IV);
   const cipher = createCipheriv('aes-256-gcm', key, iv, { authTagLength: TAG });
   cipher.setAAD(context);
   return Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
@@ -73,7 +79,7 @@ export function createCipher(keyring: Keyring, use: string): Cipher {
     seal(plain, context) {
       const key = keyOf(keyring.current);
       if (!key) throw new Error(`the keyring lacks its current key ${keyring.current}`);
-      return Buffer.concat([Buffer.from([keyring.current]), sealWith(key, plain, context)]);
+      return Buffer.concat([Buffer.from([keyring.current]), sealWith(keyring, key, plain, context)]);
     },
     open(sealed, context) {
       const key = keyFor(sealed);

@@ -1,7 +1,8 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { ConfigError } from '../config/yaml-file.js';
 import { type Brand, brandById, type Catalog } from '../core/catalog.js';
 import { HushError } from '../core/errors.js';
+import type { Machine } from '../core/machine.js';
 import { checkedAddress, checkedHeaders, type Mailbox, parseSender } from './headers.js';
 import type { Block } from './plain-text.js';
 import { type MailTemplate, type MailValues, readTemplates, textsIn } from './templates.js';
@@ -51,6 +52,7 @@ export interface ComposedMail {
 }
 
 interface ComposerParts {
+  readonly machine: Pick<Machine, 'randomBytes'>;
   readonly catalog: Pick<Catalog, 'brands' | 'group' | 'languages'>;
   readonly templatesDir: string;
   readonly localesDir: string;
@@ -191,8 +193,10 @@ async function readComposer(parts: ComposerParts): Promise<Composer> {
     const further = checkedHeaders(request.headers ?? {});
     const { subject, html, text } = request.written ?? write(request);
     if (!from) throw new HushError('invalid', `there is no brand ${request.brand}`, { field: 'brand' });
-    const identity =
-      request.id === undefined ? randomUUID() : createHash('sha256').update(request.id).digest('hex').slice(0, 32);
+    const identity = createHash('sha256')
+      .update(request.id ?? parts.machine.randomBytes(16))
+      .digest('hex')
+      .slice(0, 32);
     return {
       from,
       to,

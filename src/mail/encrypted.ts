@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import nodemailer from 'nodemailer';
+import type { Machine } from '../core/machine.js';
 
 /** Headers of the part that nodemailer writes; ours take their place. */
 const PART = /^(content-type|content-transfer-encoding):.*\r\n(?:[ \t].*\r\n)*/gim;
@@ -9,6 +9,7 @@ const PART = /^(content-type|content-transfer-encoding):.*\r\n(?:[ \t].*\r\n)*/g
  * armored data. nodemailer cannot write that structure, so it writes the headers and we the rest.
  */
 export async function encryptedMessage(
+  machine: Pick<Machine, 'randomBytes'>,
   outer: Parameters<ReturnType<typeof nodemailer.createTransport>['sendMail']>[0],
   armored: string,
 ): Promise<Buffer> {
@@ -16,7 +17,7 @@ export async function encryptedMessage(
   const { message } = await writer.sendMail(outer);
   const text = message.toString();
   const headers = text.slice(0, text.indexOf('\r\n\r\n') + 2).replace(PART, '');
-  const boundary = `=_${randomBytes(18).toString('hex')}`;
+  const boundary = `=_${machine.randomBytes(18).toString('hex')}`;
   return Buffer.from(
     [
       `${headers}Content-Type: multipart/encrypted; protocol="application/pgp-encrypted";`,

@@ -9,24 +9,26 @@ import { createTransport } from './transport.js';
 
 /** Mail that goes out: written, kept in the durable outbox, and sent. */
 export async function createMail(base: Foundation, { decisions }: Pick<Preferences, 'decisions'>) {
-  const { environment, folders, stores, catalog, country, keyring, clock, log, queues } = base;
+  const { environment, folders, stores, catalog, country, keyring, clock, machine, log, queues } = base;
   const composer = await createComposer({
     catalog,
+    machine,
     templatesDir: folders.templates,
     localesDir: folders.locales,
   });
-  const transport = createTransport({ smtpUrl: environment.smtpUrl, mailbox: stores.mailbox, now: clock.now });
+  const transport = createTransport({ smtpUrl: environment.smtpUrl, mailbox: stores.mailbox, now: clock.now, machine });
   const outbox = createOutbox({
     store: stores.outbox,
     composer,
     transport,
     keyring,
     clock,
+    machine,
     log,
     onQueued: () => queues.add('mail'),
   });
   const languageOf = createLanguageOf({ decisions, catalog, clock });
-  const limits = createRecipientLimits({ store: stores.outbox, keyring, country, clock });
+  const limits = createRecipientLimits({ store: stores.outbox, keyring, country, clock, machine });
   return {
     composer,
     transport,

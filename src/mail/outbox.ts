@@ -1,4 +1,4 @@
-import { createHmac, randomUUID } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { backoff } from '../core/backoff.js';
@@ -6,6 +6,7 @@ import { DAY_MS, utcDay } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
+import { leaseOwner, type Machine } from '../core/machine.js';
 import { type Cipher, createCipher, MissingKeyError } from '../core/seal.js';
 import { createScheduler } from '../scheduler.js';
 import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js';
@@ -54,8 +55,8 @@ interface OutboxParts {
   readonly transport: MailTransport;
   readonly keyring: Keyring;
   readonly clock: Pick<Clock, 'now'>;
+  readonly machine: Machine;
   readonly log: Logger;
-  readonly random?: () => number;
   /** Called for a mail that this process does not send itself. */
   readonly onQueued?: () => void;
   /** ms between looks for mail that is due: retries, and what other processes left. */
@@ -64,7 +65,6 @@ interface OutboxParts {
 
 interface OutboxContext extends OutboxParts {
   readonly sealer: Cipher;
-  readonly random: () => number;
   readonly polls: ReturnType<typeof createScheduler>;
   readonly state: {
     running: Promise<void> | undefined;
@@ -99,7 +99,7 @@ async function park(context: OutboxContext, mail: LeasedMail, reason: string): P
 
 /** False when the server takes no mail at all right now. */
 async function deliver(context: OutboxContext, mail: LeasedMail): Promise<boolean> {
-  const { store, clock, log, composer, transport, random } = context;
+  const { store, clock, log, composer, transport, machine } = context;
   let opened: ReturnType<typeof openPayload>;
   try {
     opened = openPayload(context, mail);
@@ -144,7 +144,7 @@ async function deliver(context: OutboxContext, mail: LeasedMail): Promise<boolea
       await park(context, mail, fault.code);
       return true;
     }
-    const due = clock.now() + retryDelay(mail.attempts, random);
+    const due = clock.now() + retryDelay(mail.attempts, machine.random);
     if (due > mail.created.getTime() + GIVE_UP_MS) {
       await park(context, mail, `gave_up_${fault.code}`);
     } else {
@@ -168,7 +168,11 @@ async function deliver(context: OutboxContext, mail: LeasedMail): Promise<boolea
 async function lane(context: OutboxContext): Promise<void> {
   while (!context.state.stopped) {
     const now = context.clock.now();
-    const mail = await context.store.take(randomUUID(), dateOf(context, now), dateOf(context, now + LEASE_MS));
+    const mail = await context.store.take(
+      leaseOwner(context.machine),
+      dateOf(context, now),
+      dateOf(context, now + LEASE_MS),
+    );
     if (!mail || !(await deliver(context, mail))) return;
   }
 }
@@ -227,7 +231,7 @@ async function enqueue(context: OutboxContext, mail: OutgoingMail): Promise<Enqu
   }
   let result: Enqueued;
   try {
-    result = await withTimeout(keep(), BATCH_TIMEOUT_MS);
+    result = await withTimeout(context.machine, keep(), BATCH_TIMEOUT_MS);
   } catch (error) {
     throw unavailable(error);
   }
@@ -264,15 +268,15 @@ async function stop(context: OutboxContext): Promise<void> {
  * Message-ID.
  */
 export function createOutbox(parts: OutboxParts) {
-  const random = parts.random ?? Math.random;
   const sealer = createCipher(parts.keyring, 'outbox');
   const polls = createScheduler({
+    machine: parts.machine,
     log: parts.log,
     everyMs: parts.pollMs ?? 2000,
     tasks: { 'looking for mail': async () => poke(context) },
   });
   const state: OutboxContext['state'] = { running: undefined, again: false, stopped: false, started: false };
-  const context: OutboxContext = { ...parts, sealer, random, polls, state };
+  const context: OutboxContext = { ...parts, sealer, polls, state };
   return {
     enqueue: (mail: OutgoingMail) => enqueue(context, mail),
     start: () => start(context),

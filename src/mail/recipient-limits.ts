@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
+import type { Machine } from '../core/machine.js';
 import { sealedContact } from '../core/sealed-contact.js';
 import { unavailable, withTimeout } from '../store/connect.js';
 import type { OutboxStore } from '../store/outbox.js';
@@ -31,8 +32,9 @@ export function createRecipientLimits(parts: {
   readonly keyring: Keyring;
   readonly country: string;
   readonly clock: Pick<Clock, 'now'>;
+  readonly machine: Pick<Machine, 'after'>;
 }) {
-  const { store, keyring, country, clock } = parts;
+  const { store, keyring, country, clock, machine } = parts;
 
   /**
    * True when the mail may go. The same mail asked for again keeps its place. Throws HushError: `invalid` for what is not
@@ -49,7 +51,7 @@ export function createRecipientLimits(parts: {
         .update(`mail-by-form:${JSON.stringify([kind, normalised, scope, ...(about === undefined ? [] : [about])])}`)
         .digest('base64url')
         .slice(0, 22);
-      return withTimeout(store.takeSlot(key, String(Math.floor(now / spanMs)), most, mail, new Date(now)));
+      return withTimeout(machine, store.takeSlot(key, String(Math.floor(now / spanMs)), most, mail, new Date(now)));
     };
     const { asker, perDay, everyMs, about } = quota;
     const wide = about === undefined ? perDay : perDay * SUBJECTS;

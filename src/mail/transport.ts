@@ -1,5 +1,6 @@
 import nodemailer from 'nodemailer';
 import { ConfigError } from '../config/yaml-file.js';
+import { abortAfter, type Machine } from '../core/machine.js';
 import type { MailboxStore } from '../store/mailbox.js';
 import type { ComposedMail } from './compose.js';
 import { encryptedMessage } from './encrypted.js';
@@ -69,18 +70,18 @@ function messageOf(mail: ComposedMail) {
 }
 
 /** What nodemailer is given: fields, or the finished message where it is encrypted. */
-async function mailOf(mail: ComposedMail) {
+async function mailOf(machine: Machine, mail: ComposedMail) {
   const message = messageOf(mail);
   if (mail.encrypted === undefined) return message;
   const outer = { ...message, text: '', html: undefined };
-  return { envelope: message.envelope, raw: await encryptedMessage(outer, mail.encrypted) };
+  return { envelope: message.envelope, raw: await encryptedMessage(machine, outer, mail.encrypted) };
 }
 
 /**
  * SMTP by URL: `smtps://user:password@host:465`, or `smtp://host:587` with STARTTLS where the server has it;
  * `?requireTLS=true` insists, `?tls.rejectUnauthorized=false` accepts any certificate.
  */
-function createSmtpTransport(url: string): MailTransport {
+function createSmtpTransport(url: string, machine: Machine): MailTransport {
   if (!/^smtps?:\/\/[^/]/.test(url)) {
     throw new ConfigError('SMTP_URL is not a mail server. Write smtps://user:password@host:465 or smtp://host:587.');
   }
@@ -98,7 +99,7 @@ function createSmtpTransport(url: string): MailTransport {
   return {
     async send(mail) {
       try {
-        await transporter.sendMail({ ...(await mailOf(mail)), signal: AbortSignal.timeout(SEND_MS) });
+        await transporter.sendMail({ ...(await mailOf(machine, mail)), signal: abortAfter(machine, SEND_MS) });
       } catch (error) {
         throw mailFault(error);
       }
@@ -110,11 +111,11 @@ function createSmtpTransport(url: string): MailTransport {
 }
 
 /** Keeps mails for the mailbox page instead of sending them. */
-function createMailboxTransport(mailbox: MailboxStore, now: () => number): MailTransport {
+function createMailboxTransport(mailbox: MailboxStore, now: () => number, machine: Machine): MailTransport {
   const transporter = nodemailer.createTransport({ streamTransport: true, buffer: true });
   return {
     async send(mail) {
-      const { message } = await transporter.sendMail(await mailOf(mail));
+      const { message } = await transporter.sendMail(await mailOf(machine, mail));
       if (!Buffer.isBuffer(message)) throw new TypeError('expected the message as bytes');
       await mailbox.keep({
         at: new Date(now()),
@@ -135,8 +136,9 @@ export function createTransport(parts: {
   readonly smtpUrl: string | undefined;
   readonly mailbox: MailboxStore;
   readonly now: () => number;
+  readonly machine: Machine;
 }): MailTransport {
   return parts.smtpUrl === undefined
-    ? createMailboxTransport(parts.mailbox, parts.now)
-    : createSmtpTransport(parts.smtpUrl);
+    ? createMailboxTransport(parts.mailbox, parts.now, parts.machine)
+    : createSmtpTransport(parts.smtpUrl, parts.machine);
 }

@@ -59,7 +59,9 @@ async function acceptOne(
   const contact = newContact(aliasGroupOf, draft.subject, key);
   const shared = event.reach === 'person' ? sharedPart(event) : undefined;
   if (shared) {
-    await personWide(() => withTimeout(reachPerson(context, { ...contact, event }, shared), BATCH_TIMEOUT_MS));
+    await personWide(() =>
+      withTimeout(context.machine, reachPerson(context, { ...contact, event }, shared), BATCH_TIMEOUT_MS),
+    );
   } else {
     const { reach: _reach, ...own } = event;
     await appendOrJournal(context, { ...contact, event: own }, retryUntil);
@@ -84,7 +86,7 @@ async function acceptAll(context: AcceptContext, drafts: readonly Draft[]): Prom
     context,
     checked.filter((draft): draft is Draft => !(draft instanceof Error)),
   );
-  const retryUntil = drafts.length > 1 ? performance.now() + stretched(BATCH_TIMEOUT_MS) : 0;
+  const retryUntil = drafts.length > 1 ? context.machine.elapsed() + stretched(BATCH_TIMEOUT_MS) : 0;
   const personWide = pLimit(MAX_PERSON_WIDE);
   return Promise.all(
     checked.map(async (draft) => {

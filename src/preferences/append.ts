@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { type Machine, sleep } from '../core/machine.js';
 import type { ProjectionLoop } from '../projection/projection-loop.js';
 import { BATCH_TIMEOUT_MS, isUnavailable, withTimeout } from '../store/connect.js';
 import type { Append, AppendResult, Contacts } from '../store/contacts.js';
@@ -10,6 +10,7 @@ const RETRY_EVERY_MS = 100;
 export interface AppendContext {
   readonly contacts: Pick<Contacts, 'append' | 'appendOverflow'>;
   readonly projection: Pick<ProjectionLoop, 'projectSoon'>;
+  readonly machine: Machine;
 }
 
 /** Appends one event to one contact; durable when it resolves. */
@@ -22,15 +23,15 @@ export type AppendOne = (item: Append, retryUntil?: number) => Promise<void>;
  * three a document of its own is right, because ids are compared again when events are folded and numbered.
  *
  * A write that the time limit cut off may have happened or not. It is sent again, under the same id, until `retryUntil`
- * (ms of `performance.now()`): the writer of a large batch need not know that its database was slow.
+ * (ms of `machine.elapsed()`): the writer of a large batch need not know that its database was slow.
  */
-export function createAppend({ contacts, projection }: AppendContext): AppendOne {
-  const commit = createGroupCommit<Append, AppendResult>((items) => withTimeout(contacts.append(items)), {
+export function createAppend({ contacts, projection, machine }: AppendContext): AppendOne {
+  const commit = createGroupCommit<Append, AppendResult>((items) => withTimeout(machine, contacts.append(items)), {
     concernsAll: isUnavailable,
   });
   const overflowCommit = createGroupCommit<Append, undefined>(
     async (items) => {
-      await withTimeout(contacts.appendOverflow(items), BATCH_TIMEOUT_MS);
+      await withTimeout(machine, contacts.appendOverflow(items), BATCH_TIMEOUT_MS);
       return items.map(() => undefined);
     },
     { concernsAll: isUnavailable },
@@ -42,8 +43,8 @@ export function createAppend({ contacts, projection }: AppendContext): AppendOne
       if (result === 'busy') await overflowCommit(item);
       else if (result !== 'appended') throw result;
     } catch (error) {
-      if (!isUnavailable(error) || performance.now() >= retryUntil) throw error;
-      await sleep(RETRY_EVERY_MS);
+      if (!isUnavailable(error) || machine.elapsed() >= retryUntil) throw error;
+      await sleep(machine, RETRY_EVERY_MS);
       return append(item, retryUntil);
     }
     projection.projectSoon(item.key);

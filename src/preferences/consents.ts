@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { encodeBase32 } from '../core/base32.js';
 import { DAY_MS } from '../core/calendar.js';
 import type { Catalog } from '../core/catalog.js';
@@ -6,6 +5,7 @@ import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import { contactKeyBytes, contactKeyText, eventId, type Keyring } from '../core/keys.js';
+import type { Machine } from '../core/machine.js';
 import { lastDeniedSince } from '../core/opening.js';
 import { type Scope, scopeText } from '../core/scope.js';
 import { withTimeout } from '../store/connect.js';
@@ -40,6 +40,7 @@ export interface ConsentContext {
   readonly keyring: Keyring;
   readonly catalog: Catalog;
   readonly clock: Clock;
+  readonly machine: Machine;
   readonly post: Post;
   readonly publicUrl: () => string;
 }
@@ -63,7 +64,7 @@ export function noticeText(catalog: Catalog, notice: SignUp['notice'], language:
 
 /** Sends the mail with the button. Always the same answer, whether or not the address is known or was mailed today. */
 async function beginSignUp(context: ConsentContext, signUp: SignUp): Promise<{ expires: number }> {
-  const { tickets, links, privateParts, keyring, catalog, clock, post } = context;
+  const { tickets, links, privateParts, keyring, catalog, clock, machine, post } = context;
   const { point, scope, notice, language } = signUp;
   if (point.type !== 'email') {
     throw new HushError('invalid', 'double opt-in is by email', {
@@ -73,7 +74,7 @@ async function beginSignUp(context: ConsentContext, signUp: SignUp): Promise<{ e
   }
   const text = noticeText(catalog, notice, language);
   const key = contactKeyBytes(keyring, point);
-  const id = encodeBase32(randomBytes(10));
+  const id = encodeBase32(machine.randomBytes(10));
   const expires = clock.now() + CONFIRM_MS;
   const details = {
     scope,
@@ -81,7 +82,7 @@ async function beginSignUp(context: ConsentContext, signUp: SignUp): Promise<{ e
     ...(signUp.until === undefined ? {} : { until: signUp.until }),
   };
   const sealed = privateParts.sealPending(key, { evidence: { ...signUp.evidence, wording: text.slice(0, 600) } });
-  await withTimeout(tickets.keepConfirmation({ id, contact: key, details, sealed }, expires));
+  await withTimeout(machine, tickets.keepConfirmation({ id, contact: key, details, sealed }, expires));
   await post({
     id: `confirm:${id}`,
     template: 'confirm',

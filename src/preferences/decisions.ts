@@ -6,6 +6,7 @@ import { sharedWith, stateOf } from '../core/contact-state.js';
 import { type Decision, decide, exceptTopics, type Query } from '../core/decide.js';
 import { DENIAL_TYPES } from '../core/event.js';
 import { foldAsOf, presentAt, type State } from '../core/fold.js';
+import type { Machine } from '../core/machine.js';
 import type { Policy } from '../core/policy.js';
 import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js';
 import type { Shared } from '../store/contact-aliases.js';
@@ -38,9 +39,10 @@ export function createDecisions(parts: {
   readonly policy: Policy;
   readonly aliasGroupOf: AliasGroupOf;
   readonly clock: Clock;
+  readonly machine: Machine;
   readonly onDecision?: (decision: Decision) => void;
 }) {
-  const { contacts, ledger, catalog, policy, clock } = parts;
+  const { contacts, ledger, catalog, policy, clock, machine } = parts;
 
   /**
    * The state a question at `at` (ms) needs, and when it is asked: the present one knows all that was accepted; before its
@@ -84,6 +86,7 @@ export function createDecisions(parts: {
   ): Promise<(SubjectDecision | undefined)[]> {
     try {
       const found = await withTimeout(
+        machine,
         contacts.findShared(subjects.map(groupOf), DECISION_FIELDS),
         subjects.length > 100 ? BATCH_TIMEOUT_MS : undefined,
       );
@@ -105,7 +108,7 @@ export function createDecisions(parts: {
     /** The present state, with the contact where somebody has heard of it: another spelling may have been denied. */
     async present(subject: DecisionSubject): Promise<{ contact?: Contact; state: State }> {
       try {
-        const found = await withTimeout(contacts.findShared([groupOf(subject)]));
+        const found = await withTimeout(machine, contacts.findShared([groupOf(subject)]));
         const { contact, others } = found.get(subject.key.toString('hex')) ?? NOBODY;
         return { ...(contact ? { contact: { ...contact, others } } : {}), state: stateOf(contact, others) };
       } catch (error) {

@@ -1,6 +1,7 @@
 import type { DenialAtom } from '../core/atoms.js';
 import type { Clock } from '../core/clock.js';
 import { presentAt, type State, unfolded } from '../core/fold.js';
+import type { Machine } from '../core/machine.js';
 import type { Scope } from '../core/scope.js';
 import { standingStop } from '../core/standing.js';
 import { unavailable, withTimeout } from '../store/connect.js';
@@ -23,15 +24,16 @@ export function createEarlierStop(parts: {
   readonly decisions: Pick<Decisions, 'present'>;
   readonly ledger: Ledger;
   readonly clock: Clock;
+  readonly machine: Pick<Machine, 'after'>;
 }): (link: Link, scope: Scope, current?: CurrentContact) => Promise<DenialAtom | undefined> {
-  const { decisions, ledger, clock } = parts;
+  const { decisions, ledger, clock, machine } = parts;
   return async (link, scope, current) => {
     const { contact, state } = current ?? (await decisions.present(link));
     const now = presentAt(state, clock.now());
     const known = standingStop(state, scope, now);
     if (!known || !contact) return known;
     try {
-      const recorded = (await withTimeout(ledger.ofContact(contact.key))).map(({ event }) => event);
+      const recorded = (await withTimeout(machine, ledger.ofContact(contact.key))).map(({ event }) => event);
       return standingStop(unfolded([...recorded, ...contact.pending]), scope, now) ?? known;
     } catch (error) {
       throw unavailable(error);

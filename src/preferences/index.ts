@@ -12,7 +12,20 @@ import { createUndo } from './undo.js';
 
 /** What a contact decided: accepted, projected, answered from, linked to and proven. */
 export async function createPreferences(base: Foundation) {
-  const { stores, keyring, catalog, policy, configuration, destinations, clock, log, keyWatch, queues, metrics } = base;
+  const {
+    stores,
+    keyring,
+    catalog,
+    policy,
+    configuration,
+    destinations,
+    clock,
+    machine,
+    log,
+    keyWatch,
+    queues,
+    metrics,
+  } = base;
   const { privateParts, aliasGroupOf } = base;
   const { contacts, ledger, persons, writerIds } = stores;
   const projector = createProjector({
@@ -36,6 +49,7 @@ export async function createPreferences(base: Foundation) {
     projector,
     contacts,
     log,
+    machine,
     onUnopened: metrics.unopened,
     ...(base.sweepMs === undefined ? {} : { sweepMs: base.sweepMs }),
   });
@@ -51,6 +65,7 @@ export async function createPreferences(base: Foundation) {
     privateParts,
     aliasGroupOf,
     clock,
+    machine,
     projection,
     journal,
   });
@@ -66,11 +81,12 @@ export async function createPreferences(base: Foundation) {
       policy,
       aliasGroupOf,
       clock,
+      machine,
       onDecision: metrics.decided,
     }),
     links: createLinks({ keyring, catalog, publicUrl: base.publicUrl }),
-    receipts: createReceipts({ contacts, ledger, destinations, privateParts }),
-    undo: createUndo({ contacts, ledger, persons, clock }),
+    receipts: createReceipts({ contacts, ledger, destinations, privateParts, machine }),
+    undo: createUndo({ contacts, ledger, persons, clock, machine }),
 
     /** Appends to the store what the journal keeps. */
     async replayJournal(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Machine } from '../core/machine.js';
 import { unavailable, withTimeout } from '../store/connect.js';
 import type { Contact, Contacts } from '../store/contacts.js';
 import type { Persons } from '../store/persons.js';
@@ -13,6 +14,7 @@ export function createLinkedContacts(parts: {
   readonly contacts: Contacts;
   readonly persons: Persons;
   readonly privateParts: PrivateParts;
+  readonly machine: Machine;
 }) {
   async function masked(contact: Contact): Promise<string[]> {
     const keys = await linkedKeys(parts.persons, contact);
@@ -24,7 +26,7 @@ export function createLinkedContacts(parts: {
     /** Masked addresses of at most ten others. Throws HushError('unavailable'). */
     async masked(contact: Contact): Promise<string[]> {
       try {
-        return await withTimeout(masked(contact));
+        return await withTimeout(parts.machine, masked(contact));
       } catch (error) {
         throw unavailable(error);
       }

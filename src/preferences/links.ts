@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { encodeBase32 } from '../core/base32.js';
 import { DAY_MS } from '../core/calendar.js';
 import {
@@ -189,7 +189,7 @@ export function createLinks(context: LinkContext) {
 
     /** A token for a page that may lift denials and show data, for half an hour. */
     fresh(point: ContactPoint, brand: string, now: number): string {
-      return seal('fresh', point, wholeBrand(brand), encodeBase32(randomBytes(10)), now + FRESH_FOR);
+      return seal('fresh', point, wholeBrand(brand), encodeBase32(context.keyring.randomBytes(10)), now + FRESH_FOR);
     },
 
     /** What a fresh link turns into once it is used: the same powers until the link's own end. */

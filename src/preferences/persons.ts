@@ -1,10 +1,11 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { AliasGroupOf } from '../core/alias-group.js';
 import type { Clock } from '../core/clock.js';
 import type { ContactType } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import { fold, superseded } from '../core/fold.js';
 import { type ContactKey, contactKeyText, eventId, type Keyring } from '../core/keys.js';
+import type { Machine } from '../core/machine.js';
 import { withTimeout } from '../store/connect.js';
 import type { Append, Contact, Contacts, StoredEvent } from '../store/contacts.js';
 import type { Member, Person, Persons } from '../store/persons.js';
@@ -31,6 +32,7 @@ export interface PersonsContext {
   readonly keyring: Keyring;
   readonly aliasGroupOf: AliasGroupOf;
   readonly clock: Clock;
+  readonly machine: Machine;
   readonly append: AppendOne;
 }
 
@@ -116,7 +118,7 @@ async function compact(persons: PersonsStore, person: string): Promise<void> {
 export async function reachPerson(context: PersonsContext, item: Append, shared: StoredEvent): Promise<void> {
   const { persons, append } = context;
   const { event, ...contact } = item;
-  const person = await withTimeout(personOf(context, contact));
+  const person = await withTimeout(context.machine, personOf(context, contact));
   const { sealed: _sealed, ...open } = shared;
   await persons.append(person, open);
   const current = await currentPerson(persons, person);
@@ -131,7 +133,7 @@ export async function reachPerson(context: PersonsContext, item: Append, shared:
 
 /** Finishes what a crash between a person and its contacts left. Returns how many events were brought to every contact. */
 export async function finishPersons(context: PersonsContext): Promise<number> {
-  const unfinished = await context.persons.unfinished(new Date(Date.now() - UNFINISHED_MS), FINISH_BATCH);
+  const unfinished = await context.persons.unfinished(new Date(context.machine.now() - UNFINISHED_MS), FINISH_BATCH);
   for (const { person, event } of unfinished) {
     await spread(context, person, event);
     await context.persons.close(person, [event.id]);
@@ -166,11 +168,11 @@ async function joinOnce(
 ): Promise<Join> {
   const { contacts, persons, keyring } = context;
   const keys = members.map(({ key }) => key);
-  const known = await withTimeout(contacts.find(keys, { person: 1 }));
+  const known = await withTimeout(context.machine, contacts.find(keys, { person: 1 }));
   const named = new Set([...involved, ...[...known.values()].flatMap((contact) => contact.person ?? [])]);
   const chains = await Promise.all([...named].map((id) => mergeChain(persons, id)));
   const [first] = chains.map((chain) => (chain.at(-1) ?? chain[0]).id).sort();
-  const person = first ?? newPersonId(keyring, [...keys].sort(Buffer.compare)[0] ?? randomBytes(16));
+  const person = first ?? newPersonId(keyring, [...keys].sort(Buffer.compare)[0] ?? context.machine.randomBytes(16));
   const merged = [...new Set(chains.flat().map(({ id }) => id))].filter((id) => id !== person).sort();
   await refuseCrowd(persons, [person, ...merged], members);
   let joined = await persons.addMembers(person, members);

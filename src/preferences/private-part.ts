@@ -55,7 +55,7 @@ export function createPrivateParts(keyring: Keyring) {
     wrapKey: (contact: Buffer, key: Buffer): Buffer => wrap.seal(key, contact),
     unwrapKey: (contact: Buffer, wrapped: Buffer): Buffer | undefined => wrap.open(wrapped, contact),
     seal: (dataKey: Buffer, contact: Buffer, part: PrivatePart): Buffer =>
-      sealWith(dataKey, Buffer.from(JSON.stringify(part)), contact),
+      sealWith(keyring, dataKey, Buffer.from(JSON.stringify(part)), contact),
     open: (dataKey: Buffer, contact: Buffer, sealed: Buffer): PrivatePart | undefined =>
       parse(openWith(dataKey, sealed, contact)),
   };

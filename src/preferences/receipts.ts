@@ -1,6 +1,7 @@
 import { recordedAt } from '../core/clock.js';
 import { concernedBindings, type SyncTarget } from '../core/desired.js';
 import { contactPrefixOf, type EventId, parseEventId } from '../core/keys.js';
+import type { Machine } from '../core/machine.js';
 import { unavailable, withTimeout } from '../store/connect.js';
 import type { Contact, Contacts, StoredEvent } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
@@ -34,6 +35,7 @@ interface ReceiptContext {
   readonly ledger: Pick<Ledger, 'byId'>;
   readonly destinations: readonly SyncTarget[];
   readonly privateParts: Pick<PrivateParts, 'of'>;
+  readonly machine: Pick<Machine, 'after'>;
 }
 
 /** What a binding knows of an event of a contact; `isPending` while the event is not in the ledger. */
@@ -106,7 +108,7 @@ export function createReceipts(context: ReceiptContext) {
       const id = parseEventId(text);
       if (!id) return undefined;
       try {
-        return await withTimeout(find(context, id));
+        return await withTimeout(context.machine, find(context, id));
       } catch (error) {
         throw unavailable(error);
       }

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { contentText } from '../core/canonical-json.js';
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
+import type { Machine } from '../core/machine.js';
 import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js';
 import type { WriterIds } from '../store/writer-ids.js';
 import { type Draft, subjectKey } from './draft.js';
@@ -29,14 +30,23 @@ function writerHash(keyring: Keyring, writer: { readonly name: string; readonly 
  * @returns what is wrong with a draft whose id was used with other content
  */
 export async function claimIds(
-  { writerIds, keyring }: { readonly writerIds: Pick<WriterIds, 'claim'>; readonly keyring: Keyring },
+  context: {
+    readonly writerIds: Pick<WriterIds, 'claim'>;
+    readonly keyring: Keyring;
+    readonly machine: Pick<Machine, 'after'>;
+  },
   drafts: readonly Draft[],
 ): Promise<(draft: Draft) => HushError | undefined> {
+  const { writerIds, keyring, machine } = context;
   const claims = drafts.flatMap((draft) =>
     draft.writer ? [{ id: writerHash(keyring, draft.writer), content: contentHash(keyring, draft) }] : [],
   );
   try {
-    const contents = await withTimeout(writerIds.claim(claims), claims.length > 1 ? BATCH_TIMEOUT_MS : undefined);
+    const contents = await withTimeout(
+      machine,
+      writerIds.claim(claims),
+      claims.length > 1 ? BATCH_TIMEOUT_MS : undefined,
+    );
     return ({ writer, ...draft }) => {
       if (!writer || contents.get(writerHash(keyring, writer)) === contentHash(keyring, draft)) return undefined;
       return new HushError('id_reused', 'this id was used before with other content', {

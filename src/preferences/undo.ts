@@ -4,6 +4,7 @@ import type { ContactType } from '../core/contact-point.js';
 import { stateOf } from '../core/contact-state.js';
 import type { ContactEvent } from '../core/event.js';
 import { type State, unfolded } from '../core/fold.js';
+import type { Machine } from '../core/machine.js';
 import { scopeText } from '../core/scope.js';
 import { standingDenials } from '../core/standing.js';
 import { type Undoing, undoing } from '../core/undo.js';
@@ -76,8 +77,9 @@ export function createUndo(parts: {
   readonly ledger: Ledger;
   readonly persons: Persons;
   readonly clock: Clock;
+  readonly machine: Pick<Machine, 'after'>;
 }) {
-  const { contacts, ledger, persons, clock } = parts;
+  const { contacts, ledger, persons, clock, machine } = parts;
 
   async function linkedTo(found: Iterable<Contact>): Promise<Map<string, Contact>> {
     const all = new Map<string, Contact>();
@@ -137,7 +139,7 @@ export function createUndo(parts: {
      */
     async plan(keys: readonly Buffer[], which: Which): Promise<Undos> {
       try {
-        return await withTimeout(look(keys, which, clock.now()), BATCH_TIMEOUT_MS);
+        return await withTimeout(machine, look(keys, which, clock.now()), BATCH_TIMEOUT_MS);
       } catch (error) {
         throw unavailable(error);
       }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Machine } from '../core/machine.js';
 import { createScheduler } from '../scheduler.js';
 import type { Contacts } from '../store/contacts.js';
 import type { Projector } from './project.js';
@@ -27,6 +28,7 @@ interface LoopContext {
   readonly projector: Projector;
   readonly contacts: Pick<Contacts, 'dirtyKeys'>;
   readonly log: Logger;
+  readonly machine: Machine;
   readonly sweepMs?: number;
   /** After each sweep: how many contacts this process could not open, for want of a key. */
   readonly onUnopened?: (contacts: number) => void;
@@ -36,10 +38,11 @@ interface LoopContext {
  * Projects the contacts that somebody left: another process, a crash, a lost race. Those that we cannot open stay the oldest:
  * they are passed over, so that they hold up nobody else.
  */
-async function sweepDirty({ projector, contacts, onUnopened }: LoopContext, isStopped: () => boolean): Promise<void> {
+async function sweepDirty(context: LoopContext, isStopped: () => boolean): Promise<void> {
+  const { projector, contacts, machine, onUnopened } = context;
   let unopened = 0;
   for (;;) {
-    const keys = await contacts.dirtyKeys(BATCH_SIZE, new Date(Date.now() - SWEEP_AFTER_MS), unopened);
+    const keys = await contacts.dirtyKeys(BATCH_SIZE, new Date(machine.now() - SWEEP_AFTER_MS), unopened);
     if (keys.length === 0 || isStopped()) break;
     unopened += await projector.project(keys);
     if (keys.length < BATCH_SIZE) break;
@@ -48,15 +51,15 @@ async function sweepDirty({ projector, contacts, onUnopened }: LoopContext, isSt
 }
 
 /** A rest that can be ended early; once it is ended for good, none is taken. */
-function createRest() {
+function createRest(machine: Pick<Machine, 'after'>) {
   let isOver = false;
   let end = (): void => undefined;
   return {
     take(ms: number): Promise<void> {
       return new Promise((resolve) => {
-        const timer = setTimeout(resolve, isOver ? 0 : ms);
+        const timer = machine.after(isOver ? 0 : ms, resolve);
         end = () => {
-          clearTimeout(timer);
+          timer.cancel();
           resolve();
         };
       });
@@ -74,14 +77,15 @@ function createRest() {
  * Runs the projector: at once for contacts this process appended to, and every two seconds for any that somebody left.
  */
 export function createProjectionLoop(context: LoopContext) {
-  const { projector, log } = context;
+  const { projector, log, machine } = context;
   const waiting = new Map<string, { readonly key: Buffer; readonly since: number }>();
-  const rest = createRest();
+  const rest = createRest(machine);
   let appended = 0;
   let running: Promise<void> | undefined;
   let stopped = false;
   const sweep = (): Promise<void> => sweepDirty(context, () => stopped);
   const sweeps = createScheduler({
+    machine,
     log,
     everyMs: context.sweepMs ?? SWEEP_MS,
     tasks: { 'sweeping for projections': sweep },
@@ -90,7 +94,7 @@ export function createProjectionLoop(context: LoopContext) {
   /** How long (ms) the oldest waits. It comes first: a contact that is appended to again keeps its place. */
   function longestWait(): number {
     const [first] = waiting.values();
-    return first ? performance.now() - first.since : 0;
+    return first ? machine.elapsed() - first.since : 0;
   }
 
   async function yieldToAppends(): Promise<void> {
@@ -102,7 +106,7 @@ export function createProjectionLoop(context: LoopContext) {
 
   async function drain(): Promise<void> {
     while (waiting.size > 0) {
-      const began = performance.now();
+      const began = machine.elapsed();
       const round = [...waiting.entries()].slice(0, BATCH_SIZE);
       for (const [id] of round) waiting.delete(id);
       try {
@@ -112,7 +116,7 @@ export function createProjectionLoop(context: LoopContext) {
         log.warn({ err: error }, 'projection round failed');
         return;
       }
-      await rest.take(Math.min(REST_FACTOR * (performance.now() - began), MAX_REST_MS));
+      await rest.take(Math.min(REST_FACTOR * (machine.elapsed() - began), MAX_REST_MS));
       if (waiting.size > 0) await yieldToAppends();
     }
   }
@@ -121,7 +125,7 @@ export function createProjectionLoop(context: LoopContext) {
     if (running || stopped) return;
     running = drain().finally(() => {
       running = undefined;
-      if (waiting.size > 0 && !stopped) setImmediate(wake);
+      if (waiting.size > 0 && !stopped) void machine.yieldTurn().then(wake);
     });
   }
 
@@ -131,7 +135,7 @@ export function createProjectionLoop(context: LoopContext) {
       if (stopped) return;
       const id = key.toString('hex');
       appended++;
-      waiting.set(id, waiting.get(id) ?? { key, since: performance.now() });
+      waiting.set(id, waiting.get(id) ?? { key, since: machine.elapsed() });
       wake();
     },
     start: sweeps.start,

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
+import type { Machine } from '../core/machine.js';
 import type { Policy } from '../core/policy.js';
 import type { Alert } from '../core/request-clock.js';
 import type { Composer } from '../mail/compose.js';
@@ -59,6 +60,7 @@ interface RightsParts {
   readonly catalog: Catalog;
   readonly policy: Policy;
   readonly clock: Clock;
+  readonly machine: Machine;
   readonly publicUrl: () => string;
   readonly log: Logger;
   readonly onAlert: (kind: Alert['kind']) => void;
@@ -71,7 +73,7 @@ function createAccess(
     readonly seal: RequestSeal;
   },
 ) {
-  const { stores, http, clock } = parts;
+  const { stores, http, clock, machine } = parts;
   const contents = createRequestContents({ store: stores.requests, files: stores.requestFiles, seal: parts.seal });
   const packages = createAccessPackages({
     ...parts,
@@ -87,7 +89,7 @@ function createAccess(
       requestsOf: contents.ofContacts,
       lettersOf: parts.letters.ofRequest,
     }),
-    ask: createAskSystem({ http, now: clock.now, publicOnly: parts.production }),
+    ask: createAskSystem({ http, now: clock.now, machine, publicOnly: parts.production }),
     words: createAccessWords({ catalog: parts.catalog, localesDir: parts.folders.locales }),
   });
   const delivery = createAccessDelivery({
@@ -102,7 +104,7 @@ function createAccess(
 
 /** Rights requests from receipt to purge: one workflow for eight kinds, each change with its entry, every deadline watched. */
 export function createRights(parts: RightsParts) {
-  const { stores, accept, links, keyring, catalog, policy, clock, publicUrl, log } = parts;
+  const { stores, accept, links, keyring, catalog, policy, clock, machine, publicUrl, log } = parts;
   const { contacts } = stores;
   const mail = parts.post;
   const letters = createLetters({ ...parts, store: stores.letters, post: parts.outbox.enqueue });
@@ -138,6 +140,7 @@ export function createRights(parts: RightsParts) {
     keyring,
     country: catalog.group.defaultCountry,
     clock,
+    machine,
   });
   const intake = createIntake({
     store,
@@ -151,6 +154,7 @@ export function createRights(parts: RightsParts) {
     catalog,
     policy,
     clock,
+    machine,
     log,
   });
   const erasures = createErasures({ store, records, post, contacts });
@@ -170,6 +174,7 @@ export function createRights(parts: RightsParts) {
     catalog,
     policy,
     clock,
+    machine,
     publicUrl,
     log,
     onAlert: parts.onAlert,
@@ -196,7 +201,7 @@ export function createRights(parts: RightsParts) {
       keyring,
       clock,
     }),
-    attachments: createAttachments({ files, records, seal, clock }),
+    attachments: createAttachments({ files, records, seal, clock, machine }),
     report: createReport({ store, policy, clock }),
     previewErasure: createErasurePreview({ contacts, store, destinations: parts.destinations }),
     accessPackages: packages,

@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { encodeBase32 } from '../core/base32.js';
 import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import { EMPTY_STATE, fold } from '../core/fold.js';
 import type { Keyring } from '../core/keys.js';
+import type { Machine } from '../core/machine.js';
 import { wasDeniedSince } from '../core/opening.js';
 import type { Channel, Purpose, Scope } from '../core/scope.js';
 import { type Cipher, createCipher } from '../core/seal.js';
@@ -66,6 +66,7 @@ interface ApprovalParts {
   readonly contacts: Contacts;
   readonly keyring: Keyring;
   readonly clock: Clock;
+  readonly machine: Pick<Machine, 'randomBytes'>;
 }
 
 interface ApprovalContext extends Omit<ApprovalParts, 'keyring'> {
@@ -77,7 +78,7 @@ function sealedWith({ sealer }: Pick<ApprovalContext, 'sealer'>, id: string, tex
 }
 
 async function askFor(
-  context: Pick<ApprovalContext, 'clock' | 'store' | 'sealer'>,
+  context: Pick<ApprovalContext, 'clock' | 'machine' | 'store' | 'sealer'>,
   user: StaffUser,
   kind: ApprovalKind,
   details: Readonly<Record<string, unknown>>,
@@ -86,7 +87,7 @@ async function askFor(
   contact?: Buffer,
 ): Promise<string> {
   const { clock, store } = context;
-  const id = encodeBase32(randomBytes(10)).toLowerCase();
+  const id = encodeBase32(context.machine.randomBytes(10)).toLowerCase();
   const now = clock.now();
   try {
     await store.ask({
@@ -157,7 +158,7 @@ async function isOvertaken({ contacts }: Pick<ApprovalContext, 'contacts'>, appr
 
 /** Asks for a lift. The caller must have been verified: unlike an opt-out, this takes something away from the person. */
 async function requestLift(
-  context: Pick<ApprovalContext, 'clock' | 'store' | 'sealer'>,
+  context: Pick<ApprovalContext, 'clock' | 'machine' | 'store' | 'sealer'>,
   user: StaffUser,
   caller: Caller,
   lift: Lift,
@@ -182,7 +183,7 @@ async function requestLift(
 }
 
 function requestExport(
-  context: Pick<ApprovalContext, 'clock' | 'store' | 'sealer'>,
+  context: Pick<ApprovalContext, 'clock' | 'machine' | 'store' | 'sealer'>,
   user: StaffUser,
   wanted: ListWanted,
   reason: string,
@@ -236,7 +237,7 @@ async function confirmLift(context: ApprovalContext, user: StaffUser, approval: 
 }
 
 function requestErasure(
-  context: Pick<ApprovalContext, 'clock' | 'store' | 'sealer'>,
+  context: Pick<ApprovalContext, 'clock' | 'machine' | 'store' | 'sealer'>,
   user: StaffUser,
   wanted: ErasureWanted,
   contact: Buffer,

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { encodeBase32 } from '../core/base32.js';
 import { DAY_MS } from '../core/calendar.js';
@@ -45,7 +44,7 @@ export function createDrafts(parts: { readonly store: StaffDrafts; readonly keyr
     async keep(user: string, draft: Draft): Promise<string | undefined> {
       const text = JSON.stringify(draft);
       if (text.length > MAX_LENGTH || (await store.count(user)) >= MAX_DRAFTS) return undefined;
-      const id = encodeBase32(randomBytes(15)).toLowerCase();
+      const id = encodeBase32(parts.keyring.randomBytes(15)).toLowerCase();
       const sealed = drafts.seal(Buffer.from(text), contextOf(user, id));
       await store.keep({ id, user, sealed, until: new Date(clock.now() + DRAFT_TTL_MS) });
       return id;

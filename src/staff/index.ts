@@ -3,6 +3,7 @@ import type { AliasGroupOf } from '../core/alias-group.js';
 import type { Catalog } from '../core/catalog.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
+import type { Machine } from '../core/machine.js';
 import type { Policy } from '../core/policy.js';
 import { createForgetMail } from '../mail/forget.js';
 import type { Accept } from '../preferences/accept.js';
@@ -37,6 +38,7 @@ export function createStaff(parts: {
   readonly customerSystem: string;
   readonly publicUrl: () => string;
   readonly clock: Clock;
+  readonly machine: Machine;
   readonly log: Logger;
   /** Forgets what rights requests keep of contacts that were erased. */
   readonly forgetRequests: (keys: readonly Buffer[]) => Promise<void>;

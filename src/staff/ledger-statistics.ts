@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.js';
 import { recordedAt } from '../core/clock.js';
 import type { EventType } from '../core/event.js';
 import type { Keyring } from '../core/keys.js';
+import type { Machine } from '../core/machine.js';
 import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import { createScheduler } from '../scheduler.js';
@@ -65,11 +66,13 @@ export function createLedgerFollower(parts: {
   readonly keyring: Keyring;
   readonly leader: Leader;
   readonly clock: Clock;
+  readonly machine: Machine;
   readonly logger: Logger;
   readonly intervalMs?: number;
 }) {
-  const { contacts, statistics, lookup, privateParts, keyring, leader, clock, logger } = parts;
+  const { contacts, statistics, lookup, privateParts, keyring, leader, clock, machine, logger } = parts;
   const loop = createScheduler({
+    machine,
     log: logger,
     everyMs: parts.intervalMs ?? FOLLOW_EVERY_MS,
     leader,
@@ -115,7 +118,7 @@ export function createLedgerFollower(parts: {
   }
 
   async function flush(): Promise<void> {
-    flushedAt = performance.now();
+    flushedAt = machine.elapsed();
     const counted = synced;
     synced = new Map();
     for (const [name, buckets] of counted) {
@@ -126,7 +129,7 @@ export function createLedgerFollower(parts: {
   }
 
   async function round(): Promise<void> {
-    if (synced.size > 0 && performance.now() - flushedAt > FLUSH) await flush();
+    if (synced.size > 0 && machine.elapsed() - flushedAt > FLUSH) await flush();
     if (await leader.hold()) await follow();
   }
 

@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import mongoose, { type Connection } from 'mongoose';
 import { HushError } from '../core/errors.js';
+import type { Machine, Timer } from '../core/machine.js';
 
 /** Longest (ms) that somebody who waits for one answer waits for the database: links answer within 2 s all the same. */
 export const ANSWER_TIMEOUT_MS = 1700;
@@ -80,20 +81,24 @@ export function isUnavailable(error: unknown): boolean {
 }
 
 /**
- * The result of `work`, or an error of which `isAway` is true after `ms`: a connection whose packets are dropped says
+ * The result of `work`, or an error of which `isUnavailable` is true after `ms`: a connection whose packets are dropped says
  * nothing for 20 s. What was under way may still happen; its outcome is unknown then, and must be said to be.
  */
-export async function withTimeout<T>(work: Promise<T>, ms = ANSWER_TIMEOUT_MS): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
+export async function withTimeout<T>(
+  machine: Pick<Machine, 'after'>,
+  work: Promise<T>,
+  ms = ANSWER_TIMEOUT_MS,
+): Promise<T> {
+  let timer: Timer | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
+    timer = machine.after(stretched(ms), () => {
       reject(Object.assign(new Error('the database did not answer in time'), { name: 'MongoOperationTimeoutError' }));
-    }, stretched(ms));
+    });
   });
   try {
     return await Promise.race([work, late]);
   } finally {
-    clearTimeout(timer);
+    timer?.cancel();
   }
 }
 

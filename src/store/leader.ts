@@ -1,5 +1,5 @@
 import type { Connection } from 'mongoose';
-import type { Machine, Timer } from '../core/machine.js';
+import { leaseOwner, type Machine, type Timer } from '../core/machine.js';
 import { isDuplicate } from './connect.js';
 import { collectionSchema } from './schema.js';
 
@@ -68,7 +68,7 @@ export function createLeaders(connection: Connection, machine: Pick<Machine, 'ra
   return {
     models: [model] as const,
 
-    leaderFor(name: string, leaseMs = 5000, holder = machine.randomBytes(12).toString('hex')): Leader {
+    leaderFor(name: string, leaseMs = 5000, holder = leaseOwner(machine)): Leader {
       return {
         async hold() {
           const free = { $or: [{ $eq: ['$holder', holder] }, { $lt: ['$until', '$$NOW'] }] };

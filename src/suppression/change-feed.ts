@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
+import type { Machine } from '../core/machine.js';
 import { createScheduler } from '../scheduler.js';
 import type { Changes } from '../store/changes.js';
 import type { Contacts } from '../store/contacts.js';
@@ -18,10 +18,12 @@ export function createChangeFeed(parts: {
   readonly contacts: Contacts;
   readonly leader: Leader;
   readonly log: Logger;
+  readonly machine: Machine;
   readonly intervalMs?: number;
 }) {
-  const { changes, contacts, leader, log } = parts;
+  const { changes, contacts, leader, log, machine } = parts;
   const loop = createScheduler({
+    machine,
     log,
     everyMs: parts.intervalMs ?? 300,
     leader,
@@ -34,8 +36,8 @@ export function createChangeFeed(parts: {
       const marked = await contacts.unnumbered(BATCH);
       if (marked.length === 0 || loop.isStopped()) return;
       const last = await changes.last();
-      const epoch = randomBytes(4).toString('hex');
-      const at = new Date();
+      const epoch = machine.randomBytes(4).toString('hex');
+      const at = new Date(machine.now());
       const added = await changes.add(
         { number: last + 1, epoch },
         marked.map(({ key, feed, scopes }) => ({ key, version: feed, at, scopes })),

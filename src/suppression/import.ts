@@ -1,11 +1,11 @@
-import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { createHash, createHmac } from 'node:crypto';
 import type { Logger } from 'pino';
 import { encodeBase32 } from '../core/base32.js';
 import { contentText } from '../core/canonical-json.js';
 import type { Clock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
+import { type Machine, sleep } from '../core/machine.js';
 import type { Accept } from '../preferences/accept.js';
 import type { Draft } from '../preferences/draft.js';
 import { isUnavailable, unavailable, withTimeout } from '../store/connect.js';
@@ -82,6 +82,7 @@ interface ImportsParts {
   readonly accept: Accept;
   readonly keyring: Keyring;
   readonly clock: Pick<Clock, 'now'>;
+  readonly machine: Machine;
   readonly log: Logger;
 }
 
@@ -111,9 +112,9 @@ async function recordDrafts(parts: ImportsParts, drafts: readonly Draft[]): Prom
         unwritten.push(index);
       else results[index] = faultOf(outcome);
     });
-    if (unwritten.length === 0) break;
+    if (unwritten.length === 0 || wait === undefined) break;
     open = unwritten;
-    await sleep(wait);
+    await sleep(parts.machine, wait);
   }
   return results;
 }
@@ -125,7 +126,7 @@ async function recordBatch(
 ): Promise<{ counts: ImportCounts; errors: RowError[] }> {
   const nothing = { rows: rows.length, accepted: 0, repeated: 0, rejected: 0 };
   const digest = digestOf(parts, rows, options.reading);
-  if (await withTimeout(parts.store.knowsBatch(digest)))
+  if (await withTimeout(parts.machine, parts.store.knowsBatch(digest)))
     return { counts: { ...nothing, repeated: rows.length }, errors: [] };
   const read = await Promise.all(rows.map((row) => row.read().catch(faultOf)));
   const drafts = read.flatMap((item, index) => (item instanceof RowFault ? [] : [{ draft: item, index }]));
@@ -144,7 +145,7 @@ async function recordBatch(
     fault ? [{ row: rows[index]?.number ?? 0, field: fault.field, code: fault.code, message: fault.message }] : [],
   );
   // Rows that were refused may be right another time, when a brand or a notice is there.
-  if (!options.dryRun && errors.length === 0) await withTimeout(parts.store.keepBatch(digest));
+  if (!options.dryRun && errors.length === 0) await withTimeout(parts.machine, parts.store.keepBatch(digest));
   return { counts: { ...nothing, accepted: rows.length - errors.length, rejected: errors.length }, errors };
 }
 
@@ -174,11 +175,11 @@ async function run(
   rows: AsyncIterable<readonly ImportRow[]>,
   options: ImportOptions,
 ): Promise<ImportRecord> {
-  const { clock, store, log } = parts;
+  const { clock, machine, store, log } = parts;
   const { list, format, dryRun, by } = options;
   const now = clock.now();
   const begun = {
-    id: `i_${encodeBase32(randomBytes(10)).toLowerCase()}`,
+    id: `i_${encodeBase32(machine.randomBytes(10)).toLowerCase()}`,
     list,
     format,
     dryRun,
@@ -196,7 +197,7 @@ async function run(
     ...more,
   });
   try {
-    await withTimeout(store.put(record('running')));
+    await withTimeout(machine, store.put(record('running')));
     let written = clock.now();
     for await (const batch of batches(rows)) {
       const result = await recordBatch(parts, batch, options);
@@ -208,17 +209,19 @@ async function run(
       };
       errors.push(...result.errors.slice(0, MAX_ERRORS - errors.length));
       if (clock.now() - written < PROGRESS_MS) continue;
-      await withTimeout(store.put(record('running')));
+      await withTimeout(machine, store.put(record('running')));
       written = clock.now();
     }
     const done = record('done', { finishedAt: clock.now() });
-    await withTimeout(store.put(done));
+    await withTimeout(machine, store.put(done));
     return done;
   } catch (thrown) {
     const error = unavailable(thrown);
     const fault = error instanceof HushError ? error.message : 'the connection or the program broke off';
     log.warn({ err: error, import: begun.id, rows: counts.rows }, 'an import was interrupted');
-    await withTimeout(store.put(record('interrupted', { fault, finishedAt: clock.now() }))).catch(() => undefined);
+    await withTimeout(machine, store.put(record('interrupted', { fault, finishedAt: clock.now() }))).catch(
+      () => undefined,
+    );
     if (!(error instanceof HushError)) throw error;
     throw new HushError(
       error.kind,
@@ -233,7 +236,7 @@ async function run(
 }
 
 async function get(parts: ImportsParts, id: string): Promise<ImportRecord | undefined> {
-  const found = await withTimeout(parts.store.get(id)).catch((error: unknown) => {
+  const found = await withTimeout(parts.machine, parts.store.get(id)).catch((error: unknown) => {
     throw unavailable(error);
   });
   return found && currentState(parts, found);
@@ -241,7 +244,7 @@ async function get(parts: ImportsParts, id: string): Promise<ImportRecord | unde
 
 /** The latest first. */
 async function latest(parts: ImportsParts, list: string | undefined, limit: number): Promise<ImportRecord[]> {
-  const found = await withTimeout(parts.store.latest(list, limit)).catch((error: unknown) => {
+  const found = await withTimeout(parts.machine, parts.store.latest(list, limit)).catch((error: unknown) => {
     throw unavailable(error);
   });
   return found.map((one) => currentState(parts, one));

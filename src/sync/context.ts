@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
+import type { Machine } from '../core/machine.js';
 import type { Policy } from '../core/policy.js';
 import type { Accept } from '../preferences/accept.js';
 import type { PrivateParts } from '../preferences/private-part.js';
@@ -21,6 +22,7 @@ export interface SyncContext {
   /** Of phone numbers that providers give without one. */
   readonly country: string;
   readonly clock: Clock;
+  readonly machine: Machine;
   readonly log: Logger;
   readonly times: WorkerTimes;
   /** Aborted when this process stops: calls in flight end, and their outcome is unknown. */

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { ContactType } from '../core/contact-point.js';
 import type { ScopedBinding, SyncTarget } from '../core/desired.js';
 import type { EventType, SourceKind } from '../core/event.js';
+import type { Machine } from '../core/machine.js';
 import type { Scope } from '../core/scope.js';
 import type { HttpClient } from './http.js';
 
@@ -163,6 +164,7 @@ export interface AdapterParts {
   readonly http: HttpClient;
   /** Milliseconds. */
   readonly now: () => number;
+  readonly machine: Machine;
   /** Name of the destination in the catalog. */
   readonly name: string;
   readonly dataDir: string;

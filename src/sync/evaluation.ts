@@ -30,7 +30,12 @@ export function createEvaluation(parts: {
 }) {
   const { contacts, projector, configurations, configuration, log, machine } = parts;
   const leader = parts.leaderFor('evaluation');
-  const loop = createScheduler({ log, everyMs: parts.intervalMs ?? 2000, tasks: { 're-evaluation': evaluate } });
+  const loop = createScheduler({
+    machine,
+    log,
+    everyMs: parts.intervalMs ?? 2000,
+    tasks: { 're-evaluation': evaluate },
+  });
   let lookedAt = Number.NEGATIVE_INFINITY;
 
   async function evaluate(): Promise<void> {

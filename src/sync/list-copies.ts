@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { acceptsType, desiredState } from '../core/desired.js';
 import { fold } from '../core/fold.js';
 import { MissingKeyError } from '../core/seal.js';
@@ -45,7 +44,7 @@ async function ensureCopies(context: SyncContext, bound: BoundDestination): Prom
     if (known !== undefined) {
       log.warn({ destination: bound.name, list }, 'the list is not where it was: it is written anew from the store');
     }
-    const id = randomBytes(8).toString('hex');
+    const id = context.machine.randomBytes(8).toString('hex');
     await copy.replace(binding, id, entriesOf(context, bound, bindings), context.stopping);
     await states.rememberList(bound.name, list, id);
   }

@@ -1,5 +1,6 @@
 import { stateOf } from '../core/contact-state.js';
 import { allowedDespite, type ScopedBinding } from '../core/desired.js';
+import { abortAfter } from '../core/machine.js';
 import type { Draft, Subject } from '../preferences/draft.js';
 import type { SyncContext } from './context.js';
 import type { Binding, BoundDestination, ReadBackEntry } from './destination.js';
@@ -61,9 +62,9 @@ export async function withoutProviderOptOuts(
   tasks: readonly Task[],
 ): Promise<void> {
   if (!destination.lookup) return;
-  const { accept, keyring, country, policy, clock, times, stopping } = context;
+  const { accept, keyring, country, policy, clock, machine, times, stopping } = context;
   const addresses = tasks.map(({ address }) => address);
-  const signal = AbortSignal.any([AbortSignal.timeout(times.deadline), stopping]);
+  const signal = AbortSignal.any([abortAfter(machine, times.deadline), stopping]);
   const found = await destination.lookup(binding, addresses, signal);
   const byKey = new Map(
     found.map((entry) => [providerContactKey(keyring, country, entry) ?? entry.address.toLowerCase(), entry]),

@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
 import { backoff } from '../core/backoff.js';
-import type { Machine } from '../core/machine.js';
 import { createScheduler } from '../scheduler.js';
 import type { DestinationStates } from '../store/destination-states.js';
 import { type Leader, whileLeading } from '../store/leader.js';
@@ -30,7 +29,6 @@ interface LoopContext extends ReconciliationContext {
   readonly states: DestinationStates;
   readonly leaderFor: (name: string) => Leader;
   readonly log: Logger;
-  readonly machine: Machine;
   readonly onFound: (destination: string, found: Readonly<Record<string, number>>) => void;
 }
 
@@ -135,6 +133,7 @@ export function createReconciliationLoop(context: LoopContext & { readonly inter
     return [`reconciliation of ${bound.name}`, () => advance(bound, leader)] as const;
   });
   const loop = createScheduler({
+    machine: context.machine,
     log,
     everyMs: context.intervalMs ?? EVERY_MS,
     tasks: Object.fromEntries(tasks),

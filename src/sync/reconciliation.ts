@@ -5,6 +5,7 @@ import { stateOf } from '../core/contact-state.js';
 import { allowedDespite, desiredState } from '../core/desired.js';
 import { HushError } from '../core/errors.js';
 import { contactKeyBytes, type Keyring } from '../core/keys.js';
+import { abortAfter, type Machine } from '../core/machine.js';
 import type { Policy } from '../core/policy.js';
 import type { Accept } from '../preferences/accept.js';
 import type { Draft } from '../preferences/draft.js';
@@ -47,6 +48,7 @@ export interface ReconciliationContext {
   /** Of phone numbers that providers give without one. */
   readonly country: string;
   readonly clock: Clock;
+  readonly machine: Machine;
   /** Waits until another call may be made. */
   readonly pace: (bound: BoundDestination, signal: AbortSignal) => Promise<void>;
   /** ms; what was synced later than this before a comparison is not compared. */
@@ -154,7 +156,7 @@ async function readPage(
 ): Promise<Reconciliation> {
   const binding = bound.bindings[run.binding];
   if (!binding || !bound.destination.readBack) return { ...run, phase: 'comparing' };
-  const signal = AbortSignal.timeout(PAGE_TIMEOUT_MS);
+  const signal = abortAfter(context.machine, PAGE_TIMEOUT_MS);
   await context.pace(bound, signal);
   const readAt = context.clock.now();
   const page = await bound.destination.readBack(binding, run.cursor, signal);

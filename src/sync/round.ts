@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import { desiredAt } from '../core/desired.js';
+import { leaseOwner } from '../core/machine.js';
 import { MissingKeyError } from '../core/seal.js';
 import { addressOf } from '../preferences/contact-address.js';
 import type { Contact, Settlement } from '../store/contacts.js';
@@ -53,7 +53,7 @@ async function prepare(
   const now = context.clock.now();
   for (const [at, contact] of leased.entries()) {
     // Opening a thousand addresses at a stretch would keep whoever asks meanwhile waiting.
-    if (at % YIELD_EVERY === YIELD_EVERY - 1) await new Promise((resolve) => setImmediate(resolve));
+    if (at % YIELD_EVERY === YIELD_EVERY - 1) await context.machine.yieldTurn();
     try {
       const task = taskOf(context, bound, contact);
       if (task) tasks.push(task);
@@ -74,9 +74,9 @@ async function prepare(
  * @returns how many contacts were taken
  */
 export async function syncRound(context: SyncContext, bound: BoundDestination): Promise<number> {
-  const { contacts, clock, times } = context;
+  const { contacts, clock, machine, times } = context;
   const now = clock.now();
-  const round: Round = { bound, leaseOwner: randomUUID(), leaseEnd: now + times.lease, halted: false };
+  const round: Round = { bound, leaseOwner: leaseOwner(machine), leaseEnd: now + times.lease, halted: false };
   const leased = await contacts.lease(bound.name, round.leaseOwner, now, round.leaseEnd, leaseSize(bound));
   if (leased.length === 0) return 0;
   const { tasks, released } = await prepare(context, bound, leased);

@@ -1,3 +1,4 @@
+import { abortAfter } from '../core/machine.js';
 import type { Round, SyncContext } from './context.js';
 import { type Action, type Binding, ProviderError, type Sent } from './destination.js';
 import { withoutProviderOptOuts } from './provider-opt-outs.js';
@@ -79,9 +80,9 @@ async function sendBatch(
   errand: Errand,
   tasks: readonly Task[],
 ): Promise<void> {
-  const { clock, times, stopping, states } = context;
+  const { clock, machine, times, stopping, states } = context;
   const { binding, action } = errand;
-  const within = (ms: number) => AbortSignal.any([AbortSignal.timeout(ms), stopping]);
+  const within = (ms: number) => AbortSignal.any([abortAfter(machine, ms), stopping]);
   await context.pace(bound, within(leaseEnd - clock.now() - times.deadline));
   const entries = tasks.map((task) => entryOf(task, binding));
   const sent = await bound.destination.send(binding, action, entries, within(times.deadline));

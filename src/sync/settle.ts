@@ -10,8 +10,8 @@ const HOUR_MS = 3_600_000;
 /** ms until a contact whose destination waits may be leased again: whoever ends that wait need not wait for the contact. */
 const HELD_MS = 200;
 
-function retryDelay(failures: number, { firstRetry, maxRetry }: WorkerTimes): number {
-  return backoff(failures, { firstMs: firstRetry, maxMs: maxRetry, jitter: 0.5 }, Math.random);
+function retryDelay(failures: number, { firstRetry, maxRetry }: WorkerTimes, random: () => number): number {
+  return backoff(failures, { firstMs: firstRetry, maxMs: maxRetry, jitter: 0.5 }, random);
 }
 
 /**
@@ -54,12 +54,14 @@ export async function recordAttempts(context: SyncContext, round: Round, tasks: 
 
 /** Writes back what became of the tasks, and of the contacts that were released without a call. */
 export async function settle(
-  { contacts, states, clock, configuration, times, onSynced }: SyncContext,
+  { contacts, states, clock, machine, configuration, times, onSynced }: SyncContext,
   { bound: { name }, leaseOwner }: Round,
   tasks: readonly Task[],
   released: readonly Settlement[],
 ): Promise<void> {
-  const results = tasks.map((task) => settlementOf(task, { now: clock.now(), configuration, times }));
+  const results = tasks.map((task) =>
+    settlementOf(task, { now: clock.now(), configuration, times, random: machine.random }),
+  );
   await contacts.settle(name, leaseOwner, [...released, ...results]);
   const synced = tasks.filter(({ outcome }) => outcome === 'synced');
   if (synced.length === 0) return;
@@ -75,9 +77,14 @@ export async function settle(
 /** What is written back once the calls are made. */
 export function settlementOf(
   task: Task,
-  parts: { readonly now: number; readonly configuration: string; readonly times: WorkerTimes },
+  parts: {
+    readonly now: number;
+    readonly configuration: string;
+    readonly times: WorkerTimes;
+    readonly random: () => number;
+  },
 ): Settlement {
-  const { now, times } = parts;
+  const { now, times, random } = parts;
   const { pendingSync, outcome } = task;
   const { key } = task.contact;
   const synced = syncedAfter(task, parts);
@@ -89,7 +96,11 @@ export function settlementOf(
     case 'held':
       return { key, synced, pendingSync: { ...left, due: now + HELD_MS } };
     case 'unknown':
-      return { key, synced, pendingSync: { ...left, due: now + (task.wait ?? retryDelay(failures, times)), failures } };
+      return {
+        key,
+        synced,
+        pendingSync: { ...left, due: now + (task.wait ?? retryDelay(failures, times, random)), failures },
+      };
     case 'synced':
       return settlementOfSynced(task, synced, { now, times });
   }

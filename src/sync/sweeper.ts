@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
+import { abortAfter, type Machine } from '../core/machine.js';
 import type { Accept } from '../preferences/accept.js';
 import { addressOf } from '../preferences/contact-address.js';
 import type { PrivateParts } from '../preferences/private-part.js';
@@ -35,6 +36,7 @@ interface SweepContext {
   /** Has the log forget a contact, after its data was destroyed. */
   readonly forget: (contact: Buffer) => Promise<void>;
   readonly clock: Clock;
+  readonly machine: Machine;
 }
 
 async function wakeDue({ destinations, contacts, worker, clock }: SweepContext): Promise<void> {
@@ -54,7 +56,10 @@ async function wakeUp({ contacts, projector, clock }: SweepContext, isStopped: (
 }
 
 /** Has destinations take addresses out of what they keep beside the list in force. Throws when one cannot. */
-async function forgetCopies({ privateParts, destinations }: SweepContext, erasing: Iterable<Contact>): Promise<void> {
+async function forgetCopies(
+  { privateParts, destinations, machine }: SweepContext,
+  erasing: Iterable<Contact>,
+): Promise<void> {
   const entries = [...erasing].flatMap((contact) => {
     const address = addressOf(privateParts, contact);
     return address ? [{ type: address.type, address: address.given }] : [];
@@ -62,7 +67,7 @@ async function forgetCopies({ privateParts, destinations }: SweepContext, erasin
   if (entries.length === 0) return;
   for (const { bindings, destination } of destinations) {
     for (const binding of destination.forget ? bindings : [])
-      await destination.forget?.(binding, entries, AbortSignal.timeout(FORGET_TIMEOUT_MS));
+      await destination.forget?.(binding, entries, abortAfter(machine, FORGET_TIMEOUT_MS));
   }
 }
 
@@ -79,14 +84,14 @@ async function finishErasures(context: SweepContext): Promise<void> {
 }
 
 /** Asks how jobs went that a provider had only accepted; what failed is pending again. */
-async function pollJobs({ contacts, states, destinations, clock }: SweepContext): Promise<void> {
+async function pollJobs({ contacts, states, destinations, clock, machine }: SweepContext): Promise<void> {
   for (const { name, destination } of destinations) {
     if (!destination.poll) continue;
     for (const job of await states.dueJobs(name, clock.now())) {
       const state =
         clock.now() - job.at > JOB_LOST_MS
           ? 'failed'
-          : await destination.poll(job.job, AbortSignal.timeout(JOB_TIMEOUT_MS)).catch(() => 'working' as const);
+          : await destination.poll(job.job, abortAfter(machine, JOB_TIMEOUT_MS)).catch(() => 'working' as const);
       if (state === 'working') {
         await states.postponeJob(job.id, clock.now() + JOB_RETRY_MS);
         continue;
@@ -104,8 +109,8 @@ async function pollJobs({ contacts, states, destinations, clock }: SweepContext)
 export function createSweeper(
   context: SweepContext & { readonly log: Logger; readonly intervalMs?: number | undefined },
 ) {
-  const { contacts, accept, log } = context;
-  const loop = createScheduler({ log, everyMs: context.intervalMs ?? SWEEP_MS, tasks: { sweep } });
+  const { contacts, accept, log, machine } = context;
+  const loop = createScheduler({ machine, log, everyMs: context.intervalMs ?? SWEEP_MS, tasks: { sweep } });
   let rareAt = 0;
 
   async function sweep(): Promise<void> {
@@ -116,8 +121,8 @@ export function createSweeper(
       ['erasures', () => finishErasures(context)],
       ['jobs', () => pollJobs(context)],
     ];
-    if (performance.now() - rareAt > RARE_MS) {
-      rareAt = performance.now();
+    if (machine.elapsed() - rareAt > RARE_MS) {
+      rareAt = machine.elapsed();
       tasks.push(['overflow', () => contacts.adoptOverflow()]);
     }
     for (const [task, run] of tasks) {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { backoff } from '../core/backoff.js';
 import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
+import { abortAfter, type Machine } from '../core/machine.js';
 import { MissingKeyError } from '../core/seal.js';
 import type { Changes, FeedPosition } from '../store/changes.js';
 import type { WebhookSubscription, WebhookSubscriptions } from '../store/webhook-subscriptions.js';
@@ -28,6 +29,7 @@ export interface DeliveryContext {
   /** Only public addresses are written to. */
   readonly publicOnly: boolean;
   readonly clock: Clock;
+  readonly machine: Machine;
   readonly log: Logger;
 }
 
@@ -60,7 +62,7 @@ async function post(context: DeliveryContext, one: WebhookSubscription, upTo: Fe
     url: one.url,
     headers: deliveryHeaders(secrets.inForce(one), messageId(one, upTo, body), clock.now(), body),
     body,
-    signal: AbortSignal.timeout(TIMEOUT_MS),
+    signal: abortAfter(context.machine, TIMEOUT_MS),
     also: [410],
     publicOnly: context.publicOnly,
   });
@@ -77,7 +79,7 @@ async function recordFailure(context: DeliveryContext, one: WebhookSubscription,
   const wait =
     isExpected && error.retryAfter !== undefined
       ? error.retryAfter * 1000
-      : backoff(one.failures + 1, RETRIES, Math.random);
+      : backoff(one.failures + 1, RETRIES, context.machine.random);
   const why = isExpected ? error.message.slice(0, 200) : 'the delivery failed; see the log';
   await subscriptions.failed(one.id, { error: why, at: now, dueAt: now + wait });
   if (one.failingSince !== undefined && now - one.failingSince > GIVE_UP_MS) {

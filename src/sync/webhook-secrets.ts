@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { DAY_MS } from '../core/calendar.js';
 import type { Clock } from '../core/clock.js';
 import type { Keyring } from '../core/keys.js';
+import type { Machine } from '../core/machine.js';
 import { createCipher } from '../core/seal.js';
 import type { FeedPosition } from '../store/changes.js';
 import type { WebhookSubscription, WebhookSubscriptions } from '../store/webhook-subscriptions.js';
@@ -10,15 +10,17 @@ import type { WebhookSubscription, WebhookSubscriptions } from '../store/webhook
 const CHANGE_OVER_MS = DAY_MS;
 
 /** A new signing secret, as the receiver gets it. */
-const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
+const newSecret = (machine: Pick<Machine, 'randomBytes'>): string =>
+  `whsec_${machine.randomBytes(32).toString('base64')}`;
 
 /** Subscriptions with their signing secrets, which are kept sealed and shown once. */
 export function createWebhookSecrets(parts: {
   readonly subscriptions: WebhookSubscriptions;
   readonly keyring: Keyring;
   readonly clock: Clock;
+  readonly machine: Pick<Machine, 'randomBytes'>;
 }) {
-  const { subscriptions, clock } = parts;
+  const { subscriptions, clock, machine } = parts;
   const cipher = createCipher(parts.keyring, 'webhook-secret');
   const seal = (id: string, secret: string) => cipher.seal(Buffer.from(secret), Buffer.from(id));
   const open = (id: string, sealed: Buffer) => cipher.open(sealed, Buffer.from(id))?.toString('utf8');
@@ -37,8 +39,8 @@ export function createWebhookSecrets(parts: {
       readonly description?: string | undefined;
       readonly position: FeedPosition;
     }): Promise<{ subscription: WebhookSubscription; secret: string }> {
-      const id = `wh_${randomBytes(12).toString('hex')}`;
-      const secret = newSecret();
+      const id = `wh_${machine.randomBytes(12).toString('hex')}`;
+      const secret = newSecret(machine);
       const subscription: WebhookSubscription = {
         id,
         url: wanted.url,
@@ -56,7 +58,7 @@ export function createWebhookSecrets(parts: {
 
     /** A new secret; the one before signs too for a day (ms of its end). */
     async rotate(one: WebhookSubscription): Promise<{ secret: string; previousUntil: number }> {
-      const secret = newSecret();
+      const secret = newSecret(machine);
       const previousUntil = clock.now() + CHANGE_OVER_MS;
       await subscriptions.rotate(one.id, seal(one.id, secret), one.secret, previousUntil);
       return { secret, previousUntil };

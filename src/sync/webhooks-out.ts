@@ -35,7 +35,12 @@ export function createWebhooksOut(parts: {
   const context = { ...parts, secrets };
   const leaders = new Map<string, Leader>();
   const running = new Map<string, Promise<void>>();
-  const loop = createScheduler({ log, everyMs: parts.intervalMs ?? 500, tasks: { 'looking for deliveries': begin } });
+  const loop = createScheduler({
+    machine: parts.machine,
+    log,
+    everyMs: parts.intervalMs ?? 500,
+    tasks: { 'looking for deliveries': begin },
+  });
 
   function work(id: string): Promise<void> {
     const current = running.get(id);

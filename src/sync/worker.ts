@@ -1,3 +1,4 @@
+import type { Machine } from '../core/machine.js';
 import type { SyncContext } from './context.js';
 import type { BoundDestination } from './destination.js';
 import { hasWholeCopies } from './list-copies.js';
@@ -16,11 +17,11 @@ async function syncUntilDone(context: SyncContext, bound: BoundDestination): Pro
 }
 
 /** Paces of the destinations whose calls the catalog limits. */
-function createPaces(): (bound: BoundDestination, signal: AbortSignal) => Promise<void> {
+function createPaces(machine: Machine): (bound: BoundDestination, signal: AbortSignal) => Promise<void> {
   const paces = new Map<string, Pace>();
   return async ({ name, callsPerSecond }, signal) => {
     if (callsPerSecond === undefined) return;
-    const pace = paces.get(name) ?? createPace(callsPerSecond);
+    const pace = paces.get(name) ?? createPace(machine, callsPerSecond);
     paces.set(name, pace);
     await pace(signal);
   };
@@ -31,7 +32,7 @@ export function createSyncWorker(
   parts: Omit<SyncContext, 'times' | 'stopping' | 'pace'> & { readonly times?: Partial<WorkerTimes> | undefined },
 ) {
   const stopping = new AbortController();
-  const pace = createPaces();
+  const pace = createPaces(parts.machine);
   const context = { ...parts, times: { ...WORKER_TIMES, ...parts.times }, stopping: stopping.signal, pace };
   const running = new Map<string, Promise<void>>();
 

@@ -64,7 +64,7 @@ export async function createWeb(parts: WebParts) {
     onRefused: metrics.refused,
   });
   const bodies = createBodyBudget({ budget: BODY_BUDGET, clientAddress, onRefused: metrics.refused });
-  const authenticate = createAuthenticate({ apiKeys: stores.apiKeys, badKey: limits.badKey });
+  const authenticate = createAuthenticate({ apiKeys: stores.apiKeys, machine: base.machine, badKey: limits.badKey });
   const consents = createConsents({ ...base, ...preferences, ...mail, tickets: stores.tickets });
   const suppressionExport = createSuppressionExport({ ...base, contacts: stores.contacts });
   const acts = createActs(preferences);

@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { createConsentReceipts } from '../../src/audit/consent-receipt.js';
 import { readCatalog } from '../../src/config/catalog.js';
 import { deriveKey, type Keyring } from '../../src/core/keys.js';
+import { machine } from '../../src/machine.js';
 import type { StoredEvent } from '../../src/store/contacts.js';
 
 const catalog = readCatalog(path.join(import.meta.dirname, '../../config/catalog.yaml'), {});
@@ -14,6 +15,7 @@ const keyring = (current: number): Keyring => ({
     [1, root('first')],
     [2, root('second')],
   ]),
+  randomBytes: machine.randomBytes,
 });
 const receiptsOf = (ring: Keyring) =>
   createConsentReceipts({ keyring: ring, catalog, origin: 'hush.example/log', publicUrl: 'https://hush.example' });
@@ -64,7 +66,7 @@ describe('a consent receipt', () => {
     const header = (text: string) => JSON.parse(Buffer.from(text.split('.')[0] ?? '', 'base64url').toString('utf8'));
     expect([header(jws).kid, header(again).kid]).toEqual(['receipt-1', 'receipt-2']);
     expect((await after.jwks()).keys.map(({ kid }) => kid)).toEqual(['receipt-1', 'receipt-2']);
-    const stranger = receiptsOf({ lookup: root('x'), current: 1, roots: new Map([[1, root('third')]]) });
+    const stranger = receiptsOf({ ...keyring(1), lookup: root('x'), roots: new Map([[1, root('third')]]) });
     expect(await stranger.open(jws)).toBeUndefined();
     const [head, body, signature] = jws.split('.');
     const other = Buffer.from(JSON.stringify({ ...content, more: 1 })).toString('base64url');

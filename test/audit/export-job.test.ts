@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { createExportJobs } from '../../src/audit/export-job.js';
 import { createForget } from '../../src/audit/proofs.js';
 import { verifyExport } from '../../src/audit/verify-export.js';
+import { machine } from '../../src/machine.js';
 import { type AuditExports, createAuditExports } from '../../src/store/audit-exports.js';
 import { type Installation, openInstallation, silent } from './installation.js';
 
@@ -38,6 +39,7 @@ const jobsOn = (over: AuditExports = store) =>
     log: hush.stores,
     verifiers: () => hush.signer.verifiers,
     clock: hush.clock,
+    machine,
     keepDays: 7,
     logger: silent,
     step: 256,

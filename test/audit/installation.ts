@@ -35,13 +35,15 @@ export async function openStores() {
 }
 
 /** An installation with a clock that can be set. */
-export async function openInstallation(keyring: Keyring = keyringFromSecret('a secret of the tests')) {
+export async function openInstallation(
+  keyring: Keyring = keyringFromSecret('a secret of the tests', machine.randomBytes),
+) {
   const opened = await openStores();
   const time = { now: Date.UTC(2026, 2, 3) };
   const clock = createClock(() => time.now);
   const numbers = new Map<string, number>();
   const signer = createLogSigner({ keyring, origin: ORIGIN, checkpoints: opened.stores.checkpoints, clock });
-  const parts = { stores: opened.stores, signer, clock, log: silent };
+  const parts = { stores: opened.stores, signer, clock, machine, log: silent };
 
   function entry(key: Buffer, fields: Partial<LedgerEntry['event']> = {}): LedgerEntry {
     const hex = key.toString('hex');

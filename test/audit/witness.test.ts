@@ -17,6 +17,7 @@ import {
   signatureText,
   verifierText,
 } from '../../src/core/note.js';
+import { machine } from '../../src/machine.js';
 import { needing } from '../support/needs.js';
 import { type Installation, ORIGIN, openInstallation, silent } from './installation.js';
 import { findLitewitness, startLitewitness } from './litewitness.js';
@@ -93,7 +94,7 @@ describe('the witness client', () => {
     url = await other.listen();
   });
   afterEach(() => other.close());
-  const witness = () => createWitness({ url, verifier: other.verifier, stores: hush.stores, log: silent });
+  const witness = () => createWitness({ url, verifier: other.verifier, stores: hush.stores, machine, log: silent });
 
   test('has checkpoint after checkpoint cosigned, keeps the lines and shows them', async () => {
     for (const count of [1, 5, 300, 1]) expect(await witness().cosign(await sealMore(count))).toBe('cosigned');
@@ -129,15 +130,16 @@ describe('the witness client', () => {
     expect(await witness().cosign(checkpoint)).toBe('away');
     Object.assign(other.state, { fail: 0 });
     const foreign = createVerifier('w.example/1', Buffer.alloc(32, 9), COSIGNATURE);
-    expect(await createWitness({ url, verifier: foreign, stores: hush.stores, log: silent }).cosign(checkpoint)).toBe(
-      'refused',
-    );
+    expect(
+      await createWitness({ url, verifier: foreign, stores: hush.stores, machine, log: silent }).cosign(checkpoint),
+    ).toBe('refused');
     expect((await latest()).cosignatures).toEqual([]);
     expect(
       await createWitness({
         url: 'http://127.0.0.1:1',
         verifier: other.verifier,
         stores: hush.stores,
+        machine,
         log: silent,
       }).cosign(checkpoint),
     ).toBe('away');
@@ -164,7 +166,7 @@ needing('why' in found ? found.why : undefined).describe('litewitness beside the
       const verifier = parseVerifier(lite.vkey);
       if (!verifier) throw new Error(`not a verifier key: ${lite.vkey}`);
       const witness = (installation: Installation) =>
-        createWitness({ url: lite.url, verifier, stores: installation.stores, log: silent });
+        createWitness({ url: lite.url, verifier, stores: installation.stores, machine, log: silent });
       for (const count of [1, 2, 253, 1, 300, 700]) {
         expect(await witness(hush).cosign(await sealMore(count))).toBe('cosigned');
         const checkpoint = await latest();

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { exportTo } from '../../src/cli/export.js';
 import { type VerifyOptions, verifyFile, verifyLive } from '../../src/cli/verify.js';
 import { keyringFromSecret } from '../../src/core/keys.js';
+import { machine } from '../../src/machine.js';
 import { databaseUri, type Hush, startHush } from '../support/hush.js';
 import { program } from '../support/process.js';
 import { follow, makeCustomer } from '../web/staff/people.js';
@@ -18,7 +19,10 @@ beforeAll(async () => {
 });
 afterAll(() => hush?.stop());
 
-const environment = { keyring: keyringFromSecret('a secret for tests that is long enough'), publicUrl: undefined };
+const environment = {
+  keyring: keyringFromSecret('a secret for tests that is long enough', machine.randomBytes),
+  publicUrl: undefined,
+};
 
 /** The program as an operator runs it, on the store of the installation, in a process of its own: seconds each. */
 function verifyProgram(...args: string[]): { code: number | null; out: string } {

@@ -11,6 +11,7 @@ import { readPolicy } from '../../src/config/policy.js';
 import { ConfigError } from '../../src/config/yaml-file.js';
 import { keyringFromSecret } from '../../src/core/keys.js';
 import { startRedis } from '../../src/embedded/index.js';
+import { machine } from '../../src/machine.js';
 import { createLinks } from '../../src/preferences/links.js';
 import { checkRedis } from '../../src/queues.js';
 import { program } from '../support/process.js';
@@ -124,7 +125,7 @@ describe('retired, never removed', () => {
   const point = { type: 'email', normalised: 'ana@example.com', given: 'ana@example.com' } as const;
   test('a token of a brand and topic that were retired, under a key that was replaced, works as before', async () => {
     const catalog = readCatalog(path.join(ROOT, 'config/catalog.yaml'), {});
-    const first = keyringFromSecret('a secret for tests that is long enough');
+    const first = keyringFromSecret('a secret for tests that is long enough', machine.randomBytes);
     const url = () => 'https://x.example';
     const { oneClickUrl } = createLinks({ keyring: first, catalog, publicUrl: url }).forMail({
       point,

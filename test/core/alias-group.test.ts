@@ -6,11 +6,12 @@ import { decide } from '../../src/core/decide.js';
 import { DENIAL_TYPES } from '../../src/core/event.js';
 import { EMPTY_STATE, fold, foldAsOf, joinStates } from '../../src/core/fold.js';
 import { contactKeyBytes, keyringFromSecret } from '../../src/core/keys.js';
+import { machine } from '../../src/machine.js';
 import { policy } from '../support/golden.js';
 import { history, question } from '../support/histories.js';
 
 const TAGS = [...policy.mailboxes, { domains: ['*'], tags: '+' }];
-const keyring = keyringFromSecret('a secret of these tests, long enough');
+const keyring = keyringFromSecret('a secret of these tests, long enough', machine.randomBytes);
 const of = (email: string, rules = policy.mailboxes) => mailboxOf(normaliseContact({ email }).normalised, rules);
 
 describe('spellings of one mailbox', () => {

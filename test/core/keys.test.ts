@@ -13,8 +13,9 @@ import {
   keyringFromSecret,
   parseEventId,
 } from '../../src/core/keys.js';
+import { machine } from '../../src/machine.js';
 
-const keyring = keyringFromSecret('a secret for tests that is long enough');
+const keyring = keyringFromSecret('a secret for tests that is long enough', machine.randomBytes);
 const contact = contactKeyBytes(keyring, { type: 'email', normalised: 'ana@example.com' });
 
 describe('Crockford base32', () => {
@@ -43,12 +44,12 @@ describe('Crockford base32', () => {
 describe('the key of a contact', () => {
   test('is 16 bytes that nobody finds without the lookup key', () => {
     expect(contact).toHaveLength(16);
-    const other = keyringFromSecret('another secret that is long enough too');
+    const other = keyringFromSecret('another secret that is long enough too', machine.randomBytes);
     expect(contactKeyBytes(other, { type: 'email', normalised: 'ana@example.com' })).not.toEqual(contact);
     expect(contactKeyBytes(keyring, { type: 'id', normalised: 'ana@example.com' })).not.toEqual(contact);
   });
   test('does not change when the other keys rotate', () => {
-    const rotated: Keyring = { lookup: keyring.lookup, current: 7, roots: new Map([[7, Buffer.alloc(32, 7)]]) };
+    const rotated: Keyring = { ...keyring, current: 7, roots: new Map([[7, Buffer.alloc(32, 7)]]) };
     expect(contactKeyBytes(rotated, { type: 'email', normalised: 'ana@example.com' })).toEqual(contact);
   });
   test('has a text that leads back to it', () => {

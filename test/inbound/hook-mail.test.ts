@@ -1,5 +1,6 @@
 import express, { type Request } from 'express';
 import request from 'supertest';
+import { machine } from '../../src/machine.js';
 import { createAuthenticate } from '../../src/web/api/authenticate.js';
 import { createMailHook } from '../../src/web/hooks/mail.js';
 import { problems, sendFailure } from '../../src/web/middleware/problem.js';
@@ -14,7 +15,11 @@ beforeAll(async () => {
   inbound = await openInbound();
   key = (await inbound.apiKeys.create('mail', ['inbound'])).key;
   other = (await inbound.apiKeys.create('events', ['events'])).key;
-  const authenticate = createAuthenticate({ apiKeys: inbound.apiKeys, badKey: async (_request: Request) => undefined });
+  const authenticate = createAuthenticate({
+    apiKeys: inbound.apiKeys,
+    machine,
+    badKey: async (_request: Request) => undefined,
+  });
   app = express();
   app.set('query parser', 'simple');
   app.use('/hooks', createMailHook({ mailIn: inbound.mailIn, authenticate }));

@@ -31,7 +31,7 @@ const TEXT_WORDS = path.join(ROOT, 'config/text-words.yaml');
 const BOUNCE_RULES = path.join(ROOT, 'config/bounce-rules.yaml');
 export const words = readTextWords(TEXT_WORDS);
 export const rules = await loadBounceRules(BOUNCE_RULES);
-export const keyring = keyringFromSecret('a secret of these tests, long enough');
+export const keyring = keyringFromSecret('a secret of these tests, long enough', machine.randomBytes);
 export const DOMAIN = catalog.group.inboundDomain;
 export const NUMBERS = { '+19205550100': 'jmf', '+19205550101': 'shipping' };
 
@@ -58,11 +58,12 @@ export async function openInbound() {
     privateParts,
     aliasGroupOf,
     clock,
+    machine,
     projection: { projectSoon: (key) => touched.set(key.toString('hex'), key) },
   });
-  const decisions = createDecisions({ contacts, ledger, catalog, policy, aliasGroupOf, clock });
+  const decisions = createDecisions({ contacts, ledger, catalog, policy, aliasGroupOf, clock, machine });
   const links = createLinks({ keyring, catalog, publicUrl: () => 'https://hush.example' });
-  const receipts = createReceipts({ contacts, ledger, destinations: [], privateParts });
+  const receipts = createReceipts({ contacts, ledger, destinations: [], privateParts, machine });
   const letters: OutgoingMail[] = [];
   const { review, mailIn, textIn } = await createInbound({
     requireKeys: async () => undefined,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { machine } from '../../src/machine.js';
 import { createComposer, type MailRequest } from '../../src/mail/compose.js';
 import { catalog, composer, FOLDERS, VALUES } from './setting.js';
 
@@ -213,7 +214,7 @@ describe('templates of one’s own', () => {
     const file = path.join(folder, `locales/mail.${language}.yaml`);
     await writeFile(file, `${await readFile(file, 'utf8')}\n${words}`);
   };
-  const start = () => createComposer({ catalog, ...folders() });
+  const start = () => createComposer({ catalog, machine, ...folders() });
   const WORDS = 'letter: { subject: "For {{name}}", preview: p, hello: "Hello {{name}}" }\n';
 
   beforeEach(async () => {
@@ -270,8 +271,8 @@ describe('templates of one’s own', () => {
   });
 
   test('a language of the catalog without a file stops the start', async () => {
-    await expect(createComposer({ catalog: { ...catalog, languages: ['en', 'it'] }, ...folders() })).rejects.toThrow(
-      /mail\.it\.yaml/,
-    );
+    await expect(
+      createComposer({ machine, catalog: { ...catalog, languages: ['en', 'it'] }, ...folders() }),
+    ).rejects.toThrow(/mail\.it\.yaml/);
   });
 });

@@ -1,4 +1,5 @@
 /** Queues a mail, begins to send it to a server that stays silent, and waits to be killed. */
+import { machine } from '../../src/machine.js';
 import { createOutbox } from '../../src/mail/outbox.js';
 import { createTransport } from '../../src/mail/transport.js';
 import { connectStore } from '../../src/store/connect.js';
@@ -11,9 +12,10 @@ const connection = await connectStore(uri, 'hush');
 const outbox = createOutbox({
   store: createOutboxStore(connection),
   composer,
-  transport: createTransport({ smtpUrl, mailbox: createMailboxStore(connection), now: Date.now }),
+  transport: createTransport({ smtpUrl, mailbox: createMailboxStore(connection), now: Date.now, machine }),
   keyring,
   clock: { now: Date.now },
+  machine,
   log: keepingLog().log,
 });
 outbox.start();

@@ -9,10 +9,11 @@ import { readCatalog } from '../../src/config/catalog.js';
 import { normaliseContact } from '../../src/core/contact-point.js';
 import { contactKeyBytes, keyringFromSecret } from '../../src/core/keys.js';
 import { createInboundAddresses } from '../../src/inbound/mail/inbound-address.js';
+import { machine } from '../../src/machine.js';
 import { createLinks, type MailLinks } from '../../src/preferences/links.js';
 
 const catalog = readCatalog(path.join(import.meta.dirname, '../../config/catalog.yaml'), {});
-const keyring = keyringFromSecret('a secret of these tests, long enough');
+const keyring = keyringFromSecret('a secret of these tests, long enough', machine.randomBytes);
 /** A host of 20 letters. */
 const links = createLinks({ keyring, catalog, publicUrl: () => 'https://prefs.brand.example.' });
 const addresses = createInboundAddresses({ keyring, catalog });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { Connection } from 'mongoose';
+import { machine } from '../../src/machine.js';
 import { createOutbox, type Outbox, type OutgoingMail, retryDelay } from '../../src/mail/outbox.js';
 import { createTransport } from '../../src/mail/transport.js';
 import { createMailboxStore, type MailboxStore } from '../../src/store/mailbox.js';
@@ -46,8 +47,17 @@ afterEach(async () => {
 });
 
 function outboxTo(smtpUrl: string | undefined, change: Partial<Parameters<typeof createOutbox>[0]> = {}): Outbox {
-  const transport = createTransport({ smtpUrl, mailbox, now: clock.now });
-  const outbox = createOutbox({ store, composer, transport, keyring, clock, log, random: () => 1, ...change });
+  const transport = createTransport({ smtpUrl, mailbox, now: clock.now, machine });
+  const outbox = createOutbox({
+    store,
+    composer,
+    transport,
+    keyring,
+    clock,
+    machine: { ...machine, random: () => 1 },
+    log,
+    ...change,
+  });
   opened.push({
     ...outbox,
     stop: async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { keyringFromSecret } from '../../src/core/keys.js';
+import { machine } from '../../src/machine.js';
 import { createFormMail, createRecipientLimits } from '../../src/mail/recipient-limits.js';
 
 const HOUR = 3_600_000;
@@ -23,8 +24,11 @@ function slots() {
 }
 function limits() {
   const store = slots();
-  const keyring = keyringFromSecret('a secret of these tests, long enough');
-  return { store, admit: createRecipientLimits({ store, keyring, country: 'US', clock: { now: () => time.now } }) };
+  const keyring = keyringFromSecret('a secret of these tests, long enough', machine.randomBytes);
+  return {
+    store,
+    admit: createRecipientLimits({ store, keyring, country: 'US', clock: { now: () => time.now }, machine }),
+  };
 }
 
 test('one asker has so many a day at a recipient, however the address is written, and others have theirs', async () => {

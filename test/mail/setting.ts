@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { readCatalog } from '../../src/config/catalog.js';
 import { keyringFromSecret } from '../../src/core/keys.js';
+import { machine } from '../../src/machine.js';
 import { createComposer } from '../../src/mail/compose.js';
 import { connectStore } from '../../src/store/connect.js';
 import { createMailboxStore } from '../../src/store/mailbox.js';
@@ -15,8 +16,8 @@ import { createOutboxStore } from '../../src/store/outbox.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const FOLDERS = { templatesDir: path.join(ROOT, 'templates'), localesDir: path.join(ROOT, 'locales') };
 export const catalog = readCatalog(path.join(ROOT, 'config/catalog.yaml'), {});
-export const keyring = keyringFromSecret('a secret of these tests, long enough');
-export const composer = await createComposer({ catalog, ...FOLDERS });
+export const keyring = keyringFromSecret('a secret of these tests, long enough', machine.randomBytes);
+export const composer = await createComposer({ catalog, machine, ...FOLDERS });
 
 /** A value for everything a template of ours can name. */
 export const VALUES = {

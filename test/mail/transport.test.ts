@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { simpleParser } from 'mailparser';
 import type { Connection } from 'mongoose';
+import { machine } from '../../src/machine.js';
 import { createTransport, type MailTransport, mailFault } from '../../src/mail/transport.js';
 import { createMailboxStore } from '../../src/store/mailbox.js';
 import { addressText, composer, nobody, openDatabase, smtpPeer, VALUES } from './setting.js';
@@ -21,7 +22,7 @@ const mailbox = (most?: number) => {
   return createMailboxStore(connection, most === undefined ? {} : { most });
 };
 function transportTo(smtpUrl: string | undefined, store = mailbox()): MailTransport {
-  const transport = createTransport({ smtpUrl, mailbox: store, now: Date.now });
+  const transport = createTransport({ smtpUrl, mailbox: store, now: Date.now, machine });
   opened.unshift({ stop: () => transport.close() });
   return transport;
 }
@@ -121,9 +122,9 @@ test('a wrong password of ours is no fault of the mail', async () => {
 });
 
 test('a URL that is no mail server is refused without repeating its password', () => {
-  expect(() => createTransport({ smtpUrl: 'https://user:pa55word@host', mailbox: mailbox(), now: Date.now })).toThrow(
-    expect.objectContaining({ name: 'ConfigError', message: expect.not.stringContaining('pa55word') }),
-  );
+  expect(() =>
+    createTransport({ smtpUrl: 'https://user:pa55word@host', mailbox: mailbox(), now: Date.now, machine }),
+  ).toThrow(expect.objectContaining({ name: 'ConfigError', message: expect.not.stringContaining('pa55word') }));
 });
 
 test('without a mail server mail is kept in the mailbox, newest first, to be read whole', async () => {

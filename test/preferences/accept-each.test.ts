@@ -1,10 +1,11 @@
 import { expect, test } from '@jest/globals';
 import { HushError } from '../../src/core/errors.js';
 import { contactKeyText, eventId } from '../../src/core/keys.js';
+import { machine } from '../../src/machine.js';
 import { acceptEach } from '../../src/preferences/accept-each.js';
 import { type Accepted, type Draft, subjectKey } from '../../src/preferences/draft.js';
 
-const keyring = { lookup: Buffer.alloc(32, 1), current: 1, roots: new Map() };
+const keyring = { lookup: Buffer.alloc(32, 1), current: 1, roots: new Map(), randomBytes: machine.randomBytes };
 const draftOf = (byte: number): Draft => ({
   subject: { key: Buffer.alloc(16, byte), type: 'email' },
   type: 'opted_out',

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { eventId, keyringFromSecret } from '../../src/core/keys.js';
+import { machine } from '../../src/machine.js';
 import {
   currentPerson,
   finishPersons,
@@ -12,7 +13,7 @@ import type { Person } from '../../src/store/persons.js';
 
 const key = (n: number): Buffer => Buffer.alloc(16, n);
 const members = (...numbers: number[]) => numbers.map((n) => ({ key: key(n), type: 'email' }));
-const keyring = keyringFromSecret('a secret of this test, long enough');
+const keyring = keyringFromSecret('a secret of this test, long enough', machine.randomBytes);
 
 /** Persons in memory, with what was said for each and is not at every contact yet. */
 function memory(persons: readonly Person[], person?: string) {
@@ -25,6 +26,7 @@ function memory(persons: readonly Person[], person?: string) {
     keyring,
     aliasGroupOf: () => undefined,
     clock: { now: () => 0, recorded: () => 7 },
+    machine,
     append: async (item) => void appended.push(item),
     contacts: {
       find: async () => new Map([[key(1).toString('hex'), { person } as never]]),

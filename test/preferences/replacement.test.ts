@@ -3,10 +3,11 @@ import { normaliseContact } from '../../src/core/contact-point.js';
 import type { ContactEvent } from '../../src/core/event.js';
 import { EMPTY_STATE, fold } from '../../src/core/fold.js';
 import { contactKeyBytes, contactKeyText, eventId, keyringFromSecret } from '../../src/core/keys.js';
+import { machine } from '../../src/machine.js';
 import { type Draft, subjectKey } from '../../src/preferences/draft.js';
 import { createReplacement } from '../../src/preferences/replacement.js';
 
-const keyring = keyringFromSecret('a secret of these tests, long enough');
+const keyring = keyringFromSecret('a secret of these tests, long enough', machine.randomBytes);
 const OLD = { point: normaliseContact({ email: 'old@example.com' }) };
 const NEXT = { point: normaliseContact({ email: 'next@example.com' }) };
 const oldKey = contactKeyBytes(keyring, OLD.point);

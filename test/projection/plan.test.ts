@@ -3,6 +3,7 @@ import type { SyncTarget } from '../../src/core/desired.js';
 import { EMPTY_STATE, fold } from '../../src/core/fold.js';
 import { keyringFromSecret } from '../../src/core/keys.js';
 import { ALL_MARKETING, EVERYTHING } from '../../src/core/scope.js';
+import { machine } from '../../src/machine.js';
 import { createPrivateParts } from '../../src/preferences/private-part.js';
 import { changedScopes, isDue, isOutdated, numbered, planProjection } from '../../src/projection/plan.js';
 import { BrokenSealError } from '../../src/projection/reseal.js';
@@ -11,7 +12,7 @@ import { policy } from '../support/golden.js';
 
 const NOW = Date.UTC(2026, 2, 3);
 const KEY = Buffer.from('0123456789abcdef0123456789abcdef', 'hex');
-const privateParts = createPrivateParts(keyringFromSecret('a secret of this test, long enough'));
+const privateParts = createPrivateParts(keyringFromSecret('a secret of this test, long enough', machine.randomBytes));
 const mailer: SyncTarget = {
   name: 'mailer',
   bindings: [{ name: 'offers', scope: { brand: 'jmf', channel: 'email', purpose: 'promotion', topic: '*' } }],

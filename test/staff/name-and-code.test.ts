@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { keyringFromSecret } from '../../src/core/keys.js';
+import { machine } from '../../src/machine.js';
 import { nameAndCodeHash, readNameAndCode } from '../../src/staff/name-and-code.js';
 import { processorMs } from '../support/processor.js';
 
-const keyring = keyringFromSecret('a secret of these tests, long enough');
+const keyring = keyringFromSecret('a secret of these tests, long enough', machine.randomBytes);
 const hash = (text: string) => {
   const read = readNameAndCode(text);
   return read && nameAndCodeHash(keyring, read)?.toString('hex');

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { machine } from '../../src/machine.js';
 import { API_KEY, databaseUri, type Hush, type HushOptions, startHush } from '../support/hush.js';
 import { program } from '../support/process.js';
 import { startSendgrid } from '../support/stand-ins/sendgrid.js';
@@ -116,7 +117,7 @@ describe('a new binding', () => {
         ? [{ ...first, bindings: [...first.bindings, { ...group, scope: { ...OFFERS, topic: '*' } as never }] }]
         : [],
     };
-    const parts = { http: createHttp({ now: clock.now }), now: clock.now, dataDir: hush.dir };
+    const parts = { http: createHttp({ now: clock.now }), now: clock.now, machine, dataDir: hush.dir };
     const destinations = bindDestinations(wanted, adapters, parts);
     const counted = await previewBackfill({ contacts: stores.contacts, destinations, policy, clock });
     expect(counted).toEqual([

@@ -4,6 +4,7 @@ import type { Decision } from '../../src/core/decide.js';
 import { EMPTY_STATE } from '../../src/core/fold.js';
 import { contactKeyBytes, keyringFromSecret } from '../../src/core/keys.js';
 import type { SyncedState } from '../../src/core/sync-state.js';
+import { machine } from '../../src/machine.js';
 import type { Draft } from '../../src/preferences/draft.js';
 import type { Contact } from '../../src/store/contacts.js';
 import type { Round, SyncContext } from '../../src/sync/context.js';
@@ -21,7 +22,7 @@ import { sendBinding } from '../../src/sync/send.js';
 import { createTask, type Task, WORKER_TIMES } from '../../src/sync/task.js';
 import { policy } from '../support/golden.js';
 
-const keyring = keyringFromSecret('a secret of this test, long enough');
+const keyring = keyringFromSecret('a secret of this test, long enough', machine.randomBytes);
 const NOW = Date.UTC(2026, 2, 3);
 const binding: Binding = {
   name: 'offers',
@@ -66,6 +67,7 @@ function context(): SyncContext {
     country: 'US',
     policy,
     clock: { now: () => clock, recorded: () => 0 },
+    machine,
     log: { error: () => undefined },
     times: WORKER_TIMES,
     stopping: new AbortController().signal,

@@ -6,7 +6,7 @@ import { createTask, type Task, WORKER_TIMES } from '../../src/sync/task.js';
 
 const NOW = 1_777_000_000_000;
 const KEY = Buffer.alloc(16, 1);
-const parts = { now: NOW, configuration: 'now', times: WORKER_TIMES };
+const parts = { now: NOW, configuration: 'now', times: WORKER_TIMES, random: () => 0 };
 const bindings = [
   { name: 'offers', scope: { brand: 'jmf', channel: 'email', purpose: 'promotion', topic: '*' }, target: {} },
 ] as const;

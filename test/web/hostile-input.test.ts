@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { keyringFromSecret } from '../../src/core/keys.js';
 import { sealLink } from '../../src/core/token.js';
+import { machine } from '../../src/machine.js';
 import { API_KEY, databaseUri } from '../support/hush.js';
 import { type HushProcess, startProcess } from '../support/process.js';
 
@@ -104,7 +105,7 @@ const token = (
   address: string,
   kind: 'mailed' | 'fresh' = 'mailed',
 ) =>
-  sealLink(keyringFromSecret(SECRET), {
+  sealLink(keyringFromSecret(SECRET, machine.randomBytes), {
     kind,
     brandCode: 1,
     topicCode: 0,

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { encodeBase32 } from '../../core/base32.js';
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import type { Keyring } from '../../core/keys.js';
+import type { Machine } from '../../core/machine.js';
 import type { Composer } from '../../mail/compose.js';
 import type { OutgoingMail } from '../../mail/outbox.js';
 import type { AccessStore, StoredPackage } from '../../store/access-packages.js';
@@ -55,6 +55,7 @@ interface AccessDeliveryParts {
   readonly post: (mail: OutgoingMail) => Promise<unknown>;
   readonly keyring: Keyring;
   readonly clock: Pick<Clock, 'now'>;
+  readonly machine: Machine;
   readonly log: Logger;
   readonly publicUrl: () => string;
 }
@@ -92,11 +93,11 @@ async function offer(
   id: string,
   by: string,
 ): Promise<{ passphrase: string; link: string; mailed: boolean; until: number }> {
-  const { packages, clock, store, keyring, post } = parts;
+  const { packages, clock, machine, store, keyring, post } = parts;
   const stored = await readyPackage(parts, id, 'download');
-  const download = encodeBase32(randomBytes(5)).toLowerCase();
-  const passphrase = newPassphrase();
-  const salt = randomBytes(16);
+  const download = encodeBase32(machine.randomBytes(5)).toLowerCase();
+  const passphrase = newPassphrase(machine);
+  const salt = machine.randomBytes(16);
   const key = await keyOfPassphrase(passphrase, salt);
   const entries = FILES.map((name) => ({ name: `access.${name}`, bytes: packages.file(stored, name) }));
   let chunks = 0;
@@ -105,13 +106,13 @@ async function offer(
     await store.keepPart(
       id,
       `download/${download}/${chunks}`,
-      sealChunk(key, download, chunks, bytes),
+      sealChunk(machine, key, download, chunks, bytes),
       new Date(stored.until),
     );
     chunks++;
     size += bytes.length;
   }
-  const token = newToken();
+  const token = newToken(machine);
   const link = `${parts.publicUrl()}/access/${token}`;
   const now = clock.now();
   const offered = await store.offer(
@@ -120,7 +121,7 @@ async function offer(
       id: download,
       token: tokenHash(keyring.lookup, token),
       salt,
-      check: sealCheck(key, download),
+      check: sealCheck(machine, key, download),
       size,
       chunks,
       attempts: ATTEMPTS,

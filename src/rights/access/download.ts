@@ -1,8 +1,11 @@
-import { createHmac, randomBytes, scrypt } from 'node:crypto';
+import { createHmac, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { decodeBase32, encodeBase32 } from '../../core/base32.js';
+import type { Machine } from '../../core/machine.js';
 import { openWith, sealWith } from '../../core/seal.js';
 import { tokenTexts } from '../../core/token-text.js';
+
+type Random = Pick<Machine, 'randomBytes'>;
 
 /** Wrong passphrases until a link is locked. */
 export const ATTEMPTS = 5;
@@ -22,8 +25,8 @@ const plain = (text: string): string =>
     .replace(/[IL]/g, '1');
 
 /** Sixteen letters in groups of four, to be read out: Crockford's alphabet has no I, L, O or U. 80 bits. */
-export function newPassphrase(): string {
-  return encodeBase32(randomBytes(10)).replace(/(.{4})(?=.)/g, '$1-');
+export function newPassphrase(machine: Random): string {
+  return encodeBase32(machine.randomBytes(10)).replace(/(.{4})(?=.)/g, '$1-');
 }
 
 /** The key of a passphrase as somebody types it: case, blanks, dashes and look-alikes make no difference. */
@@ -35,18 +38,18 @@ export function keyOfPassphrase(passphrase: string, salt: Buffer): Promise<Buffe
 const place = (download: string, index: number, chunks: number) => Buffer.from(`${download}/${index}/${chunks}`);
 const CHECK = -1;
 
-export const sealCheck = (key: Buffer, download: string) =>
-  sealWith(key, Buffer.from('hush'), place(download, CHECK, 0));
+export const sealCheck = (machine: Random, key: Buffer, download: string) =>
+  sealWith(machine, key, Buffer.from('hush'), place(download, CHECK, 0));
 export const opensCheck = (key: Buffer, download: string, check: Buffer) =>
   openWith(key, check, place(download, CHECK, 0)) !== undefined;
 
-export const sealChunk = (key: Buffer, download: string, index: number, bytes: Buffer) =>
-  sealWith(key, bytes, place(download, index, 0));
+export const sealChunk = (machine: Random, key: Buffer, download: string, index: number, bytes: Buffer) =>
+  sealWith(machine, key, bytes, place(download, index, 0));
 export const openChunk = (key: Buffer, download: string, index: number, sealed: Buffer) =>
   openWith(key, sealed, place(download, index, 0));
 
 const TOKEN_BYTES = 20;
-export const newToken = (): string => encodeBase32(randomBytes(TOKEN_BYTES)).toLowerCase();
+export const newToken = (machine: Random): string => encodeBase32(machine.randomBytes(TOKEN_BYTES)).toLowerCase();
 
 /** 20 bytes in base64url, as tokens were before. */
 const EARLIER_TOKEN = /^[A-Za-z0-9_-]{27}$/;

@@ -1,4 +1,5 @@
 import { escapeXml } from '../../core/escape-xml.js';
+import type { Machine } from '../../core/machine.js';
 import { type PackageRow, SECTIONS } from './gather.js';
 import { createPdfWriter } from './pdf-file.js';
 import type { AccessWords } from './words.js';
@@ -75,13 +76,14 @@ function htmlWriter(head: PackageHead, words: AccessWords, sink: Sink): Writer {
  * take the bytes of each file in order.
  */
 export async function writePackage(parts: {
+  readonly machine: Pick<Machine, 'yieldTurn'>;
   readonly head: PackageHead;
   readonly words: AccessWords;
   readonly country: string;
   readonly rows: AsyncIterable<PackageRow>;
   readonly sinks: Readonly<Record<FileName, Sink>>;
 }): Promise<{ readonly rows: number }> {
-  const { head, words, sinks } = parts;
+  const { machine, head, words, sinks } = parts;
   const writers = [
     jsonWriter(head, sinks.json),
     htmlWriter(head, words, sinks.html),
@@ -102,7 +104,7 @@ export async function writePackage(parts: {
     for (const writer of writers) await writer.row(row, readable);
     rows++;
     // A long history must not keep everybody else waiting.
-    if (rows % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (rows % 50 === 0) await machine.yieldTurn();
   }
   await advance(SECTIONS.length - 1);
   for (const writer of writers) await writer.end();

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { encodeBase32 } from '../../core/base32.js';
 import { DAY_MS } from '../../core/calendar.js';
@@ -6,6 +5,7 @@ import { brandById, type Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import type { Keyring } from '../../core/keys.js';
+import type { Machine } from '../../core/machine.js';
 import type { Policy } from '../../core/policy.js';
 import { type Cipher, createCipher, openWith, sealWith } from '../../core/seal.js';
 import { addressOf } from '../../preferences/contact-address.js';
@@ -34,6 +34,7 @@ interface AccessPackagesParts {
   readonly catalog: Catalog;
   readonly policy: Pick<Policy, 'accessPackageDays'>;
   readonly clock: Pick<Clock, 'now'>;
+  readonly machine: Machine;
   readonly log: Logger;
   readonly gather: Gather;
   /** Called when there is a package to gather. */
@@ -67,7 +68,7 @@ function keepPart(context: AccessPackagesContext, stored: StoredPackage, name: s
   return context.store.keepPart(
     stored.id,
     name,
-    sealWith(keyOf(context, stored), bytes, partContext(stored.id, name)),
+    sealWith(context.machine, keyOf(context, stored), bytes, partContext(stored.id, name)),
     new Date(until),
   );
 }
@@ -154,10 +155,10 @@ async function build(
   systems: readonly AskedSystem[],
   until: number,
 ) {
-  const { catalog, clock, gather } = context;
+  const { catalog, clock, gather, machine } = context;
   const brand = brandById(catalog, stored.brand) ?? catalog.brands[0];
   if (!brand) throw new Error('the catalog has no brand');
-  const name = encodeBase32(randomBytes(5)).toLowerCase();
+  const name = encodeBase32(machine.randomBytes(5)).toLowerCase();
   const addresses = await readAddresses(context, stored);
   const postal = addresses.find(({ type }) => type === 'postal');
   const files = Object.fromEntries(FILES.map((file) => [file, { chunks: 0, size: 0 }])) as Record<
@@ -178,6 +179,7 @@ async function build(
     if (buffered[file].reduce((sum, { length }) => sum + length, 0) >= CHUNK_BYTES) await flush(file);
   };
   const { rows } = await writePackage({
+    machine,
     head: {
       request: stored.request,
       at: clock.now(),
@@ -226,14 +228,14 @@ async function prepare(
   request: PackageRequest,
   by: string,
 ): Promise<{ readonly id: string; readonly state: PackageState }> {
-  const { catalog, clock, store, cipher } = context;
+  const { catalog, clock, store, cipher, machine } = context;
   if (!brandById(catalog, request.brand))
     throw new HushError('invalid', `there is no brand ${request.brand}`, { field: 'brand' });
   if (request.contacts.length === 0)
     throw new HushError('invalid', 'a package is about at least one contact', { field: 'contacts' });
   const now = clock.now();
   if (request.delivery.way === 'openpgp') await readPublicKey(request.delivery.publicKey, now);
-  const id = `p_${encodeBase32(randomBytes(10)).toLowerCase()}`;
+  const id = `p_${encodeBase32(machine.randomBytes(10)).toLowerCase()}`;
   try {
     const { state, id: packageId } = await store.begin({
       id,
@@ -245,7 +247,7 @@ async function prepare(
       state: 'gathering',
       by,
       at: now,
-      key: cipher.seal(randomBytes(32), packageContext(id)),
+      key: cipher.seal(machine.randomBytes(32), packageContext(id)),
       systems: catalog.accessSystems.map(({ name, answerDays }) => ({
         name,
         state: 'waiting',
@@ -299,10 +301,10 @@ async function* fileBytes(
 
 /** One round: takes packages that are due until none is. Bears being run by several workers at once. */
 async function work(context: AccessPackagesContext): Promise<void> {
-  const { clock, store, log } = context;
+  const { clock, store, log, machine } = context;
   for (;;) {
     const now = clock.now();
-    const lease = encodeBase32(randomBytes(8));
+    const lease = encodeBase32(machine.randomBytes(8));
     const stored = await store.take(lease, new Date(now), new Date(now + LEASE_MS));
     if (!stored) return;
     try {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { backoff } from '../../core/backoff.js';
 import type { AccessSystem } from '../../core/catalog.js';
 import type { ContactType } from '../../core/contact-point.js';
+import { abortAfter, type Machine } from '../../core/machine.js';
 import type { AskedSystem } from '../../store/access-packages.js';
 import { comparable } from '../../sync/destinations/mechanics/hashing.js';
 import { signDelivery } from '../../sync/destinations/mechanics/standard-webhooks.js';
@@ -46,6 +47,7 @@ export interface QueryResult {
 export function createAskSystem(parts: {
   readonly http: HttpClient;
   readonly now: () => number;
+  readonly machine: Pick<Machine, 'after'>;
   /** Private addresses are refused. */
   readonly publicOnly: boolean;
 }) {
@@ -84,7 +86,7 @@ export function createAskSystem(parts: {
           ...signDelivery(system.secret, `msg_${subject.package}_${system.name}`, Math.floor(now / 1000), body),
         },
         body,
-        signal: AbortSignal.timeout(CALL_MS),
+        signal: abortAfter(parts.machine, CALL_MS),
         also: [404, 410],
         publicOnly: parts.publicOnly,
         secrets: subject.contacts.map(({ address }) => address),

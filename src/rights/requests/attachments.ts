@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { encodeBase32 } from '../../core/base32.js';
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
+import type { Machine } from '../../core/machine.js';
 import { openWith, sealWith } from '../../core/seal.js';
 import { unavailable } from '../../store/connect.js';
 import type { RequestFile, RequestFiles } from '../../store/request-files.js';
@@ -46,6 +46,7 @@ interface AttachmentParts {
   readonly records: Records;
   readonly seal: RequestSeal;
   readonly clock: Clock;
+  readonly machine: Pick<Machine, 'randomBytes'>;
 }
 
 function pieceContext(id: string, at: number) {
@@ -75,9 +76,9 @@ async function storeUpload(
   name: string,
   bytes: AsyncIterable<Buffer>,
 ): Promise<StoredUpload | undefined> {
-  const { clock, files } = parts;
-  const id = `f_${encodeBase32(randomBytes(10)).toLowerCase()}`;
-  const key = randomBytes(32);
+  const { clock, files, machine } = parts;
+  const id = `f_${encodeBase32(machine.randomBytes(10)).toLowerCase()}`;
+  const key = machine.randomBytes(32);
   const reader = createTypeReader();
   const until = new Date(clock.now() + UNTAKEN_MS);
   let size = 0;
@@ -87,7 +88,7 @@ async function storeUpload(
       const isFirst = size === 0;
       reader.take(piece);
       if (isFirst && piece.length >= HEAD && !(await reader.beginning())) throw refused();
-      await files.keepChunk(id, chunks, sealWith(key, piece, pieceContext(id, chunks)), until);
+      await files.keepChunk(id, chunks, sealWith(machine, key, piece, pieceContext(id, chunks)), until);
       size += piece.length;
       chunks++;
     }

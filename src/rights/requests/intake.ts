@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { DAY_MS } from '../../core/calendar.js';
 import { brandById, type Catalog } from '../../core/catalog.js';
@@ -7,6 +6,7 @@ import { type ContactPoint, type ContactType, normaliseContact } from '../../cor
 import { stateOf } from '../../core/contact-state.js';
 import { HushError } from '../../core/errors.js';
 import { contactKeyBytes, type Keyring } from '../../core/keys.js';
+import { type Machine, sleep } from '../../core/machine.js';
 import type { Policy } from '../../core/policy.js';
 import type { RequestKind, RequestWay } from '../../core/request.js';
 import { deadlinesOf } from '../../core/request-clock.js';
@@ -90,6 +90,7 @@ interface IntakeParts {
   readonly catalog: Catalog;
   readonly policy: Policy;
   readonly clock: Clock;
+  readonly machine: Machine;
   readonly log: Logger;
 }
 
@@ -200,7 +201,7 @@ async function beginTogether(parts: IntakeParts, received: RequestRecord, asker?
       return await begin(parts, record, asker);
     } catch (error) {
       if (!(error instanceof HushError) || error.kind !== 'conflict') throw error;
-      await setTimeout(25);
+      await sleep(parts.machine, 25);
       record = await parts.records.get(record.id);
     }
   }
@@ -235,7 +236,7 @@ async function receive(parts: IntakeParts, request: NewRequest, by: By): Promise
     });
   }
   const unique = [...new Map(request.contacts.map((named) => [keyOf(parts, named).toString('hex'), named])).values()];
-  const id = request.writer ? requestIdOf(keyring, request.writer) : newRequestId();
+  const id = request.writer ? requestIdOf(keyring, request.writer) : newRequestId(parts.machine);
   const { key, wrapped } = seal.newKey(id);
   const name = trimmed(request.name, 120);
   const description = trimmed(request.description, TEXT_LIMIT);

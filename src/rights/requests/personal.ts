@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { ContactType } from '../../core/contact-point.js';
 import type { Keyring } from '../../core/keys.js';
 import { createCipher, openWith, sealWith } from '../../core/seal.js';
@@ -37,12 +36,12 @@ export function createRequestSeal(keyring: Keyring) {
 
   return {
     newKey(id: string): { key: Buffer; wrapped: Buffer } {
-      const key = randomBytes(DATA_KEY);
+      const key = keyring.randomBytes(DATA_KEY);
       return { key, wrapped: wrap.seal(key, context(id, 'key')) };
     },
     keyOf,
     sealPersonal: (id: string, key: Buffer, personal: Personal): Buffer =>
-      sealWith(key, Buffer.from(JSON.stringify(personal)), context(id, 'personal')),
+      sealWith(keyring, key, Buffer.from(JSON.stringify(personal)), context(id, 'personal')),
     /** Undefined once it is forgotten. */
     personal(record: RequestRecord): Personal | undefined {
       const key = keyOf(record);
@@ -50,12 +49,13 @@ export function createRequestSeal(keyring: Keyring) {
       return plain && (JSON.parse(plain.toString('utf8')) as Personal);
     },
     sealText: (id: string, key: Buffer, text: string): Buffer =>
-      sealWith(key, Buffer.from(text, 'utf8'), context(id, 'text')),
+      sealWith(keyring, key, Buffer.from(text, 'utf8'), context(id, 'text')),
     text(record: Pick<RequestRecord, 'id' | 'dataKey'>, sealed: Buffer | undefined): string | undefined {
       const key = sealed && keyOf(record);
       return key && openWith(key, sealed, context(record.id, 'text'))?.toString('utf8');
     },
-    sealFile: (id: string, key: Buffer, bytes: Uint8Array): Buffer => sealWith(key, bytes, context(id, 'file')),
+    sealFile: (id: string, key: Buffer, bytes: Uint8Array): Buffer =>
+      sealWith(keyring, key, bytes, context(id, 'file')),
     file(record: Pick<RequestRecord, 'id' | 'dataKey'>, sealed: Buffer): Buffer | undefined {
       const key = keyOf(record);
       return key && openWith(key, sealed, context(record.id, 'file'));

@@ -1,6 +1,7 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { decodeBase32, encodeBase32 } from '../../core/base32.js';
 import type { Keyring } from '../../core/keys.js';
+import type { Machine } from '../../core/machine.js';
 
 /** 75 bits: not to be guessed, short enough to be read out. */
 const LETTERS = 15;
@@ -10,8 +11,8 @@ function grouped(letters: string): string {
 }
 
 /** A new id, `q_k7qm2-d4x9t-ba7cd`. */
-export function newRequestId(): string {
-  return `q_${grouped(encodeBase32(randomBytes(10)).slice(0, LETTERS)).toLowerCase()}`;
+export function newRequestId(machine: Pick<Machine, 'randomBytes'>): string {
+  return `q_${grouped(encodeBase32(machine.randomBytes(10)).slice(0, LETTERS)).toLowerCase()}`;
 }
 
 /** The id that a writer's own id always leads to. */

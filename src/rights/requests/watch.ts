@@ -4,6 +4,7 @@ import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { HushError } from '../../core/errors.js';
 import type { Keyring } from '../../core/keys.js';
+import type { Machine } from '../../core/machine.js';
 import type { Policy } from '../../core/policy.js';
 import { needsVerification } from '../../core/request.js';
 import { type Alert, calendarDay, dueAlerts, dueOf, purgeAt } from '../../core/request-clock.js';
@@ -54,6 +55,7 @@ interface WatchParts {
   readonly catalog: Catalog;
   readonly policy: Policy;
   readonly clock: Clock;
+  readonly machine: Machine;
   readonly publicUrl: () => string;
   readonly log: Logger;
   readonly onAlert: (kind: Alert['kind']) => void;
@@ -179,7 +181,7 @@ async function sendLetters(context: WatchContext): Promise<void> {
 
 async function purgeOld(context: WatchContext): Promise<void> {
   const { clock, store, policy, loop, log } = context;
-  if (performance.now() - context.state.purgedAt < PURGE_EVERY) return;
+  if (context.machine.elapsed() - context.state.purgedAt < PURGE_EVERY) return;
   const now = clock.now();
   let count = 0;
   for (;;) {
@@ -193,7 +195,7 @@ async function purgeOld(context: WatchContext): Promise<void> {
     }
     if (over.length === 0 || loop.isStopped()) break;
   }
-  context.state.purgedAt = performance.now();
+  context.state.purgedAt = context.machine.elapsed();
   if (count > 0) log.info({ count }, 'records of requests were purged: their time is over');
 }
 
@@ -223,6 +225,7 @@ async function everything(context: WatchContext): Promise<void> {
  */
 export function createWatch(parts: WatchParts) {
   const loop = createScheduler({
+    machine: parts.machine,
     log: parts.log,
     everyMs: CHECK_EVERY_MS,
     leader: parts.leader,

@@ -44,7 +44,7 @@ export const brevo: Adapter<Settings, Target> = {
   reportsAs: 'webhook',
   create(options, parts): Destination {
     const call = createApi(parts.http, options.baseUrl, { 'api-key': options.apiKey });
-    const pace = createPace(options.callsPerSecond);
+    const pace = createPace(parts.machine, options.callsPerSecond);
     const api: Api = async (method, path, signal, more) => {
       await pace(signal);
       return call(method, path, signal, more);

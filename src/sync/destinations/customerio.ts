@@ -90,7 +90,7 @@ export const customerio: Adapter<Settings, Target> = {
     const secrets = [options.apiKey, ...(appKey === undefined ? [] : [appKey])];
     const track = createApi(parts.http, options.baseUrl, { authorization: `Basic ${basic}` }, secrets);
     const app = createApi(parts.http, options.appUrl, { authorization: `Bearer ${appKey ?? ''}` }, secrets);
-    const pace = createPace(APP_CALLS);
+    const pace = createPace(parts.machine, APP_CALLS);
     const targetOf = targetReader(target);
     const change = (where: Target, out: boolean) =>
       'topic' in where ? { [`cio_subscription_preferences.topics.topic_${where.topic}`]: !out } : { unsubscribed: out };

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import type { Machine, Timer } from '../../core/machine.js';
 import type { Adapter, Binding, Destination, Entry, ForgottenEntry, ReadBackEntry } from '../destination.js';
 import { ProviderError } from '../destination.js';
 import { targetReader } from './mechanics/api.js';
@@ -64,9 +65,9 @@ export const file: Adapter<Settings, Target> = {
       let list = lists.get(name);
       if (!list) {
         list = keepFull(
-          openFolder(folder, name, format(columns), format(['action', ...columns]), keyOf),
+          openFolder(parts.machine, folder, name, format(columns), format(['action', ...columns]), keyOf),
           options.fullEverySeconds * 1000,
-          parts.now,
+          parts,
         );
         lists.set(name, list);
       }
@@ -175,9 +176,13 @@ interface FullFile {
 }
 
 /** Rebuilds the full file now if the last time is long enough ago, else once it is. */
-function keepFull(folder: SuppressionFolder, every: number, now: () => number): FullFile {
+function keepFull(
+  folder: SuppressionFolder,
+  every: number,
+  { now, machine }: { readonly now: () => number; readonly machine: Machine },
+): FullFile {
   let built = Number.NEGATIVE_INFINITY;
-  let waiting: NodeJS.Timeout | undefined;
+  let waiting: Timer | undefined;
   let running: Promise<void> = Promise.resolve();
   const rebuild = () => {
     built = now();
@@ -190,13 +195,16 @@ function keepFull(folder: SuppressionFolder, every: number, now: () => number): 
       const wait = built + every - now();
       if (wait <= 0) return rebuild();
       // A failure here is met again by the next batch, or at the end.
-      waiting ??= setTimeout(() => {
+      if (waiting) return;
+      const timer = machine.after(wait, () => {
         waiting = undefined;
         rebuild().catch(() => undefined);
-      }, wait).unref();
+      });
+      timer.unref();
+      waiting = timer;
     },
     async close() {
-      if (waiting) clearTimeout(waiting);
+      waiting?.cancel();
       await rebuild();
     },
   };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { abortAfter } from '../../core/machine.js';
 import type { Adapter, Binding, Destination, Entry, ReadBackEntry, Sent } from '../destination.js';
 import { ProviderError } from '../destination.js';
 import { redact } from '../http.js';
@@ -255,7 +256,7 @@ export const hubspot: Adapter<Settings, Target> = {
     /** Webhooks name contacts by HubSpot's id only. */
     async function emailsOf(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
       // HubSpot waits 5 seconds for the answer to a webhook.
-      const signal = AbortSignal.timeout(4000);
+      const signal = abortAfter(parts.machine, 4000);
       const found = await each(chunks(ids, BATCH), 4, signal, async (some) => {
         const answer = await api('POST', '/crm/v3/objects/contacts/batch/read', signal, {
           json: { properties: ['email'], inputs: some.map((id) => ({ id })) },

@@ -68,10 +68,10 @@ export const ses: Adapter<Settings, Target> = {
   create(options, parts, bindings): Destination {
     const base = (options.baseUrl ?? `https://email.${options.region}.amazonaws.com`).replace(/\/+$/, '');
     const targetOf = targetReader(target);
-    const sns = createSnsReader(parts.http);
+    const sns = createSnsReader(parts.machine, parts.http);
     const known = createKnown(parts.now);
     const spellings = createSpellings();
-    const pace = createPace(options.contactCallsPerSecond);
+    const pace = createPace(parts.machine, options.contactCallsPerSecond);
 
     async function call(
       method: HttpRequest['method'],

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Adapter, Destination } from '../destination.js';
 import { misconfigured } from './mechanics/api.js';
@@ -61,7 +60,12 @@ export const webhook: Adapter<Settings, Target> = {
           url: options.baseUrl,
           headers: {
             'content-type': 'application/json',
-            ...signDelivery(options.secret, `msg_${randomUUID().replaceAll('-', '')}`, Math.floor(now / 1000), body),
+            ...signDelivery(
+              options.secret,
+              `msg_${parts.machine.randomBytes(16).toString('hex')}`,
+              Math.floor(now / 1000),
+              body,
+            ),
           },
           body,
           signal,

@@ -1,11 +1,13 @@
 import type { Request } from 'express';
 import { HushError } from '../../core/errors.js';
+import type { Machine } from '../../core/machine.js';
 import type { ApiKey, ApiKeys } from '../../store/api-keys.js';
 import { unavailable, withTimeout } from '../../store/connect.js';
 
 /** Finds the key of a request. Throws HushError: `unauthorized`, or `rate_limited` after many wrong ones from one network. */
 export function createAuthenticate(parts: {
   readonly apiKeys: ApiKeys;
+  readonly machine: Pick<Machine, 'after'>;
   readonly badKey: (request: Request) => Promise<void>;
 }): (request: Request) => Promise<ApiKey> {
   return async (request) => {
@@ -17,7 +19,7 @@ export function createAuthenticate(parts: {
     }
     let key: ApiKey | undefined;
     try {
-      key = await withTimeout(parts.apiKeys.authenticate(token));
+      key = await withTimeout(parts.machine, parts.apiKeys.authenticate(token));
     } catch (error) {
       throw unavailable(error);
     }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
+import { type Machine, sleep } from '../../core/machine.js';
 import { type Changes, FEED_START, type FeedPosition } from '../../store/changes.js';
 import { BATCH_TIMEOUT_MS, withTimeout } from '../../store/connect.js';
 import { changeEntry, cursorPosition, cursorText, positionRefusal } from '../../suppression/change-entry.js';
@@ -22,9 +23,9 @@ const wholeNumber = (least: number, most: number) => z.coerce.number().int().min
 
 export function changeRoutes(
   routes: ApiRoutes,
-  parts: { readonly changes: Changes; readonly isStopping: () => boolean },
+  parts: { readonly changes: Changes; readonly machine: Machine; readonly isStopping: () => boolean },
 ): void {
-  const { changes } = parts;
+  const { changes, machine } = parts;
   routes.add({
     method: 'get',
     path: '/changes',
@@ -54,16 +55,16 @@ export function changeRoutes(
     }),
     async handle({ query, request }) {
       const after = query.after === undefined ? undefined : positionOf(query.after);
-      const until = Date.now() + query.wait * 1000;
+      const until = machine.now() + query.wait * 1000;
       let gone = false;
       request.on('close', () => {
         gone = true;
       });
       for (;;) {
-        const found = await withTimeout(changes.after(after, query.limit), BATCH_TIMEOUT_MS);
+        const found = await withTimeout(machine, changes.after(after, query.limit), BATCH_TIMEOUT_MS);
         const refusal = after && positionRefusal(after, found.state);
         if (refusal) throw refusal;
-        if (found.changes.length > 0 || Date.now() >= until || gone || parts.isStopping()) {
+        if (found.changes.length > 0 || machine.now() >= until || gone || parts.isStopping()) {
           const last = found.changes.at(-1) ?? after ?? FEED_START;
           return {
             changes: found.changes.map(changeEntry),
@@ -71,7 +72,7 @@ export function changeRoutes(
             more: last.number < found.head.number,
           };
         }
-        await new Promise((resolve) => setTimeout(resolve, LOOK));
+        await sleep(machine, LOOK);
       }
     },
   });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
+import type { Machine } from '../../core/machine.js';
 import type { Configurations } from '../../store/configurations.js';
 import { BATCH_TIMEOUT_MS, withTimeout } from '../../store/connect.js';
 import type { BoundDestination } from '../../sync/destination.js';
@@ -69,6 +70,7 @@ interface DestinationParts {
   readonly reports: DestinationReports;
   readonly destinations: readonly BoundDestination[];
   readonly configurations: Configurations;
+  readonly machine: Pick<Machine, 'after'>;
 }
 
 function destinationOf(parts: Pick<DestinationParts, 'destinations'>, name: string | undefined): BoundDestination {
@@ -97,8 +99,11 @@ async function destinationJson({ reports }: Pick<DestinationParts, 'reports'>, b
   };
 }
 
-async function listDestinations(parts: Pick<DestinationParts, 'configurations' | 'destinations' | 'reports'>) {
+async function listDestinations(
+  parts: Pick<DestinationParts, 'configurations' | 'destinations' | 'machine' | 'reports'>,
+) {
   const [current, destinations] = await withTimeout(
+    parts.machine,
     Promise.all([
       parts.configurations.current(),
       Promise.all(parts.destinations.map((bound) => destinationJson(parts, bound))),

@@ -4,6 +4,7 @@ import type { Proofs } from '../../audit/proofs.js';
 import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import type { Keyring } from '../../core/keys.js';
+import type { Machine } from '../../core/machine.js';
 import type { Policy } from '../../core/policy.js';
 import type { Accept } from '../../preferences/accept.js';
 import type { Consents } from '../../preferences/consents.js';
@@ -59,13 +60,15 @@ export function createApi(parts: {
   readonly catalog: Catalog;
   readonly policy: Policy;
   readonly clock: Clock;
+  readonly machine: Machine;
   readonly log: Logger;
   readonly production: boolean;
   readonly isStopping: () => boolean;
   /** Told how long (s) it took until events were acknowledged. */
   readonly onAcknowledged: (seconds: number) => void;
 }) {
-  const { stores, accept, decisions, links, consents, receipts, privateParts, rights, policy, clock, log } = parts;
+  const { stores, accept, decisions, links, consents, receipts, privateParts, rights, policy, clock, machine, log } =
+    parts;
   const { contacts, changes } = stores;
   const reader = createRequestReader({ catalog: parts.catalog, keyring: parts.keyring });
 
@@ -76,9 +79,9 @@ export function createApi(parts: {
 
   const router = Router();
   router.post('/events', (_request, response, next) => {
-    const began = performance.now();
+    const began = machine.elapsed();
     response.on('finish', () => {
-      if (response.statusCode === 200) parts.onAcknowledged((performance.now() - began) / 1000);
+      if (response.statusCode === 200) parts.onAcknowledged((machine.elapsed() - began) / 1000);
     });
     next();
   });
@@ -89,7 +92,7 @@ export function createApi(parts: {
   const guard = createOpeningGuard({ decisions, keyring: parts.keyring, policy, clock });
   eventRoutes(routes, { accept, reader, writerIds: stores.writerIds, guard, clock, subjectByKey });
   importRoutes(routes, {
-    imports: createImports({ store: stores.imports, accept, keyring: parts.keyring, clock, log }),
+    imports: createImports({ store: stores.imports, accept, keyring: parts.keyring, clock, machine, log }),
     consents,
     guard,
     reader,
@@ -115,7 +118,7 @@ export function createApi(parts: {
     reader,
     cursor: async () => cursorText(await changes.head()),
   });
-  changeRoutes(routes, { changes, isStopping: parts.isStopping });
+  changeRoutes(routes, { changes, machine, isStopping: parts.isStopping });
   webhookRoutes(routes, {
     subscriptions: stores.webhookSubscriptions,
     webhooksOut: parts.sync.webhooksOut,
@@ -126,6 +129,7 @@ export function createApi(parts: {
     reports: parts.sync.reports,
     destinations: parts.destinations,
     configurations: stores.configurations,
+    machine,
   });
 
   return { router, document: routes.document };

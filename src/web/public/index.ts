@@ -36,14 +36,14 @@ export function publicPages(parts: {
   readonly refuse: (request: Request) => Promise<void>;
 }): Router[] {
   const { base, preferences, mail, rights, pages, acts, limits, bodies, clientAddress, evidenceOf, refuse } = parts;
-  const { stores, catalog, metrics, keyring, clock } = base;
+  const { stores, catalog, metrics, keyring, clock, machine } = base;
   const { contacts, ledger, persons, tickets } = stores;
   const shared = {
     ...base,
     ...preferences,
     pages,
     results: createResults({ keyring, clock }),
-    earlierStop: createEarlierStop({ decisions: preferences.decisions, ledger, clock }),
+    earlierStop: createEarlierStop({ decisions: preferences.decisions, ledger, clock, machine }),
     post: mail.post,
     askerOf: (request: Request) => networkOf(clientAddress(request)),
     evidenceOf,
@@ -68,7 +68,7 @@ export function publicPages(parts: {
       tickets,
       ledger,
       linkedContacts: createLinkedContacts({ ...base, contacts, persons }),
-      stopReasons: createStopReasons({ statistics: stores.statistics, tickets, keyring, clock }),
+      stopReasons: createStopReasons({ statistics: stores.statistics, tickets, keyring, clock, machine }),
       admitsAct: limits.admitsAct,
     }),
   ];

@@ -1,6 +1,7 @@
 import { contactKeyBytes, keyringFromSecret } from '../../../src/core/keys.js';
 import { sealShort } from '../../../src/core/token.js';
 import { UNDISCLOSED_RECIPIENT } from '../../../src/inbound/mail/returned.js';
+import { machine } from '../../../src/machine.js';
 import { bounce, complaint, original, written } from '../letters.js';
 import { DOMAIN, emailOf, type Inbound, keyring, openInbound } from '../setting.js';
 
@@ -89,7 +90,7 @@ describe('a mailto: unsubscribe', () => {
   test('with a forged, damaged or foreign token changes nothing, not even for its sender', async () => {
     const jane = somebody();
     const { mailto } = inbound.sent(jane);
-    const foreign = sealShort(keyringFromSecret('another installation, another secret'), {
+    const foreign = sealShort(keyringFromSecret('another installation, another secret', machine.randomBytes), {
       contact: contactKeyBytes(keyring, emailOf(jane)),
       brandCode: 1,
       channel: 'email',

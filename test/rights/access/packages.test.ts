@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { simpleParser } from 'mailparser';
 import { createMessage, decrypt, generateKey, readMessage, readPrivateKey } from 'openpgp';
 import { contactKeyFromText } from '../../../src/core/keys.js';
+import { machine } from '../../../src/machine.js';
 import { FILES } from '../../../src/rights/access/files.js';
 import type { Delivery } from '../../../src/rights/access/port.js';
 import type { LedgerEntry } from '../../../src/store/ledger.js';
@@ -195,7 +196,12 @@ describe('what is asked of other systems', () => {
   test('private addresses are refused outside development', async () => {
     const { createAskSystem } = await import('../../../src/rights/access/systems.js');
     const { createHttp } = await import('../../../src/sync/http.js');
-    const ask = createAskSystem({ http: createHttp({ now: () => time.now }), now: () => time.now, publicOnly: true });
+    const ask = createAskSystem({
+      http: createHttp({ now: () => time.now }),
+      now: () => time.now,
+      machine,
+      publicOnly: true,
+    });
     const before = policies.got.length;
     const asked = { name: 'policies', state: 'waiting' as const, attempts: 0, due: 0, deadline: time.now + DAY };
     const { system } = await ask(

@@ -7,6 +7,7 @@ import { readPolicy } from '../../../src/config/policy.js';
 import { DENIAL_REASONS, EXTENSION_REASONS, REFUSAL_REASONS, REQUEST_KINDS } from '../../../src/core/request.js';
 import { deadlinesOf } from '../../../src/core/request-clock.js';
 import { createCipher } from '../../../src/core/seal.js';
+import { machine } from '../../../src/machine.js';
 import { createOutbox, type OutgoingMail } from '../../../src/mail/outbox.js';
 import { createTransport } from '../../../src/mail/transport.js';
 import { LETTER_KINDS, type LetterKind, type LetterRequest } from '../../../src/rights/letters/letter.js';
@@ -466,8 +467,21 @@ describe('sending', () => {
 test('through a real mail server comes what was kept', async () => {
   const peer = await smtpPeer();
   const { log } = keepingLog();
-  const transport = createTransport({ smtpUrl: peer.url, mailbox: createMailboxStore(connection), now: clock.now });
-  const outbox = createOutbox({ store: createOutboxStore(connection), composer, transport, keyring, clock, log });
+  const transport = createTransport({
+    smtpUrl: peer.url,
+    mailbox: createMailboxStore(connection),
+    now: clock.now,
+    machine,
+  });
+  const outbox = createOutbox({
+    store: createOutboxStore(connection),
+    composer,
+    transport,
+    keyring,
+    clock,
+    machine,
+    log,
+  });
   const sending = createLetters({ composer, store, catalog, keyring, clock, post: outbox.enqueue, policy });
   const { id } = await sending.send(letter('fulfilment', { language: 'es', requestKind: 'access' }), 'officer');
   await outbox.settle();

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { keyringFromSecret } from '../../../src/core/keys.js';
 import { createCipher } from '../../../src/core/seal.js';
+import { machine } from '../../../src/machine.js';
 import { fileDestination, type Hush, startHush } from '../../support/hush.js';
 import { until } from '../../support/until.js';
 
@@ -40,7 +41,7 @@ async function files(name = 'suppressions'): Promise<Map<string, string>> {
 
 /** Sealed values anywhere in the store that this installation can open, and that are not under a contact's own key. */
 async function openable(): Promise<string[]> {
-  const keyring = keyringFromSecret('a secret for tests that is long enough');
+  const keyring = keyringFromSecret('a secret for tests that is long enough', machine.randomBytes);
   const [ingest, outbox] = [createCipher(keyring, 'ingest'), createCipher(keyring, 'outbox')];
   const db = hush.hush.stores.connection.db;
   const contacts = await db?.collection('contacts').find({}, { promoteBuffers: true }).toArray();

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { machine } from '../../../src/machine.js';
 import type { Adapter, Binding, Destination, Entry, ReadBackEntry } from '../../../src/sync/destination.js';
 import { ProviderError } from '../../../src/sync/destination.js';
 import { createHttp } from '../../../src/sync/http.js';
@@ -82,7 +83,7 @@ export function build<S, T>(
   for (const binding of bindings) adapter.target.parse(binding.target);
   return adapter.create(
     adapter.settings.parse(settings),
-    { http: createHttp({ now }), now, name: 'tested', dataDir: options.dataDir ?? '.' },
+    { http: createHttp({ now }), now, machine, name: 'tested', dataDir: options.dataDir ?? '.' },
     bindings,
   );
 }

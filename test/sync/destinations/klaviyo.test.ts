@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { machine } from '../../../src/machine.js';
 import { klaviyo } from '../../../src/sync/destinations/klaviyo.js';
 import { startKlaviyo } from '../../support/stand-ins/klaviyo.js';
 import { providerDescription, startPrism } from '../../support/stand-ins/prism.js';
@@ -128,6 +129,7 @@ describe('Klaviyo’s own description', () => {
           },
         },
         now: Date.now,
+        machine,
         name: 'klaviyo',
         dataDir: '.',
       },

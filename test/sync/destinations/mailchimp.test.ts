@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { machine } from '../../../src/machine.js';
 import { mailchimp } from '../../../src/sync/destinations/mailchimp.js';
 import { startMailchimp } from '../../support/stand-ins/mailchimp.js';
 import { bind, build, conformance, entry, faultOf, never, strictSettings } from './conformance.js';
@@ -105,7 +106,7 @@ describe('Mailchimp', () => {
     };
     const destination = mailchimp.create(
       mailchimp.settings.parse({ apiKey: '0123-us21' }),
-      { http, now: Date.now, name: 'mailchimp', dataDir: '.' },
+      { http, now: Date.now, machine, name: 'mailchimp', dataDir: '.' },
       [],
     );
     await destination.send(bind({ list: LIST }), 'suppress', [entry('a@example.com')], never());

@@ -1,5 +1,6 @@
 import { createSign, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
+import { machine } from '../../../src/machine.js';
 import { ses } from '../../../src/sync/destinations/ses.js';
 import { createHttp } from '../../../src/sync/http.js';
 import { AWS_KEY, startSes } from '../../support/stand-ins/ses.js';
@@ -121,7 +122,7 @@ describe('SES notifications by SNS', () => {
       },
     });
     const settings = ses.settings.parse({ ...AWS_KEY, region: 'eu-west-1', topics: [topic] });
-    return ses.create(settings, { http, now: () => NOW, name: 'ses', dataDir: '.' }, bindings);
+    return ses.create(settings, { http, now: () => NOW, machine, name: 'ses', dataDir: '.' }, bindings);
   };
   const envelope = (fields: Record<string, string>, at = NOW) => {
     const message: Record<string, string> = {

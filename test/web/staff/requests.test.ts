@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { keyringFromSecret } from '../../../src/core/keys.js';
+import { machine } from '../../../src/machine.js';
 import { requestNames } from '../../../src/rights/requests/names.js';
 import { referenceOf } from '../../../src/rights/requests/reference.js';
 import type { RequestRecord } from '../../../src/store/requests.js';
@@ -130,7 +131,9 @@ describe('the work list', () => {
     for (const old of await hush.hush.stores.requests.unnamed(10)) expect(old.id).toBe(record.id);
     await hush.hush.stores.requests.name(
       record.id,
-      requestNames(keyringFromSecret('a secret for tests that is long enough'), ['Quentin Abernathy']),
+      requestNames(keyringFromSecret('a secret for tests that is long enough', machine.randomBytes), [
+        'Quentin Abernathy',
+      ]),
     );
     expect(await found()).toBe(true);
     await collection.updateOne({ _id: record.id as never }, { $set: { state: 'withdrawn' } });

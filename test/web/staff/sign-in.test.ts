@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import express from 'express';
 import { keyringFromSecret } from '../../../src/core/keys.js';
+import { machine } from '../../../src/machine.js';
 import { ABSOLUTE, beginSession, IDLE, sessionMiddleware } from '../../../src/web/middleware/session.js';
 import { rolesFrom } from '../../../src/web/staff/oidc.js';
 import { safeTarget } from '../../../src/web/staff/sign-in.js';
@@ -258,7 +259,13 @@ describe('in production', () => {
     const app = express();
     app.set('trust proxy', true);
     const { staffSessions: sessions } = hush.hush.stores;
-    app.use(sessionMiddleware({ sessions, keyring: keyringFromSecret('a secret of this test'), production: true }));
+    app.use(
+      sessionMiddleware({
+        sessions,
+        keyring: keyringFromSecret('a secret of this test', machine.randomBytes),
+        production: true,
+      }),
+    );
     app.get('/', async (request, response) => {
       await beginSession(request, { id: 'u', name: 'U', roles: ['agent'] }, hush.hush.clock);
       response.send('in');

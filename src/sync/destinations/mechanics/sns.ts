@@ -1,6 +1,7 @@
 import { createPublicKey, createVerify, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import { HushError } from '../../../core/errors.js';
+import { abortAfter, type Machine } from '../../../core/machine.js';
 import type { HttpClient } from '../../http.js';
 import { checkClock, forged } from './incoming.js';
 
@@ -52,9 +53,9 @@ export interface SnsReader {
  * topic of theirs, so the topic counts too.
  * @see https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
  */
-export function createSnsReader(http: HttpClient): SnsReader {
+export function createSnsReader(machine: Pick<Machine, 'after'>, http: HttpClient): SnsReader {
   const keys = new Map<string, KeyObject>();
-  const get = (url: string) => http.request({ method: 'GET', url, signal: AbortSignal.timeout(10_000) });
+  const get = (url: string) => http.request({ method: 'GET', url, signal: abortAfter(machine, 10_000) });
 
   async function keyAt(url: string): Promise<KeyObject> {
     const known = keys.get(url);

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import {
   copyFile,
@@ -14,6 +13,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Machine } from '../../../core/machine.js';
 import type { RecordFormat, Row } from './records.js';
 
 /** One change: a row to keep, or the key of a row to leave out. */
@@ -42,6 +42,7 @@ const LEFTOVER_MS = 60 * 60_000;
 
 /** One list in a folder, and how its rows are written. */
 interface ListFiles {
+  readonly machine: Pick<Machine, 'now' | 'randomBytes'>;
   readonly folder: string;
   readonly name: string;
   readonly full: RecordFormat;
@@ -61,13 +62,14 @@ interface ListFiles {
  * Applying a delta twice changes nothing, so a crash anywhere is repaired by building the full file again.
  */
 export function openFolder(
+  machine: ListFiles['machine'],
   folder: string,
   name: string,
   full: RecordFormat,
   delta: RecordFormat,
   keyOf: (row: Row) => string,
 ): SuppressionFolder {
-  const list = { folder, name, full, delta, keyOf };
+  const list = { machine, folder, name, full, delta, keyOf };
   return {
     async append(changes, signal) {
       await writeDelta(list, changes, signal);
@@ -126,11 +128,10 @@ async function mergedRows(list: ListFiles): Promise<{ last: number; base: number
 
 /** Writes the next delta file; its number. */
 async function writeDelta(list: ListFiles, changes: readonly Change[], signal: AbortSignal): Promise<number> {
-  const { folder, name, delta } = list;
+  const { folder, delta } = list;
   await mkdir(folder, { recursive: true });
   const hidden = await writeHidden(
-    folder,
-    name,
+    list,
     delta,
     changes.map((change) => ({ ...change.row, action: change.action })),
   );
@@ -174,11 +175,11 @@ async function replaceList(list: ListFiles, id: string, rows: AsyncIterable<Row>
         yield item.value;
       }
     };
-    const hidden = await writeHidden(folder, name, full, all());
+    const hidden = await writeHidden(list, full, all());
     await rename(hidden, join(folder, numbered(list, 'full', number)));
     await buildFull(list);
   }
-  const hidden = hiddenPath(folder, name);
+  const hidden = hiddenPath(list);
   await writeFile(hidden, `${id}\n`, { flush: true });
   await rename(hidden, join(folder, `${name}.list`));
   await syncFolder(folder);
@@ -196,7 +197,7 @@ async function rebuildFull(list: ListFiles): Promise<void> {
 }
 
 async function forgetRows(list: ListFiles, keys: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
-  const { folder, name, delta, keyOf } = list;
+  const { folder, delta, keyOf } = list;
   // The full file first: it has to have what the deltas lose, and older full files go with it.
   await rebuildFull(list);
   for (const n of await numbersPresent(list, 'delta')) {
@@ -206,25 +207,25 @@ async function forgetRows(list: ListFiles, keys: ReadonlySet<string>, signal: Ab
     for await (const row of readRows(list, file, delta)) rows.push(row);
     const retained = rows.filter((row) => !keys.has(keyOf(row)));
     if (retained.length < rows.length) {
-      await rename(await writeHidden(folder, name, delta, retained), join(folder, file));
+      await rename(await writeHidden(list, delta, retained), join(folder, file));
     }
   }
   await syncFolder(folder);
 }
 
 async function buildFull(list: ListFiles): Promise<void> {
-  const { folder, name, full } = list;
+  const { folder, full } = list;
   await mkdir(folder, { recursive: true });
   const { last, base, rows } = await mergedRows(list);
   if (last > base) {
-    const hidden = await writeHidden(folder, name, full, rows);
+    const hidden = await writeHidden(list, full, rows);
     await rename(hidden, join(folder, numbered(list, 'full', last)));
     await syncFolder(folder);
   }
   const newest = (await numbersPresent(list, 'full')).at(-1);
   if (newest === undefined) return;
   await publishFull(list, newest);
-  await removeLeftovers(folder, name);
+  await removeLeftovers(list);
   for (const old of await numbersPresent(list, 'full')) {
     if (old < newest) await rm(join(folder, numbered(list, 'full', old)), { force: true });
   }
@@ -234,7 +235,7 @@ async function buildFull(list: ListFiles): Promise<void> {
 async function publishFull(list: ListFiles, number: number): Promise<void> {
   const { folder, name, full } = list;
   const file = join(folder, numbered(list, 'full', number));
-  const copy = hiddenPath(folder, name);
+  const copy = hiddenPath(list);
   await link(file, copy).catch(() => copyFile(file, copy));
   await rename(copy, join(folder, `${name}.full.${full.extension}`));
   // Renaming one name of a file onto another of the same file does nothing, and leaves the first.
@@ -242,25 +243,24 @@ async function publishFull(list: ListFiles, number: number): Promise<void> {
   await syncFolder(folder);
 }
 
-async function removeLeftovers(folder: string, name: string): Promise<void> {
+async function removeLeftovers({ machine, folder, name }: ListFiles): Promise<void> {
   for (const hidden of await readdir(folder)) {
     if (!hidden.startsWith(`.${name}.`) || !hidden.endsWith('.tmp')) continue;
     const found = await stat(join(folder, hidden)).catch(() => undefined);
-    if (found && Date.now() - found.mtimeMs > LEFTOVER_MS) await rm(join(folder, hidden), { force: true });
+    if (found && machine.now() - found.mtimeMs > LEFTOVER_MS) await rm(join(folder, hidden), { force: true });
   }
 }
 
-function hiddenPath(folder: string, name: string): string {
-  return join(folder, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
+function hiddenPath({ machine, folder, name }: ListFiles): string {
+  return join(folder, `.${name}.${machine.randomBytes(6).toString('hex')}.tmp`);
 }
 
 async function writeHidden(
-  folder: string,
-  name: string,
+  list: ListFiles,
   format: RecordFormat,
   rows: Iterable<Row> | AsyncIterable<Row>,
 ): Promise<string> {
-  const path = hiddenPath(folder, name);
+  const path = hiddenPath(list);
   const file = await open(path, 'wx', 0o640);
   try {
     await writeLines(file, format, rows);
