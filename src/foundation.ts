@@ -12,6 +12,7 @@ import { createKeyWatch } from './key-watch.js';
 import { createLog } from './logger.js';
 import { machine as thisMachine } from './machine.js';
 import { createMetrics } from './metrics.js';
+import { createJournalDisk } from './preferences/journal-disk.js';
 import { createPrivateParts } from './preferences/private-part.js';
 import { checkRedis, createQueues } from './queues.js';
 import { countLate, countOpen } from './rights/requests/report.js';
@@ -114,6 +115,8 @@ export async function openFoundation(environment: InstalledEnvironment, options:
     keyring,
     stores,
     installationId,
+    /** Where opt-outs are kept while the store is unavailable. */
+    journalDisk: environment.journalDir === undefined ? undefined : createJournalDisk(environment.journalDir),
     keyWatch,
     queues: createQueues({
       url: environment.redisUrl,

@@ -1,8 +1,11 @@
+import type { SyncTarget } from '../core/desired.js';
 import { contactKeyText } from '../core/keys.js';
 import type { Foundation } from '../foundation.js';
+import type { KeyWatch } from '../key-watch.js';
+import type { Metrics } from '../metrics.js';
 import { createProjector } from '../projection/project.js';
 import { createProjectionLoop } from '../projection/projection-loop.js';
-import { syncQueue } from '../queues.js';
+import { type Queues, syncQueue } from '../queues.js';
 import { createAccept } from './accept.js';
 import { createDecisions } from './decisions.js';
 import { createJournal } from './journal.js';
@@ -11,7 +14,30 @@ import { createReceipts } from './receipts.js';
 import { createUndo } from './undo.js';
 
 /** What a contact decided: accepted, projected, answered from, linked to and proven. */
-export async function createPreferences(base: Foundation) {
+export async function createPreferences(
+  base: Pick<
+    Foundation,
+    | 'stores'
+    | 'keyring'
+    | 'privateParts'
+    | 'aliasGroupOf'
+    | 'catalog'
+    | 'policy'
+    | 'configuration'
+    | 'clock'
+    | 'machine'
+    | 'journalDisk'
+    | 'installationId'
+    | 'publicUrl'
+    | 'sweepMs'
+    | 'log'
+  > & {
+    readonly destinations: readonly SyncTarget[];
+    readonly queues: Pick<Queues, 'add'>;
+    readonly keyWatch: Pick<KeyWatch, 'note'>;
+    readonly metrics: Pick<Metrics, 'projected' | 'unopened' | 'decided'>;
+  },
+) {
   const {
     stores,
     keyring,
@@ -53,9 +79,8 @@ export async function createPreferences(base: Foundation) {
     onUnopened: metrics.unopened,
     ...(base.sweepMs === undefined ? {} : { sweepMs: base.sweepMs }),
   });
-  const { journalDir } = base.environment;
-  const journal =
-    journalDir === undefined ? undefined : createJournal({ dir: journalDir, installation: base.installationId, log });
+  const { journalDisk: disk, installationId: installation } = base;
+  const journal = disk && createJournal({ disk, installation, machine, log });
   await journal?.check();
   const accept = createAccept({
     contacts,

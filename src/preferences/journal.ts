@@ -1,10 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import path from 'node:path';
 import type { Logger } from 'pino';
-import { ConfigError } from '../config/yaml-file.js';
+import type { Machine } from '../core/machine.js';
 import type { Append } from '../store/contacts.js';
 import { createGroupCommit } from './group-commit.js';
+import type { JournalDisk, OpenFile } from './journal-disk.js';
 
 /** A line that is not whole was never acknowledged: its fsync did not return. */
 function parseLine(line: string): Append | undefined {
@@ -37,92 +35,69 @@ function isOurs(name: string, installation: string): boolean {
 }
 
 interface JournalFile {
-  readonly path: string;
+  readonly name: string;
   /** Holds the lock. */
-  readonly handle: FileHandle;
-}
-
-const codeOf = (error: unknown): unknown =>
-  typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-
-/**
- * Locks an open file against every other process, in whichever container: a lock of the open file description, which
- * the kernel ends with the process, however it ended.
- *
- * @throws ConfigError where the file system has no locks
- */
-async function lock(handle: FileHandle): Promise<boolean> {
-  try {
-    const { tryLock } = await import('fs-native-extensions');
-    return tryLock(handle.fd);
-  } catch (error) {
-    throw new ConfigError(
-      `HUSH_JOURNAL_DIR: files there cannot be locked (${String(codeOf(error) ?? 'no lock for this platform')}). Name a folder on a local disk or on NFS version 4.`,
-    );
-  }
+  readonly open: OpenFile;
 }
 
 interface JournalParts {
-  readonly dir: string;
+  readonly disk: JournalDisk;
   /** Id of the installation that the entries belong to. */
   readonly installation: string;
+  readonly machine: Pick<Machine, 'randomBytes'>;
   readonly log: Logger;
 }
 
 /** A new file, locked before it has the name by which others look for files: nobody takes it for one that was left. */
-async function openFile({ dir, installation }: JournalParts): Promise<JournalFile> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  const file = path.join(dir, `${installation}-${randomBytes(8).toString('hex')}.ndjson`);
-  const handle = await open(`${file}.new`, 'ax', 0o600);
+async function openFile({ disk, installation, machine }: JournalParts): Promise<JournalFile> {
+  await disk.makeFolder();
+  const name = `${installation}-${machine.randomBytes(8).toString('hex')}.ndjson`;
+  const open = await disk.create(`${name}.new`);
   try {
-    if (!(await lock(handle))) throw new Error('a new journal file is locked already');
-    await rename(`${file}.new`, file);
+    if (!(await open.lock())) throw new Error('a new journal file is locked already');
+    await disk.rename(`${name}.new`, name);
     // The file's name has to survive too.
-    const folder = await open(dir, 'r');
-    await folder.sync().finally(() => folder.close());
+    await disk.syncFolder();
   } catch (error) {
-    await handle.close();
+    await open.close();
     throw error;
   }
-  return { path: file, handle };
+  return { name, open };
 }
 
 /** Files of this installation that no process holds, locked now by us. */
-async function leftByOthers({ dir, installation }: JournalParts): Promise<JournalFile[]> {
-  const names = await readdir(dir).catch(() => []);
+async function leftByOthers({ disk, installation }: JournalParts): Promise<JournalFile[]> {
   const found: JournalFile[] = [];
-  for (const name of names.filter((item) => isOurs(item, installation)).sort()) {
-    const file = path.join(dir, name);
-    const handle = await open(file, 'r+').catch(() => undefined);
-    if (!handle) continue;
+  for (const name of (await disk.list()).filter((item) => isOurs(item, installation)).sort()) {
+    const open = await disk.open(name);
+    if (!open) continue;
     // Another process may have replayed and removed it since the folder was read.
-    const ours = (await lock(handle)) && (await stat(file).catch(() => undefined))?.ino === (await handle.stat()).ino;
-    if (ours) found.push({ path: file, handle });
-    else await handle.close();
+    if ((await open.lock()) && (await open.isNamed(name))) found.push({ name, open });
+    else await open.close();
   }
   return found;
 }
 
 /** Appends what a file keeps; it is removed then, or put aside where a line cannot be read. Returns how many. */
 async function replayFile(
-  { log }: JournalParts,
-  { path: file, handle }: JournalFile,
+  { disk, log }: JournalParts,
+  { name, open }: JournalFile,
   append: (item: Append) => Promise<void>,
 ): Promise<number> {
-  const text = await readFile(file, 'utf8');
+  const text = await disk.read(name);
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   const lines = whole.split('\n').filter((line) => line !== '');
   const appends = lines.flatMap((line) => parseLine(line) ?? []);
   await Promise.all(appends.map(append));
-  if (appends.length === lines.length) await rm(file, { force: true });
+  if (appends.length === lines.length) await disk.remove(name);
   else {
     log.error(
-      { file: path.basename(file), lines: lines.length - appends.length },
+      { file: name, lines: lines.length - appends.length },
       'lines of a journal file cannot be read: the file is kept under the name .damaged',
     );
-    await rename(file, `${file}.damaged`);
+    await disk.rename(name, `${name}.damaged`);
   }
-  await handle.close();
+  await open.close();
   return appends.length;
 }
 
@@ -154,9 +129,9 @@ export function createJournal(parts: JournalParts) {
   async function write(appends: readonly Append[]): Promise<undefined[]> {
     current ??= openFile(parts);
     try {
-      const { handle } = await current;
-      await handle.appendFile(appends.map(lineOf).join(''));
-      await handle.datasync();
+      const { open } = await current;
+      await open.append(appends.map(lineOf).join(''));
+      await open.sync();
     } catch (error) {
       // What was written may be half a line, which the next one must not be joined to.
       await finish();
@@ -194,9 +169,9 @@ export function createJournal(parts: JournalParts) {
   return {
     /** Throws ConfigError when files in the folder cannot be made and locked: found at the start, not in an outage. */
     async check(): Promise<void> {
-      const { path: file, handle } = await openFile(parts);
-      await rm(file, { force: true });
-      await handle.close();
+      const { name, open } = await openFile(parts);
+      await parts.disk.remove(name);
+      await open.close();
     },
 
     /** Durable when it resolves. */
@@ -214,7 +189,7 @@ export function createJournal(parts: JournalParts) {
     async close(): Promise<void> {
       await finish();
       await Promise.all([writing, replaying?.catch(() => undefined)]);
-      await Promise.all(finished.map(({ handle }) => handle.close()));
+      await Promise.all(finished.map(({ open }) => open.close()));
       finished = [];
     },
   };

@@ -4,10 +4,17 @@
  */
 Object.defineProperty(process, 'pid', { value: 1 });
 const { createJournal } = await import('../../src/preferences/journal.js');
+const { createJournalDisk } = await import('../../src/preferences/journal-disk.js');
+const { machine } = await import('../../src/machine.js');
 const { pino } = await import('pino');
 
 const [dir = '', installation = '', id = ''] = process.argv.slice(2);
-const journal = createJournal({ dir, installation, log: pino({ level: 'silent' }) });
+const journal = createJournal({
+  disk: createJournalDisk(dir),
+  installation,
+  machine,
+  log: pino({ level: 'silent' }),
+});
 await journal.write({
   key: Buffer.alloc(16, 7),
   type: 'email',

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import pino from 'pino';
+import { machine } from '../../src/machine.js';
 import { createJournal, type Journal } from '../../src/preferences/journal.js';
+import { createJournalDisk } from '../../src/preferences/journal-disk.js';
 import type { Append } from '../../src/store/contacts.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -26,7 +28,7 @@ afterEach(async () => {
 });
 
 function journalOf(installation = INSTALLATION): Journal {
-  const journal = createJournal({ dir, installation, log });
+  const journal = createJournal({ disk: createJournalDisk(dir), installation, machine, log });
   journals.push(journal);
   return journal;
 }
@@ -116,14 +118,14 @@ test('a store that is still unavailable leaves everything for the next replay, a
 });
 
 test('what a stopped process could not replay is taken over by the next', async () => {
-  const journal = createJournal({ dir, installation: INSTALLATION, log });
+  const journal = createJournal({ disk: createJournalDisk(dir), installation: INSTALLATION, machine, log });
   await journal.write(append('left'));
   await journal.close();
   expect(await replayed(journalOf())).toEqual(['left']);
 });
 
 test('half a line at the end was never acknowledged; a damaged line in between is kept, and the rest is replayed', async () => {
-  const journal = createJournal({ dir, installation: INSTALLATION, log });
+  const journal = createJournal({ disk: createJournalDisk(dir), installation: INSTALLATION, machine, log });
   for (const id of ['one', 'two', 'three']) await journal.write(append(id));
   await journal.close();
   const [name = ''] = await readdir(dir);
@@ -136,7 +138,7 @@ test('half a line at the end was never acknowledged; a damaged line in between i
 });
 
 test('a file of the first form, which named its process, is replayed once its process cannot write it any more', async () => {
-  const journal = createJournal({ dir, installation: INSTALLATION, log });
+  const journal = createJournal({ disk: createJournalDisk(dir), installation: INSTALLATION, machine, log });
   await journal.write(append('old'));
   await journal.close();
   const [name = ''] = await readdir(dir);
