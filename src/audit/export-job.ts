@@ -8,6 +8,7 @@ import { HushError } from '../core/errors.js';
 import type { Machine } from '../core/machine.js';
 import type { Verifier } from '../core/note.js';
 import { TILE_WIDTH } from '../core/tile.js';
+import { oneAtATime } from '../one-at-a-time.js';
 import type { AuditExport, AuditExports } from '../store/audit-exports.js';
 import type { LogStores } from '../store/log-stores.js';
 import { CHAIN_START, chained, createPeriodWriter, type Period, planPeriod } from './export.js';
@@ -197,7 +198,7 @@ export function createExportJobs(parts: ExportJobsParts) {
     list: parts.store.list,
     begin: (wanted: { from: number; to: number }, by: { id: string; name: string }) => begin(context, wanted, by),
     file: (job: AuditExport) => file(context, job),
-    work: () => work(context),
+    work: oneAtATime(() => work(context)),
     stop: () => stop(context),
   };
 }

@@ -8,6 +8,7 @@ import { HushError } from '../core/errors.js';
 import type { Keyring } from '../core/keys.js';
 import { leaseOwner, type Machine } from '../core/machine.js';
 import { type Cipher, createCipher, MissingKeyError } from '../core/seal.js';
+import { oneAtATime } from '../one-at-a-time.js';
 import { createScheduler } from '../scheduler.js';
 import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js';
 import type { LeasedMail, OutboxStore } from '../store/outbox.js';
@@ -66,9 +67,9 @@ interface OutboxParts {
 interface OutboxContext extends OutboxParts {
   readonly sealer: Cipher;
   readonly polls: ReturnType<typeof createScheduler>;
+  /** Resolves when no mail is due that was kept before the call. */
+  readonly send: () => Promise<void>;
   readonly state: {
-    running: Promise<void> | undefined;
-    again: boolean;
     stopped: boolean;
     started: boolean;
   };
@@ -177,25 +178,13 @@ async function lane(context: OutboxContext): Promise<void> {
   }
 }
 
-async function drain(context: OutboxContext): Promise<void> {
-  do {
-    context.state.again = false;
-    const lanes = await Promise.allSettled(Array.from({ length: LANES }, () => lane(context)));
-    for (const result of lanes) {
-      // What was taken stays under its lease and is due again when that ends.
-      if (result.status === 'rejected') context.log.error({ err: result.reason }, 'outbox round failed');
-    }
-  } while (context.state.again && !context.state.stopped);
-}
-
-function poke(context: OutboxContext): void {
-  if (context.state.stopped) return;
-  context.state.again = true;
-  context.state.running ??= drain(context).finally(() => {
-    context.state.running = undefined;
-    // Poked after the last look and before this.
-    if (context.state.again) poke(context);
-  });
+/** Sends what is due, in LANES at once. */
+async function sendDue(context: OutboxContext): Promise<void> {
+  const lanes = await Promise.allSettled(Array.from({ length: LANES }, () => lane(context)));
+  for (const result of lanes) {
+    // What was taken stays under its lease and is due again when that ends.
+    if (result.status === 'rejected') context.log.error({ err: result.reason }, 'outbox round failed');
+  }
 }
 
 /**
@@ -236,7 +225,7 @@ async function enqueue(context: OutboxContext, mail: OutgoingMail): Promise<Enqu
     throw unavailable(error);
   }
   if (result === 'queued') {
-    if (context.state.started) poke(context);
+    if (context.state.started) void context.send();
     else context.onQueued?.();
   }
   return result;
@@ -249,17 +238,12 @@ function start(context: OutboxContext): void {
   context.polls.start();
 }
 
-/** Resolves when nothing is due any more; mails that failed wait for their next time. */
-async function settle(context: OutboxContext): Promise<void> {
-  poke(context);
-  while (context.state.running) await context.state.running;
-}
-
 /** Takes no further mail and resolves when those in flight are settled. The transport stays open. */
 async function stop(context: OutboxContext): Promise<void> {
   context.state.stopped = true;
   await context.polls.stop();
-  while (context.state.running) await context.state.running;
+  // After the run under way, this one takes nothing.
+  await context.send();
 }
 
 /**
@@ -269,19 +253,20 @@ async function stop(context: OutboxContext): Promise<void> {
  */
 export function createOutbox(parts: OutboxParts) {
   const sealer = createCipher(parts.keyring, 'outbox');
+  const send = oneAtATime(() => sendDue(context));
   const polls = createScheduler({
     machine: parts.machine,
     log: parts.log,
     everyMs: parts.pollMs ?? 2000,
-    tasks: { 'looking for mail': async () => poke(context) },
+    tasks: { 'looking for mail': send },
   });
-  const state: OutboxContext['state'] = { running: undefined, again: false, stopped: false, started: false };
-  const context: OutboxContext = { ...parts, sealer, polls, state };
+  const state: OutboxContext['state'] = { stopped: false, started: false };
+  const context: OutboxContext = { ...parts, sealer, send, polls, state };
   return {
     enqueue: (mail: OutgoingMail) => enqueue(context, mail),
     start: () => start(context),
-    poke: () => poke(context),
-    settle: () => settle(context),
+    /** Resolves when no mail is due that was kept before; mails that failed wait for their next time. */
+    settle: send,
     stop: () => stop(context),
   };
 }

@@ -360,14 +360,14 @@ test('stop lets the mail in flight finish and takes no other', async () => {
   };
   const outbox = outboxTo(peer.url, { transport });
   await outbox.enqueue(mail());
-  outbox.poke();
+  void outbox.settle();
   await until(() => started);
   let stopped = false;
   const stopping = outbox.stop().then(() => {
     stopped = true;
   });
   await outbox.enqueue(mail({ id: 'later' }));
-  outbox.poke();
+  void outbox.settle();
   expect(stopped).toBe(false);
   finish();
   await stopping;

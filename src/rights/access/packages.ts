@@ -8,6 +8,7 @@ import type { Keyring } from '../../core/keys.js';
 import type { Machine } from '../../core/machine.js';
 import type { Policy } from '../../core/policy.js';
 import { type Cipher, createCipher, openWith, sealWith } from '../../core/seal.js';
+import { oneAtATime } from '../../one-at-a-time.js';
 import { addressOf } from '../../preferences/contact-address.js';
 import type { PrivateParts } from '../../preferences/private-part.js';
 import type { AccessStore, AskedSystem, StoredPackage } from '../../store/access-packages.js';
@@ -336,7 +337,7 @@ export function createAccessPackages(parts: AccessPackagesParts) {
     addressesOf: (stored: StoredPackage) => addressesOf(context, stored),
     deliveryOf: (stored: StoredPackage) => deliveryOf(context, stored),
     file: (stored: StoredPackage, name: FileName) => fileBytes(context, stored, name),
-    work: () => work(context),
+    work: oneAtATime(() => work(context)),
   };
 }
 

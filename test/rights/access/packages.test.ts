@@ -164,6 +164,21 @@ describe('what is asked of other systems', () => {
     }
   });
 
+  test('whoever asks for the work while it is done waits until it is done', async () => {
+    policies.answer = { status: 204 };
+    ads.answer = { status: 204 };
+    policies.got.length = 0;
+    const { id } = await hush.hush.accessPackages.prepare(
+      { id: `q_${counter++}`, contacts: keys, language: 'en', brand: 'jmf', delivery: { way: 'download' } },
+      'officer',
+    );
+    const first = hush.hush.accessPackages.work();
+    await until(() => policies.got.length > 0);
+    await hush.hush.accessPackages.work();
+    expect(await status(id)).toBe('ready');
+    await first;
+  });
+
   test('one that fails is tried again under one id, less and less often, and what is missing is said', async () => {
     policies.answer = { status: 500 };
     ads.answer = { status: 200, body: { complete: false, data: { segments: 2 } } };
