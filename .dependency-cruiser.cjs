@@ -64,6 +64,13 @@ module.exports = {
       to: { path: '^src/compose\\.ts$' },
     },
     {
+      name: 'only-starters-import-the-machine',
+      comment: 'Everything else is given one: docs/architecture.md, time and chance.',
+      severity: 'error',
+      from: { path: '^src', pathNot: '^src/(foundation\\.ts|config/secrets\\.ts|main\\.ts|cli/)' },
+      to: { path: '^src/machine\\.ts$' },
+    },
+    {
       name: 'only-starters-import-embedded',
       severity: 'error',
       from: { path: '^src', pathNot: '^src/(embedded/|main\\.ts|cli/)' },

@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { z } from 'zod';
 import type { Adapter, Destination } from '../destination.js';
 import { ProviderError } from '../destination.js';
@@ -119,7 +118,7 @@ export const meta: Adapter<Settings, Target> = {
         const move = moveOf(where.use, action);
         if (move === undefined) return inForce();
         const calls = hashesByKind(entries, digitsOnly);
-        const session_id = randomInt(1, SESSIONS);
+        const session_id = 1 + Math.floor(parts.machine.random() * (SESSIONS - 1));
         for (const [index, { schema, hashes }] of calls.entries()) {
           const session = {
             session_id,
