@@ -16,7 +16,7 @@ let setting: StoreSetting;
 let model: Model<Row>;
 beforeAll(async () => {
   setting = await openStoreSetting();
-  model = setting.connection.model(
+  model = setting.connection.model<Row>(
     'SchemaTest',
     collectionSchema<Row>('schema_test', {
       _id: { type: String, required: true },
