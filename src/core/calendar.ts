@@ -47,6 +47,17 @@ export interface LocalDate {
 
 const dateFormats = new Map<string, Intl.DateTimeFormat>();
 
+const longFormats = new Map<string, Intl.DateTimeFormat>();
+
+/** "November 24, 2026", "24 de noviembre de 2026": the day of a time (ms) in an IANA zone, as a language writes it. */
+export function longDate(language: string, at: number, timeZone = 'UTC'): string {
+  const id = `${language} ${timeZone}`;
+  // Making one costs a hundred times what using it costs.
+  const format = longFormats.get(id) ?? new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone });
+  longFormats.set(id, format);
+  return format.format(at);
+}
+
 /** The day that a calendar in the zone shows at `at` (ms). */
 export function localDate(at: number, zone: string): LocalDate {
   let format = dateFormats.get(zone);

@@ -32,12 +32,18 @@ export function readJurisdiction(text: string, field: string): string | undefine
 
 const names = (language: string) => new Intl.DisplayNames(language, { type: 'region' });
 
+const countries = new Map<string, readonly Place[]>();
+
 /** All countries by name in a language, sorted as its readers do. */
-export function countriesIn(language: string): Place[] {
+export function countriesIn(language: string): readonly Place[] {
+  const known = countries.get(language);
+  if (known) return known;
   const named = names(language);
-  return COUNTRIES.map((value) => ({ value, label: named.of(value) ?? value })).sort((a, b) =>
+  const sorted = COUNTRIES.map((value) => ({ value, label: named.of(value) ?? value })).sort((a, b) =>
     a.label.localeCompare(b.label, language),
   );
+  countries.set(language, sorted);
+  return sorted;
 }
 
 /** States, provinces and the like of a country, by name. */

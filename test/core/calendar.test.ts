@@ -1,6 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { addMonths, insideHours, isTimeZone, localMinutes, nextInsideHours } from '../../src/core/calendar.js';
+import {
+  addMonths,
+  insideHours,
+  isTimeZone,
+  localMinutes,
+  longDate,
+  nextInsideHours,
+} from '../../src/core/calendar.js';
 
 const at = (text: string) => Date.parse(text);
 const iso = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString());
@@ -137,4 +144,16 @@ test('a time zone is one that this runtime knows', () => {
   expect(['Mars/Olympus', '', 'America/Chicago; DROP', '__proto__', 'x'.repeat(5000)].map(isTimeZone)).toEqual(
     Array(5).fill(false),
   );
+});
+
+test('a day is written as each language writes it, in the zone asked for', () => {
+  const at = Date.UTC(2026, 10, 24, 3);
+  expect(['en', 'es', 'de', 'fr'].map((language) => longDate(language, at))).toEqual([
+    'November 24, 2026',
+    '24 de noviembre de 2026',
+    '24. November 2026',
+    '24 novembre 2026',
+  ]);
+  expect(longDate('en', at, 'America/Chicago')).toBe('November 23, 2026');
+  expect(longDate('en', at)).toBe('November 24, 2026');
 });

@@ -1,5 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import { type Request, type Response, Router } from 'express';
+import { longDate } from '../../core/calendar.js';
 import { brandById, type Catalog } from '../../core/catalog.js';
 import type { AccessDelivery } from '../../rights/access/delivery.js';
 import { accessTokenIn } from '../../rights/access/download.js';
@@ -37,7 +38,7 @@ export function accessPages(parts: {
     const { language } = pages.context(request);
     pages.send(request, response, status, 'access', brandById(catalog, link.brand), {
       action: `/access/${token}?lang=${language}`,
-      until: new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone: 'UTC' }).format(link.until),
+      until: longDate(language, link.until),
       error,
     });
   }

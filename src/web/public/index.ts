@@ -42,7 +42,7 @@ export function publicPages(parts: {
     ...base,
     ...preferences,
     pages,
-    results: createResults({ keyring, clock }),
+    results: createResults({ keyring, clock, hasWord: pages.hasWord }),
     earlierStop: createEarlierStop({ decisions: preferences.decisions, ledger, clock, machine }),
     post: mail.post,
     askerOf: (request: Request) => networkOf(clientAddress(request)),

@@ -1,8 +1,8 @@
 import type { Request } from 'express';
-import type { TFunction } from 'i18next';
 import { type Brand, say } from '../../core/catalog.js';
 import type { Link } from '../../preferences/links.js';
-import type { PageContext, PageSource } from './page-source.js';
+import type { Words } from '../words.js';
+import type { PageContext, PageLanguage, PageSource } from './page-source.js';
 import type { OpenedResult } from './results.js';
 
 /** `?lang=`, then `Accept-Language`, then English. */
@@ -18,34 +18,33 @@ export function languageOf(
 }
 
 export function contextOf(
-  source: Pick<PageSource, 'words' | 'catalog'>,
+  source: Pick<PageSource, 'languages' | 'catalog'>,
   request: Pick<Request, 'query' | 'acceptsLanguages'>,
-): PageContext {
-  const { words } = source;
+): PageLanguage {
   const language = languageOf(source, request);
-  return { language, t: words.getFixedT(language) };
+  const found = source.languages.get(language);
+  if (!found) throw new Error(`the pages have no words in ${language}`);
+  return found;
 }
 
 /** The same page in other languages. A query alone: a path such as `//evil.example/` would be a link to another host. */
 export function languageLinks(
-  source: Pick<PageSource, 'catalog' | 'words'>,
+  { languages }: Pick<PageSource, 'languages'>,
   url: string,
   current: string,
 ): { code: string; name: string; href: string }[] {
-  const { words } = source;
-  const { languages } = source.catalog;
   const [, search = ''] = url.split('?');
-  return languages
-    .filter((code) => code !== current)
-    .map((code) => {
+  return [...languages.values()]
+    .filter(({ language }) => language !== current)
+    .map(({ language, name }) => {
       const query = new URLSearchParams(search);
-      query.set('lang', code);
-      return { code, name: words.getFixedT(code)('languageName'), href: `?${query}` };
+      query.set('lang', language);
+      return { code: language, name, href: `?${query}` };
     });
 }
 
 /** How messages of a channel reach people: "by email", "on websites". */
-export function byWords(t: TFunction, channel: string) {
+export function byWords(t: Words, channel: string) {
   return t(`by.${channel === '*' ? 'any' : channel}`);
 }
 
@@ -68,7 +67,7 @@ export function whyWords(
 }
 
 /** What a link is about, in words. */
-export function linkWords(source: Pick<PageSource, 'catalog' | 'words'>, request: Request, link: Link) {
+export function linkWords(source: Pick<PageSource, 'catalog' | 'languages'>, request: Request, link: Link) {
   const { catalog } = source;
   const { language, t } = contextOf(source, request);
   const { purpose, channel } = link.scope;

@@ -4,8 +4,8 @@ import type { Request, Response } from 'express';
 import type { Brand, Catalog } from '../../core/catalog.js';
 import { maskContact } from '../../core/contact-point.js';
 import type { Link } from '../../preferences/links.js';
-import { renderView, versionOf } from '../views.js';
-import { type PageFolders, type PageSource, readWordsOf } from './page-source.js';
+import { versionOf } from '../views.js';
+import { type PageContext, type PageFolders, type PageSource, readLanguages, readWordsOf } from './page-source.js';
 import { brandCss, byWords, contextOf, languageLinks, languageOf, linkWords, whyWords } from './page-words.js';
 
 function renderPage(
@@ -16,10 +16,9 @@ function renderPage(
   values: Readonly<Record<string, unknown>>,
 ): string {
   const { catalog, css, brandVersion, rightsPath } = source;
-  const { language, t } = contextOf(source, request);
-  return renderView(path.join(source.views, `${view}.ejs`), {
+  const { language, render } = contextOf(source, request);
+  return render(view, {
     language,
-    t,
     brand,
     group: catalog.group,
     assets: { css: css.path, brandVersion },
@@ -114,16 +113,18 @@ function sendFault(source: PageSource, request: Request, response: Response, sta
 }
 
 function pagesFrom(source: PageSource) {
-  const { words, css } = source;
-  const { languages } = source.catalog;
+  const { css } = source;
+  const languageNames = [...source.languages.values()].map(({ language, name }) => ({ code: language, name }));
 
   return {
     css,
-    context: contextOf.bind(undefined, source),
+    context: (request: Request): PageContext => contextOf(source, request),
     byWords,
 
+    hasWord: source.hasWord,
+
     /** Every language by its own name. */
-    languageNames: () => languages.map((code) => ({ code, name: words.getFixedT(code)('languageName') })),
+    languageNames: () => languageNames,
 
     brandCss,
 
@@ -155,10 +156,11 @@ export async function createPages(parts: {
   const { catalog, folders, rightsPath } = parts;
   // A page with its styles stays within 25 kB: comments are left out.
   const text = readFileSync(path.join(folders.assets, 'hush.css'), 'utf8').replace(/\/\*[\s\S]*?\*\/\n?/g, '');
+  const words = await readWordsOf(catalog, folders.locales);
   return pagesFrom({
     catalog,
-    views: folders.views,
-    words: await readWordsOf(catalog, folders.locales),
+    languages: readLanguages(words, catalog, folders.views),
+    hasWord: (key) => words.exists(key),
     css: { path: `/assets/hush.${versionOf(text)}.css`, text },
     brandVersion: versionOf(JSON.stringify(catalog.brands)),
     rightsPath,

@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import type { DenialAtom } from '../../core/atoms.js';
+import { longDate } from '../../core/calendar.js';
 import { type Catalog, say } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import { maskContact } from '../../core/contact-point.js';
@@ -74,10 +75,6 @@ export interface ResultWords {
 
 /** In the list of what a link could not switch on: the end of a pause. */
 export const PAUSE_NAME = 'pause';
-
-export function dateWords(language: string, at: number): string {
-  return new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone: 'UTC' }).format(at);
-}
 
 export function pausesAll({ type, scope }: DenialAtom, brand: string): boolean {
   return type === 'paused' && covers(scope, { ...ALL_MARKETING, brand });
@@ -156,7 +153,7 @@ export function resultWords(
     };
   }
   const lines = result.lines.map(({ key, date, address }) =>
-    t(key, { ...(date === undefined ? {} : { date: dateWords(language, date) }), address }),
+    t(key, { ...(date === undefined ? {} : { date: longDate(language, date) }), address }),
   );
   return {
     lines: [...lines, ...standingLines(page, catalog, result.standing, (channel) => pages.byWords(t, channel))],
@@ -211,7 +208,7 @@ function signalWords(
         ? t('standing.marketing')
         : say(catalog.purposes[purpose].noun, language),
   }));
-  const date = dateWords(language, Math.max(...agreed.map(({ at }) => at), 0));
+  const date = longDate(language, Math.max(...agreed.map(({ at }) => at), 0));
   const isAsked = isOpen && sendsSignal(request);
   return {
     lines: isInForce
@@ -221,7 +218,7 @@ function signalWords(
             t('preferences.gpc'),
             ...(endedConsentAt === undefined
               ? []
-              : [t('preferences.gpcEnded', { date: dateWords(language, endedConsentAt) })]),
+              : [t('preferences.gpcEnded', { date: longDate(language, endedConsentAt) })]),
           ]
       : [],
     ask: isAsked
@@ -256,8 +253,8 @@ export async function showPreferences(
     wholePerson: view.contact?.person !== undefined,
     linked: view.contact ? await parts.linkedContacts.masked(view.contact) : [],
     signal: signalWords(parts, request, page, view),
-    pausedUntil: paused > 0 ? dateWords(language, paused) : undefined,
-    stoppedSince: stopped ? dateWords(language, stopped.at) : undefined,
+    pausedUntil: paused > 0 ? longDate(language, paused) : undefined,
+    stoppedSince: stopped ? longDate(language, stopped.at) : undefined,
     languages: pages.languageNames(),
     // One that was stored is not changed by opening the page in another; without one the page's own is offered.
     written: facts.language ?? parts.catalog.languages[0],

@@ -69,7 +69,12 @@ export type OpenedResult = z.output<typeof resultSchema> & {
  * act. The words travel sealed in that URL, for the holder of the same link and for half an hour: nothing is kept, no cookie
  * is needed, and nobody can make a page of ours say what did not happen.
  */
-export function createResults(parts: { readonly keyring: Keyring; readonly clock: Clock }) {
+export function createResults(parts: {
+  readonly keyring: Keyring;
+  readonly clock: Clock;
+  /** Whether there is a sentence under a key. */
+  readonly hasWord: (key: string) => boolean;
+}) {
   const { clock } = parts;
   const cipher = createCipher(parts.keyring, 'page-result');
 
@@ -87,7 +92,10 @@ export function createResults(parts: { readonly keyring: Keyring; readonly clock
         const plain = cipher.open(Buffer.from(text, 'base64url'), Buffer.from(about));
         const { until, ...result }: { until?: unknown } = plain ? JSON.parse(plain.toString()) : {};
         if (typeof until !== 'number' || until <= clock.now()) return undefined;
-        return { ...resultSchema.parse(result), sealed: text, at: until - SHOWN_FOR };
+        const parsed = resultSchema.parse(result);
+        // While a new version is rolled out, its results reach processes of the old one, which lack its new sentences.
+        const lines = parsed.lines.filter(({ key }) => parts.hasWord(key));
+        return { ...parsed, lines, sealed: text, at: until - SHOWN_FOR };
       } catch {
         return undefined;
       }

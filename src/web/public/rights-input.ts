@@ -1,8 +1,8 @@
-import type { TFunction } from 'i18next';
 import { type ContactPoint, normaliseContact } from '../../core/contact-point.js';
 import { HushError } from '../../core/errors.js';
 import { isJurisdiction } from '../../core/jurisdiction.js';
 import { REQUEST_KINDS, type RequestKind, takesEffectAtOnce } from '../../core/request.js';
+import type { Words } from '../words.js';
 
 /** Of a place that has no code of its own. */
 export const ELSEWHERE = 'ZZ';
@@ -44,7 +44,7 @@ export interface FormInput {
 /** Reads the form field by field: what is asked for, or all that is wrong with it. */
 export function readRightsForm(
   values: Readonly<Record<Field, string>>,
-  t: TFunction,
+  t: Words,
   country: string,
 ): { readonly input?: FormInput; readonly faults: Fault[] } {
   const faults: Fault[] = [];

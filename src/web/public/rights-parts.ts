@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import { longDate } from '../../core/calendar.js';
 import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
 import type { HushError } from '../../core/errors.js';
@@ -41,7 +42,7 @@ export interface RightsPagesParts {
 /** The day of a time in the zone that the request's deadline is counted in. */
 export function dayOf(policy: Policy, language: string, record: RequestRecord, time: Date): string {
   const { timeZone } = clockFor(policy, record.jurisdiction);
-  return new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone }).format(time);
+  return longDate(language, time.getTime(), timeZone);
 }
 
 /** Why what was sent could not be taken now, in words for whoever sent it. */

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
+import { longDate } from '../../core/calendar.js';
 import { maskContact } from '../../core/contact-point.js';
 import { isOver, type Link } from '../../preferences/links.js';
-import { dateWords } from './preference-view.js';
 import type { PublicParts } from './public-parts.js';
 
 /** The sign-up that a link is about, also one whose time is over, or undefined after the helpful 404 was sent. */
@@ -30,7 +30,7 @@ function showStoppedSignUp(
   const { t, language } = pages.context(request);
   pages.send(request, response, 409, 'ask', link.brand, {
     title: t('confirm.title'),
-    heading: t('confirm.since', { date: dateWords(language, at) }),
+    heading: t('confirm.since', { date: longDate(language, at) }),
     text: t('confirm.sinceText'),
     masked: pages.masked(link),
     quote: undefined,

@@ -1,4 +1,5 @@
 import type { DenialAtom } from '../../core/atoms.js';
+import { longDate } from '../../core/calendar.js';
 import { type Catalog, say, topicById } from '../../core/catalog.js';
 import { scopeText } from '../../core/scope.js';
 import type { PageContext } from './page-source.js';
@@ -16,8 +17,7 @@ export function standingLines(
   denials: readonly StandingDenial[],
   byWords: (channel: string) => string,
 ): string[] {
-  const dateWords = (at: number) =>
-    new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone: 'UTC' }).format(at);
+  const dateWords = (at: number) => longDate(language, at);
 
   function line({ type, scope, at, until }: StandingDenial): string {
     if (type === 'paused') return t('standing.paused', { date: dateWords(until ?? at) });

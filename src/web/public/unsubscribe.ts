@@ -1,8 +1,8 @@
 import type { Request, Response } from 'express';
+import { longDate } from '../../core/calendar.js';
 import { HushError } from '../../core/errors.js';
 import type { Link } from '../../preferences/links.js';
 import { oneClickResult } from './one-click.js';
-import { dateWords } from './preference-view.js';
 import type { PublicParts } from './public-parts.js';
 
 /** What stops all that the link is about; undefined also where that cannot be known now, and then the button is there. */
@@ -39,7 +39,7 @@ export async function showUnsubscribe(parts: PublicParts, request: Request, resp
   const isFirst = pressed !== undefined && (earlier === undefined || earlier.id === pressed);
   pages.send(request, response, 200, 'stopped', link.brand, {
     ...values,
-    since: isFirst || !earlier ? undefined : dateWords(language, earlier.at),
+    since: isFirst || !earlier ? undefined : longDate(language, earlier.at),
     receipt: isFirst ? pressed : earlier?.id,
     undo: pressed,
     why: isFirst ? pages.whyWords({ language }, result) : undefined,

@@ -3,7 +3,8 @@ import path from 'node:path';
 import type { Response } from 'express';
 import i18next from 'i18next';
 import { readWords } from '../../config/locale-file.js';
-import { renderView, versionOf } from '../views.js';
+import { createRender, versionOf } from '../views.js';
+import { createWords } from '../words.js';
 
 const TIME = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
 const DATE = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' });
@@ -47,7 +48,8 @@ export async function createStaffPages(parts: {
     interpolation: { escapeValue: false },
     resources: { en: { translation: readWords(path.join(parts.locales, 'staff.en.yaml'), 'en') } },
   });
-  const t = words.getFixedT('en');
+  const t = createWords(words, 'en');
+  const renderView = createRender(path.join(parts.views, 'staff'), t);
   const css = readFileSync(path.join(parts.assets, 'staff.css'), 'utf8');
   const cssPath = `/staff/assets/staff.${versionOf(css)}.css`;
   return {
@@ -57,13 +59,11 @@ export async function createStaffPages(parts: {
     /** The word for a code; the code itself, spelled out, where nobody wrote one. */
     word(kind: string, code: string): string {
       const key = `${kind}.${code}`;
-      const found = t(key);
-      return found === key ? code.replaceAll('_', ' ') : found;
+      return words.exists(key) ? t(key) : code.replaceAll('_', ' ');
     },
 
     render(view: string, values: Readonly<Record<string, unknown>>): string {
-      return renderView(path.join(parts.views, 'staff', `${view}.ejs`), {
-        t,
+      return renderView(view, {
         word: this.word,
         when,
         day,

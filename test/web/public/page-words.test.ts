@@ -1,11 +1,15 @@
 import { expect, test } from '@jest/globals';
 import type { Catalog } from '../../../src/core/catalog.js';
-import type { PageSource } from '../../../src/web/public/page-source.js';
 import { languageLinks, languageOf } from '../../../src/web/public/page-words.js';
 
 const source = {
   catalog: { languages: ['en', 'fr', 'es'] } as unknown as Catalog,
-  words: { getFixedT: (code: string) => () => `name of ${code}` } as unknown as PageSource['words'],
+  languages: new Map(
+    ['en', 'fr', 'es'].map((language) => [
+      language,
+      { language, name: `name of ${language}`, t: (key: string) => key, render: () => '' },
+    ]),
+  ),
 };
 
 const requestFor = (lang: unknown, accepted: string | false) =>
