@@ -4,6 +4,7 @@ import { type FoundationOptions, type InstalledEnvironment, openFoundation } fro
 import { createInbound } from './inbound/index.js';
 import { createWebhooksIn } from './inbound/webhooks.js';
 import { createMail } from './mail/index.js';
+import { createTransport } from './mail/transport.js';
 import { createPreferences } from './preferences/index.js';
 import { type Handler, type QueueName, syncQueue } from './queues.js';
 import { createReadiness } from './readiness.js';
@@ -40,7 +41,9 @@ export async function compose(environment: InstalledEnvironment, options: Compos
     replayJournal: preferences.replayJournal,
     correctClock: options.machineTime === undefined,
   });
-  const mail = await createMail(base, preferences);
+  const { smtpUrl } = environment;
+  const transport = createTransport({ smtpUrl, mailbox: stores.mailbox, now: clock.now, machine });
+  const mail = await createMail(base, { ...preferences, transport });
   const rights = createRights({ ...base, ...preferences, ...mail, onAlert: metrics.alerted });
   const audit = createAudit({
     ...base,

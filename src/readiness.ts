@@ -1,6 +1,7 @@
 import type { Foundation } from './foundation.js';
+import type { KeyWatch } from './key-watch.js';
 import { createScheduler } from './scheduler.js';
-import { clockOffset, provesDurable } from './store/open.js';
+import { clockOffset, provesDurable, type Stores } from './store/open.js';
 
 /** Difference (ms) between our clock and the database's at which a node calls itself not ready. */
 const MAX_SKEW_MS = 1000;
@@ -14,7 +15,10 @@ const CHECK_EVERY_MS = 10_000;
  * database's, the journal is replayed, and keys that others registered are noticed.
  */
 export async function createReadiness(
-  base: Pick<Foundation, 'stores' | 'machine' | 'clock' | 'keyWatch' | 'log'>,
+  base: Pick<Foundation, 'machine' | 'clock' | 'log'> & {
+    readonly stores: Pick<Stores, 'connection'>;
+    readonly keyWatch: Pick<KeyWatch, 'look' | 'missing'>;
+  },
   parts: {
     /** Throws while the store cannot be written. */
     readonly replayJournal: () => Promise<void>;

@@ -2,21 +2,28 @@ import type { Foundation } from '../foundation.js';
 import { createLanguageOf, inOwnLanguage } from '../preferences/contact-language.js';
 import type { Preferences } from '../preferences/index.js';
 import type { QueuedMail } from '../preferences/outgoing-mail.js';
+import type { Queues } from '../queues.js';
+import type { Stores } from '../store/open.js';
 import { createComposer } from './compose.js';
 import { createOutbox } from './outbox.js';
 import { createFormMail, createRecipientLimits } from './recipient-limits.js';
-import { createTransport } from './transport.js';
+import type { MailTransport } from './transport.js';
 
-/** Mail that goes out: written, kept in the durable outbox, and sent. */
-export async function createMail(base: Foundation, { decisions }: Pick<Preferences, 'decisions'>) {
-  const { environment, folders, stores, catalog, country, keyring, clock, machine, log, queues } = base;
+/** Mail that goes out: written, kept in the durable outbox, and sent by the transport. */
+export async function createMail(
+  base: Pick<Foundation, 'folders' | 'catalog' | 'country' | 'keyring' | 'clock' | 'machine' | 'log'> & {
+    readonly stores: Pick<Stores, 'outbox'>;
+    readonly queues: Pick<Queues, 'add'>;
+  },
+  { decisions, transport }: Pick<Preferences, 'decisions'> & { readonly transport: MailTransport },
+) {
+  const { folders, stores, catalog, country, keyring, clock, machine, log, queues } = base;
   const composer = await createComposer({
     catalog,
     machine,
     templatesDir: folders.templates,
     localesDir: folders.locales,
   });
-  const transport = createTransport({ smtpUrl: environment.smtpUrl, mailbox: stores.mailbox, now: clock.now, machine });
   const outbox = createOutbox({
     store: stores.outbox,
     composer,
