@@ -23,11 +23,25 @@ function writerHash(keyring: Keyring, writer: { readonly name: string; readonly 
   return keyedHash(keyring, `writer:${writer.name.length}:${writer.name}:${writer.id}`);
 }
 
+interface Claim {
+  readonly id: string;
+  readonly content: string;
+}
+
+const NO_FAULT = (): undefined => undefined;
+
+function idReused(): HushError {
+  return new HushError('id_reused', 'this id was used before with other content', {
+    field: 'id',
+    remedy: 'give every event an id of its own; repeat an event unchanged',
+  });
+}
+
 /**
  * Remembers the ids that writers gave, each with its content: of several contents under one id, in this request or before
- * it, the first counts.
+ * it, the first counts. Without an id of a writer the store is not asked.
  *
- * @returns what is wrong with a draft whose id was used with other content
+ * @returns what is wrong with one of `drafts` (the object itself, not a copy) whose id was used with other content
  */
 export async function claimIds(
   context: {
@@ -38,21 +52,18 @@ export async function claimIds(
   drafts: readonly Draft[],
 ): Promise<(draft: Draft) => HushError | undefined> {
   const { writerIds, keyring, machine } = context;
-  const claims = drafts.flatMap((draft) =>
-    draft.writer ? [{ id: writerHash(keyring, draft.writer), content: contentHash(keyring, draft) }] : [],
-  );
+  const claims = new Map<Draft, Claim>();
+  for (const draft of drafts) {
+    if (!draft.writer) continue;
+    claims.set(draft, { id: writerHash(keyring, draft.writer), content: contentHash(keyring, draft) });
+  }
+  if (claims.size === 0) return NO_FAULT;
   try {
-    const contents = await withTimeout(
-      machine,
-      writerIds.claim(claims),
-      claims.length > 1 ? BATCH_TIMEOUT_MS : undefined,
-    );
-    return ({ writer, ...draft }) => {
-      if (!writer || contents.get(writerHash(keyring, writer)) === contentHash(keyring, draft)) return undefined;
-      return new HushError('id_reused', 'this id was used before with other content', {
-        field: 'id',
-        remedy: 'give every event an id of its own; repeat an event unchanged',
-      });
+    const limitMs = claims.size > 1 ? BATCH_TIMEOUT_MS : undefined;
+    const contents = await withTimeout(machine, writerIds.claim([...claims.values()]), limitMs);
+    return (draft) => {
+      const claim = claims.get(draft);
+      return claim && contents.get(claim.id) !== claim.content ? idReused() : undefined;
     };
   } catch (error) {
     throw unavailable(error);

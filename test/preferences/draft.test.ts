@@ -1,9 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { HushError } from '../../src/core/errors.js';
-import { keyringFromSecret } from '../../src/core/keys.js';
-import { machine } from '../../src/machine.js';
 import { checkDraft, type Draft } from '../../src/preferences/draft.js';
-import { claimIds } from '../../src/preferences/retries.js';
 
 const NOW = 1_777_000_000_000;
 const draft: Draft = {
@@ -32,34 +29,5 @@ describe('a draft is refused', () => {
     expect(fault({ evidence: { text: 'x'.repeat(1013) } })).toBeUndefined();
     expect(fault({ evidence: { text: 'x'.repeat(1014) } })).toBe('source.evidence');
     expect(fault({ evidence: { text: 'ü'.repeat(507) } })).toBe('source.evidence');
-  });
-});
-
-describe('an id of a writer', () => {
-  const keyring = keyringFromSecret('a secret of this test, long enough', machine.randomBytes);
-  const stored = new Map<string, string>();
-  const writerIds = {
-    claim: async (ids: readonly { id: string; content: string }[]) => {
-      for (const { id, content } of ids) if (!stored.has(id)) stored.set(id, content);
-      return new Map(ids.map(({ id }) => [id, stored.get(id) ?? '']));
-    },
-  };
-  const named = (fields: Partial<Draft> = {}): Draft => ({ ...draft, writer: { name: 'crm', id: '7' }, ...fields });
-
-  test('stands for one content: of two under one id the first counts, whoever sends the second', async () => {
-    const other = named({ type: 'opted_in' });
-    const faultOf = await claimIds({ writerIds, keyring, machine }, [named(), other, draft]);
-    expect([faultOf(named()), faultOf(draft)]).toEqual([undefined, undefined]);
-    expect(faultOf(other)?.kind).toBe('id_reused');
-    const later = await claimIds({ writerIds, keyring, machine }, [other]);
-    expect(later(other)?.kind).toBe('id_reused');
-    expect((await claimIds({ writerIds, keyring, machine }, [named()]))(named())).toBeUndefined();
-  });
-
-  test('is its writer’s own, and tells the store nothing', async () => {
-    const others = named({ type: 'opted_in', writer: { name: 'shop', id: '7' } });
-    expect((await claimIds({ writerIds, keyring, machine }, [others]))(others)).toBeUndefined();
-    expect(stored.size).toBe(2);
-    for (const [id, content] of stored) expect(`${id}${content}`).toMatch(/^[\w-]{44}$/);
   });
 });
