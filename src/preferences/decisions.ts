@@ -8,10 +8,11 @@ import { DENIAL_TYPES } from '../core/event.js';
 import { foldAsOf, presentAt, type State } from '../core/fold.js';
 import type { Machine } from '../core/machine.js';
 import type { Policy } from '../core/policy.js';
-import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js';
+import { BATCH_TIMEOUT_MS, isUnavailable, unavailable, withTimeout } from '../store/connect.js';
 import type { Shared } from '../store/contact-aliases.js';
 import type { Contact, Contacts, StoredEvent } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
+import { createGroupCommit } from './group-commit.js';
 
 /** A contact in question: its key, and the address where it was given. */
 export interface DecisionSubject {
@@ -28,6 +29,9 @@ export type DecisionQuery = Omit<Query, 'at'> & { readonly at?: number | undefin
 
 const DECISION_FIELDS = { state: 1, pending: 1, overflow: 1, country: 1, type: 1, aliasGroup: 1 } as const;
 const DENIALS: ReadonlySet<string> = new Set(DENIAL_TYPES);
+
+/** Contacts of one read that several requests share: more would keep each of them waiting. */
+const READ_TOGETHER = 50;
 
 const NOBODY: Shared = { others: [] };
 
@@ -103,13 +107,21 @@ export function createDecisions(parts: {
     }
   }
 
+  const readTogether = createGroupCommit(
+    async (subjects: readonly DecisionSubject[]) => {
+      const found = await withTimeout(machine, contacts.findShared(subjects.map(groupOf)));
+      return subjects.map(({ key }) => found.get(key.toString('hex')) ?? NOBODY);
+    },
+    { largest: READ_TOGETHER, concernsAll: isUnavailable },
+  );
+
   return {
     decideAll,
     /** The present state, with the contact where somebody has heard of it: another spelling may have been denied. */
     async present(subject: DecisionSubject): Promise<{ contact?: Contact; state: State }> {
       try {
-        const found = await withTimeout(machine, contacts.findShared([groupOf(subject)]));
-        const { contact, others } = found.get(subject.key.toString('hex')) ?? NOBODY;
+        // Requests that arrive during one read share the next: a read costs as much as the rest of a page.
+        const { contact, others } = await withTimeout(machine, readTogether(subject));
         return { ...(contact ? { contact: { ...contact, others } } : {}), state: stateOf(contact, others) };
       } catch (error) {
         throw unavailable(error);

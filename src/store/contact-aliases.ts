@@ -3,7 +3,15 @@ import type { Machine } from '../core/machine.js';
 import { DURABLE } from './connect.js';
 import type { Contact, ContactCollections } from './contact-rows.js';
 
-type Fields = Record<string, 0 | 1>;
+export type Fields = Record<string, 0 | 1>;
+
+/** Contacts by key (hex): those named by key, and the members of the groups that are named. */
+export type FindOwn = (
+  keys: readonly Buffer[],
+  fields?: Fields,
+  mostOverflow?: number,
+  groups?: readonly string[],
+) => Promise<Map<string, Contact>>;
 
 /** A contact that is asked about, with its group where the address tells it. */
 export interface Asked {
@@ -20,7 +28,7 @@ export interface Shared {
 /** Queries to contacts that are spellings of one address. Each carries its group; nothing is kept of the group itself. */
 export function contactAliases(
   { model, raw }: Pick<ContactCollections, 'model' | 'raw'>,
-  findOwn: (keys: readonly Buffer[], fields?: Fields, mostOverflow?: number) => Promise<Map<string, Contact>>,
+  findOwn: FindOwn,
   machine: Pick<Machine, 'now'>,
 ) {
   /** Keys of the contacts in each group. */
@@ -34,33 +42,38 @@ export function contactAliases(
     return members;
   }
 
-  /** Contacts with the others of their groups, by key (hex). */
+  /** Contacts with the others of their groups, by key (hex): one command where the groups are named. */
   async function findShared(
     asked: readonly Asked[],
     fields?: Fields,
     mostOverflow?: number,
   ): Promise<Map<string, Shared>> {
-    const named = asked.flatMap(({ group }) => (group ? [group.id] : []));
-    const [found, members] = await Promise.all([
-      findOwn(
-        asked.map(({ key }) => key),
-        fields,
-        mostOverflow,
-      ),
-      membersOf(named),
-    ]);
-    const stored = [...found.values()].flatMap(({ aliasGroup }) =>
-      aliasGroup === undefined || members.has(aliasGroup) ? [] : [aliasGroup],
+    const named = [...new Set(asked.flatMap(({ group }) => (group ? [group.id] : [])))];
+    const keys = asked.flatMap(({ key, group }) => [key, ...(group?.formerKeys ?? [])]);
+    const found = await findOwn(
+      keys,
+      fields && named.length > 0 ? { ...fields, aliasGroup: 1 } : fields,
+      mostOverflow,
+      named,
     );
-    for (const [id, keys] of await membersOf(stored)) members.set(id, keys);
+    const members = new Map<string, Buffer[]>(named.map((id) => [id, []]));
+    for (const { key, aliasGroup } of found.values()) if (aliasGroup) members.get(aliasGroup)?.push(key);
+    const stored = asked.flatMap(({ key, group }) => {
+      const id = group ? undefined : found.get(key.toString('hex'))?.aliasGroup;
+      return id === undefined || members.has(id) ? [] : [id];
+    });
+    for (const [id, ofGroup] of await membersOf(stored)) members.set(id, ofGroup);
     const groups = asked.map(({ key, group }) => {
       const id = group?.id ?? found.get(key.toString('hex'))?.aliasGroup;
-      const keys = id === undefined ? [] : [...(members.get(id) ?? []), ...(group?.formerKeys ?? [])];
-      const others = new Set(keys.map((other) => other.toString('hex')));
+      const sharing = id === undefined ? [] : [...(members.get(id) ?? []), ...(group?.formerKeys ?? [])];
+      const others = new Set(sharing.map((other) => other.toString('hex')));
       others.delete(key.toString('hex'));
       return { key: key.toString('hex'), others: [...others] };
     });
-    const missing = [...new Set(groups.flatMap(({ others }) => others))].filter((id) => !found.has(id));
+    const read = new Set(keys.map((key) => key.toString('hex')));
+    const missing = [...new Set(groups.flatMap(({ others }) => others))].filter(
+      (id) => !found.has(id) && !read.has(id),
+    );
     const more =
       missing.length === 0
         ? new Map<string, Contact>()

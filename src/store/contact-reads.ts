@@ -1,18 +1,17 @@
 import type { Machine } from '../core/machine.js';
-import { contactAliases } from './contact-aliases.js';
+import { contactAliases, type Fields, type FindOwn } from './contact-aliases.js';
 import { PENDING_LIMIT } from './contact-append.js';
 import { type Contact, type ContactCollections, contactFrom, type StoredEvent } from './contact-rows.js';
-
-type Fields = Record<string, 0 | 1>;
 
 async function read(
   { raw }: ContactCollections,
   keys: readonly Buffer[],
   fields?: Fields,
+  groups: readonly string[] = [],
 ): Promise<Map<string, Contact>> {
-  const rows = await raw
-    .find({ _id: { $in: [...keys] } }, fields ? { projection: { ...fields, rev: 1 } } : {})
-    .toArray();
+  const byKey = { _id: { $in: [...keys] } };
+  const filter = groups.length === 0 ? byKey : { $or: [byKey, { aliasGroup: { $in: [...groups] } }] };
+  const rows = await raw.find(filter, fields ? { projection: { ...fields, rev: 1 } } : {}).toArray();
   return new Map(rows.map((row) => [row._id.toString('hex'), contactFrom(row)]));
 }
 
@@ -29,14 +28,15 @@ async function readOverflow(
   return { events, isWhole: rows.length !== limit };
 }
 
-/** As `find` of `contactReads`, without the other contacts of their groups. */
+/** As `find` of `contactReads`, without the other contacts of their groups; and the contacts of the groups that are named. */
 async function findOwn(
   collections: ContactCollections,
   keys: readonly Buffer[],
-  fields?: Record<string, 0 | 1>,
+  fields?: Fields,
   mostOverflow?: number,
+  groups?: readonly string[],
 ): Promise<Map<string, Contact>> {
-  const found = await read(collections, keys, fields);
+  const found = await read(collections, keys, fields, groups);
   const hot = [...found.values()].filter((contact) => contact.overflow > 0 || contact.pending.length >= PENDING_LIMIT);
   if (hot.length === 0) return found;
   const hotKeys = hot.map(({ key }) => key);
@@ -58,8 +58,8 @@ async function findOwn(
 /** Reads of contacts: by key raw, docs/decisions/raw-commands.md. */
 export function contactReads(collections: ContactCollections, machine: Pick<Machine, 'now'>) {
   const { model } = collections;
-  const findOwnContacts = (keys: readonly Buffer[], fields?: Fields, mostOverflow?: number) =>
-    findOwn(collections, keys, fields, mostOverflow);
+  const findOwnContacts: FindOwn = (keys, fields, mostOverflow, groups) =>
+    findOwn(collections, keys, fields, mostOverflow, groups);
   const aliases = contactAliases(collections, findOwnContacts, machine);
 
   /**

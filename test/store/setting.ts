@@ -14,6 +14,8 @@ export interface StoreSetting {
   all(collection: string): Promise<Record<string, unknown>[]>;
   /** The collections written to during `work`, each with `durable` or not: `api_keys durable`. */
   writesOf(work: () => Promise<unknown>): Promise<string[]>;
+  /** The commands sent during `work`: `find contacts`. */
+  commandsOf(work: () => Promise<unknown>): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -41,6 +43,11 @@ export async function openStoreSetting(): Promise<StoreSetting> {
           const { w, j } = command.writeConcern ?? {};
           return `${command[commandName]} ${w === 'majority' && j === true ? 'durable' : 'not durable'}`;
         });
+    },
+    async commandsOf(work) {
+      const first = sent.length;
+      await work();
+      return sent.slice(first).map(({ command, commandName }) => `${commandName} ${command[commandName]}`);
     },
     async close() {
       await connection.dropDatabase();
