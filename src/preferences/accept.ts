@@ -9,11 +9,17 @@ import type { WriterIds } from '../store/writer-ids.js';
 import { type AppendContext, type AppendOne, createAppend } from './append.js';
 import { type Accepted, checkDraft, type Draft, newContact, type Subject, storedEvent, subjectKey } from './draft.js';
 import type { Journal } from './journal.js';
+import { createReplayedJournal } from './journal-replay.js';
 import { sharedPart } from './person-reach.js';
 import { finishPersons, joinContacts, reachPerson } from './persons.js';
 import type { PrivateParts } from './private-part.js';
 import { claimIds } from './retries.js';
 
+/**
+ * How long (ms) a single event is tried again while somebody waits: enough for a connection that broke, and short enough
+ * that an opt-out link still answers within 2 s.
+ */
+const RETRY_MS = 200;
 /** Person-wide events of one request at work at once: each is several writes, and others need the store meanwhile. */
 const MAX_PERSON_WIDE = 4;
 
@@ -26,11 +32,12 @@ interface AcceptParts extends AppendContext {
   readonly aliasGroupOf: AliasGroupOf;
   readonly clock: Clock;
   /** Keeps an opt-out durably while the store is unavailable. Without one the answer is an honest "not now". */
-  readonly journal?: Pick<Journal, 'write'> | undefined;
+  readonly journal?: Pick<Journal, 'write' | 'replay' | 'holds'> | undefined;
 }
 
-interface AcceptContext extends AcceptParts {
+interface AcceptContext extends Omit<AcceptParts, 'journal'> {
   readonly append: AppendOne;
+  readonly journal?: Pick<Journal, 'write'> | undefined;
 }
 
 /** Appends an event; a single opt-out may go to the journal when the store does not answer. */
@@ -86,7 +93,7 @@ async function acceptAll(context: AcceptContext, drafts: readonly Draft[]): Prom
     context,
     checked.filter((draft): draft is Draft => !(draft instanceof Error)),
   );
-  const retryUntil = drafts.length > 1 ? context.machine.elapsed() + stretched(BATCH_TIMEOUT_MS) : 0;
+  const retryUntil = context.machine.elapsed() + stretched(drafts.length > 1 ? BATCH_TIMEOUT_MS : RETRY_MS);
   const personWide = pLimit(MAX_PERSON_WIDE);
   return Promise.all(
     checked.map(async (draft) => {
@@ -106,7 +113,12 @@ async function acceptAll(context: AcceptContext, drafts: readonly Draft[]): Prom
  */
 export function createAccept(parts: AcceptParts) {
   const append = createAppend(parts);
-  const context: AcceptContext = { ...parts, append };
+  const { journal, machine } = parts;
+  const context: AcceptContext = {
+    ...parts,
+    append,
+    journal: journal && createReplayedJournal({ journal, append, machine }),
+  };
   return {
     acceptAll: (drafts: readonly Draft[]): Promise<(Accepted | Error)[]> => acceptAll(context, drafts),
 

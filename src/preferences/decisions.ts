@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.js';
 import type { ContactPoint } from '../core/contact-point.js';
 import { sharedWith, stateOf } from '../core/contact-state.js';
 import { type Decision, decide, exceptTopics, type Query } from '../core/decide.js';
+import { HushError } from '../core/errors.js';
 import { DENIAL_TYPES } from '../core/event.js';
 import { foldAsOf, presentAt, type State } from '../core/fold.js';
 import type { Machine } from '../core/machine.js';
@@ -45,6 +46,8 @@ export function createDecisions(parts: {
   readonly clock: Clock;
   readonly machine: Machine;
   readonly onDecision?: (decision: Decision) => void;
+  /** True while this process has acknowledged something that the store may lack: then nothing is answered. */
+  readonly isBehind?: () => boolean;
 }) {
   const { contacts, ledger, catalog, policy, clock, machine } = parts;
 
@@ -68,6 +71,15 @@ export function createDecisions(parts: {
     return [...(await ledger.ofContact(contact.key)).map(({ event }) => event), ...contact.pending];
   }
 
+  /** @throws HushError `unavailable` */
+  function refuseWhileBehind(): void {
+    if (!parts.isBehind?.()) return;
+    throw new HushError('unavailable', 'Opt-outs that were just received are not in the record yet.', {
+      retryAfter: 1,
+      remedy: 'try again in a second',
+    });
+  }
+
   const groupOf = ({ key, point }: DecisionSubject) => ({ key, group: point && parts.aliasGroupOf(point) });
 
   function decideState(state: State, query: Query, country: string | undefined): SubjectDecision {
@@ -88,6 +100,7 @@ export function createDecisions(parts: {
     subjects: readonly DecisionSubject[],
     query: DecisionQuery,
   ): Promise<(SubjectDecision | undefined)[]> {
+    refuseWhileBehind();
     try {
       const found = await withTimeout(
         machine,
@@ -119,6 +132,7 @@ export function createDecisions(parts: {
     decideAll,
     /** The present state, with the contact where somebody has heard of it: another spelling may have been denied. */
     async present(subject: DecisionSubject): Promise<{ contact?: Contact; state: State }> {
+      refuseWhileBehind();
       try {
         // Requests that arrive during one read share the next: a read costs as much as the rest of a page.
         const { contact, others } = await withTimeout(machine, readTogether(subject));

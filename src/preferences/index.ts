@@ -108,6 +108,7 @@ export async function createPreferences(
       clock,
       machine,
       onDecision: metrics.decided,
+      ...(journal ? { isBehind: journal.holds } : {}),
     }),
     links: createLinks({ keyring, catalog, publicUrl: base.publicUrl }),
     receipts: createReceipts({ contacts, ledger, destinations, privateParts, machine }),

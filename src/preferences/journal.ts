@@ -117,6 +117,8 @@ export function createJournal(parts: JournalParts) {
   let finished: JournalFile[] = [];
   let writing: Promise<unknown> = Promise.resolve();
   let replaying: Promise<number> | undefined;
+  /** Events that this process wrote here, as far as they are not known to be in the store. */
+  let held = 0;
 
   /** Writes no more to the current file. */
   async function finish(): Promise<void> {
@@ -128,6 +130,7 @@ export function createJournal(parts: JournalParts) {
 
   async function write(appends: readonly Append[]): Promise<undefined[]> {
     current ??= openFile(parts);
+    held += appends.length;
     try {
       const { open } = await current;
       await open.append(appends.map(lineOf).join(''));
@@ -147,6 +150,7 @@ export function createJournal(parts: JournalParts) {
   });
 
   async function replayAll(append: (item: Append) => Promise<void>): Promise<number> {
+    const replayed = held;
     await finish();
     // A write that was under way when its file was finished may still be acknowledged.
     await writing;
@@ -162,6 +166,7 @@ export function createJournal(parts: JournalParts) {
       // Still locked by us, and tried again.
       finished.push(...files);
     }
+    held -= replayed;
     if (count > 0) log.info({ count }, 'journaled opt-outs are in the store');
     return count;
   }
@@ -177,6 +182,9 @@ export function createJournal(parts: JournalParts) {
     /** Durable when it resolves. */
     write: (append: Append): Promise<undefined> => commit(append),
 
+    /** True while the store may lack something that this process acknowledged from here. */
+    holds: (): boolean => held > 0,
+
     /** Appends everything to the store; returns how many. A line twice does nothing: events carry their ids. */
     replay(append: (item: Append) => Promise<void>): Promise<number> {
       replaying ??= replayAll(append).finally(() => {
@@ -191,6 +199,7 @@ export function createJournal(parts: JournalParts) {
       await Promise.all([writing, replaying?.catch(() => undefined)]);
       await Promise.all(finished.map(({ open }) => open.close()));
       finished = [];
+      held = 0;
     },
   };
 }

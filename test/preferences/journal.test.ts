@@ -146,3 +146,21 @@ test('a file of the first form, which named its process, is replayed once its pr
   await rm(path.join(dir, name));
   expect(await replayed(journalOf())).toEqual(['old']);
 });
+
+test('holds what it wrote until that is in the store, and no longer', async () => {
+  const journal = journalOf();
+  expect(journal.holds()).toBe(false);
+  await journal.write(append('first'));
+  expect(journal.holds()).toBe(true);
+  await expect(journal.replay(() => Promise.reject(new Error('unavailable')))).rejects.toThrow('unavailable');
+  expect(journal.holds()).toBe(true);
+  let written: Promise<unknown> | undefined;
+  // Written while the others are on their way: not in the store when they are.
+  await journal.replay(async () => {
+    written ??= journal.write(append('second'));
+    await written;
+  });
+  expect(journal.holds()).toBe(true);
+  expect(await replayed(journal)).toEqual(['second']);
+  expect(journal.holds()).toBe(false);
+});
