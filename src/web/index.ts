@@ -170,7 +170,8 @@ export async function createWeb(parts: WebParts) {
       runsWeb ? oneClick : () => false,
       app,
       (error) => log.error({ err: error }, 'a request failed before its route'),
-      parts.patience,
+      // No balancer takes notice of a worker or of a program under development: they end as soon as nobody asks for anything.
+      { ...(production && runsWeb ? {} : { notice: 0 }), ...parts.patience },
     ),
     bodies,
     consoleRoutes: console.routes,

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import { Server as NetServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { HushError } from '../core/errors.js';
+import { createDrain, type DrainTimes } from './drain.js';
 import { mendLinkTarget } from './link-target.js';
 import { problemOf } from './middleware/problem.js';
 
@@ -8,18 +9,14 @@ import { problemOf } from './middleware/problem.js';
 const STREAMS = /^(application\/x-ndjson|text\/csv)\b/i;
 
 /** How long (ms) connections are waited for: enough for a phone on a bad line, too little to hold a server with. */
-export interface Patience {
+export interface Patience extends DrainTimes {
   readonly headers: number;
   /** Of a whole body, unless it is a stream; one with files has longer, at `SLOWEST`. */
   readonly body: number;
   /** Without one byte in either direction while a body is on its way, or an answer on its. */
   readonly standstill: number;
-  /** While shutting down, without a request before idle connections are closed. */
-  readonly quiet: number;
 }
-const PATIENCE: Patience = { headers: 15_000, body: 120_000, standstill: 30_000, quiet: 1000 };
-/** How often (ms) idle connections are looked for during shutdown. */
-const CLOSING_MS = 50;
+const PATIENCE: Patience = { headers: 15_000, body: 120_000, standstill: 30_000, notice: 5000, quiet: 1000 };
 /** Bytes a second of a form with files: photos from a phone on a bad line. */
 const SLOWEST = 40_000;
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
@@ -52,7 +49,7 @@ export interface WebServer {
   readonly server: Server;
   /** Resolves with the port. */
   listen(port: number): Promise<number>;
-  /** Stops accepting, finishes what is under way, and lets every connection end with an answer; at most `limitMs`. */
+  /** Lets no more in once nobody comes, and lets every connection end with an answer; at most `limitMs`. */
   drain(limitMs: number): Promise<void>;
 }
 
@@ -67,8 +64,6 @@ export function createWebServer(
   given: Partial<Patience> = {},
 ): WebServer {
   const patience = { ...PATIENCE, ...given };
-  let draining = false;
-  let lastRequest = 0;
   const under = new WeakMap<Socket, { request: IncomingMessage; response: ServerResponse }>();
 
   function watch(request: IncomingMessage, response: ServerResponse): void {
@@ -93,9 +88,6 @@ export function createWebServer(
   }
 
   const server = createServer({ highWaterMark: READ_BYTES }, (request, response) => {
-    lastRequest = performance.now();
-    // The client learns with its answer that this connection ends, instead of sending into a closed one.
-    if (draining) response.setHeader('Connection', 'close');
     watch(request, response);
     try {
       request.url = mendLinkTarget(request.url ?? '/');
@@ -128,23 +120,6 @@ export function createWebServer(
           resolve(typeof address === 'object' && address ? address.port : port);
         });
       }),
-    async drain(limitMs) {
-      if (!server.listening) return;
-      draining = true;
-      lastRequest = performance.now();
-      // http.Server.close() would cut idle connections on which a request may be on its way: only stop listening.
-      const closed = new Promise<void>((resolve) => {
-        NetServer.prototype.close.call(server, () => resolve());
-      });
-      const quiet = setInterval(() => {
-        if (performance.now() - lastRequest > patience.quiet) server.closeIdleConnections();
-      }, CLOSING_MS);
-      const limit = setTimeout(() => server.closeAllConnections(), limitMs);
-      await closed;
-      // It has closed already: this ends the timer by which it looks for slow connections, and with it frees all that it holds.
-      server.close(() => undefined);
-      clearInterval(quiet);
-      clearTimeout(limit);
-    },
+    drain: createDrain(server, patience),
   };
 }
