@@ -66,10 +66,23 @@ function applied(operator: string, argument: unknown, within: Surroundings): unk
     const [condition, yes, no] = isRow(argument) ? [argument.if, argument.then, argument.else] : listIn(argument);
     return evaluate(isTrue(evaluate(condition, within)) ? yes : no, within);
   }
+  const evaluated = (one: unknown): unknown => evaluate(one, within);
+  // What comes after the value that decides is not looked at, even where it would be an error.
+  if (operator === '$ifNull') {
+    for (const one of listIn(argument)) {
+      const value = evaluated(one);
+      if (!isNothing(value)) return value;
+    }
+    return evaluated(listIn(argument).at(-1));
+  }
+  if (operator === '$and') return argumentsIn(argument).every((one) => isTrue(evaluated(one)));
+  if (operator === '$or') return argumentsIn(argument).some((one) => isTrue(evaluated(one)));
   const plain = PLAIN[operator];
   if (!plain) throw new UnknownToSimulation(`${operator} in an expression`);
-  return plain((Array.isArray(argument) ? argument : [argument]).map((one: unknown) => evaluate(one, within)));
+  return plain(argumentsIn(argument).map(evaluated));
 }
+
+const argumentsIn = (argument: unknown): readonly unknown[] => (Array.isArray(argument) ? argument : [argument]);
 
 function listIn(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
@@ -145,10 +158,7 @@ const PLAIN: Readonly<Record<string, (values: readonly unknown[]) => unknown>> =
   $gte: ([a, b]) => compared(a, b) >= 0,
   $lt: ([a, b]) => compared(a, b) < 0,
   $lte: ([a, b]) => compared(a, b) <= 0,
-  $and: (values) => values.every(isTrue),
-  $or: (values) => values.some(isTrue),
   $not: ([value]) => !isTrue(value),
-  $ifNull: (values) => values.find((value) => !isNothing(value)) ?? values.at(-1),
   $in: ([value, elements]) => list(elements, '$in', 40081).some((one) => isEqual(one, value) && value !== undefined),
   $size: ([elements]) => list(elements, '$size', 17124).length,
   $arrayElemAt([elements, place]) {

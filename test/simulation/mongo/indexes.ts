@@ -40,13 +40,22 @@ export function describe({ name, key, unique, sparse, expireAfterSeconds }: Inde
   };
 }
 
+const EMPTY = Symbol('empty');
+
 /** The keys under which a document is in an index: one for each element of a list. */
 export function indexKeys({ key, sparse }: Index, row: Row): string[] {
-  const columns = Object.keys(key).map((path) => valuesAt(row, path.split('.')));
+  const columns = Object.keys(key).map((path) => {
+    const values = valuesAt(row, path.split('.'));
+    // An empty list has a key of its own.
+    return Array.isArray(row[path]) && values.length === 0 ? [EMPTY] : values;
+  });
   if (sparse && columns.every(({ length }) => length === 0)) return [];
   return columns.reduce<string[]>(
     (keys, values) => {
-      const texts = values.length === 0 ? [lengthened('z')] : values.map((value) => lengthened(keyOf(value)));
+      const texts =
+        values.length === 0
+          ? [lengthened('z')]
+          : values.map((value) => lengthened(value === EMPTY ? 'u' : keyOf(value)));
       return keys.flatMap((prefix) => [...new Set(texts)].map((text) => prefix + text));
     },
     [''],

@@ -27,17 +27,19 @@ export function updated(row: Row, change: Change, circumstances: Circumstances):
   if (!circumstances.inserting && compare(next._id, row._id) !== 0) {
     throw new CommandError(66, "Performing an update on the path '_id' would modify the immutable field '_id'");
   }
-  return isSame(next, row) ? row : next;
-}
-
-/** Equal, and with absent fields told apart from null. */
-function isSame(a: Row, b: Row): boolean {
-  return a === b || compare(a, b) === 0;
+  // Operators have left alone what they do not change; the others are compared as a whole.
+  const isByOperators = isRow(change) && !isReplacement(change);
+  return next === row || (!isByOperators && compare(next, row) === 0) ? row : next;
 }
 
 function nextRow(row: Row, change: Change, circumstances: Circumstances): Row {
-  if (Array.isArray(change))
-    return change.reduce((current: Row, stage) => afterStage(current, stage, circumstances), row);
+  if (Array.isArray(change)) {
+    // A field that one stage takes out keeps its place for the next: until the end it is there, and undefined.
+    const last = change.reduce((current: Row, stage) => afterStage(current, stage, circumstances), row);
+    return Object.values(last).includes(undefined)
+      ? Object.fromEntries(Object.entries(last).filter(([, value]) => value !== undefined))
+      : last;
+  }
   if (!isRow(change)) throw new CommandError(14, 'an update is an object or a list');
   if (isReplacement(change)) {
     const { _id = row._id, ...rest } = change;
@@ -55,15 +57,24 @@ interface Step {
   readonly apply: Operator;
 }
 
+/** Throws for an update that the server refuses before it looks for documents. */
+export function checkChange(change: Change): void {
+  if (isRow(change) && !isReplacement(change)) stepsOf(change, { trace: { index: 0 }, inserting: true }, '$');
+}
+
 /** What the operators do, in the order in which the server does it: by path, not as it was written. */
-function stepsOf(change: Row, { trace, inserting }: Circumstances): Step[] {
+function stepsOf(
+  change: Row,
+  { trace, inserting }: Pick<Circumstances, 'trace' | 'inserting'>,
+  place = String(trace.index),
+): Step[] {
   const steps = Object.entries(change).flatMap(([operator, fields]): Step[] => {
     const apply = OPERATORS[operator];
     if (!apply) throw new UnknownToSimulation(`${operator} in an update`);
     if (!isRow(fields))
       throw new CommandError(9, `Modifiers operate on fields but we found ${typeName(fields)} instead`);
     if (operator === '$setOnInsert' && !inserting) return [];
-    return Object.entries(fields).map(([path, argument]) => ({ parts: placed(path, trace), argument, apply }));
+    return Object.entries(fields).map(([path, argument]) => ({ parts: placed(path, trace, place), argument, apply }));
   });
   steps.sort((a, b) => compareParts(a.parts, b.parts));
   for (const [at, { parts }] of steps.entries()) {
@@ -77,14 +88,14 @@ function stepsOf(change: Row, { trace, inserting }: Circumstances): Step[] {
 }
 
 /** The parts of a path, with the place that matched for `$`. */
-function placed(path: string, { index }: Trace): string[] {
+function placed(path: string, { index }: Trace, place: string): string[] {
   return path.split('.').map((part) => {
     if (!part.startsWith('$')) return part;
     if (part !== '$') throw new UnknownToSimulation(`${part} in the path of an update`);
     if (index === undefined) {
       throw new CommandError(2, 'The positional operator did not find the match needed from the query.');
     }
-    return String(index);
+    return place;
   });
 }
 
@@ -169,7 +180,8 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
     const next = [...listAt(old, path), ...list];
     const { $slice } = modifiers;
     if (typeof $slice !== 'number') return old !== undefined && list.length === 0 ? old : next;
-    return $slice < 0 ? next.slice($slice) : next.slice(0, $slice);
+    const left = $slice < 0 ? next.slice($slice) : next.slice(0, $slice);
+    return old !== undefined && list.length === 0 && left.length === next.length ? old : left;
   },
   $addToSet(old, argument, path) {
     const present = [...listAt(old, path)];
@@ -202,6 +214,9 @@ function afterStage(row: Row, stage: unknown, { now }: Circumstances): Row {
   if ((operator !== '$set' && operator !== '$addFields') || !isRow(argument)) {
     throw new UnknownToSimulation(`${operator} in a pipeline of an update`);
   }
+  const nested = Object.values(argument).some((value) => isRow(value) && !Object.keys(value)[0]?.startsWith('$'));
+  // Such an object would be merged into the field, element by element in a list.
+  if (nested) throw new UnknownToSimulation('an object that is no expression in a stage of an update');
   // Every expression sees the document before the stage.
   return Object.entries(argument).reduce(
     (current: Row, [path, expression]) => withField(current, path, evaluate(expression, { row, now, names: {} })),
@@ -209,8 +224,7 @@ function afterStage(row: Row, stage: unknown, { now }: Circumstances): Row {
   );
 }
 
-/** A stage goes through objects only; through lists it would change every element. */
-function withField(row: Row, path: string, value: unknown): Row {
-  const next = changedAt(row, path.split('.'), 0, () => value);
-  return isRow(next) ? next : row;
+function withField(row: Row, field: string, value: unknown): Row {
+  if (field.includes('.')) throw new UnknownToSimulation('a path in a stage of an update');
+  return value === undefined && !(field in row) ? row : { ...row, [field]: value };
 }

@@ -80,7 +80,8 @@ export function* matching(view: View, filter: Row, now: number): Generator<Match
 }
 
 function candidates({ entries }: View, { _id }: Row): Iterable<readonly [string, Entry]> {
-  if (_id === undefined) return [...entries];
+  // Nothing is put at its end while it is gone through.
+  if (_id === undefined) return entries;
   const isOperators = isRow(_id) && Object.keys(_id)[0]?.startsWith('$') === true;
   const wanted = !isOperators ? [_id] : '$eq' in _id ? [_id.$eq] : '$in' in _id ? _id.$in : undefined;
   if (Array.isArray(wanted) && !wanted.some((one) => one instanceof RegExp)) {

@@ -4,8 +4,8 @@ import { CommandError } from './errors.js';
 import { hinted } from './indexes.js';
 import { retried } from './retries.js';
 import { projectionOf, sorted } from './shape.js';
-import { type Change, updated } from './update.js';
-import { upserted } from './upsert.js';
+import { type Change, checkChange, updated } from './update.js';
+import { checkUpsertFilter, upserted } from './upsert.js';
 import { isRow, keyOf, type Row } from './values.js';
 import { checkUnique, type Match, matching, type View } from './view.js';
 
@@ -98,8 +98,9 @@ function change(view: View, { key, row, trace }: Match, by: Change, now: number)
 
 function changeIn(statement: Row, field: string): Change {
   const by = statement[field];
-  if (isRow(by) || Array.isArray(by)) return by;
-  throw new CommandError(9, 'an update is an object or a list');
+  if (!isRow(by) && !Array.isArray(by)) throw new CommandError(9, 'an update is an object or a list');
+  checkChange(by);
+  return by;
 }
 
 function updateOnce(context: Context, view: View, statement: Row): Row {
@@ -108,6 +109,7 @@ function updateOnce(context: Context, view: View, statement: Row): Row {
   const filter = rowOf(statement.q);
   const by = changeIn(statement, 'u');
   hinted(view.collection.indexes, statement.hint);
+  if (statement.upsert === true) checkUpsertFilter(filter);
   let n = 0;
   let nModified = 0;
   for (const match of matching(view, filter, now)) {
@@ -138,29 +140,32 @@ export function findAndModify(context: Context): Row {
   checkFields(command, ['findAndModify', 'findandmodify', ...MODIFY_FIELDS]);
   const view = writableView(context, command.findAndModify ?? command.findandmodify);
   const { result, isRetry } = retried(context, 0, () => modifyFound(context, view));
-  return { ...result, ...(isRetry ? { retriedStmtId: 0 } : {}), ok: 1 };
+  if (isRetry) return { ...result, retriedStmtId: 0, ok: 1 };
+  // A retry is answered with the whole document: the server keeps no projection of it.
+  const shown = projectionOf(rowOf(command.fields));
+  return { ...result, value: isRow(result.value) ? shown(result.value) : null, ok: 1 };
 }
 
 function modifyFound(context: Context, view: View): Row {
   const { command, now } = context;
   const filter = rowOf(command.query);
+  if (command.upsert === true) checkUpsertFilter(filter);
   const found = [...matching(view, filter, now)];
   const [first] = sorted(
     found.map(({ row }) => row),
     rowOf(command.sort),
   );
   const match = found.find(({ row }) => row === first);
-  const shown = projectionOf(rowOf(command.fields));
   if (command.remove === true) {
     if (match) view.write(match.key, undefined);
-    return { lastErrorObject: { n: match ? 1 : 0 }, value: match ? shown(match.row) : null };
+    return { lastErrorObject: { n: match ? 1 : 0 }, value: match ? match.row : null };
   }
   const by = changeIn(command, 'update');
   if (match) {
     const next = change(view, match, by, now);
     return {
       lastErrorObject: { n: 1, updatedExisting: true },
-      value: shown(command.new === true ? next : match.row),
+      value: command.new === true ? next : match.row,
     };
   }
   if (command.upsert !== true) return { lastErrorObject: { n: 0, updatedExisting: false }, value: null };
@@ -168,6 +173,6 @@ function modifyFound(context: Context, view: View): Row {
   add(view, row);
   return {
     lastErrorObject: { n: 1, updatedExisting: false, upserted: row._id },
-    value: command.new === true ? shown(row) : null,
+    value: command.new === true ? row : null,
   };
 }
