@@ -9,6 +9,7 @@ async function read(
   fields?: Fields,
   groups: readonly string[] = [],
 ): Promise<Map<string, Contact>> {
+  if (keys.length === 0 && groups.length === 0) return new Map();
   const byKey = { _id: { $in: [...keys] } };
   const filter = groups.length === 0 ? byKey : { $or: [byKey, { aliasGroup: { $in: [...groups] } }] };
   const rows = await raw.find(filter, fields ? { projection: { ...fields, rev: 1 } } : {}).toArray();

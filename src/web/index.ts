@@ -126,7 +126,8 @@ export async function createWeb(parts: WebParts) {
       ['/hooks', destinationHooks({ webhooksIn: parts.webhooksIn, publicUrl, clientAddress, bodies })],
     ],
     people: [
-      console.router,
+      // Its many routes are looked through for its own paths only.
+      (request, response, next) => (isConsolePath(request.path) ? console.router(request, response, next) : next()),
       ...publicPages({
         ...parts,
         pages,

@@ -75,7 +75,7 @@ export function createRender(folder: string, t: Words): Render {
     const options = {
       filename: file,
       strict: true,
-      destructuredLocals: [...names, 'includeView'],
+      destructuredLocals: [...names],
       escape: escapeHtml,
       // Values are read by the names above alone, and copying them would make them slow.
       unsafePrototypeLocals: true,
@@ -87,10 +87,11 @@ export function createRender(folder: string, t: Words): Render {
     return view;
   }
 
-  function renderFile(file: string, values: Values): string {
-    const includeView = (name: string, more?: Values) =>
-      renderFile(path.join(path.dirname(file), `${name}.ejs`), more ? { ...values, ...more } : values);
-    return viewOf(file, Object.keys(values))({ ...values, includeView });
+  function renderFile(file: string, given: Values, more?: Values): string {
+    const includeView = (name: string, added?: Values) =>
+      renderFile(path.join(path.dirname(file), `${name}.ejs`), values, added);
+    const values: Values = { ...given, ...more, includeView };
+    return viewOf(file, Object.keys(values))(values);
   }
 
   return (view, values) => renderFile(path.join(folder, `${view}.ejs`), { t, ...values });

@@ -61,7 +61,7 @@ export function scrubRoutes(
         response.end();
       } catch (error) {
         if (!response.headersSent) throw error;
-        log.warn({ err: error, reqId: request.id }, 'a scrub broke off');
+        log.warn({ err: error, reqId: response.locals.requestId }, 'a scrub broke off');
         // The status is sent: only a broken connection says that the answer is not whole.
         response.destroy(error instanceof Error ? error : new Error('failed part-way'));
       } finally {

@@ -39,11 +39,13 @@ function sendPage(
   brand: Brand | undefined,
   values: Readonly<Record<string, unknown>>,
 ): void {
-  if (!response.get('Cache-Control')) response.set('Cache-Control', 'no-store');
-  response
-    .status(status)
-    .type('html')
-    .send(renderPage(source, request, view, brand, values));
+  const html = renderPage(source, request, view, brand, values);
+  if (!response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store');
+  response.statusCode = status;
+  response.setHeader('Content-Type', 'text/html; charset=utf-8');
+  response.setHeader('Content-Length', Buffer.byteLength(html));
+  // Headers and page in one write: `send` would make it two, and look for an ETag that pages of a person have not.
+  response.end(html);
 }
 
 function sendMessage(

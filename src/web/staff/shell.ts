@@ -135,7 +135,7 @@ async function refuseVisit(
   route: string,
 ): Promise<void> {
   const { log, trail } = context;
-  log.warn({ reqId: request.id, user: user.id, why, route }, 'staff request refused');
+  log.warn({ reqId: response.locals.requestId, user: user.id, why, route }, 'staff request refused');
   await trail.record(user, { kind: 'refusal', what: why, about: `${request.method} ${route}` });
   sendFault(context, response, 403);
 }

@@ -112,12 +112,12 @@ async function finishSignIn(context: SignInContext, request: Request, response: 
   // Used once, whatever comes of it.
   response.clearCookie(cookie, { ...cookieOptions, maxAge: undefined } as never);
   if (!attempt) {
-    log.warn({ reqId: request.id, code: 'no_attempt' }, 'staff sign-in refused');
+    log.warn({ reqId: response.locals.requestId, code: 'no_attempt' }, 'staff sign-in refused');
     return sendRefusal(context, response, 403, 'This sign-in did not start here, or it took longer than ten minutes.');
   }
   if (production && !request.secure) {
     log.error(
-      { reqId: request.id },
+      { reqId: response.locals.requestId },
       'staff cannot sign in over plain HTTP; behind a proxy that ends TLS set HUSH_TRUST_PROXY',
     );
     return sendRefusal(context, response, 403, 'The console needs HTTPS. Please tell the operator.');
@@ -125,7 +125,7 @@ async function finishSignIn(context: SignInContext, request: Request, response: 
   try {
     const user = await party.finish(request.originalUrl, attempt);
     if (user.roles.length === 0) {
-      log.warn({ reqId: request.id, user: user.id, code: 'no_role' }, 'staff sign-in refused');
+      log.warn({ reqId: response.locals.requestId, user: user.id, code: 'no_role' }, 'staff sign-in refused');
       await trail.record(user, { kind: 'session', what: 'sign_in_refused', about: 'no role' });
       return sendRefusal(context, response, 403, 'Your account has no role here. Ask your administrator for one.');
     }
@@ -135,7 +135,7 @@ async function finishSignIn(context: SignInContext, request: Request, response: 
   } catch (error) {
     if (!(error instanceof SignInRefused)) throw error;
     // The answer is hostile or broken: its code is for the log, nothing of it for the page.
-    log.warn({ reqId: request.id, code: error.code }, 'staff sign-in refused');
+    log.warn({ reqId: response.locals.requestId, code: error.code }, 'staff sign-in refused');
     await context.countRefused(request);
     await trail.record(
       { id: 'unknown', name: 'unknown', roles: [] },
