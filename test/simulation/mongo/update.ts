@@ -209,7 +209,8 @@ function afterStage(row: Row, stage: unknown, { now }: Circumstances): Row {
   if (others.length > 0) throw new CommandError(40323, 'a stage has one field');
   if (operator === '$unset') {
     const paths = Array.isArray(argument) ? argument : [argument];
-    return paths.reduce((current: Row, path) => withField(current, String(path), undefined), row);
+    const present = paths.map(String).filter((path) => path in row || path.includes('.'));
+    return present.reduce((current: Row, path) => withField(current, path, undefined), row);
   }
   if ((operator !== '$set' && operator !== '$addFields') || !isRow(argument)) {
     throw new UnknownToSimulation(`${operator} in a pipeline of an update`);
@@ -226,5 +227,5 @@ function afterStage(row: Row, stage: unknown, { now }: Circumstances): Row {
 
 function withField(row: Row, field: string, value: unknown): Row {
   if (field.includes('.')) throw new UnknownToSimulation('a path in a stage of an update');
-  return value === undefined && !(field in row) ? row : { ...row, [field]: value };
+  return { ...row, [field]: value };
 }
