@@ -30,6 +30,8 @@ export function createAudit(parts: {
   readonly publicUrl: string;
   readonly witnesses: readonly { readonly url: string; readonly vkey: string }[];
   readonly queues: Pick<Queues, 'add'>;
+  /** ms between two rounds of the sealer; its own pace unless given. */
+  readonly sealMs?: number;
   readonly clock: Clock;
   readonly machine: Machine;
   readonly log: Logger;
@@ -56,6 +58,7 @@ export function createAudit(parts: {
       machine,
       log,
       leader: stores.leaders.leaderFor('sealer'),
+      ...(parts.sealMs === undefined ? {} : { intervalMs: parts.sealMs }),
       witnesses: parts.witnesses.flatMap(({ url, vkey }) => {
         const verifier = parseVerifier(vkey);
         return verifier ? [createWitness({ url, verifier, stores: stores.log, machine, log })] : [];

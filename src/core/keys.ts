@@ -57,7 +57,10 @@ export function rootOf(keyring: Keyring, kid: number): Uint8Array | undefined {
 }
 
 /** First 16 bytes of HMAC-SHA-256 of `type:normalised` under the lookup key. */
-export function contactKeyBytes(keyring: Keyring, point: Pick<ContactPoint, 'type' | 'normalised'>): Buffer {
+export function contactKeyBytes(
+  keyring: Pick<Keyring, 'lookup'>,
+  point: Pick<ContactPoint, 'type' | 'normalised'>,
+): Buffer {
   return createHmac('sha256', keyring.lookup).update(`${point.type}:${point.normalised}`).digest().subarray(0, 16);
 }
 

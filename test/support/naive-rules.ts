@@ -76,6 +76,7 @@ export function naiveDecision(events: readonly ContactEvent[], question: Query, 
           (g) =>
             g.at > d.at &&
             within({ ...g.scope }, s) &&
+            (g.liftsAt === undefined || g.liftsAt.includes(d.at)) &&
             ((g.lifts ?? 'any') === 'any' ||
               (g.lifts === 'same_source' &&
                 g.source.destination !== undefined &&

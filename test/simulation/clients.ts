@@ -1,0 +1,270 @@
+import { HushError } from '../../src/core/errors.js';
+import { ALL_MARKETING, EVERYTHING, type QueryScope, type Scope } from '../../src/core/scope.js';
+import type { Accepted, Draft } from '../../src/preferences/draft.js';
+import type { Link } from '../../src/preferences/links.js';
+import { isUnavailable } from '../../src/store/connect.js';
+import { createFeedReader } from './feed-reader.js';
+import { catalog, HEX, KEYS, POINTS } from './installation.js';
+import type { Parts, SimulatedProcess, Site } from './process.js';
+import { Broken } from './promises.js';
+import type { Act, Brand } from './scenario.js';
+
+/** What is asked about contacts. */
+export const QUESTIONS: readonly QueryScope[] = [
+  { brand: 'jmf', channel: 'email', purpose: 'promotion', topic: '*' },
+  { brand: 'shipping', channel: 'email', purpose: 'promotion', topic: '*' },
+  { brand: 'jmf', channel: 'ads', purpose: 'retargeting', topic: '*' },
+  { brand: 'jmf', channel: 'email', purpose: 'promotion', topic: 'news' },
+];
+
+function questionOf(index: number): QueryScope {
+  const question = QUESTIONS[index];
+  if (!question) throw new Error('no such question');
+  return question;
+}
+
+const errorText = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+
+const CLERK = { id: 'clerk', name: 'Clerk', roles: [] };
+const SUPERVISOR = { id: 'supervisor', name: 'Supervisor', roles: [] };
+/** How long (ms) a client waits for an answer. */
+const PATIENCE_MS = 5000;
+const RETRY_MS = 400;
+const RETRIES = 12;
+
+const scopeOf = (brand: Brand): Scope => ({ ...ALL_MARKETING, brand });
+
+/** People, staff and systems that use the installation, each with what it needs to remember. */
+export function createClients(site: Site, webs: readonly SimulatedProcess[], onBroken: (error: Broken) => void) {
+  const { world, promises } = site;
+  /** What was done last through the link of a contact. */
+  const done = new Map<number, Accepted>();
+  const lifts: string[] = [];
+  /** Clients that wait for a retry of theirs, or an answer of a process that lives. */
+  let atWork = 0;
+
+  /** A web that runs, as a balancer picks it. */
+  function anyWeb(): Parts | undefined {
+    const running = webs.flatMap((web) => web.parts() ?? []);
+    return running[world.integer(running.length)];
+  }
+
+  const pause = (ms: number) => new Promise<void>((resolve) => world.after(ms, undefined, resolve));
+
+  /** What a client does; a refusal or an outage is the client's to bear. */
+  async function using<Result>(work: (web: Parts) => Promise<Result>): Promise<Result | undefined> {
+    const web = anyWeb();
+    if (!web) return undefined;
+    try {
+      // A process that is killed or stands still does not answer; nobody waits for ever.
+      return (await Promise.race([work(web), pause(PATIENCE_MS)])) as Result | undefined;
+    } catch (error) {
+      if (error instanceof Broken) throw error;
+      if (error instanceof HushError || isUnavailable(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** As a system does that has to have its event recorded: until it is acknowledged. */
+  async function insisting(work: (web: Parts) => Promise<unknown>): Promise<void> {
+    for (let tries = 0; tries < RETRIES; tries++) {
+      const answer = await using(work);
+      if (answer !== undefined) return;
+      await pause(RETRY_MS);
+    }
+  }
+
+  function linkOf(contact: number, brand: Brand): Link {
+    const point = POINTS[contact];
+    const key = KEYS[contact];
+    const known = catalog.brands[brand === 'shipping' ? 1 : 0];
+    if (!point || !key || !known) throw new Error('no such contact');
+    return {
+      token: '',
+      kind: 'mailed',
+      brand: known,
+      topic: undefined,
+      point,
+      key,
+      scope: scopeOf(brand),
+      reference: '',
+      tag: `link-${contact}`,
+    };
+  }
+
+  const draftOf = (contact: number, more: Pick<Draft, 'type' | 'scope' | 'source'> & Partial<Draft>): Draft => {
+    const point = POINTS[contact];
+    if (!point) throw new Error('no such contact');
+    return { subject: { point }, ...more };
+  };
+
+  async function ask(contact: number, query: QueryScope): Promise<void> {
+    const asked = promises.asks();
+    const [key, point, hex] = [KEYS[contact], POINTS[contact], HEX[contact]];
+    if (!key || !point || hex === undefined) return;
+    const answer = await using(async ({ decisions }) => (await decisions.decideAll([{ key, point }], query))[0]);
+    if (answer) promises.holdAgainst(answer, hex, query, asked);
+  }
+
+  async function perform(act: Act, index: number): Promise<void> {
+    switch (act.kind) {
+      case 'one_click': {
+        const accepted = await using((web) =>
+          web.acts.optOut(linkOf(act.contact, act.brand), 'one_click', { by: 'click' }),
+        );
+        if (accepted) done.set(act.contact, accepted);
+        await ask(act.contact, questionOf(act.brand === 'shipping' ? 1 : 0));
+        return;
+      }
+      case 'stop_all': {
+        const accepted = await using((web) => web.acts.stopAll(linkOf(act.contact, '*'), {}));
+        if (accepted) done.set(act.contact, accepted);
+        return;
+      }
+      case 'opt_in':
+      case 'consent':
+        await using((web) =>
+          web.acts.all([
+            draftOf(act.contact, {
+              type: act.kind === 'consent' ? 'consent_granted' : 'opted_in',
+              scope: scopeOf(act.brand),
+              lifts: 'any',
+              source: { kind: 'link', destination: `fresh-${act.contact}` },
+              ...(act.kind === 'consent' ? { notice: { id: 'email-offers', version: '1' } } : {}),
+            }),
+          ]),
+        );
+        return;
+      case 'pause':
+        await using((web) =>
+          web.acts.all([
+            draftOf(act.contact, {
+              type: 'paused',
+              scope: scopeOf(act.brand),
+              until: Math.floor(world.now()) + act.forMs,
+              source: { kind: 'link', destination: `link-${act.contact}` },
+            }),
+          ]),
+        );
+        return;
+      case 'undo': {
+        const last = done.get(act.contact);
+        if (!last) return;
+        const link = linkOf(act.contact, act.brand);
+        await using((web) => web.acts.undo(link, [last.id], link.tag, {}));
+        return;
+      }
+      case 'erase':
+        await using((web) =>
+          web.acts.all([draftOf(act.contact, { type: 'erased', scope: EVERYTHING, source: { kind: 'staff' } })]),
+        );
+        return;
+      case 'write': {
+        const draft = draftOf(act.contact, {
+          type: act.type,
+          scope: scopeOf(act.brand),
+          source: { kind: 'api', ...(act.type === 'complained' ? { destination: 'sender' } : {}) },
+          writer: { name: 'api', id: `event-${index}` },
+          ...(act.late > 0 ? { at: Math.floor(world.now()) - act.late } : {}),
+          ...(act.type === 'opted_in' ? { lifts: 'none' as const } : {}),
+        });
+        await Promise.all(Array.from({ length: act.copies }, () => insisting((web) => web.accept.accept(draft))));
+        return;
+      }
+      case 'join': {
+        const points = [POINTS[act.contact], POINTS[act.other]].flatMap((point) => (point ? [{ point }] : []));
+        const linked = await using((web) => web.accept.link(points));
+        if (linked) promises.join([HEX[act.contact] ?? '', HEX[act.other] ?? '']);
+        return;
+      }
+      case 'ask':
+        await ask(act.contact, questionOf(act.question));
+        return;
+      case 'request_lift': {
+        const key = KEYS[act.contact];
+        const point = POINTS[act.contact];
+        if (!key || !point) return;
+        const id = await using((web) =>
+          web.approvals.requestLift(
+            CLERK,
+            { key, type: point.type, subject: { point }, masked: '', known: true },
+            { scopes: [scopeOf(act.brand)] },
+            { caller: 'self', callerName: '', verification: 'account', words: '' },
+          ),
+        );
+        if (id !== undefined) lifts.push(id);
+        return;
+      }
+      case 'confirm_lift': {
+        const id = lifts.at(-1);
+        if (id === undefined) return;
+        await using(async (web) => {
+          const approval = await web.approvals.get(id);
+          if (approval) await web.approvals.confirmLift(SUPERVISOR, approval);
+        });
+        return;
+      }
+      case 'import': {
+        const list = `list-${act.list}`;
+        const rows = act.contacts.map((contact, number) => ({
+          number,
+          bytes: Buffer.from(`${contact}`),
+          read: async () =>
+            draftOf(contact, {
+              type: 'opted_out',
+              scope: ALL_MARKETING,
+              at: Math.floor(world.now() / 1000) * 1000 - 60_000,
+              source: { kind: 'import' },
+              writer: { name: `import:${list}`, id: `row-${contact}` },
+            }),
+        }));
+        await insisting((web) =>
+          web.imports.run(
+            (async function* () {
+              yield rows;
+            })(),
+            { list, format: 'csv', dryRun: false, by: 'operator', reading: '' },
+          ),
+        );
+        return;
+      }
+      case 'unsubscribe_there': {
+        const point = POINTS[act.contact];
+        const provider = site.providers.find(({ bindings }) => bindings.some(({ name }) => name === act.binding));
+        if (point && provider) provider.unsubscribeThere(act.binding, point.given);
+        return;
+      }
+      case 'reconcile':
+        await insisting(async ({ stores, clock }) => {
+          await stores.reconciliations.request('sender', { dryRun: false, by: 'staff', at: clock.now() });
+          return true;
+        });
+    }
+  }
+
+  const reader = createFeedReader();
+
+  /** Does something as a client that is waited for. */
+  function begin(work: Promise<unknown>): void {
+    atWork++;
+    work
+      .catch((error: unknown) =>
+        onBroken(error instanceof Broken ? error : new Broken(`a client met ${errorText(error)}`)),
+      )
+      .finally(() => {
+        atWork--;
+      });
+  }
+
+  return {
+    readFeed: (): void => begin(using((web) => reader.poll(web))),
+    compareFeed: (): void => begin(using((web) => reader.compare(web))),
+    atWork: (): number => atWork,
+    begin(act: Act, index: number): void {
+      world.note(`client: ${JSON.stringify(act)}`);
+      begin(perform(act, index));
+    },
+  };
+}
+
+export type Clients = ReturnType<typeof createClients>;

@@ -1,0 +1,214 @@
+import type { ContactType } from '../../src/core/contact-point.js';
+import {
+  type Action,
+  type Binding,
+  type BoundDestination,
+  type Entry,
+  ProviderError,
+  type ReadBackEntry,
+  type ReadBackPage,
+  type Sent,
+} from '../../src/sync/destination.js';
+import { SIMULATED_TIMES } from './times.js';
+import type { Owner, World } from './world.js';
+
+/** What an outside system does wrong at the moment: how often each, from 0 to 1. */
+export interface Mood {
+  /** Does what it was asked for, and never answers. */
+  readonly silent: number;
+  /** Answers that it is unavailable; what it was asked for happens later. */
+  readonly late: number;
+  /** Does it, answers, and does it once more later. */
+  readonly twice: number;
+  /** Answers that it is unavailable, and has done nothing. */
+  readonly down: number;
+  readonly rateLimited: number;
+}
+
+export const WELL: Mood = { silent: 0, late: 0, twice: 0, down: 0, rateLimited: 0 };
+
+/** What it has on a list. */
+export interface Listed {
+  readonly kind: ReadBackEntry['kind'];
+  /** ms */
+  readonly at: number;
+  /** Put there by the person, at the provider. */
+  readonly isForeign: boolean;
+}
+
+export interface ProviderSettings {
+  readonly name: string;
+  readonly accepts: readonly ContactType[];
+  readonly bindings: readonly Binding[];
+  /** Entries a call. */
+  readonly limit: number;
+  readonly lanes?: number;
+  readonly matchesMailboxes?: boolean;
+  /** Whether lists can be read and looked up. */
+  readonly reads: boolean;
+  /** An address that it refuses for good. */
+  readonly refuses?: string;
+}
+
+/** Latest (ms) that a call takes effect after it was begun: `reassertAfter` counts on it. */
+const LANDS_WITHIN_MS = SIMULATED_TIMES.reassertAfter - 500;
+const PAGE = 3;
+
+/** An outside system with its lists, and the way to it from each process. */
+export function createProvider(world: World, settings: ProviderSettings) {
+  const lists = new Map(settings.bindings.map(({ name }) => [name, new Map<string, Listed>()]));
+  let mood = WELL;
+  let calls = 0;
+  const listOf = (binding: Pick<Binding, 'name'>) => {
+    const list = lists.get(binding.name);
+    if (!list) throw new Error(`no list ${binding.name}`);
+    return list;
+  };
+
+  function take(binding: Binding, action: Action, entries: readonly Entry[]): void {
+    const list = listOf(binding);
+    for (const { address } of entries) {
+      if (action === 'lift') list.delete(address);
+      else if (!list.has(address)) list.set(address, { kind: 'unsubscribed', at: world.now(), isForeign: false });
+    }
+    world.note(`${settings.name}: ${action} ${binding.name} ${entries.map(({ address }) => address).join(' ')}`);
+  }
+
+  function moodOf(): keyof Mood | undefined {
+    let left = world.random();
+    for (const kind of ['silent', 'late', 'twice', 'down', 'rateLimited'] as const) {
+      left -= mood[kind];
+      if (left < 0) return kind;
+    }
+    return undefined;
+  }
+
+  /** A call on its way: `reach` is what happens there, and its result comes back unless the signal ends the wait. */
+  function call<Result>(owner: Owner, signal: AbortSignal, reach: (answer: (give: () => Result) => void) => void) {
+    calls++;
+    return new Promise<Result>((resolve, reject) => {
+      const gaveUp = () => reject(new ProviderError('unavailable', 'no answer before the deadline'));
+      if (signal.aborted) {
+        gaveUp();
+        return;
+      }
+      signal.addEventListener('abort', gaveUp, { once: true });
+      const answer = (give: () => Result) =>
+        world.after(world.between(1, 40), owner, () => {
+          signal.removeEventListener('abort', gaveUp);
+          try {
+            resolve(give());
+          } catch (error) {
+            reject(error);
+          }
+        });
+      // What has left a process arrives, whatever becomes of the process.
+      world.after(world.between(1, 40), undefined, () => reach(answer));
+    });
+  }
+
+  function send(owner: Owner, binding: Binding, action: Action, entries: readonly Entry[], signal: AbortSignal) {
+    const landsUntil = world.now() + LANDS_WITHIN_MS;
+    const takeLate = () =>
+      world.at(world.between(world.now(), landsUntil), undefined, () => take(binding, action, entries));
+    return call<Sent>(owner, signal, (answer) => {
+      const unavailable = () => {
+        throw new ProviderError('unavailable', 'answers 503');
+      };
+      const refused = settings.refuses;
+      if (refused !== undefined && entries.some(({ address }) => address === refused)) {
+        answer(() => {
+          throw new ProviderError('refused', 'an address is not accepted');
+        });
+        return;
+      }
+      const now = moodOf();
+      if (now === 'rateLimited') {
+        answer(() => {
+          throw new ProviderError('rate_limited', 'too many calls', 1);
+        });
+        return;
+      }
+      if (now === 'late') takeLate();
+      else if (now !== 'down') take(binding, action, entries);
+      // A suppression that is repeated after it was answered, and after a lift, is undone by the next comparison only.
+      if (now === 'twice' && action === 'lift') takeLate();
+      else if (now === 'twice') take(binding, action, entries);
+      if (now === 'silent') return;
+      answer(now === 'late' || now === 'down' ? unavailable : () => ({ status: 'in_force' }));
+    });
+  }
+
+  function entriesOf(list: Map<string, Listed>, wanted?: readonly string[]): ReadBackEntry[] {
+    return [...list]
+      .filter(([address]) => wanted === undefined || wanted.includes(address))
+      .map(([address, { kind, at }]) => ({ address, kind, at }));
+  }
+
+  function read<Result>(owner: Owner, signal: AbortSignal, give: () => Result): Promise<Result> {
+    return call<Result>(owner, signal, (answer) => {
+      const now = moodOf();
+      if (now === 'silent') return;
+      const result = give();
+      answer(() => {
+        if (now === 'rateLimited') throw new ProviderError('rate_limited', 'too many calls', 1);
+        if (now === 'down' || now === 'late') throw new ProviderError('unavailable', 'answers 503');
+        return result;
+      });
+    });
+  }
+
+  return {
+    ...settings,
+    lists,
+    calls: (): number => calls,
+
+    behave(next: Mood): void {
+      mood = next;
+    },
+
+    /** Somebody unsubscribes there, past us. */
+    unsubscribeThere(bindingName: string, address: string): void {
+      const list = listOf({ name: bindingName });
+      if (list.has(address)) return;
+      list.set(address, { kind: 'unsubscribed', at: world.now(), isForeign: true });
+      world.note(`${settings.name}: ${address} unsubscribes there from ${bindingName}`);
+    },
+
+    /** The destination as one process has it. */
+    boundTo(owner: Owner): BoundDestination {
+      const { name, accepts, bindings, limit, lanes, matchesMailboxes, reads } = settings;
+      return {
+        name,
+        adapter: 'simulated',
+        role: 'processor',
+        bindings,
+        reconcileHours: undefined,
+        callsPerSecond: undefined,
+        destination: {
+          accepts,
+          form: 'readable',
+          limits: { suppress: limit, lift: limit },
+          ...(lanes === undefined ? {} : { lanes }),
+          ...(matchesMailboxes === undefined ? {} : { matchesMailboxes }),
+          send: (binding, action, entries, signal) => send(owner, binding, action, entries, signal),
+          ...(reads
+            ? {
+                lookup: (binding: Binding, addresses: readonly string[], signal: AbortSignal) =>
+                  read(owner, signal, () => entriesOf(listOf(binding), addresses)),
+                readBack: (binding: Binding, cursor: string | undefined, signal: AbortSignal) =>
+                  read(owner, signal, (): ReadBackPage => {
+                    const from = Number(cursor ?? 0);
+                    const all = entriesOf(listOf(binding));
+                    const next = from + PAGE < all.length ? { next: String(from + PAGE) } : {};
+                    return { entries: all.slice(from, from + PAGE), ...next };
+                  }),
+              }
+            : {}),
+        },
+      };
+    },
+  };
+}
+
+export type Provider = ReturnType<typeof createProvider>;

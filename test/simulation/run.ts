@@ -1,0 +1,236 @@
+import { contactKeyBytes } from '../../src/core/keys.js';
+import { checkAcknowledged, checkAtQuiet, checkRoots, whatIsLeft } from './checks.js';
+import { type Clients, createClients } from './clients.js';
+import { createDatabase, GOOD } from './database.js';
+import { createDisk } from './disk.js';
+import {
+  AFTER_ROTATION,
+  BEFORE_ROTATION,
+  DURING_ROTATION,
+  HEX,
+  install,
+  PROVIDERS,
+  policy,
+  type Roots,
+  SPELLINGS,
+} from './installation.js';
+import { createProcess, type SimulatedProcess, type Site } from './process.js';
+import { Broken, createPromises } from './promises.js';
+import { createProvider, WELL } from './provider.js';
+import { type Fault, HORIZON_MS, type Scenario } from './scenario.js';
+import { createWorld, EPOCH, type World } from './world.js';
+
+/** Simulated ms after the last fault within which everything has to come to rest. */
+const REST_WITHIN_MS = 120_000;
+/** Steps between two looks at whether everything acknowledged is still there. */
+const LOOK_EVERY = 100;
+const CONFIRM_MS = 500;
+/** Between two looks (ms) of a reader at the change feed. */
+const READ_FEED_MS = 2000;
+
+export interface Outcome {
+  /** What went wrong; absent when nothing did. */
+  readonly broken?: Error;
+  readonly steps: number;
+  /** Simulated ms. */
+  readonly took: number;
+  /** The same for every run of a scenario. */
+  readonly digest: number;
+}
+
+function spellingsOf(contact: string): readonly string[] {
+  return SPELLINGS.flatMap((group) => {
+    const all = group.flatMap((index) => HEX[index] ?? []);
+    return all.includes(contact) ? all.filter((one) => one !== contact) : [];
+  });
+}
+
+function createSite(world: World): Site & { readonly processes: SimulatedProcess[]; forgetsJobsUntil: number } {
+  const disk = createDisk(world);
+  const promises = createPromises(world, {
+    policy,
+    keyOf: ({ subject }) =>
+      ('point' in subject ? contactKeyBytes(BEFORE_ROTATION, subject.point) : subject.key).toString('hex'),
+    spellingsOf,
+    journaled: disk.eventIds,
+  });
+  const processes: SimulatedProcess[] = [];
+  let started = 0;
+  const site = {
+    world,
+    database: createDatabase(world),
+    providers: PROVIDERS.map((settings) => createProvider(world, settings)),
+    disk,
+    nextProcess: () => ++started,
+    promises,
+    processes,
+    publishedRoots: new Map<number, string>(),
+    forgetsJobsUntil: 0,
+    wake(queue: string): void {
+      if (world.now() < site.forgetsJobsUntil) return;
+      world.after(world.between(0.5, 20), undefined, () => {
+        const running = processes.filter((one) => one.role === 'worker' && one.parts());
+        const worker = running[world.integer(running.length)];
+        if (!worker || !queue.startsWith('sync-')) return;
+        world.after(
+          0,
+          worker.owner(),
+          () => void worker.parts()?.sync.syncDue(queue.slice('sync-'.length), () => undefined),
+        );
+      });
+    },
+  };
+  return site;
+}
+
+type RunningSite = ReturnType<typeof createSite>;
+
+/** Which keys a process is started with from now on. */
+interface Keys {
+  current: Roots;
+}
+
+async function restartWith(site: RunningSite, keys: Keys, roots: Roots, each: (process: SimulatedProcess) => void) {
+  keys.current = roots;
+  for (const [index, process] of site.processes.entries())
+    site.world.after(index * 700, undefined, () => each(process));
+}
+
+function cause(site: RunningSite, fault: Fault, keys: Keys): void {
+  const { world, database, processes } = site;
+  const isOver = (ms: number, end: () => void) => world.after(ms, undefined, end);
+  const processOf = (index: number): SimulatedProcess => processes[index % processes.length] as SimulatedProcess;
+  const restart = (process: SimulatedProcess, ms: number) => {
+    process.kill();
+    isOver(ms, () => {
+      if (!process.isAlive()) void process.start(keys.current);
+    });
+  };
+  world.note(`fault: ${JSON.stringify(fault)}`);
+  switch (fault.kind) {
+    case 'kill':
+      restart(processOf(fault.process), fault.downMs);
+      return;
+    case 'pause':
+      processOf(fault.process).pause(fault.forMs);
+      return;
+    case 'fail_over':
+      database.failOver(fault.downMs);
+      checkAcknowledged(site);
+      return;
+    case 'network':
+      database.set({ ...GOOD, loss: fault.loss, slowness: fault.slowness, lag: fault.lag });
+      isOver(fault.forMs, () => database.set(GOOD));
+      return;
+    case 'provider': {
+      const provider = site.providers[fault.provider];
+      provider?.behave(fault.mood);
+      isOver(fault.forMs, () => provider?.behave(WELL));
+      return;
+    }
+    case 'clock':
+      processOf(fault.process).clock.ahead += fault.byMs;
+      return;
+    case 'forget_jobs':
+      site.forgetsJobsUntil = world.now() + fault.forMs;
+      return;
+    case 'rotate':
+      if (keys.current !== BEFORE_ROTATION) return;
+      void restartWith(site, keys, DURING_ROTATION, (process) => restart(process, 100));
+      isOver(
+        processes.length * 700 + 500,
+        () => void restartWith(site, keys, AFTER_ROTATION, (process) => restart(process, 100)),
+      );
+  }
+}
+
+/** Everything is well again, and every process runs. */
+function heal(site: RunningSite, keys: Keys): void {
+  const { world, database, providers, processes } = site;
+  world.note('everything is well again');
+  database.set(GOOD);
+  site.forgetsJobsUntil = 0;
+  for (const provider of providers) provider.behave(WELL);
+  for (const process of processes) {
+    process.clock.ahead = Math.max(-200, Math.min(200, process.clock.ahead));
+    process.kill();
+    void process.start(keys.current);
+  }
+}
+
+/** Runs a scenario to its rest. */
+export async function runScenario(
+  scenario: Scenario,
+  options: { readonly onLine?: (time: number, line: string) => void } = {},
+): Promise<Outcome> {
+  const world = createWorld(scenario.chance, options);
+  const site = createSite(world);
+  const keys: Keys = { current: BEFORE_ROTATION };
+  let broken: Error | undefined;
+  const onBroken = (error: Error) => {
+    broken ??= error;
+  };
+  const checking = (check: () => void) => {
+    try {
+      check();
+    } catch (error) {
+      onBroken(error instanceof Error ? error : new Error(String(error)));
+    }
+  };
+  try {
+    await install((db, command) => site.database.server.execute(db, command));
+    site.database.begin();
+    const webs = Array.from({ length: scenario.webs }, (_, n) => createProcess(site, `web${n + 1}`, 'web'));
+    const workers = Array.from({ length: scenario.workers }, (_, n) => createProcess(site, `worker${n + 1}`, 'worker'));
+    site.processes.push(...webs, ...workers);
+    for (const process of site.processes) void process.start(keys.current);
+    const clients: Clients = createClients(site, webs, onBroken);
+    for (const [index, act] of scenario.acts.entries())
+      world.at(EPOCH + 300 + act.at, undefined, () => clients.begin(act, index));
+    for (const fault of scenario.faults)
+      world.at(EPOCH + 300 + fault.at, undefined, () => checking(() => cause(site, fault, keys)));
+    for (let at = READ_FEED_MS; at < HORIZON_MS; at += READ_FEED_MS) world.at(EPOCH + at, undefined, clients.readFeed);
+    world.at(EPOCH + HORIZON_MS + 300, undefined, () => heal(site, keys));
+
+    const goUntil = async (isDone: () => boolean, until: number): Promise<boolean> => {
+      for (let look = world.now(); !broken; ) {
+        if (world.now() >= look) {
+          if (isDone()) return true;
+          look = world.now() + CONFIRM_MS;
+        }
+        if (!(await world.step(until))) return isDone();
+        if (world.steps() % LOOK_EVERY === 0)
+          checking(() => {
+            checkAcknowledged(site);
+            checkRoots(site);
+          });
+      }
+      return false;
+    };
+    await goUntil(() => false, EPOCH + HORIZON_MS + 400);
+    const isAtRest = () => clients.atWork() === 0 && whatIsLeft(site) === undefined;
+    const rests = async (until: number) => {
+      if ((await goUntil(isAtRest, until)) || broken) return;
+      throw new Broken(`no rest after ${REST_WITHIN_MS / 1000} s: ${whatIsLeft(site) ?? 'a client waits'}`);
+    };
+    await rests(world.now() + REST_WITHIN_MS);
+    if (!broken) {
+      clients.begin({ at: 0, kind: 'reconcile' }, -1);
+      await rests(world.now() + REST_WITHIN_MS);
+    }
+    if (!broken) {
+      clients.compareFeed();
+      await rests(world.now() + REST_WITHIN_MS);
+    }
+    if (!broken) checking(() => checkAtQuiet(site, world.now()));
+  } catch (error) {
+    onBroken(error instanceof Error ? error : new Error(String(error)));
+  }
+  for (const process of site.processes) process.kill();
+  return {
+    ...(broken ? { broken } : {}),
+    steps: world.steps(),
+    took: world.now() - EPOCH,
+    digest: world.digest(),
+  };
+}
