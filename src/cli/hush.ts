@@ -1,27 +1,22 @@
 #!/usr/bin/env node
 import path from 'node:path';
 import { Command } from 'commander';
-import { compose, type Installation } from '../compose.js';
+import type { Installation } from '../compose.js';
 import { readCatalog } from '../config/catalog.js';
 import { type Environment, readEnvironment } from '../config/environment.js';
 import { readPolicy } from '../config/policy.js';
 import { ConfigError } from '../config/yaml-file.js';
 import { createClock } from '../core/clock.js';
 import { HushError } from '../core/errors.js';
-import { runningStores } from '../embedded/index.js';
-import { createLog } from '../logger.js';
+import { KEY_SCOPES, type KeyScope } from '../core/key-scopes.js';
 import { machine } from '../machine.js';
-import { openCheckedStores } from '../start-up.js';
-import { KEY_SCOPES, type KeyScope } from '../store/api-keys.js';
 import type { Stores } from '../store/open.js';
-import { previewBackfill } from '../sync/backfill-preview.js';
-import { bindDestinations } from '../sync/bind.js';
-import { adapters } from '../sync/destinations/index.js';
-import { createHttp } from '../sync/http.js';
-import { exportTo } from './export.js';
-import { progressBar } from './progress-bar.js';
-import { reconcile, reportOf } from './reconcile.js';
-import { type VerifyOptions, verifyFile, verifyLive } from './verify.js';
+import type { VerifyOptions } from './verify.js';
+
+/*
+ * What a command needs beyond configuration is imported by its action: help and wrong options are answered without stores,
+ * providers and the web.
+ */
 
 /** sysexits.h: the mail server keeps the message and tries again. */
 const EX_TEMPFAIL = 75;
@@ -30,6 +25,7 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 
 /** MongoDB of the environment, or the one that `npm start` runs right now. */
 async function mongoUriOf(environment: Environment): Promise<string> {
+  const { runningStores } = await import('../embedded/index.js');
   const uri = environment.mongoUri ?? (await runningStores(environment.dataDir))?.mongoUri;
   if (uri !== undefined) return uri;
   throw new ConfigError('There is no store. Set MONGODB_URI, or run npm start beside this.');
@@ -37,6 +33,7 @@ async function mongoUriOf(environment: Environment): Promise<string> {
 
 async function withStores<T>(work: (stores: Stores, environment: Environment) => Promise<T>): Promise<T> {
   const environment = readEnvironment();
+  const { openCheckedStores } = await import('../start-up.js');
   const { stores } = await openCheckedStores({ ...environment, mongoUri: await mongoUriOf(environment) }, machine);
   try {
     return await work(stores, environment);
@@ -48,12 +45,14 @@ async function withStores<T>(work: (stores: Stores, environment: Environment) =>
 /** An installation with all its parts and none of its roles started: what it is given is taken up by those that run. */
 async function withInstallation<T>(work: (installation: Installation) => Promise<T>): Promise<T> {
   const environment = readEnvironment();
+  const { runningStores } = await import('../embedded/index.js');
   const running = environment.mongoUri && environment.redisUrl ? undefined : await runningStores(environment.dataDir);
   const mongoUri = environment.mongoUri ?? running?.mongoUri;
   const redisUrl = environment.redisUrl ?? running?.redisUrl;
   if (mongoUri === undefined || redisUrl === undefined) {
     throw new ConfigError('There is no store. Set MONGODB_URI and REDIS_URL, or run npm start beside this.');
   }
+  const [{ compose }, { createLog }] = await Promise.all([import('../compose.js'), import('../logger.js')]);
   const log = createLog('silent');
   const installation = await compose({ ...environment, mongoUri, redisUrl }, { log });
   try {
@@ -156,6 +155,7 @@ program
   .option('--vkey <key...>', "the log's verifier keys, or files with them, from elsewhere than the record")
   .option('--trusted <file...>', 'checkpoints kept elsewhere: only they show that everything was cut off together')
   .action(async (file: string | undefined, options: VerifyOptions) => {
+    const { verifyFile, verifyLive } = await import('./verify.js');
     const well =
       file === undefined
         ? await withStores((stores, environment) => verifyLive(stores, environment, options, say))
@@ -170,6 +170,7 @@ program
   .option('--to <day>', 'last day; until now without')
   .action((file: string, options: { from?: string; to?: string }) =>
     withStores(async (stores, environment) => {
+      const { exportTo } = await import('./export.js');
       const leaves = await exportTo(file, options, stores, environment);
       say(`${leaves} entries in ${file}. Check it with: hush verify ${file} --vkey <key of the log>`);
     }),
@@ -187,6 +188,7 @@ program
         const names = catalog.destinations.map((item) => item.name).join(', ');
         throw new ConfigError(`There is no destination ${name} in config/catalog.yaml. Use one of ${names}.`);
       }
+      const { reconcile, reportOf } = await import('./reconcile.js');
       const run = await reconcile({
         reconciliations,
         name,
@@ -205,6 +207,14 @@ program
   .option('--json', 'the counts as JSON')
   .action((name: string | undefined, options: { json?: boolean }) =>
     withStores(async ({ contacts }, environment) => {
+      const [{ previewBackfill }, { bindDestinations }, { adapters }, { createHttp }, { progressBar }] =
+        await Promise.all([
+          import('../sync/backfill-preview.js'),
+          import('../sync/bind.js'),
+          import('../sync/destinations/index.js'),
+          import('../sync/http.js'),
+          import('./progress-bar.js'),
+        ]);
       const catalog = readCatalog(path.join(environment.configDir, 'catalog.yaml'));
       const policy = readPolicy(path.join(environment.configDir, 'policy.yaml'));
       const clock = createClock(machine.now);

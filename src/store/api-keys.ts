@@ -1,29 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Connection } from 'mongoose';
+import { KEY_SCOPES, type KeyScope } from '../core/key-scopes.js';
 import type { Machine } from '../core/machine.js';
 import { DURABLE } from './connect.js';
 import { collectionSchema } from './schema.js';
 import { rowsOf, type Stored } from './stored.js';
-
-export const KEY_SCOPES = [
-  'events',
-  'decisions',
-  'links',
-  'contacts',
-  'consents',
-  'receipts',
-  'suppressions',
-  'export',
-  'lift',
-  'erase',
-  'imports',
-  'changes',
-  'destinations',
-  'webhooks',
-  'inbound',
-  'requests',
-] as const;
-export type KeyScope = (typeof KEY_SCOPES)[number];
 
 export interface ApiKey {
   /** First letters of the key: enough to name it, not to use it. */

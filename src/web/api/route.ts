@@ -2,7 +2,8 @@ import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-ope
 import type { Request, Response, Router } from 'express';
 import { z } from 'zod';
 import { HushError } from '../../core/errors.js';
-import type { ApiKey, KeyScope } from '../../store/api-keys.js';
+import type { KeyScope } from '../../core/key-scopes.js';
+import type { ApiKey } from '../../store/api-keys.js';
 import { readJsonBody } from '../middleware/json.js';
 import { faultsOf } from './remedies.js';
 

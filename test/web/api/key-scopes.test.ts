@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { KeyScope } from '../../../src/store/api-keys.js';
+import type { KeyScope } from '../../../src/core/key-scopes.js';
 import { type Hush, startHush } from '../../support/hush.js';
 
 /** What can turn a denial into an allowance needs `lift`, an erasure `erase`: a leaked key can silence people, no more. */
