@@ -76,8 +76,8 @@ function impliedAlive(facts: Facts, months: ImpliedMonths, at: number): boolean 
 
 function applies(rule: ConsentRule, query: Query, jurisdiction: string): boolean {
   return (
-    jurisdictionMatches(rule.jurisdictions, jurisdiction) &&
     (rule.channels.includes('*') || rule.channels.includes(query.channel)) &&
+    jurisdictionMatches(rule.jurisdictions, jurisdiction) &&
     rule.purposes.some((purpose) => covers({ brand: '*', channel: '*', purpose, topic: '*' }, asScope(query)))
   );
 }

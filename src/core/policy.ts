@@ -76,6 +76,7 @@ export interface Policy {
 
 /** `CA` matches `CA` and `CA-ON`; `US-CA` matches only itself; `*` matches all. */
 export function jurisdictionMatches(patterns: readonly string[], jurisdiction: string): boolean {
-  const country = jurisdiction.split('-')[0] ?? jurisdiction;
-  return patterns.some((pattern) => pattern === '*' || pattern === jurisdiction || pattern === country);
+  return patterns.some(
+    (pattern) => pattern === '*' || pattern === jurisdiction || jurisdiction.startsWith(`${pattern}-`),
+  );
 }

@@ -90,8 +90,19 @@ function closedOf<Key>(toggles: ReadonlyMap<Key, Toggle>): Map<Key, number> {
   );
 }
 
+/** The last view of each state: one page asks some forty questions of one state at one time. */
+const lastViews = new WeakMap<State, { readonly at: number; readonly view: View }>();
+
 /** What a question at `at` (ms) sees of a state. */
 export function viewAt(state: State, at: number): View {
+  const last = lastViews.get(state);
+  if (last?.at === at) return last.view;
+  const view = makeView(state, at);
+  lastViews.set(state, { at, view });
+  return view;
+}
+
+function makeView(state: State, at: number): View {
   const denials: DenialAtom[] = [];
   const grants: GrantAtom[] = [];
   const cadences: CadenceAtom[] = [];

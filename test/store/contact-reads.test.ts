@@ -18,6 +18,10 @@ test('contacts are found by key, prefix and page; those nobody knows are absent'
   expect(await contacts.count()).toBe(3);
 });
 
+test('for no contacts nothing is sent', async () => {
+  expect(await setting.commandsOf(() => contacts.find([]))).toEqual([]);
+});
+
 test('only the fields asked for are read, and the revision', async () => {
   const contact = (await contacts.find([keyOf(1)], { entries: 1 })).get(keyOf(1).toString('hex'));
   expect(contact).toMatchObject({ rev: 0, pending: [], type: 'email' });

@@ -65,8 +65,15 @@ interface SwitchSource extends SectionParts {
   readonly standing: readonly DenialAtom[];
 }
 
-const capitalised = (text: string, language: string): string =>
-  text.charAt(0).toLocaleUpperCase(language) + text.slice(1);
+/** Headings by language and text: a few for each brand and channel. */
+const capitals = new Map<string, string>();
+
+function capitalised(text: string, language: string): string {
+  const id = `${language} ${text}`;
+  const result = capitals.get(id) ?? text.charAt(0).toLocaleUpperCase(language) + text.slice(1);
+  capitals.set(id, result);
+  return result;
+}
 
 /** The decision as it is now, and whether a grant of `scope` would open it. */
 function currentSwitch(
