@@ -27,7 +27,7 @@ const FINISH_BATCH = 100;
 type PersonsStore = Omit<Persons, 'models'>;
 
 export interface PersonsContext {
-  readonly contacts: Pick<Contacts, 'find' | 'setPerson'>;
+  readonly contacts: Pick<Contacts, 'find' | 'introduce' | 'setPerson'>;
   readonly persons: PersonsStore;
   readonly keyring: Keyring;
   readonly aliasGroupOf: AliasGroupOf;
@@ -216,10 +216,11 @@ export async function joinContacts(
   context: PersonsContext,
   subjects: readonly Subject[],
 ): Promise<{ person: string; contacts: ContactKey[] }> {
-  let members: readonly Member[] = subjects.map((subject) => {
-    const key = subjectKey(context.keyring, subject);
-    return { key, type: newContact(context.aliasGroupOf, subject, key).type };
-  });
+  const joining = subjects.map((subject) =>
+    newContact(context.aliasGroupOf, subject, subjectKey(context.keyring, subject)),
+  );
+  await withTimeout(context.machine, context.contacts.introduce(joining));
+  let members: readonly Member[] = joining.map(({ key, type }) => ({ key, type }));
   let involved: readonly string[] = [];
   for (let tries = 0; tries <= MAX_JOINS; tries++) {
     const join = await joinOnce(context, members, involved);

@@ -91,6 +91,14 @@ export function numbered(
 }
 
 /**
+ * True while another spelling of its mailbox has something pending. Projected in the same round, that is no reason to touch
+ * this contact again, but what holds for it is otherwise than before.
+ */
+function othersSaySomething({ others = [] }: Contact): boolean {
+  return others.some(({ pending }) => pending.length > 0);
+}
+
+/**
  * What projecting a contact is. Reads and writes nothing: whoever read the same contact plans the same, but for the bytes of
  * new seals.
  *
@@ -127,7 +135,7 @@ export function planProjection(context: PlanContext, contact: Contact, known: Le
       pendingSyncs: pendingSyncsOf(change, destinations, { policy, now }),
       keyedOnly: !hasAddress,
       erasing: erasing && (contact.dataKey ?? dataKey) !== undefined,
-      changed: events.length > 0 || contact.touched || isOutdated(contact, context),
+      changed: events.length > 0 || contact.touched || isOutdated(contact, context) || othersSaySomething(contact),
       configuration,
       ...(wakeAt === undefined ? {} : { wakeAt }),
       ...(dataKey ? { dataKey } : {}),

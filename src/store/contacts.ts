@@ -46,6 +46,23 @@ export function createContacts(connection: Connection, machine: Pick<Machine, 'n
     ...contactErasure(collections),
 
     /**
+     * Puts contacts into their groups of spellings, and creates those that nobody has heard of, before anything is said for
+     * them: what denies for one spelling has to find the others.
+     */
+    async introduce(list: readonly Omit<Append, 'event'>[]): Promise<void> {
+      const firstSeen = new Date(machine.now());
+      for (const { key, type, country, aliasGroup } of list) {
+        if (aliasGroup === undefined) continue;
+        const created = { type, rev: 0, entries: 0, keyedOnly: true, pending: [], firstSeen };
+        await model.updateOne(
+          { _id: key },
+          { $set: { aliasGroup }, $setOnInsert: { ...created, ...(country ? { country } : {}) } },
+          { upsert: true, writeConcern: DURABLE },
+        );
+      }
+    },
+
+    /**
      * Stores the person a contact belongs to, in the place of none or of one of `merged`; creates the contact when nobody has
      * heard of it. False when it belongs to somebody else.
      */

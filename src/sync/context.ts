@@ -5,6 +5,7 @@ import type { Machine } from '../core/machine.js';
 import type { Policy } from '../core/policy.js';
 import type { Accept } from '../preferences/accept.js';
 import type { PrivateParts } from '../preferences/private-part.js';
+import type { Configurations } from '../store/configurations.js';
 import type { Contacts } from '../store/contacts.js';
 import type { DestinationStates } from '../store/destination-states.js';
 import type { BoundDestination } from './destination.js';
@@ -14,6 +15,7 @@ import type { WorkerTimes } from './task.js';
 export interface SyncContext {
   readonly contacts: Contacts;
   readonly states: DestinationStates;
+  readonly configurations: Pick<Configurations, 'current'>;
   readonly accept: Pick<Accept, 'accept'>;
   readonly privateParts: PrivateParts;
   readonly keyring: Keyring;

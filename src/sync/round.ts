@@ -25,15 +25,33 @@ function leaseSize({ destination: { lanes = 1, limits } }: BoundDestination): nu
   return Math.max(1, Math.min(limits.suppress * batches, MAX_LEASED));
 }
 
+/**
+ * Whether another configuration has replaced ours, as while a new version is rolled out. What was projected under it may be for
+ * bindings that we do not know of: we send what we know, and leave the rest to a process that knows it.
+ */
+async function isReplaced(
+  { configurations, configuration }: SyncContext,
+  leased: readonly Contact[],
+): Promise<boolean> {
+  if (leased.every((contact) => contact.configuration === configuration)) return false;
+  return (await configurations.current())?.hash !== configuration;
+}
+
 /** A contact as a task; undefined without an address, where nothing can be sent. */
-function taskOf({ privateParts, policy, clock, times }: SyncContext, bound: BoundDestination, contact: Contact) {
+function taskOf(
+  { privateParts, policy, configuration, clock, times }: SyncContext,
+  bound: BoundDestination,
+  contact: Contact,
+  replaced: boolean,
+) {
   const { name } = bound;
   const pendingSync = contact.pendingSyncs.find((item) => item.destination === name);
   const address = addressOf(privateParts, contact)?.given;
   if (!pendingSync || address === undefined) return undefined;
   const now = clock.now();
   const desired = desiredAt(bound, contact, { policy, now });
-  return createTask({ name, contact, pendingSync, address, desired, now, times });
+  const isSuperseded = replaced && contact.configuration !== configuration;
+  return createTask({ name, contact, pendingSync, address, desired, now, times, isSuperseded });
 }
 
 /** What becomes of a contact that cannot be sent: cleared where only its keyed hash is left. */
@@ -50,12 +68,13 @@ async function prepare(
 ): Promise<{ tasks: Task[]; released: Settlement[] }> {
   const tasks: Task[] = [];
   const released: Settlement[] = [];
+  const replaced = await isReplaced(context, leased);
   const now = context.clock.now();
   for (const [at, contact] of leased.entries()) {
     // Opening a thousand addresses at a stretch would keep whoever asks meanwhile waiting.
     if (at % YIELD_EVERY === YIELD_EVERY - 1) await context.machine.yieldTurn();
     try {
-      const task = taskOf(context, bound, contact);
+      const task = taskOf(context, bound, contact, replaced);
       if (task) tasks.push(task);
       else released.push(releasedWithoutAddress(bound.name, contact, now));
     } catch (error) {

@@ -9,6 +9,8 @@ import { needs, type Task, type WorkerTimes } from './task.js';
 const HOUR_MS = 3_600_000;
 /** ms until a contact whose destination waits may be leased again: whoever ends that wait need not wait for the contact. */
 const HELD_MS = 200;
+/** ms until a contact that another configuration has bindings for may be leased again. */
+const SUPERSEDED_MS = 2000;
 
 function retryDelay(failures: number, { firstRetry, maxRetry }: WorkerTimes, random: () => number): number {
   return backoff(failures, { firstMs: firstRetry, maxMs: maxRetry, jitter: 0.5 }, random);
@@ -74,16 +76,23 @@ export async function settle(
   );
 }
 
+interface SettlingParts {
+  /** ms */
+  readonly now: number;
+  readonly configuration: string;
+  readonly times: WorkerTimes;
+  readonly random: () => number;
+}
+
 /** What is written back once the calls are made. */
-export function settlementOf(
-  task: Task,
-  parts: {
-    readonly now: number;
-    readonly configuration: string;
-    readonly times: WorkerTimes;
-    readonly random: () => number;
-  },
-): Settlement {
+export function settlementOf(task: Task, parts: SettlingParts): Settlement {
+  const settlement = settlementOfOutcome(task, parts);
+  if (!task.isSuperseded || settlement.clearVersion === undefined) return settlement;
+  const { clearVersion: _left, ...rest } = settlement;
+  return { ...rest, pendingSync: { ...rest.pendingSync, due: parts.now + SUPERSEDED_MS } };
+}
+
+function settlementOfOutcome(task: Task, parts: SettlingParts): Settlement {
   const { now, times, random } = parts;
   const { pendingSync, outcome } = task;
   const { key } = task.contact;

@@ -39,6 +39,8 @@ export interface Task {
   readonly stalled: SyncedState['stalled'];
   /** When (ms) that was, if it asked for something else than what is desired now. */
   readonly unsureAt: number | undefined;
+  /** It was projected under a configuration that has replaced ours: there may be bindings that we do not know of. */
+  readonly isSuperseded: boolean;
   outcome: 'synced' | 'unknown' | 'held' | 'parked';
   why?: string;
   /** ms from now, where the provider says how long. */
@@ -72,6 +74,7 @@ export function createTask(parts: {
   readonly desired: Desired;
   readonly now: number;
   readonly times: WorkerTimes;
+  readonly isSuperseded?: boolean;
 }): Task {
   const { contact, pendingSync, address, desired, now, times } = parts;
   const synced = contact.synced[parts.name];
@@ -86,6 +89,7 @@ export function createTask(parts: {
     liftedAt: synced?.liftedAt,
     stalled,
     unsureAt,
+    isSuperseded: parts.isSuperseded ?? false,
     outcome: 'synced',
   };
 }

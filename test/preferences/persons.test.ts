@@ -30,6 +30,7 @@ function memory(persons: readonly Person[], person?: string) {
     append: async (item) => void appended.push(item),
     contacts: {
       find: async () => new Map([[key(1).toString('hex'), { person } as never]]),
+      introduce: async () => undefined,
       setPerson: unused,
     },
     persons: {

@@ -194,6 +194,12 @@ describe('the plan of a contact', () => {
     const idle = planProjection(context, contact({ state }));
     expect(idle.projection).toMatchObject({ changed: false, wakeAt: until, scopes: [EVERYTHING] });
     expect(planProjection(context, contact({ state, touched: true })).projection.changed).toBe(true);
+    // Another spelling that is projected in the same round does not touch it, and what it denies counts here too.
+    const other = contact({ key: Buffer.alloc(16, 9), pending: [event('theirs')] });
+    expect(planProjection(context, contact({ state, others: [other] })).projection.changed).toBe(true);
+    expect(planProjection(context, contact({ state, others: [{ ...other, pending: [] }] })).projection.changed).toBe(
+      false,
+    );
     expect(planProjection(context, contact({ state, configuration: 'before' })).projection.changed).toBe(true);
   });
 

@@ -9,7 +9,7 @@ import type { ContactRow } from '../../src/store/contact-rows.js';
 import type { LedgerRow } from '../../src/store/ledger.js';
 import { naiveDecision } from '../support/naive-rules.js';
 import { QUESTIONS } from './clients.js';
-import { AFTER_ROTATION, HEX, POINTS, policy, SPELLINGS } from './installation.js';
+import { AFTER_ROTATION, HEX, LATER_BINDING, POINTS, policy, SPELLINGS } from './installation.js';
 import type { SimulatedProcess, Site } from './process.js';
 import { Broken, CLOCKS_APART_MS } from './promises.js';
 
@@ -86,6 +86,8 @@ export function whatIsLeft(site: Site & { readonly processes: readonly Simulated
   for (const row of site.database.rows<ContactRow>('contacts')) {
     const name = nameOf(row._id.toString('hex'));
     if (row.dirty || (row.pending ?? []).length > 0 || (row.overflow ?? 0) > 0) return `${name} is not projected`;
+    if (row.configuration !== undefined && row.configuration !== site.setting.configuration)
+      return `${name} is not evaluated again`;
     if (row.touched) return `${name} is touched`;
     if ((row.marks ?? []).length > 0) return `${name} is not synced: ${JSON.stringify(row.marks)}`;
     if (row.feed !== undefined) return `${name} is not in the feed`;
@@ -152,6 +154,7 @@ function checkDestinations(site: Site, all: ReadonlyMap<string, readonly LedgerR
     ALLOWS.has(naiveDecision(eventsOf(all, hex), { ...scope, at }, policy));
   for (const provider of site.providers) {
     for (const { name, scope } of provider.bindings) {
+      if (!site.setting.bindings.includes(name)) continue;
       for (const [index, point] of POINTS.entries()) {
         const hex = HEX[index] ?? '';
         const row = rows.get(hex);
@@ -159,6 +162,8 @@ function checkDestinations(site: Site, all: ReadonlyMap<string, readonly LedgerR
         // Somebody of whom only the key was ever known is not sent anywhere.
         const isErased = row?.state?.atoms.some(({ t }) => t === 'erased') === true;
         if (row?.keyedOnly && !isErased) continue;
+        // What was bound after somebody was erased cannot be sent for them: nobody knows their address.
+        if (isErased && name === LATER_BINDING) continue;
         // The most restrictive of the spellings that are known.
         const group = provider.matchesMailboxes ? (SPELLINGS.find((one) => one.includes(index)) ?? []) : [];
         const known = group.filter((one) => rows.has(HEX[one] ?? ''));

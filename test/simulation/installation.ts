@@ -15,7 +15,7 @@ import type { ProviderSettings } from './provider.js';
 const CONFIG = path.resolve(import.meta.dirname, '../../config');
 export const catalog = readCatalog(path.join(CONFIG, 'catalog.yaml'));
 export const policy = readPolicy(path.join(CONFIG, 'policy.yaml'));
-export const configuration = configurationHash(catalog, policy);
+const configuration = configurationHash(catalog, policy);
 
 /** Two roots, of which the first processes know one: the second is the rotation's. */
 const roots = [1, 2].map((id) => [id, deriveKey(Buffer.from(`root ${id}`), 'root')] as const);
@@ -50,6 +50,7 @@ export const PROVIDERS: readonly ProviderSettings[] = [
     accepts: ['email'],
     bindings: [
       binding('offers', { brand: 'jmf', channel: 'email', purpose: 'promotion', topic: '*' }),
+      binding('tips', { brand: 'jmf', channel: 'email', purpose: 'promotion', topic: 'tips' }),
       binding('shipping', { brand: 'shipping', channel: 'email', purpose: 'promotion', topic: '*' }),
     ],
     limit: 3,
@@ -66,6 +67,26 @@ export const PROVIDERS: readonly ProviderSettings[] = [
     reads: false,
   },
 ];
+
+/** What a process is started with. */
+export interface Setting {
+  readonly roots: Roots;
+  /** Hash of catalog and policy. */
+  readonly configuration: string;
+  /** Names of the bindings that its catalog has. */
+  readonly bindings: readonly string[];
+}
+
+/** Bound later, by a change of the catalog. */
+export const LATER_BINDING = 'tips';
+const allBindings = PROVIDERS.flatMap(({ bindings }) => bindings.map(({ name }) => name));
+export const FIRST: Setting = {
+  roots: BEFORE_ROTATION,
+  configuration,
+  bindings: allBindings.filter((name) => name !== LATER_BINDING),
+};
+/** The configuration after the change. */
+export const RECONFIGURED = { configuration: `${configuration}-changed`, bindings: allBindings } as const;
 
 /** What a process reaches the outside through; another process of the same slot gets another one. */
 interface Wires extends Line {

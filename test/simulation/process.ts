@@ -15,7 +15,7 @@ import { createSync } from '../../src/sync/index.js';
 import { createActs } from '../../src/web/public/acts.js';
 import type { Database } from './database.js';
 import type { Disk } from './disk.js';
-import { catalog, configuration, giveBackSlot, policy, type Roots, type Slot, takeSlot } from './installation.js';
+import { catalog, giveBackSlot, policy, type Setting, type Slot, takeSlot } from './installation.js';
 import { simulatedMachine, type WrongClock } from './machine.js';
 import { objectIds } from './mongo/object-ids.js';
 import type { Promises } from './promises.js';
@@ -36,6 +36,8 @@ export interface Site {
   readonly promises: Promises;
   /** A job was added: some worker will hear of it, unless Redis forgets. */
   readonly wake: (queue: QueueName) => void;
+  /** What processes are started with. */
+  setting: Setting;
   /** Roots (hex) of the log by size, as they were published. */
   readonly publishedRoots: Map<number, string>;
 }
@@ -45,16 +47,16 @@ const nothing = (): void => undefined;
 const noHttp = { request: () => Promise.reject(new Error('nothing in the simulation speaks HTTP')) };
 
 /** The program's own parts on a simulated machine, joined as `src/compose.ts` joins them. */
-async function boot(site: Site, owner: Owner, role: Role, roots: Roots, clockFault: WrongClock, slot: Slot) {
+async function boot(site: Site, owner: Owner, role: Role, setting: Setting, clockFault: WrongClock, slot: Slot) {
   const { world, database, promises } = site;
   const machine = simulatedMachine(world, owner, clockFault);
-  const keyring = { ...roots, randomBytes: machine.randomBytes };
+  const keyring = { ...setting.roots, randomBytes: machine.randomBytes };
   slot.wires.machine = machine;
   slot.wires.send = (db, command) => database.send(owner, db, command);
   slot.wires.createId = objectIds(machine.now, site.nextProcess());
   const { stores } = slot;
   const clock = createClock(machine.now);
-  const destinations = site.providers.map((provider) => provider.boundTo(owner));
+  const destinations = site.providers.map((provider) => provider.boundTo(owner, setting.bindings));
   const keyWatch = createKeyWatch({
     ours: fingerprintsOf(keyring),
     recorded: stores.installation.read,
@@ -69,7 +71,7 @@ async function boot(site: Site, owner: Owner, role: Role, roots: Roots, clockFau
     keyring,
     catalog,
     policy,
-    configuration,
+    configuration: setting.configuration,
     destinations,
     country: 'US',
     clock,
@@ -117,6 +119,7 @@ async function boot(site: Site, owner: Owner, role: Role, roots: Roots, clockFau
     machine,
     intervalMs: SEAL_MS,
   });
+  await stores.configurations.enforce(setting.configuration);
   await preferences.replayJournal();
   readiness.start();
   preferences.projection.start();
@@ -159,20 +162,22 @@ export function createProcess(site: Site, name: string, role: Role) {
   let parts: Parts | undefined;
   let starts = 0;
 
-  async function start(roots: Roots): Promise<void> {
+  async function start(setting: Setting): Promise<void> {
     starts++;
     const own: Owner = { name: `${name}.${starts}`, isAlive: true, pausedUntil: 0 };
     owner = own;
     slot = await takeSlot();
     world.note(`${own.name} starts`);
     try {
-      const booted = await boot(site, own, role, roots, clock, slot);
+      const booted = await boot(site, own, role, setting, clock, slot);
       if (own.isAlive) parts = booted;
     } catch (error) {
       if (!own.isAlive) return;
       world.note(`${own.name} cannot start: ${String(error)}`);
       kill();
-      world.after(1000, undefined, () => void start(roots));
+      world.after(1000, undefined, () => {
+        if (!owner.isAlive) void start(site.setting);
+      });
     }
   }
 

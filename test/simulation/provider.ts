@@ -175,9 +175,10 @@ export function createProvider(world: World, settings: ProviderSettings) {
       world.note(`${settings.name}: ${address} unsubscribes there from ${bindingName}`);
     },
 
-    /** The destination as one process has it. */
-    boundTo(owner: Owner): BoundDestination {
-      const { name, accepts, bindings, limit, lanes, matchesMailboxes, reads } = settings;
+    /** The destination as one process has it, with the bindings of its catalog. */
+    boundTo(owner: Owner, known: readonly string[]): BoundDestination {
+      const bindings = settings.bindings.filter((binding) => known.includes(binding.name));
+      const { name, accepts, limit, lanes, matchesMailboxes, reads } = settings;
       return {
         name,
         adapter: 'simulated',

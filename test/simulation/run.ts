@@ -7,11 +7,13 @@ import {
   AFTER_ROTATION,
   BEFORE_ROTATION,
   DURING_ROTATION,
+  FIRST,
   HEX,
   install,
   PROVIDERS,
   policy,
-  type Roots,
+  RECONFIGURED,
+  type Setting,
   SPELLINGS,
 } from './installation.js';
 import { createProcess, type SimulatedProcess, type Site } from './process.js';
@@ -25,6 +27,8 @@ const REST_WITHIN_MS = 120_000;
 /** Steps between two looks at whether everything acknowledged is still there. */
 const LOOK_EVERY = 100;
 const CONFIRM_MS = 500;
+/** Between two processes (ms) that are started again. */
+const ROLL_OUT_MS = 700;
 /** Between two looks (ms) of a reader at the change feed. */
 const READ_FEED_MS = 2000;
 
@@ -45,7 +49,13 @@ function spellingsOf(contact: string): readonly string[] {
   });
 }
 
-function createSite(world: World): Site & { readonly processes: SimulatedProcess[]; forgetsJobsUntil: number } {
+interface RunningSite extends Site {
+  readonly processes: SimulatedProcess[];
+  /** ms */
+  forgetsJobsUntil: number;
+}
+
+function createSite(world: World): RunningSite {
   const disk = createDisk(world);
   const promises = createPromises(world, {
     policy,
@@ -56,7 +66,7 @@ function createSite(world: World): Site & { readonly processes: SimulatedProcess
   });
   const processes: SimulatedProcess[] = [];
   let started = 0;
-  const site = {
+  const site: RunningSite = {
     world,
     database: createDatabase(world),
     providers: PROVIDERS.map((settings) => createProvider(world, settings)),
@@ -64,6 +74,7 @@ function createSite(world: World): Site & { readonly processes: SimulatedProcess
     nextProcess: () => ++started,
     promises,
     processes,
+    setting: FIRST,
     publishedRoots: new Map<number, string>(),
     forgetsJobsUntil: 0,
     wake(queue: string): void {
@@ -83,27 +94,21 @@ function createSite(world: World): Site & { readonly processes: SimulatedProcess
   return site;
 }
 
-type RunningSite = ReturnType<typeof createSite>;
-
-/** Which keys a process is started with from now on. */
-interface Keys {
-  current: Roots;
-}
-
-async function restartWith(site: RunningSite, keys: Keys, roots: Roots, each: (process: SimulatedProcess) => void) {
-  keys.current = roots;
+/** From now on processes are started with another setting, and those that run are started again, one after the other. */
+function rollOut(site: RunningSite, change: Partial<Setting>, each: (process: SimulatedProcess) => void): void {
+  site.setting = { ...site.setting, ...change };
   for (const [index, process] of site.processes.entries())
-    site.world.after(index * 700, undefined, () => each(process));
+    site.world.after(index * ROLL_OUT_MS, undefined, () => each(process));
 }
 
-function cause(site: RunningSite, fault: Fault, keys: Keys): void {
+function cause(site: RunningSite, fault: Fault): void {
   const { world, database, processes } = site;
   const isOver = (ms: number, end: () => void) => world.after(ms, undefined, end);
   const processOf = (index: number): SimulatedProcess => processes[index % processes.length] as SimulatedProcess;
   const restart = (process: SimulatedProcess, ms: number) => {
     process.kill();
     isOver(ms, () => {
-      if (!process.isAlive()) void process.start(keys.current);
+      if (!process.isAlive()) void process.start(site.setting);
     });
   };
   world.note(`fault: ${JSON.stringify(fault)}`);
@@ -135,17 +140,19 @@ function cause(site: RunningSite, fault: Fault, keys: Keys): void {
       site.forgetsJobsUntil = world.now() + fault.forMs;
       return;
     case 'rotate':
-      if (keys.current !== BEFORE_ROTATION) return;
-      void restartWith(site, keys, DURING_ROTATION, (process) => restart(process, 100));
-      isOver(
-        processes.length * 700 + 500,
-        () => void restartWith(site, keys, AFTER_ROTATION, (process) => restart(process, 100)),
+      if (site.setting.roots !== BEFORE_ROTATION) return;
+      rollOut(site, { roots: DURING_ROTATION }, (process) => restart(process, 100));
+      isOver(processes.length * ROLL_OUT_MS, () =>
+        rollOut(site, { roots: AFTER_ROTATION }, (process) => restart(process, 100)),
       );
+      return;
+    case 'reconfigure':
+      rollOut(site, RECONFIGURED, (process) => restart(process, 100));
   }
 }
 
 /** Everything is well again, and every process runs. */
-function heal(site: RunningSite, keys: Keys): void {
+function heal(site: RunningSite): void {
   const { world, database, providers, processes } = site;
   world.note('everything is well again');
   database.set(GOOD);
@@ -154,7 +161,7 @@ function heal(site: RunningSite, keys: Keys): void {
   for (const process of processes) {
     process.clock.ahead = Math.max(-200, Math.min(200, process.clock.ahead));
     process.kill();
-    void process.start(keys.current);
+    void process.start(site.setting);
   }
 }
 
@@ -165,7 +172,6 @@ export async function runScenario(
 ): Promise<Outcome> {
   const world = createWorld(scenario.chance, options);
   const site = createSite(world);
-  const keys: Keys = { current: BEFORE_ROTATION };
   let broken: Error | undefined;
   const onBroken = (error: Error) => {
     broken ??= error;
@@ -183,14 +189,14 @@ export async function runScenario(
     const webs = Array.from({ length: scenario.webs }, (_, n) => createProcess(site, `web${n + 1}`, 'web'));
     const workers = Array.from({ length: scenario.workers }, (_, n) => createProcess(site, `worker${n + 1}`, 'worker'));
     site.processes.push(...webs, ...workers);
-    for (const process of site.processes) void process.start(keys.current);
+    for (const process of site.processes) void process.start(site.setting);
     const clients: Clients = createClients(site, webs, onBroken);
     for (const [index, act] of scenario.acts.entries())
       world.at(EPOCH + 300 + act.at, undefined, () => clients.begin(act, index));
     for (const fault of scenario.faults)
-      world.at(EPOCH + 300 + fault.at, undefined, () => checking(() => cause(site, fault, keys)));
+      world.at(EPOCH + 300 + fault.at, undefined, () => checking(() => cause(site, fault)));
     for (let at = READ_FEED_MS; at < HORIZON_MS; at += READ_FEED_MS) world.at(EPOCH + at, undefined, clients.readFeed);
-    world.at(EPOCH + HORIZON_MS + 300, undefined, () => heal(site, keys));
+    world.at(EPOCH + HORIZON_MS + 300, undefined, () => heal(site));
 
     const goUntil = async (isDone: () => boolean, until: number): Promise<boolean> => {
       for (let look = world.now(); !broken; ) {

@@ -47,6 +47,8 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: 'forget_jobs'; readonly forMs: number }
   /** One process after the other is started again: with the new root known, then with the new root in use. */
   | { readonly kind: 'rotate' }
+  /** The catalog has one binding more: the same for one process after the other. */
+  | { readonly kind: 'reconfigure' }
 );
 
 /** All that one run is made of. The same scenario runs in the same way. */
@@ -170,7 +172,7 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ at, kind: fc.constant('clock' as const), process, byMs: integer(-300, 300) }) },
   { weight: 1, arbitrary: fc.record({ at, kind: fc.constant('forget_jobs' as const), forMs }) },
-  { weight: 1, arbitrary: fc.record({ at, kind: fc.constant('rotate' as const) }) },
+  { weight: 1, arbitrary: fc.record({ at, kind: fc.constantFrom('rotate' as const, 'reconfigure' as const) }) },
 );
 
 export const scenario: fc.Arbitrary<Scenario> = fc.record({

@@ -56,6 +56,15 @@ describe('after the calls', () => {
     });
   });
 
+  test.each(['synced', 'parked'] as const)(
+    'what another configuration has bindings for stays pending though it was %s',
+    (outcome) => {
+      const { clearVersion, pendingSync } = settled(task(false), outcome, { isSuperseded: true });
+      expect(clearVersion).toBeUndefined();
+      expect(pendingSync).toMatchObject({ release: true, due: NOW + 2000 });
+    },
+  );
+
   test('what is parked is cleared, and remembered with the state that was refused', () => {
     const { clearVersion, synced } = settled(task(false), 'parked', { why: 'no such mailbox' });
     expect(clearVersion).toBe(7);
