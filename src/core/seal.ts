@@ -52,7 +52,9 @@ export interface Cipher {
   seal(plain: Uint8Array, context: Uint8Array): Buffer;
   /** Undefined for what was changed or sealed elsewhere. Throws MissingKeyError for a key id that the ring lacks. */
   open(sealed: Uint8Array, context: Uint8Array): Buffer | undefined;
-  /** 32 bytes that only whoever has this sealed value and its key can make. Throws MissingKeyError. */
+  /** 16 random bytes after the id of the current key: `derive` makes the same of them whichever key is current then. */
+  seed(): Buffer;
+  /** 32 bytes that only whoever has this sealed value, or this seed, and its key can make. Throws MissingKeyError. */
   derive(sealed: Uint8Array, context: Uint8Array): Buffer;
 }
 
@@ -85,6 +87,7 @@ export function createCipher(keyring: Keyring, use: string): Cipher {
       const key = keyFor(sealed);
       return key && openWith(key, sealed.subarray(1), context);
     },
+    seed: () => Buffer.concat([Buffer.from([keyring.current]), keyring.randomBytes(16)]),
     derive(sealed, context) {
       const key = keyFor(sealed);
       if (!key) throw new Error('nothing of ours was sealed like this');

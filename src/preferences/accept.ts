@@ -56,14 +56,14 @@ async function acceptOne(
   retryUntil: number,
   personWide: LimitFunction,
 ): Promise<Accepted> {
-  const { keyring, clock, aliasGroupOf } = context;
+  const { keyring, clock } = context;
   const key = subjectKey(keyring, draft.subject);
   const id = eventId(keyring, key, draft.writer);
   // What is acknowledged is in force: a clock ahead of ours does not put it off.
   const now = clock.now();
   const at = Math.min(draft.at ?? now, now);
   const event = storedEvent(context, draft, { key, id, at });
-  const contact = newContact(aliasGroupOf, draft.subject, key);
+  const contact = newContact(context, draft.subject, key);
   const shared = event.reach === 'person' ? sharedPart(event) : undefined;
   if (shared) {
     await personWide(() =>

@@ -80,10 +80,20 @@ export function storedEvent(
   };
 }
 
+export interface NewContactParts {
+  readonly aliasGroupOf: AliasGroupOf;
+  readonly privateParts: Pick<PrivateParts, 'newKeySeed'>;
+}
+
 /** What a contact that is new is stored with. */
-export function newContact(aliasGroupOf: AliasGroupOf, subject: Subject, key: Buffer): Omit<Append, 'event'> {
-  if (!('point' in subject)) return { key, type: subject.type };
+export function newContact(
+  { aliasGroupOf, privateParts }: NewContactParts,
+  subject: Subject,
+  key: Buffer,
+): Omit<Append, 'event'> {
+  const keySeed = privateParts.newKeySeed();
+  if (!('point' in subject)) return { key, type: subject.type, keySeed };
   const { type, country } = subject.point;
   const aliasGroup = aliasGroupOf(subject.point)?.id;
-  return { key, type, ...(country ? { country } : {}), ...(aliasGroup ? { aliasGroup } : {}) };
+  return { key, type, keySeed, ...(country ? { country } : {}), ...(aliasGroup ? { aliasGroup } : {}) };
 }

@@ -7,10 +7,11 @@ import type { JournalDisk, OpenFile } from './journal-disk.js';
 /** A line that is not whole was never acknowledged: its fsync did not return. */
 function parseLine(line: string): Append | undefined {
   try {
-    const { key, event, ...rest } = JSON.parse(line);
+    const { key, event, keySeed, ...rest } = JSON.parse(line);
     const { sealed, ...open } = event;
     return {
       ...rest,
+      ...(keySeed === undefined ? {} : { keySeed: Buffer.from(keySeed, 'base64') }),
       key: Buffer.from(key, 'base64'),
       event: sealed === undefined ? open : { ...open, sealed: Buffer.from(sealed, 'base64') },
     };
@@ -19,10 +20,11 @@ function parseLine(line: string): Append | undefined {
   }
 }
 
-function lineOf({ key, event, ...rest }: Append): string {
+function lineOf({ key, event, keySeed, ...rest }: Append): string {
   const { sealed, ...open } = event;
   return `${JSON.stringify({
     ...rest,
+    ...(keySeed ? { keySeed: keySeed.toString('base64') } : {}),
     key: key.toString('base64'),
     event: sealed ? { ...open, sealed: sealed.toString('base64') } : open,
   })}\n`;

@@ -12,6 +12,7 @@ import type { Member, Person, Persons } from '../store/persons.js';
 import type { AppendOne } from './append.js';
 import { newContact, type Subject, subjectKey } from './draft.js';
 import { isTakenBack, sharedPart } from './person-reach.js';
+import type { PrivateParts } from './private-part.js';
 
 /** Times a join is begun again because another one joins the same contacts. */
 const MAX_JOINS = 10;
@@ -31,6 +32,7 @@ export interface PersonsContext {
   readonly persons: PersonsStore;
   readonly keyring: Keyring;
   readonly aliasGroupOf: AliasGroupOf;
+  readonly privateParts: Pick<PrivateParts, 'newKeySeed'>;
   readonly clock: Clock;
   readonly machine: Machine;
   readonly append: AppendOne;
@@ -84,14 +86,19 @@ async function personOf(context: PersonsContext, contact: Omit<Append, 'event'>)
 
 /** Copies a person's event to one of its contacts, under an id that a repeat has again. */
 async function copyTo(
-  { keyring, clock, append }: PersonsContext,
+  { keyring, privateParts, clock, append }: PersonsContext,
   person: string,
   { key, type }: Member,
   event: StoredEvent,
 ): Promise<void> {
   const { sealed: _sealed, ...rest } = event;
   const id = eventId(keyring, key, { name: `person:${person}`, id: event.id });
-  await append({ key, type: type as ContactType, event: { ...rest, id, recorded: clock.recorded() } });
+  await append({
+    key,
+    type: type as ContactType,
+    keySeed: privateParts.newKeySeed(),
+    event: { ...rest, id, recorded: clock.recorded() },
+  });
 }
 
 /** Brings what of a person's event denies to all contacts but the one it began with. */
@@ -184,7 +191,13 @@ async function joinOnce(
     await persons.adopt(person, await persons.eventsOf(other));
   }
   const settled = await Promise.all(
-    joined.members.map(({ key, type }) => contacts.setPerson({ key, type: type as ContactType }, person, merged)),
+    joined.members.map(({ key, type }) =>
+      contacts.setPerson(
+        { key, type: type as ContactType, keySeed: context.privateParts.newKeySeed() },
+        person,
+        merged,
+      ),
+    ),
   );
   const whole = (await persons.get(person)) ?? joined;
   const isSettled = whole.mergedInto === undefined && !settled.includes(false);
@@ -216,9 +229,7 @@ export async function joinContacts(
   context: PersonsContext,
   subjects: readonly Subject[],
 ): Promise<{ person: string; contacts: ContactKey[] }> {
-  const joining = subjects.map((subject) =>
-    newContact(context.aliasGroupOf, subject, subjectKey(context.keyring, subject)),
-  );
+  const joining = subjects.map((subject) => newContact(context, subject, subjectKey(context.keyring, subject)));
   await withTimeout(context.machine, context.contacts.introduce(joining));
   let members: readonly Member[] = joining.map(({ key, type }) => ({ key, type }));
   let involved: readonly string[] = [];

@@ -46,12 +46,14 @@ export function createPrivateParts(keyring: Keyring) {
     sealPending: (contact: Buffer, part: PrivatePart): Buffer =>
       ingest.seal(Buffer.from(JSON.stringify(part)), contact),
     openPending: (contact: Buffer, sealed: Buffer): PrivatePart | undefined => parse(ingest.open(sealed, contact)),
+    /** What the data key of a contact that is new will be made of. */
+    newKeySeed: (): Buffer => ingest.seed(),
     /**
-     * A new data key for a contact, made of its first sealed event: of two projectors that meet that event, or one that is
-     * killed and one that follows, both make the same key, and what either wrote into the ledger opens. Nobody can make
-     * it again once the pending event is gone.
+     * A new data key for a contact, made of the seed it was created with: two projectors that meet different events of it, or
+     * one that is killed and one that follows, make the same key, and what either wrote into the ledger opens. Nobody can
+     * make it again once the seed is gone. A contact from before there were seeds has one made of its first sealed event.
      */
-    newKey: (contact: Buffer, sealed: Buffer): Buffer => ingest.derive(sealed, contact),
+    newKey: (contact: Buffer, seed: Buffer): Buffer => ingest.derive(seed, contact),
     wrapKey: (contact: Buffer, key: Buffer): Buffer => wrap.seal(key, contact),
     unwrapKey: (contact: Buffer, wrapped: Buffer): Buffer | undefined => wrap.open(wrapped, contact),
     seal: (dataKey: Buffer, contact: Buffer, part: PrivatePart): Buffer =>

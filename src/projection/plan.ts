@@ -114,6 +114,8 @@ export function planProjection(context: PlanContext, contact: Contact, known: Le
   const events = pending.filter(({ id }) => (known.get(id) ?? Number.POSITIVE_INFINITY) > contact.entries);
   const state = fold(contact.state, events);
   const { admitted, erasing } = privateIntake(contact, events, state);
+  // Asked for again, an erasure finds no data to destroy, and has the log forget what was said since the one before.
+  const erasedNow = events.some(({ type }) => type === 'erased');
   const { events: stored, dataKey, address } = resealed(context.privateParts, contact, events, admitted);
   const { entries, fresh, last } = numbered(contact, stored, known);
   const hasAddress = address !== undefined || contact.address !== undefined;
@@ -134,7 +136,7 @@ export function planProjection(context: PlanContext, contact: Contact, known: Le
       overflow: contact.more ? undefined : contact.overflow,
       pendingSyncs: pendingSyncsOf(change, destinations, { policy, now }),
       keyedOnly: !hasAddress,
-      erasing: erasing && (contact.dataKey ?? dataKey) !== undefined,
+      erasing: erasing && (erasedNow || (contact.dataKey ?? dataKey) !== undefined),
       changed: events.length > 0 || contact.touched || isOutdated(contact, context) || othersSaySomething(contact),
       configuration,
       ...(wakeAt === undefined ? {} : { wakeAt }),

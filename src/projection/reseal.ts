@@ -54,7 +54,7 @@ function reseal(
  */
 export function resealed(
   parts: SealingParts,
-  contact: Pick<Contact, 'key' | 'dataKey' | 'address'>,
+  contact: Pick<Contact, 'key' | 'keySeed' | 'dataKey' | 'address'>,
   events: readonly StoredEvent[],
   admitted: ReadonlySet<string>,
 ): Resealed {
@@ -66,7 +66,7 @@ export function resealed(
     if (!admitted.has(event.id)) return withoutSeal(event);
     opened ??= openDataKey(parts, contact);
     if (!opened) {
-      opened = parts.newKey(contact.key, event.sealed);
+      opened = parts.newKey(contact.key, contact.keySeed ?? event.sealed);
       dataKey = parts.wrapKey(contact.key, opened);
     }
     const result = reseal(parts, contact.key, opened, event);

@@ -14,6 +14,8 @@ export interface Append {
   readonly country?: string;
   /** The group of spellings that its address belongs to. */
   readonly aliasGroup?: string;
+  /** What the data key of the contact is made of, if this creates it. */
+  readonly keySeed?: Buffer;
   readonly event: StoredEvent;
 }
 
@@ -37,7 +39,7 @@ export function contactAppends(
      */
     async append(appends: readonly Append[]): Promise<AppendResult[]> {
       const dirty = new Date(machine.now());
-      const updates = appends.map(({ key, type, country, aliasGroup, event }) => ({
+      const updates = appends.map(({ key, type, country, aliasGroup, keySeed, event }) => ({
         // Both conditions turn into a duplicate key when they fail, because the upsert then meets the contact's own _id.
         q: { _id: key, [`pending.${PENDING_LIMIT - 1}`]: { $exists: false }, 'pending.id': { $ne: event.id } },
         u: {
@@ -47,6 +49,7 @@ export function contactAppends(
           $setOnInsert: {
             type,
             ...(country ? { country } : {}),
+            ...(keySeed ? { keySeed } : {}),
             rev: 0,
             entries: 0,
             keyedOnly: false,

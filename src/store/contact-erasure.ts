@@ -29,8 +29,12 @@ export function contactErasure({ model }: Pick<ContactCollections, 'model'>) {
       await model.updateMany({ _id: { $in: keys } }, { $set: { officer: true } }, { writeConcern: DURABLE });
     },
 
-    /** Ends an erasure: no destination waits any more, so the key that opens the address and evidence goes. */
-    async destroyData(key: Buffer): Promise<boolean> {
+    /**
+     * Ends an erasure: no destination waits any more, so the key that opens the address and evidence goes.
+     *
+     * @param keySeed of another data key, should the person come back
+     */
+    async destroyData(key: Buffer, keySeed: Buffer): Promise<boolean> {
       const result = await model.updateOne(
         {
           _id: key,
@@ -39,7 +43,11 @@ export function contactErasure({ model }: Pick<ContactCollections, 'model'>) {
           'pending.0': { $exists: false },
           ...NOT_REFUSED,
         },
-        { $unset: { dataKey: '', address: '', erasing: '', officer: '' }, $set: { keyedOnly: true }, $inc: { rev: 1 } },
+        {
+          $unset: { dataKey: '', address: '', erasing: '', officer: '' },
+          $set: { keyedOnly: true, keySeed },
+          $inc: { rev: 1 },
+        },
         { writeConcern: DURABLE },
       );
       return result.modifiedCount === 1;

@@ -52,7 +52,7 @@ function projectionUpdate(p: Projection) {
                   feedScopes: { $setUnion: [{ $ifNull: ['$feedScopes', []] }, { $literal: p.scopes }] },
                 }
               : {}),
-            ...(p.dataKey ? { dataKey: p.dataKey } : {}),
+            ...(p.dataKey ? { dataKey: p.dataKey, keySeed: '$$REMOVE' } : {}),
             ...(p.address ? { address: p.address } : {}),
             pending: {
               $filter: {

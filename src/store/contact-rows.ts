@@ -32,6 +32,8 @@ export interface Contact {
   readonly more?: boolean;
   readonly pendingSyncs: readonly PendingSync[];
   readonly synced: Readonly<Record<string, SyncedState>>;
+  /** What its data key will be made of; gone once that is there. */
+  readonly keySeed?: Buffer;
   readonly dataKey?: Buffer;
   readonly address?: Buffer;
   readonly keyedOnly: boolean;
@@ -73,6 +75,7 @@ export interface ContactRow {
   readonly wakeAt?: Date;
   readonly marks?: readonly PendingSyncRow[];
   readonly told?: Readonly<Record<string, SyncedState>>;
+  readonly keySeed?: Buffer;
   readonly dataKey?: Buffer;
   readonly address?: Buffer;
   readonly keyedOnly: boolean;
@@ -116,6 +119,7 @@ export const contactSchema = collectionSchema<ContactRow>('contacts', {
   wakeAt: Date,
   marks: [pendingSyncSchema],
   told: Schema.Types.Mixed,
+  keySeed: Buffer,
   dataKey: Buffer,
   address: Buffer,
   keyedOnly: { type: Boolean, required: true },
@@ -187,6 +191,7 @@ export function contactFrom(row: Partial<ContactRow> & Pick<ContactRow, '_id'>):
     erasing: row.erasing === true,
     touched: row.touched === true,
     ...(row.country ? { country: row.country } : {}),
+    ...(row.keySeed ? { keySeed: row.keySeed } : {}),
     ...(row.dataKey ? { dataKey: row.dataKey } : {}),
     ...(row.address ? { address: row.address } : {}),
     ...(row.person ? { person: row.person } : {}),

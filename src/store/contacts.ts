@@ -33,6 +33,17 @@ export function createContacts(connection: Connection, machine: Pick<Machine, 'n
     rawOverflow: connection.collection('overflow'),
   };
   const reads = contactReads(collections, machine);
+  /** A contact of which nothing but its key is known. */
+  const created = ({ type, country, keySeed }: Omit<Append, 'event'>) => ({
+    type,
+    rev: 0,
+    entries: 0,
+    keyedOnly: true,
+    pending: [],
+    firstSeen: new Date(machine.now()),
+    ...(country ? { country } : {}),
+    ...(keySeed ? { keySeed } : {}),
+  });
   return {
     models: [model, overflow] as const,
     collection: collections.raw,
@@ -50,13 +61,12 @@ export function createContacts(connection: Connection, machine: Pick<Machine, 'n
      * them: what denies for one spelling has to find the others.
      */
     async introduce(list: readonly Omit<Append, 'event'>[]): Promise<void> {
-      const firstSeen = new Date(machine.now());
-      for (const { key, type, country, aliasGroup } of list) {
+      for (const contact of list) {
+        const { key, aliasGroup } = contact;
         if (aliasGroup === undefined) continue;
-        const created = { type, rev: 0, entries: 0, keyedOnly: true, pending: [], firstSeen };
         await model.updateOne(
           { _id: key },
-          { $set: { aliasGroup }, $setOnInsert: { ...created, ...(country ? { country } : {}) } },
+          { $set: { aliasGroup }, $setOnInsert: created(contact) },
           { upsert: true, writeConcern: DURABLE },
         );
       }
@@ -67,14 +77,13 @@ export function createContacts(connection: Connection, machine: Pick<Machine, 'n
      * heard of it. False when it belongs to somebody else.
      */
     async setPerson(append: Omit<Append, 'event'>, person: string, merged: readonly string[] = []): Promise<boolean> {
-      const { key, type, country, aliasGroup } = append;
-      const created = { type, rev: 0, entries: 0, keyedOnly: true, pending: [], firstSeen: new Date(machine.now()) };
+      const { key, aliasGroup } = append;
       try {
         await model.updateOne(
           { _id: key, person: { $in: [null, person, ...merged] } },
           {
             $set: { person },
-            $setOnInsert: { ...created, ...(country ? { country } : {}), ...(aliasGroup ? { aliasGroup } : {}) },
+            $setOnInsert: { ...created(append), ...(aliasGroup ? { aliasGroup } : {}) },
           },
           { upsert: true, writeConcern: DURABLE },
         );

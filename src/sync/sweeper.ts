@@ -79,7 +79,7 @@ async function finishErasures(context: SweepContext): Promise<void> {
   for (const key of keys) {
     // First the log's salts are asked to go: should this process die in between, the contact is still found here.
     await context.forget(key);
-    await contacts.destroyData(key);
+    await contacts.destroyData(key, context.privateParts.newKeySeed());
   }
 }
 

@@ -24,6 +24,7 @@ function memory(persons: readonly Person[], person?: string) {
   const unused = () => Promise.reject(new Error('not expected here'));
   const context: PersonsContext = {
     keyring,
+    privateParts: { newKeySeed: () => Buffer.alloc(17, 1) },
     aliasGroupOf: () => undefined,
     clock: { now: () => 0, recorded: () => 7 },
     machine,

@@ -149,6 +149,18 @@ describe('the plan of a contact', () => {
     });
   });
 
+  test('makes the data key of the seed, whichever of the events it meets', () => {
+    const keySeed = privateParts.newKeySeed();
+    const [a, b] = ['a', 'b'].map((id) => event(id, { sealed: sealed({ actor: id }) })) as [StoredEvent, StoredEvent];
+    const keyOf = (pending: StoredEvent[]) => {
+      const { dataKey } = planProjection(context, contact({ keySeed, pending })).projection;
+      return dataKey && privateParts.unwrapKey(KEY, dataKey)?.toString('hex');
+    };
+    expect(keyOf([a])).toBeDefined();
+    expect(keyOf([b])).toBe(keyOf([a]));
+    expect(keyOf([b, a])).toBe(keyOf([a]));
+  });
+
   test('makes no new data key in the place of one that does not open', () => {
     const pending = [event('a', { sealed: sealed({ actor: 'kim' }) })];
     const dataKey = privateParts.wrapKey(Buffer.alloc(16, 1), Buffer.alloc(32));
@@ -167,6 +179,14 @@ describe('the plan of a contact', () => {
     expect(
       planProjection(context, contact({ state: erased, keyedOnly: true, pending: [back] })).projection.keyedOnly,
     ).toBe(false);
+  });
+
+  test('an erasure that is asked for again is done again, though no data key is left: the log has leaves since', () => {
+    const erased = event('first', { type: 'erased', scope: EVERYTHING });
+    const state = fold(EMPTY_STATE, [erased]);
+    const again = event('again', { type: 'erased', scope: EVERYTHING, at: NOW - 1000 });
+    const { projection } = planProjection(context, contact({ state, keyedOnly: true, pending: [again] }));
+    expect(projection.erasing).toBe(true);
   });
 
   test('says nothing again that is in the snapshot, and keeps what another projector has numbered', () => {

@@ -192,7 +192,9 @@ export function createClients(site: Site, webs: readonly SimulatedProcess[], onB
             { caller: 'self', callerName: '', verification: 'account', words: '' },
           ),
         );
-        if (id !== undefined) lifts.push(id);
+        if (id === undefined) return;
+        lifts.push(id);
+        promises.askForLift(id);
         return;
       }
       case 'confirm_lift': {

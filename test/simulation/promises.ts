@@ -45,6 +45,8 @@ export function createPromises(
 ) {
   const said: Said[] = [];
   const byWriter = new Map<string, Said>();
+  /** When lifts were asked for that wait for a second person (ms), by their ids. */
+  const lifts = new Map<string, number>();
   /** Who was joined with whom, once that was acknowledged (hex). */
   const joined = new Map<string, ReadonlySet<string>>();
 
@@ -69,6 +71,12 @@ export function createPromises(
     world.note(`acknowledged ${one.draft.type} of ${one.contact.slice(0, 6)} (${accepted.id})`);
   }
 
+  /** A lift opens nothing that was denied since it was asked for, whenever it is confirmed. */
+  function latestOf({ draft }: Said): number {
+    const id = draft.writer?.name === 'staff-approval' ? draft.writer.id.split(':')[0] : undefined;
+    return (id === undefined ? undefined : lifts.get(id)) ?? Number.POSITIVE_INFINITY;
+  }
+
   function eventOf({ draft, at, id }: Said, when: number): ContactEvent {
     const { subject: _subject, writer: _writer, evidence: _evidence, actor: _actor, ...fields } = draft;
     return { ...fields, id: id ?? `tried-${when}`, at, recorded: at * 1024 };
@@ -85,7 +93,8 @@ export function createPromises(
       const isOwn = one.contact === contact;
       if (isOpener) {
         if (!isOwn) return [];
-        const at = one.acknowledgedAt === undefined ? Math.min(one.draft.at ?? asked.at, asked.at) : one.at;
+        const known = one.acknowledgedAt === undefined ? Math.min(one.draft.at ?? asked.at, asked.at) : one.at;
+        const at = Math.min(known, latestOf(one));
         return [{ ...eventOf({ ...one, at }, index), id: `g${index}` }];
       }
       if (one.acknowledgedAt === undefined || one.acknowledgedAt > asked.since) return [];
@@ -129,6 +138,11 @@ export function createPromises(
 
     /** What whoever asks now has to be told. */
     asks: () => ({ since: world.now(), unknown: new Set(parts.journaled()) }),
+
+    /** A lift was asked for; it waits for a second person. */
+    askForLift(id: string): void {
+      lifts.set(id, world.now() + CLOCKS_APART_MS);
+    },
 
     /** A join was acknowledged. */
     join(contacts: readonly string[]): void {

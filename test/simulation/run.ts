@@ -141,6 +141,10 @@ function cause(site: RunningSite, fault: Fault): void {
       return;
     case 'rotate':
       if (site.setting.roots !== BEFORE_ROTATION) return;
+      if (fault.carelessly) {
+        rollOut(site, { roots: AFTER_ROTATION }, (process) => restart(process, 100));
+        return;
+      }
       rollOut(site, { roots: DURING_ROTATION }, (process) => restart(process, 100));
       isOver(processes.length * ROLL_OUT_MS, () =>
         rollOut(site, { roots: AFTER_ROTATION }, (process) => restart(process, 100)),

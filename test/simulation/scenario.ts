@@ -45,8 +45,11 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: 'provider'; readonly provider: number; readonly mood: Mood; readonly forMs: number }
   | { readonly kind: 'clock'; readonly process: number; readonly byMs: number }
   | { readonly kind: 'forget_jobs'; readonly forMs: number }
-  /** One process after the other is started again: with the new root known, then with the new root in use. */
-  | { readonly kind: 'rotate' }
+  /**
+   * One process after the other is started again: with the new root known, then with the new root in use. Carelessly: with the
+   * new root in use at once, which the others do not know yet.
+   */
+  | { readonly kind: 'rotate'; readonly carelessly?: boolean }
   /** The catalog has one binding more: the same for one process after the other. */
   | { readonly kind: 'reconfigure' }
 );
@@ -172,7 +175,13 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ at, kind: fc.constant('clock' as const), process, byMs: integer(-300, 300) }) },
   { weight: 1, arbitrary: fc.record({ at, kind: fc.constant('forget_jobs' as const), forMs }) },
-  { weight: 1, arbitrary: fc.record({ at, kind: fc.constantFrom('rotate' as const, 'reconfigure' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.oneof(
+      fc.record({ at, kind: fc.constant('rotate' as const), carelessly: fc.boolean() }),
+      fc.record({ at, kind: fc.constant('reconfigure' as const) }),
+    ),
+  },
 );
 
 export const scenario: fc.Arbitrary<Scenario> = fc.record({

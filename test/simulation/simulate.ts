@@ -2,6 +2,7 @@
  * npm run simulate -- [--seeds 10000] [--from 1] [--processes 2] [--keep-going]
  * npm run simulate -- --seed 4711                     the story of one seed
  * npm run simulate -- --scenario file.json            the story of a scenario, as the corpus keeps them
+ * npm run simulate -- --mutations [name …]            breaks the program in known ways, and counts the seeds until each is found
  *
  * Runs the scenarios of so many seeds. The first that fails is made smaller and told as a story.
  */
@@ -10,15 +11,18 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { findMutations } from './mutate.js';
 import { runSeed, scenarioOf, smallestOf, storyOf } from './seeds.js';
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     seeds: { type: 'string', default: '10000' },
     from: { type: 'string', default: '1' },
     processes: { type: 'string', default: String(Math.min(availableParallelism(), 8)) },
     seed: { type: 'string' },
     scenario: { type: 'string' },
+    mutations: { type: 'boolean', default: false },
     'keep-going': { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     /** Set for the processes that this one starts: which of the seeds are theirs. */
@@ -90,12 +94,15 @@ function runAll(): Promise<Report[]> {
 if (values.share !== undefined) {
   await runShare(Number(values.share));
   process.disconnect();
+} else if (values.mutations) {
+  if (!(await findMutations(seeds, positionals))) process.exitCode = 1;
 } else if (values.seed !== undefined) {
   process.stdout.write(
     `${JSON.stringify(scenarioOf(Number(values.seed)), undefined, 2)}\n${await storyOf(scenarioOf(Number(values.seed)))}\n`,
   );
 } else if (values.scenario !== undefined) {
-  process.stdout.write(`${await storyOf(JSON.parse(readFileSync(values.scenario, 'utf8')))}\n`);
+  const { scenario } = JSON.parse(readFileSync(values.scenario, 'utf8'));
+  process.stdout.write(`${await storyOf(scenario)}\n`);
 } else {
   const failed = await runAll();
   const [one] = failed;

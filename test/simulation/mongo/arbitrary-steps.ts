@@ -150,7 +150,7 @@ const onContacts: fc.Arbitrary<Step> = fc.oneof(
   contact.map(
     (n): Step =>
       ({ contacts }) =>
-        contacts.destroyData(keyOf(n)),
+        contacts.destroyData(keyOf(n), Buffer.alloc(17, 1)),
   ),
   fc.array(contact).map(
     (list): Step =>

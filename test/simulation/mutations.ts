@@ -1,0 +1,175 @@
+/** One way of having a promise broken: texts of the program and what is put in their places. */
+export interface Mutation {
+  readonly name: string;
+  /** What the program does then. */
+  readonly says: string;
+  readonly changes: readonly { readonly file: string; readonly find: string; readonly put: string }[];
+}
+
+const one = (name: string, says: string, file: string, find: string, put: string): Mutation => ({
+  name,
+  says,
+  changes: [{ file, find, put }],
+});
+
+/** The first four were faults of the program once, found by reading. */
+export const MUTATIONS: readonly Mutation[] = [
+  one(
+    'decision-between-two-reads',
+    'a hot contact is not read again after its overflow',
+    'src/store/contact-reads.ts',
+    'const again = await read(collections, hotKeys, fields);',
+    'const again = found;',
+  ),
+  one(
+    'live-journal',
+    'a journal file is replayed and removed though its process still writes to it',
+    'src/preferences/journal.ts',
+    '(await open.lock()) && (await open.isNamed(name))',
+    'await open.isNamed(name)',
+  ),
+  {
+    name: 'old-lift',
+    says: 'a confirmed lift counts from its confirmation, whatever was denied since it was asked for',
+    changes: [
+      {
+        file: 'src/staff/approvals.ts',
+        find: 'if (await isOvertaken(context, approval)) {',
+        put: 'if (context === undefined) {',
+      },
+      { file: 'src/staff/approvals.ts', find: 'at: approval.at.getTime(),', put: '' },
+    ],
+  },
+  {
+    name: 'data-key-replaced',
+    says: 'a process that cannot open a data key makes another one',
+    changes: [
+      {
+        file: 'src/projection/reseal.ts',
+        find: '  const opened = parts.unwrapKey(key, dataKey);\n  if (!opened) throw new BrokenSealError();\n  return opened;',
+        put: '  try {\n    return parts.unwrapKey(key, dataKey);\n  } catch {\n    return undefined;\n  }',
+      },
+    ],
+  },
+  one(
+    'no-revision',
+    'a projection is written whatever happened to the contact since it was read',
+    'src/store/contact-projection.ts',
+    'filter: { _id: p.key, rev: p.rev },',
+    'filter: { _id: p.key },',
+  ),
+  one(
+    'acknowledged-by-one',
+    'a write is acknowledged when the primary has it',
+    'src/store/connect.ts',
+    "  w: 'majority',\n  j: true,",
+    '  w: 1 as never,\n  j: true,',
+  ),
+  one(
+    'wrong-version',
+    'a worker clears a pending sync at whichever version it is',
+    'src/store/contact-pending-syncs.ts',
+    'version: clearVersion',
+    'version: { $gte: 0 }',
+  ),
+  one(
+    'no-lease',
+    'a worker sends what another one has leased',
+    'src/store/contact-pending-syncs.ts',
+    'one.destination === destination && one.leaseOwner === leaseOwner',
+    'one.destination === destination',
+  ),
+  one(
+    'no-reassertion',
+    'a denial after a lift is not asserted again when a stalled lift must have landed',
+    'src/sync/settle.ts',
+    'if (late.length > 0) {',
+    'if (late.length > 99) {',
+  ),
+  one(
+    'no-uncertainty',
+    'a call whose answer was lost counts as one that never happened',
+    'src/sync/settle.ts',
+    'uncertainBindings: [...new Set([...task.uncertainBindings, ...called.map((one) => one.name)])],',
+    'uncertainBindings: [],',
+  ),
+  one(
+    'foreign-entry-lifted',
+    'whatever is found at a provider before a lift counts as ours',
+    'src/sync/provider-opt-outs.ts',
+    'if (!entry || isOurs(name, binding, task, entry)) continue;',
+    'if (!entry || isOurs(name, binding, task, entry) || entry.kind) continue;',
+  ),
+  one(
+    'overflow-forgotten',
+    'a projection says that no overflow is left, whatever arrived meanwhile',
+    'src/store/contact-projection.ts',
+    "overflow: { $cond: [{ $eq: [{ $ifNull: ['$overflow', 0] }, p.overflow ?? -1] }, 0, '$overflow'] },",
+    'overflow: 0,',
+  ),
+  one(
+    'journal-not-synced',
+    'the journal acknowledges before its disk has it',
+    'src/preferences/journal.ts',
+    'await open.sync();',
+    '',
+  ),
+  one(
+    'feed-number-for-anything',
+    'the feed takes its mark away though the contact changed since',
+    'src/store/contact-feed.ts',
+    'filter: { _id: key, feed }',
+    'filter: { _id: key }',
+  ),
+  one(
+    'sealed-before-majority',
+    'leaves are signed that a majority does not have',
+    'src/store/transparency-log.ts',
+    "const COMMITTED = 'majority';",
+    "const COMMITTED = 'local';",
+  ),
+  one(
+    'person-not-finished',
+    'what a crash left between a person and its contacts stays there',
+    'src/preferences/persons.ts',
+    'for (const { person, event } of unfinished) {\n    await spread(context, person, event);',
+    'for (const { person, event } of unfinished) {',
+  ),
+  one(
+    'number-twice',
+    'a number of the ledger that a killed projector left free is passed over',
+    'src/projection/plan.ts',
+    'while (used.has(last + 1)) last++;',
+    'last = Math.max(last, ...used);',
+  ),
+  {
+    name: 'erased-too-early',
+    says: 'the address of an erased contact goes while a destination still waits for its denial',
+    changes: [
+      {
+        file: 'src/store/contact-erasure.ts',
+        find: "          'marks.0': { $exists: false },\n          'pending.0'",
+        put: "          'pending.0'",
+      },
+      {
+        file: 'src/store/contact-erasure.ts',
+        find: "erasing: true, 'marks.0': { $exists: false } };",
+        put: 'erasing: true };',
+      },
+    ],
+  },
+  one(
+    'repeat-counts',
+    'an event that the ledger has is folded in again',
+    'src/projection/plan.ts',
+    'const events = pending.filter(({ id }) => (known.get(id) ?? Number.POSITIVE_INFINITY) > contact.entries);',
+    'const events = pending;',
+  ),
+  one(
+    'former-worker-clears',
+    'a worker of the former configuration clears what it cannot know',
+    'src/sync/settle.ts',
+    'if (!task.isSuperseded || settlement.clearVersion === undefined) return settlement;',
+    'return settlement;',
+  ),
+];
