@@ -41,7 +41,7 @@ export async function createReadiness(
     if (machine.elapsed() - provenAt <= READY_MS) return true;
     try {
       await parts.replayJournal();
-      await provesDurable(stores.connection, node);
+      await provesDurable(stores.connection, machine, node);
       provenAt = machine.elapsed();
       return true;
     } catch {

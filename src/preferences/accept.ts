@@ -2,7 +2,14 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import type { AliasGroupOf } from '../core/alias-group.js';
 import type { Clock } from '../core/clock.js';
 import { contactKeyText, eventId, type Keyring } from '../core/keys.js';
-import { BATCH_TIMEOUT_MS, isUnavailable, stretched, unavailable, withTimeout } from '../store/connect.js';
+import {
+  ANSWER_TIMEOUT_MS,
+  BATCH_TIMEOUT_MS,
+  isUnavailable,
+  stretched,
+  unavailable,
+  withTimeout,
+} from '../store/connect.js';
 import type { Append, Contacts } from '../store/contacts.js';
 import type { Persons } from '../store/persons.js';
 import type { WriterIds } from '../store/writer-ids.js';
@@ -40,10 +47,19 @@ interface AcceptContext extends Omit<AcceptParts, 'journal'> {
   readonly journal?: Pick<Journal, 'write'> | undefined;
 }
 
+interface Patience {
+  /** ms of `machine.elapsed()`: until then a write of unknown outcome is sent again. */
+  readonly retryUntil: number;
+  /** ms that a write may take with all its retries; undefined for a batch, whose writer waits longer. */
+  readonly limit: number | undefined;
+}
+
 /** Appends an event; a single opt-out may go to the journal when the store does not answer. */
-async function appendOrJournal({ append, journal }: AcceptContext, item: Append, retryUntil: number): Promise<void> {
+async function appendOrJournal(context: AcceptContext, item: Append, { retryUntil, limit }: Patience): Promise<void> {
+  const { append, journal, machine } = context;
   try {
-    await append(item, retryUntil);
+    const appended = append(item, retryUntil);
+    await (limit === undefined ? appended : withTimeout(machine, appended, limit));
   } catch (error) {
     if (!journal || item.event.type !== 'opted_out' || !isUnavailable(error)) throw error;
     await journal.write(item);
@@ -53,7 +69,7 @@ async function appendOrJournal({ append, journal }: AcceptContext, item: Append,
 async function acceptOne(
   context: AcceptContext,
   draft: Draft,
-  retryUntil: number,
+  patience: Patience,
   personWide: LimitFunction,
 ): Promise<Accepted> {
   const { keyring, clock } = context;
@@ -71,7 +87,7 @@ async function acceptOne(
     );
   } else {
     const { reach: _reach, ...own } = event;
-    await appendOrJournal(context, { ...contact, event: own }, retryUntil);
+    await appendOrJournal(context, { ...contact, event: own }, patience);
   }
   return { id, contact: contactKeyText(key), at };
 }
@@ -93,13 +109,17 @@ async function acceptAll(context: AcceptContext, drafts: readonly Draft[]): Prom
     context,
     checked.filter((draft): draft is Draft => !(draft instanceof Error)),
   );
-  const retryUntil = context.machine.elapsed() + stretched(drafts.length > 1 ? BATCH_TIMEOUT_MS : RETRY_MS);
+  const isBatch = drafts.length > 1;
+  const patience: Patience = {
+    retryUntil: context.machine.elapsed() + stretched(isBatch ? BATCH_TIMEOUT_MS : RETRY_MS),
+    limit: isBatch ? undefined : ANSWER_TIMEOUT_MS,
+  };
   const personWide = pLimit(MAX_PERSON_WIDE);
   return Promise.all(
     checked.map(async (draft) => {
       if (draft instanceof Error) return asError(unavailable(draft));
       try {
-        return faultOf(draft) ?? (await acceptOne(context, draft, retryUntil, personWide));
+        return faultOf(draft) ?? (await acceptOne(context, draft, patience, personWide));
       } catch (error) {
         return asError(unavailable(error));
       }

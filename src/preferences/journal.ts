@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Machine } from '../core/machine.js';
 import type { Append } from '../store/contacts.js';
+import type { AppendOne } from './append.js';
 import { createGroupCommit } from './group-commit.js';
 import type { JournalDisk, OpenFile } from './journal-disk.js';
 
@@ -70,27 +71,32 @@ async function openFile({ disk, installation, machine }: JournalParts): Promise<
 /** Files of this installation that no process holds, locked now by us. */
 async function leftByOthers({ disk, installation }: JournalParts): Promise<JournalFile[]> {
   const found: JournalFile[] = [];
-  for (const name of (await disk.list()).filter((item) => isOurs(item, installation)).sort()) {
-    const open = await disk.open(name);
-    if (!open) continue;
-    // Another process may have replayed and removed it since the folder was read.
-    if ((await open.lock()) && (await open.isNamed(name))) found.push({ name, open });
-    else await open.close();
+  try {
+    for (const name of (await disk.list()).filter((item) => isOurs(item, installation)).sort()) {
+      const open = await disk.open(name);
+      if (!open) continue;
+      // Another process may have replayed and removed it since the folder was read.
+      if ((await open.lock()) && (await open.isNamed(name))) found.push({ name, open });
+      else await open.close();
+    }
+    return found;
+  } catch (error) {
+    await Promise.all(found.map(({ open }) => open.close()));
+    throw error;
   }
-  return found;
 }
 
 /** Appends what a file keeps; it is removed then, or put aside where a line cannot be read. Returns how many. */
 async function replayFile(
   { disk, log }: JournalParts,
   { name, open }: JournalFile,
-  append: (item: Append) => Promise<void>,
+  append: AppendOne,
 ): Promise<number> {
   const text = await disk.read(name);
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   const lines = whole.split('\n').filter((line) => line !== '');
   const appends = lines.flatMap((line) => parseLine(line) ?? []);
-  await Promise.all(appends.map(append));
+  await Promise.all(appends.map((item) => append(item)));
   if (appends.length === lines.length) await disk.remove(name);
   else {
     log.error(
@@ -119,8 +125,9 @@ export function createJournal(parts: JournalParts) {
   let finished: JournalFile[] = [];
   let writing: Promise<unknown> = Promise.resolve();
   let replaying: Promise<number> | undefined;
-  /** Events that this process wrote here, as far as they are not known to be in the store. */
+  /** Events that this process acknowledged from here and that may not be in the store yet. */
   let held = 0;
+  let isClosed = false;
 
   /** Writes no more to the current file. */
   async function finish(): Promise<void> {
@@ -138,6 +145,7 @@ export function createJournal(parts: JournalParts) {
       await open.append(appends.map(lineOf).join(''));
       await open.sync();
     } catch (error) {
+      held -= appends.length;
       // What was written may be half a line, which the next one must not be joined to.
       await finish();
       throw error;
@@ -151,23 +159,25 @@ export function createJournal(parts: JournalParts) {
     return result;
   });
 
-  async function replayAll(append: (item: Append) => Promise<void>): Promise<number> {
+  /** Appends what finished files keep, one after the other; those that the store does not take yet stay for the next time. */
+  async function replayFinished(append: AppendOne): Promise<number> {
+    let count = 0;
+    for (let file = finished[0]; file; file = finished[0]) {
+      count += await replayFile(parts, file, append);
+      finished.shift();
+    }
+    return count;
+  }
+
+  async function replayAll(append: AppendOne): Promise<number> {
+    finished.push(...(await leftByOthers(parts)));
+    let count = await replayFinished(append);
+    // Only now, when the store takes what is written: in an outage every try would begin another file.
     const replayed = held;
     await finish();
     // A write that was under way when its file was finished may still be acknowledged.
     await writing;
-    const files = [...finished, ...(await leftByOthers(parts))];
-    finished = [];
-    let count = 0;
-    try {
-      for (let file = files[0]; file; file = files[0]) {
-        count += await replayFile(parts, file, append);
-        files.shift();
-      }
-    } finally {
-      // Still locked by us, and tried again.
-      finished.push(...files);
-    }
+    count += await replayFinished(append);
     held -= replayed;
     if (count > 0) log.info({ count }, 'journaled opt-outs are in the store');
     return count;
@@ -188,7 +198,8 @@ export function createJournal(parts: JournalParts) {
     holds: (): boolean => held > 0,
 
     /** Appends everything to the store; returns how many. A line twice does nothing: events carry their ids. */
-    replay(append: (item: Append) => Promise<void>): Promise<number> {
+    async replay(append: AppendOne): Promise<number> {
+      if (isClosed) return 0;
       replaying ??= replayAll(append).finally(() => {
         replaying = undefined;
       });
@@ -197,6 +208,7 @@ export function createJournal(parts: JournalParts) {
 
     /** Lets go of what could not be replayed: the next process takes it over. */
     async close(): Promise<void> {
+      isClosed = true;
       await finish();
       await Promise.all([writing, replaying?.catch(() => undefined)]);
       await Promise.all(finished.map(({ open }) => open.close()));

@@ -30,8 +30,8 @@ export interface Plan {
   readonly projection: Projection;
 }
 
-/** Ledger numbers by event id. */
-export type LedgerNumbers = ReadonlyMap<string, number>;
+/** Ledger entries by event id. */
+export type KnownEntries = ReadonlyMap<string, LedgerEntry>;
 
 /** A change of more scopes than this is said to be about everything. */
 const MAX_SCOPES = 10;
@@ -65,9 +65,9 @@ export function changedScopes(events: readonly Pick<StoredEvent, 'scope'>[]): Sc
 export function numbered(
   contact: Pick<Contact, 'key' | 'entries'>,
   events: readonly StoredEvent[],
-  known: LedgerNumbers,
+  known: KnownEntries,
 ): Pick<Plan, 'entries' | 'fresh'> & { readonly last: number } {
-  const used = new Set(known.values());
+  const used = new Set([...known.values()].map(({ number }) => number));
   let last = contact.entries;
   const skipUsed = () => {
     while (used.has(last + 1)) last++;
@@ -75,7 +75,7 @@ export function numbered(
   const entries: LedgerEntry[] = [];
   const fresh: LedgerEntry[] = [];
   for (const event of events) {
-    const number = known.get(event.id);
+    const number = known.get(event.id)?.number;
     if (number !== undefined) {
       entries.push({ key: contact.key, number, event });
       continue;
@@ -99,19 +99,31 @@ function othersSaySomething({ others = [] }: Contact): boolean {
 }
 
 /**
+ * A pending event as an interrupted projector has recorded it: of a writer's retries it may have met another one, with
+ * another time, and what the ledger says is what counts. Still sealed as it is pending.
+ */
+function asRecorded(event: StoredEvent, recorded: StoredEvent | undefined): StoredEvent {
+  if (!recorded) return event;
+  const { sealed: _sealed, ...rest } = recorded;
+  return event.sealed ? { ...rest, sealed: event.sealed } : rest;
+}
+
+/**
  * What projecting a contact is. Reads and writes nothing: whoever read the same contact plans the same, but for the bytes of
  * new seals.
  *
- * @param known numbers of those of its pending events, and of its entries beyond `contact.entries`, that the ledger has
+ * @param known those of its pending events, and of its entries beyond `contact.entries`, that the ledger has
  * @throws MissingKeyError, BrokenSealError where this process cannot open the contact
  */
-export function planProjection(context: PlanContext, contact: Contact, known: LedgerNumbers = new Map()): Plan {
+export function planProjection(context: PlanContext, contact: Contact, known: KnownEntries = new Map()): Plan {
   const { policy, configuration, destinations, now } = context;
   // A writer's retry says nothing new. Without a time of the writer's it has a later one than the first, and the first counts:
   // what the person decided in between stays decided.
   const pending = inOrderOfRecording(contact.pending);
   // What is numbered within the snapshot is in the snapshot.
-  const events = pending.filter(({ id }) => (known.get(id) ?? Number.POSITIVE_INFINITY) > contact.entries);
+  const events = pending
+    .filter(({ id }) => (known.get(id)?.number ?? Number.POSITIVE_INFINITY) > contact.entries)
+    .map((event) => asRecorded(event, known.get(event.id)?.event));
   const state = fold(contact.state, events);
   const { admitted, erasing } = privateIntake(contact, events, state);
   // Asked for again, an erasure finds no data to destroy, and has the log forget what was said since the one before.

@@ -3,7 +3,7 @@ import { MissingKeyError } from '../core/seal.js';
 import type { PrivateParts } from '../preferences/private-part.js';
 import type { Contact, Contacts } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
-import { isDue, type LedgerNumbers, type Plan, type PlanContext, planProjection } from './plan.js';
+import { isDue, type KnownEntries, type Plan, type PlanContext, planProjection } from './plan.js';
 import { type RegroupContext, regrouped } from './regroup.js';
 import { BrokenSealError } from './reseal.js';
 
@@ -25,7 +25,7 @@ export interface ProjectionContext extends Omit<PlanContext, 'now'>, RegroupCont
 }
 
 /** The plan for a contact; undefined for one that this process cannot open, which stays as it is. */
-function planIfOpen(context: ProjectionContext, contact: Contact, known: LedgerNumbers | undefined): Plan | undefined {
+function planIfOpen(context: ProjectionContext, contact: Contact, known: KnownEntries | undefined): Plan | undefined {
   try {
     return planProjection({ ...context, now: context.clock.now() }, contact, known);
   } catch (error) {

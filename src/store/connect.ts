@@ -102,7 +102,7 @@ export async function withTimeout<T>(
   }
 }
 
-/** Turns "database away" into the honest answer; passes everything else on. */
+/** Turns "database unavailable" into the honest answer; passes everything else on. */
 export function unavailable(error: unknown): unknown {
   if (!isUnavailable(error)) return error;
   return new HushError(

@@ -1,7 +1,7 @@
 import type { Connection } from 'mongoose';
 import type { ContactType } from '../core/contact-point.js';
 import type { Machine } from '../core/machine.js';
-import { ANSWER_TIMEOUT_MS, DURABLE, stretched } from './connect.js';
+import { DURABLE } from './connect.js';
 import type { ContactCollections, StoredEvent } from './contact-rows.js';
 
 /** Beyond this many pending events further ones go to documents of their own: long arrays slow every append. */
@@ -58,11 +58,13 @@ export function contactAppends(
         },
         upsert: true,
       }));
-      const answer = await database().command(
-        { update: raw.collectionName, updates, ordered: false, writeConcern: DURABLE },
-        // A server that hangs must not keep a person waiting: the outcome is unknown then, and said so.
-        { timeoutMS: stretched(ANSWER_TIMEOUT_MS) },
-      );
+      // Whoever calls must not wait for a server that hangs: the driver has no time limit for a command.
+      const answer = await database().command({
+        update: raw.collectionName,
+        updates,
+        ordered: false,
+        writeConcern: DURABLE,
+      });
       if (answer.writeConcernError) {
         throw Object.assign(new Error(String(answer.writeConcernError.errmsg)), { name: 'MongoWriteConcernError' });
       }

@@ -57,19 +57,16 @@ export function createContacts(connection: Connection, machine: Pick<Machine, 'n
     ...contactErasure(collections),
 
     /**
-     * Puts contacts into their groups of spellings, and creates those that nobody has heard of, before anything is said for
-     * them: what denies for one spelling has to find the others.
+     * Puts contacts into their groups of spellings, and creates unknown ones, before anything is said for them: what denies for one spelling has to find the others.
      */
     async introduce(list: readonly Omit<Append, 'event'>[]): Promise<void> {
-      for (const contact of list) {
+      const grouped = list.flatMap((contact) => {
         const { key, aliasGroup } = contact;
-        if (aliasGroup === undefined) continue;
-        await model.updateOne(
-          { _id: key },
-          { $set: { aliasGroup }, $setOnInsert: created(contact) },
-          { upsert: true, writeConcern: DURABLE },
-        );
-      }
+        if (aliasGroup === undefined) return [];
+        const update = { $set: { aliasGroup }, $setOnInsert: created(contact) };
+        return [{ updateOne: { filter: { _id: key }, update, upsert: true } }];
+      });
+      if (grouped.length > 0) await model.bulkWrite(grouped, { ordered: false, writeConcern: DURABLE });
     },
 
     /**

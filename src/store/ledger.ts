@@ -42,19 +42,21 @@ function entryFrom({ contact, number, event }: Pick<LedgerRow, 'contact' | 'numb
   return { key: contact, number, event };
 }
 
-/** Numbers by id of event, by contact (hex). */
-function numbersOf(rows: readonly Pick<LedgerRow, 'contact' | 'id' | 'number'>[]): Map<string, Map<string, number>> {
-  const found = new Map<string, Map<string, number>>();
-  for (const { contact, id, number } of rows) {
-    const key = contact.toString('hex');
-    const numbers = found.get(key) ?? new Map<string, number>();
-    numbers.set(id, number);
-    found.set(key, numbers);
+/** Entries by id of event, by contact (hex). */
+function entriesOf(
+  rows: readonly Pick<LedgerRow, 'contact' | 'id' | 'number' | 'event'>[],
+): Map<string, Map<string, LedgerEntry>> {
+  const found = new Map<string, Map<string, LedgerEntry>>();
+  for (const row of rows) {
+    const key = row.contact.toString('hex');
+    const entries = found.get(key) ?? new Map<string, LedgerEntry>();
+    entries.set(row.id, entryFrom(row));
+    found.set(key, entries);
   }
   return found;
 }
 
-const NUMBERS = { projection: { contact: 1, id: 1, number: 1 } } as const;
+const ENTRIES = { projection: { contact: 1, id: 1, number: 1, event: 1 } } as const;
 
 /** Every query to the ledger. There is none that changes or removes an entry. */
 export function createLedger(connection: Connection) {
@@ -87,23 +89,23 @@ export function createLedger(connection: Connection) {
       }
     },
 
-    /** Numbers by id beyond a contact's projected entries, by contact (hex): what another projector had already moved. */
-    async beyond(heads: readonly { key: Buffer; entries: number }[]): Promise<Map<string, Map<string, number>>> {
+    /** Entries by id beyond a contact's projected ones, by contact (hex): what another projector had already moved. */
+    async beyond(heads: readonly { key: Buffer; entries: number }[]): Promise<Map<string, Map<string, LedgerEntry>>> {
       if (heads.length === 0) return new Map();
       const any = heads.map(({ key, entries }) => ({ contact: key, number: { $gt: entries } }));
-      return numbersOf(await raw.find({ $or: any }, NUMBERS).toArray());
+      return entriesOf(await raw.find({ $or: any }, ENTRIES).toArray());
     },
 
     /** Entries among these ids, by contact (hex): what a crash had already moved. */
     async findIds(
       pairs: readonly { key: Buffer; ids: readonly string[] }[],
-    ): Promise<Map<string, Map<string, number>>> {
+    ): Promise<Map<string, Map<string, LedgerEntry>>> {
       if (pairs.length === 0) return new Map();
       const any = {
         contact: { $in: pairs.map(({ key }) => key) },
         id: { $in: pairs.flatMap(({ ids }) => ids) },
       };
-      return numbersOf(await raw.find(any, NUMBERS).toArray());
+      return entriesOf(await raw.find(any, ENTRIES).toArray());
     },
 
     /** A contact's history, oldest entry first. */

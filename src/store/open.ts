@@ -6,7 +6,7 @@ import { createAuditExports } from './audit-exports.js';
 import { createTrailStore } from './audit-trail.js';
 import { createChanges } from './changes.js';
 import { createConfigurations } from './configurations.js';
-import { ANSWER_TIMEOUT_MS, DURABLE, stretched } from './connect.js';
+import { DURABLE, withTimeout } from './connect.js';
 import { createContacts } from './contacts.js';
 import { createDestinationStates } from './destination-states.js';
 import { createImportStore } from './imports.js';
@@ -87,23 +87,35 @@ export async function openStores(connection: Connection, machine: Machine) {
 
 export type Stores = Awaited<ReturnType<typeof openStores>>;
 
+/** Longest (ms) that the database is asked for its time: the later it answers, the less its answer says. */
+const CLOCK_TIMEOUT_MS = 1500;
+
+function databaseOf({ db }: Connection) {
+  if (!db) throw new Error('the store is not connected');
+  return db;
+}
+
 /** Milliseconds by which the database's clock is ahead of ours. Half of the way there and back is taken off. */
-export async function clockOffset(connection: Connection, machine: Pick<Machine, 'now'>): Promise<number> {
+export async function clockOffset(connection: Connection, machine: Pick<Machine, 'now' | 'after'>): Promise<number> {
   const began = machine.now();
-  const answer = await connection.db?.admin().command({ hello: 1 }, { timeoutMS: stretched(1500) });
+  const answer = await withTimeout(machine, databaseOf(connection).admin().command({ hello: 1 }), CLOCK_TIMEOUT_MS);
   const ended = machine.now();
   const theirs = answer?.localTime instanceof Date ? answer.localTime.getTime() : (began + ended) / 2;
   return theirs - (began + ended) / 2;
 }
 
 /** A write as durable as an opt-out's: it succeeds when opt-outs can be acknowledged. */
-export async function provesDurable(connection: Connection, node: string): Promise<void> {
-  await connection.db?.command(
-    {
+export async function provesDurable(
+  connection: Connection,
+  machine: Pick<Machine, 'after'>,
+  node: string,
+): Promise<void> {
+  await withTimeout(
+    machine,
+    databaseOf(connection).command({
       update: 'readiness',
       updates: [{ q: { _id: node }, u: { $currentDate: { at: true } }, upsert: true }],
       writeConcern: DURABLE,
-    },
-    { timeoutMS: stretched(ANSWER_TIMEOUT_MS) },
+    }),
   );
 }

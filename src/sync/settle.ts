@@ -65,7 +65,8 @@ export async function settle(
     settlementOf(task, { now: clock.now(), configuration, times, random: machine.random }),
   );
   await contacts.settle(name, leaseOwner, [...released, ...results]);
-  const synced = tasks.filter(({ outcome }) => outcome === 'synced');
+  // What stays pending for a process that knows more is counted there.
+  const synced = tasks.filter(({ outcome, isSuperseded }) => outcome === 'synced' && !isSuperseded);
   if (synced.length === 0) return;
   await states.recordSynced(name, clock.now());
   const first = synced.filter(({ pendingSync }) => !pendingSync.reassert);
@@ -89,7 +90,9 @@ export function settlementOf(task: Task, parts: SettlingParts): Settlement {
   const settlement = settlementOfOutcome(task, parts);
   if (!task.isSuperseded || settlement.clearVersion === undefined) return settlement;
   const { clearVersion: _left, ...rest } = settlement;
-  return { ...rest, pendingSync: { ...rest.pendingSync, due: parts.now + SUPERSEDED_MS } };
+  // A refused address is not sent again every two seconds.
+  const wait = task.outcome === 'parked' ? parts.times.maxRetry : SUPERSEDED_MS;
+  return { ...rest, pendingSync: { ...rest.pendingSync, due: parts.now + wait } };
 }
 
 function settlementOfOutcome(task: Task, parts: SettlingParts): Settlement {

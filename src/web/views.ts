@@ -37,7 +37,7 @@ function withWords(source: string, file: string, t: Words): string {
     }
   };
   return source
-    .replace(/<%= t\('([\w.]+)'\) %>/g, (_tag, key: string) => escapeHtml(wordOf(key)).replaceAll('<%', '<%%'))
+    .replace(/<%= t\('([\w.]+)'\) %>/g, (_tag, key: string) => escapeHtml(wordOf(key)))
     .replace(/<%[\s\S]*?%>/g, (tag) =>
       tag
         .replace(/(?<![\w.$])t\('([\w.]+)'\)/g, (_call, key: string) => literal(wordOf(key)))

@@ -47,6 +47,9 @@ const contact = (fields: Partial<Contact> = {}): Contact => ({
   configuration: 'now',
   ...fields,
 });
+/** What the ledger has: events by id, each with its number. */
+const knownAt = (numbers: Record<string, number>) =>
+  new Map(Object.entries(numbers).map(([id, number]) => [id, { key: KEY, number, event: event(id) }]));
 const numbersOf = (entries: readonly { number: number; event: StoredEvent }[]) =>
   entries.map((entry) => `${entry.event.id} ${entry.number}`);
 
@@ -73,7 +76,7 @@ describe('numbers in the ledger', () => {
   });
 
   test('stay what an interrupted projector gave, and fill what it left free', () => {
-    const known = new Map([['b', 9]]);
+    const known = knownAt({ b: 9 });
     const { entries, fresh, last } = numbered({ key: KEY, entries: 7 }, three, known);
     expect(numbersOf(entries)).toEqual(['a 8', 'b 9', 'c 10']);
     expect(numbersOf(fresh)).toEqual(['a 8', 'c 10']);
@@ -81,11 +84,7 @@ describe('numbers in the ledger', () => {
   });
 
   test('end behind what somebody else has inserted without a gap, and before a gap', () => {
-    const known = new Map([
-      ['x', 8],
-      ['y', 9],
-      ['z', 11],
-    ]);
+    const known = knownAt({ x: 8, y: 9, z: 11 });
     expect(numbered({ key: KEY, entries: 7 }, [], known).last).toBe(9);
     const { entries, last } = numbered({ key: KEY, entries: 7 }, [event('a')], known);
     expect(numbersOf(entries)).toEqual(['a 10']);
@@ -191,14 +190,18 @@ describe('the plan of a contact', () => {
 
   test('says nothing again that is in the snapshot, and keeps what another projector has numbered', () => {
     const pending = [event('old'), event('moved'), event('new')];
-    const known = new Map([
-      ['old', 2],
-      ['moved', 3],
-    ]);
+    const known = knownAt({ old: 2, moved: 3 });
     const { entries, fresh, projection } = planProjection(context, contact({ pending, entries: 2 }), known);
     expect(numbersOf(entries)).toEqual(['moved 3', 'new 4']);
     expect(numbersOf(fresh)).toEqual(['new 4']);
     expect(projection).toMatchObject({ entries: 4, movedIds: ['moved', 'new', 'old'].sort() });
+  });
+
+  test('of a writer’s retries counts the one that an interrupted projector has recorded', () => {
+    const recorded = { ...event('moved'), at: NOW - 100, recorded: NOW * 1024 };
+    const known = new Map([['moved', { key: KEY, number: 1, event: recorded }]]);
+    const { projection } = planProjection(context, contact({ pending: [event('moved')] }), known);
+    expect(projection.state.atoms).toEqual(fold(EMPTY_STATE, [recorded]).atoms);
   });
 
   test('of a writer’s retry counts the first', () => {

@@ -8,7 +8,7 @@ import { createPrivateParts } from '../../src/preferences/private-part.js';
 import type { ContactRow } from '../../src/store/contact-rows.js';
 import type { LedgerRow } from '../../src/store/ledger.js';
 import { naiveDecision } from '../support/naive-rules.js';
-import { QUESTIONS } from './clients.js';
+import { type Answer, QUESTIONS } from './clients.js';
 import { AFTER_ROTATION, HEX, LATER_BINDING, POINTS, policy, SPELLINGS } from './installation.js';
 import type { SimulatedProcess, Site } from './process.js';
 import { Broken, CLOCKS_APART_MS } from './promises.js';
@@ -82,6 +82,7 @@ export function checkRoots(site: Site): void {
 /** What an installation at rest has no more of; undefined when it is at rest. */
 export function whatIsLeft(site: Site & { readonly processes: readonly SimulatedProcess[] }): string | undefined {
   for (const process of site.processes) if (!process.parts()) return `${process.name} does not run`;
+  if (site.rollsOutUntil > site.world.now()) return 'processes are started again';
   if (site.disk.eventIds().length > 0) return 'the journal keeps events';
   for (const row of site.database.rows<ContactRow>('contacts')) {
     const name = nameOf(row._id.toString('hex'));
@@ -276,9 +277,26 @@ function checkFeed(site: Site): void {
   if (head !== changes.length) fail(`the feed's head is ${head} of ${changes.length}`);
 }
 
-/** Everything that has to hold once nothing is under way. */
-export function checkAtQuiet(site: Site, at: number): void {
+/** Invariant 4: what every web answers at rest is what the rules say over the ledger. */
+function checkAnswers(all: ReadonlyMap<string, readonly LedgerRow[]>, answers: readonly Answer[] | undefined): void {
+  if (answers === undefined || answers.length === 0) fail('nobody answered at rest');
+  for (const { contact, query, allowed, at, by } of answers) {
+    const events = eventsOf(all, HEX[contact] ?? '');
+    // Whether a pause is over, two clocks may see differently.
+    const said = [at - CLOCKS_APART_MS, at + CLOCKS_APART_MS].map((time) =>
+      naiveDecision(events, { ...query, at: time }, policy),
+    );
+    if (!said.some((reason) => ALLOWS.has(reason) === allowed))
+      fail(
+        `${by} answers ${allowed} about ${POINTS[contact]?.given} for ${query.brand}/${query.channel}, and it is ${said[0]}`,
+      );
+  }
+}
+
+/** Everything that has to hold once nothing is under way, with what every web answered then. */
+export function checkAtQuiet(site: Site, at: number, answers: readonly Answer[] | undefined): void {
   const all = ledgers(site);
+  checkAnswers(all, answers);
   checkAcknowledged(site);
   checkRoots(site);
   checkLedger(site, all);

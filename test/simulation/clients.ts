@@ -25,6 +25,17 @@ function questionOf(index: number): QueryScope {
 
 const errorText = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
+/** An answer at rest. */
+export interface Answer {
+  readonly contact: number;
+  readonly query: QueryScope;
+  readonly allowed: boolean;
+  /** ms */
+  readonly at: number;
+  /** Which process gave it. */
+  readonly by: string;
+}
+
 const CLERK = { id: 'clerk', name: 'Clerk', roles: [] };
 const SUPERVISOR = { id: 'supervisor', name: 'Supervisor', roles: [] };
 /** How long (ms) a client waits for an answer. */
@@ -37,6 +48,7 @@ const scopeOf = (brand: Brand): Scope => ({ ...ALL_MARKETING, brand });
 /** People, staff and systems that use the installation, each with what it needs to remember. */
 export function createClients(site: Site, webs: readonly SimulatedProcess[], onBroken: (error: Broken) => void) {
   const { world, promises } = site;
+  const reader = createFeedReader();
   /** What was done last through the link of a contact. */
   const done = new Map<number, Accepted>();
   const lifts: string[] = [];
@@ -99,11 +111,33 @@ export function createClients(site: Site, webs: readonly SimulatedProcess[], onB
   };
 
   async function ask(contact: number, query: QueryScope): Promise<void> {
-    const asked = promises.asks();
+    await using((web) => askOf(web, contact, query));
+  }
+
+  /** Asks one process, and holds its answer against what was acknowledged before. */
+  async function askOf(web: Parts, contact: number, query: QueryScope): Promise<boolean> {
+    const asked = promises.asks(web.owner);
     const [key, point, hex] = [KEYS[contact], POINTS[contact], HEX[contact]];
-    if (!key || !point || hex === undefined) return;
-    const answer = await using(async ({ decisions }) => (await decisions.decideAll([{ key, point }], query))[0]);
-    if (answer) promises.holdAgainst(answer, hex, query, asked);
+    if (!key || !point || hex === undefined) throw new Error('no such contact');
+    const [answer] = await web.decisions.decideAll([{ key, point }], query);
+    if (!answer) throw new Broken(`${point.given} is not known by its address`);
+    promises.holdAgainst(answer, hex, query, asked);
+    return answer.allowed;
+  }
+
+  /** Once nothing is under way, every web answers everything, and knows no less and no more than the others. */
+  async function askEverything(): Promise<Answer[]> {
+    const answers: Answer[] = [];
+    for (const web of webs.flatMap((one) => one.parts() ?? [])) {
+      await reader.compare(web);
+      for (const contact of POINTS.keys()) {
+        for (const query of QUESTIONS) {
+          const allowed = await askOf(web, contact, query);
+          answers.push({ contact, query, allowed, at: world.now(), by: web.owner.name });
+        }
+      }
+    }
+    return answers;
   }
 
   async function perform(act: Act, index: number): Promise<void> {
@@ -244,8 +278,6 @@ export function createClients(site: Site, webs: readonly SimulatedProcess[], onB
     }
   }
 
-  const reader = createFeedReader();
-
   /** Does something as a client that is waited for. */
   function begin(work: Promise<unknown>): void {
     atWork++;
@@ -260,7 +292,9 @@ export function createClients(site: Site, webs: readonly SimulatedProcess[], onB
 
   return {
     readFeed: (): void => begin(using((web) => reader.poll(web))),
-    compareFeed: (): void => begin(using((web) => reader.compare(web))),
+    askEverything(done: (answers: readonly Answer[]) => void): void {
+      begin(askEverything().then(done));
+    },
     atWork: (): number => atWork,
     begin(act: Act, index: number): void {
       world.note(`client: ${JSON.stringify(act)}`);

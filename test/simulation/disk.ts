@@ -6,6 +6,7 @@ interface File {
   /** How much of the text survives a crash of the machine. */
   synced: number;
   lockedBy: object | undefined;
+  readonly madeBy: Owner;
 }
 
 /**
@@ -63,7 +64,7 @@ export function createDisk(world: World) {
         create: (name) =>
           done(owner, () => {
             if (files.has(name)) throw new Error(`${name} is there already`);
-            const file: File = { text: '', synced: 0, lockedBy: undefined };
+            const file: File = { text: '', synced: 0, lockedBy: undefined, madeBy: owner };
             files.set(name, file);
             return opened(owner, file);
           }),
@@ -101,11 +102,13 @@ export function createDisk(world: World) {
       openBy.delete(owner);
     },
 
-    /** Ids of the events in all files, those that are not whole aside. */
-    eventIds(): string[] {
-      return [...files.values()].flatMap(({ text, synced }) =>
-        [...text.slice(0, synced).matchAll(/"id":"([^"]+)"/g)].flatMap(([, id]) => id ?? []),
-      );
+    /** Ids of the events in all files, those that are not whole aside; `but` leaves out what a process wrote itself. */
+    eventIds(but?: Owner): string[] {
+      return [...files.values()]
+        .filter((file) => file.madeBy !== but)
+        .flatMap(({ text, synced }) =>
+          [...text.slice(0, synced).matchAll(/"id":"([^"]+)"/g)].flatMap(([, id]) => id ?? []),
+        );
     },
   };
 }

@@ -166,6 +166,13 @@ export const MUTATIONS: readonly Mutation[] = [
     'const events = pending;',
   ),
   one(
+    'decides-though-behind',
+    'a process answers though it journaled something that the store lacks',
+    'src/preferences/decisions.ts',
+    'if (!parts.isBehind?.()) return;',
+    'if (parts.isBehind !== null) return;',
+  ),
+  one(
     'former-worker-clears',
     'a worker of the former configuration clears what it cannot know',
     'src/sync/settle.ts',

@@ -38,6 +38,8 @@ export interface Site {
   readonly wake: (queue: QueueName) => void;
   /** What processes are started with. */
   setting: Setting;
+  /** ms; until then processes are started again with another setting. */
+  rollsOutUntil: number;
   /** Roots (hex) of the log by size, as they were published. */
   readonly publishedRoots: Map<number, string>;
 }
@@ -128,6 +130,7 @@ async function boot(site: Site, owner: Owner, role: Role, setting: Setting, cloc
     for (const loop of [sync.sweeper, sync.evaluation, sync.reconciling, feed]) loop.start();
   }
   return {
+    owner,
     ...preferences,
     stores,
     clock,

@@ -4,7 +4,7 @@ import type { Policy } from '../../src/core/policy.js';
 import type { Accept } from '../../src/preferences/accept.js';
 import type { Accepted, Draft } from '../../src/preferences/draft.js';
 import { naiveDecision } from '../support/naive-rules.js';
-import type { World } from './world.js';
+import type { Owner, World } from './world.js';
 
 const ALLOWS: ReadonlySet<string> = new Set(['legal_notice', 'service', 'consented', 'not_objected']);
 /** ms that two clocks of processes may be apart, once they were set by the database's. */
@@ -40,7 +40,7 @@ export function createPromises(
     /** Other spellings of the same mailbox (hex). */
     readonly spellingsOf: (contact: string) => readonly string[];
     /** Ids of events that are on a disk only: until they are replayed, other processes know nothing of them. */
-    readonly journaled: () => readonly string[];
+    readonly journaled: (but?: Owner) => readonly string[];
   },
 ) {
   const said: Said[] = [];
@@ -136,8 +136,8 @@ export function createPromises(
       };
     },
 
-    /** What whoever asks now has to be told. */
-    asks: () => ({ since: world.now(), unknown: new Set(parts.journaled()) }),
+    /** What whoever asks this process now has to be told: what it journaled itself, too. */
+    asks: (owner: Owner) => ({ since: world.now(), unknown: new Set(parts.journaled(owner)) }),
 
     /** A lift was asked for; it waits for a second person. */
     askForLift(id: string): void {

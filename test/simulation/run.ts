@@ -1,6 +1,6 @@
 import { contactKeyBytes } from '../../src/core/keys.js';
 import { checkAcknowledged, checkAtQuiet, checkRoots, whatIsLeft } from './checks.js';
-import { type Clients, createClients } from './clients.js';
+import { type Answer, type Clients, createClients } from './clients.js';
 import { createDatabase, GOOD } from './database.js';
 import { createDisk } from './disk.js';
 import {
@@ -53,6 +53,8 @@ interface RunningSite extends Site {
   readonly processes: SimulatedProcess[];
   /** ms */
   forgetsJobsUntil: number;
+  /** How many faults of a kind there were. */
+  readonly faults: Map<string, number>;
 }
 
 function createSite(world: World): RunningSite {
@@ -77,6 +79,8 @@ function createSite(world: World): RunningSite {
     setting: FIRST,
     publishedRoots: new Map<number, string>(),
     forgetsJobsUntil: 0,
+    rollsOutUntil: 0,
+    faults: new Map(),
     wake(queue: string): void {
       if (world.now() < site.forgetsJobsUntil) return;
       world.after(world.between(0.5, 20), undefined, () => {
@@ -97,6 +101,7 @@ function createSite(world: World): RunningSite {
 /** From now on processes are started with another setting, and those that run are started again, one after the other. */
 function rollOut(site: RunningSite, change: Partial<Setting>, each: (process: SimulatedProcess) => void): void {
   site.setting = { ...site.setting, ...change };
+  site.rollsOutUntil = site.world.now() + (site.processes.length + 1) * ROLL_OUT_MS;
   for (const [index, process] of site.processes.entries())
     site.world.after(index * ROLL_OUT_MS, undefined, () => each(process));
 }
@@ -104,6 +109,14 @@ function rollOut(site: RunningSite, change: Partial<Setting>, each: (process: Si
 function cause(site: RunningSite, fault: Fault): void {
   const { world, database, processes } = site;
   const isOver = (ms: number, end: () => void) => world.after(ms, undefined, end);
+  /** Of faults of one kind that overlap the last ends them. */
+  const endsLast = (kind: string, ms: number, end: () => void) => {
+    const number = (site.faults.get(kind) ?? 0) + 1;
+    site.faults.set(kind, number);
+    isOver(ms, () => {
+      if (site.faults.get(kind) === number) end();
+    });
+  };
   const processOf = (index: number): SimulatedProcess => processes[index % processes.length] as SimulatedProcess;
   const restart = (process: SimulatedProcess, ms: number) => {
     process.kill();
@@ -124,13 +137,13 @@ function cause(site: RunningSite, fault: Fault): void {
       checkAcknowledged(site);
       return;
     case 'network':
-      database.set({ ...GOOD, loss: fault.loss, slowness: fault.slowness, lag: fault.lag });
-      isOver(fault.forMs, () => database.set(GOOD));
+      database.set({ ...GOOD, loss: fault.loss, slowness: fault.slowness, slow: fault.slow, lag: fault.lag });
+      endsLast('network', fault.forMs, () => database.set(GOOD));
       return;
     case 'provider': {
       const provider = site.providers[fault.provider];
       provider?.behave(fault.mood);
-      isOver(fault.forMs, () => provider?.behave(WELL));
+      endsLast(`provider ${fault.provider}`, fault.forMs, () => provider?.behave(WELL));
       return;
     }
     case 'clock':
@@ -146,6 +159,7 @@ function cause(site: RunningSite, fault: Fault): void {
         return;
       }
       rollOut(site, { roots: DURING_ROTATION }, (process) => restart(process, 100));
+      site.rollsOutUntil += processes.length * ROLL_OUT_MS;
       isOver(processes.length * ROLL_OUT_MS, () =>
         rollOut(site, { roots: AFTER_ROTATION }, (process) => restart(process, 100)),
       );
@@ -162,8 +176,11 @@ function heal(site: RunningSite): void {
   database.set(GOOD);
   site.forgetsJobsUntil = 0;
   for (const provider of providers) provider.behave(WELL);
+  const goesOn = world.happens(0.5);
   for (const process of processes) {
     process.clock.ahead = Math.max(-200, Math.min(200, process.clock.ahead));
+    // Often those that run go on, with whatever they have in memory.
+    if (process.isAlive() && goesOn) continue;
     process.kill();
     void process.start(site.setting);
   }
@@ -228,11 +245,14 @@ export async function runScenario(
       clients.begin({ at: 0, kind: 'reconcile' }, -1);
       await rests(world.now() + REST_WITHIN_MS);
     }
+    let answers: readonly Answer[] | undefined;
     if (!broken) {
-      clients.compareFeed();
+      clients.askEverything((all) => {
+        answers = all;
+      });
       await rests(world.now() + REST_WITHIN_MS);
     }
-    if (!broken) checking(() => checkAtQuiet(site, world.now()));
+    if (!broken) checking(() => checkAtQuiet(site, world.now(), answers));
   } catch (error) {
     onBroken(error instanceof Error ? error : new Error(String(error)));
   }

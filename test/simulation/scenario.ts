@@ -39,6 +39,7 @@ export type Fault = { readonly at: number } & (
       readonly kind: 'network';
       readonly loss: number;
       readonly slowness: number;
+      readonly slow: number;
       readonly lag: number;
       readonly forMs: number;
     }
@@ -159,6 +160,7 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
       kind: fc.constant('network' as const),
       loss: fc.constantFrom(0, 0.02, 0.1, 0.3),
       slowness: fc.constantFrom(0.02, 0.2),
+      slow: fc.constantFrom(60, 60, 2500),
       lag: fc.constantFrom(4, 40, 2500),
       forMs,
     }),

@@ -83,7 +83,9 @@ function runAll(): Promise<Report[]> {
           process.stdout.write(`${done} of ${seeds} seeds, ${perSecond(done, since)} a second\n`);
         }
       });
-      child.on('exit', () => {
+      child.on('exit', (code) => {
+        // Ended by its own fault, and not by us.
+        if (code) process.exitCode = 1;
         left--;
         if (left === 0) end();
       });
