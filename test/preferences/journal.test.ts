@@ -152,8 +152,6 @@ test('holds what it wrote until that is in the store, and no longer', async () =
   expect(journal.holds()).toBe(false);
   await journal.write(append('first'));
   expect(journal.holds()).toBe(true);
-  await expect(journal.replay(() => Promise.reject(new Error('unavailable')))).rejects.toThrow('unavailable');
-  expect(journal.holds()).toBe(true);
   let written: Promise<unknown> | undefined;
   // Written while the others are on their way: not in the store when they are.
   await journal.replay(async () => {
@@ -161,6 +159,18 @@ test('holds what it wrote until that is in the store, and no longer', async () =
     await written;
   });
   expect(journal.holds()).toBe(true);
+  await expect(journal.replay(() => Promise.reject(new Error('unavailable')))).rejects.toThrow('unavailable');
+  expect(journal.holds()).toBe(true);
   expect(await replayed(journal)).toEqual(['second']);
   expect(journal.holds()).toBe(false);
+});
+
+test('begins no new file at each try while the store is unavailable', async () => {
+  const journal = journalOf();
+  for (const id of ['one', 'two', 'three', 'four']) {
+    await journal.write(append(id));
+    await expect(journal.replay(() => Promise.reject(new Error('unavailable')))).rejects.toThrow('unavailable');
+  }
+  expect(await readdir(dir)).toHaveLength(2);
+  expect(await replayed(journal)).toEqual(['four', 'one', 'three', 'two']);
 });
