@@ -9,7 +9,7 @@ import { DENIAL_TYPES } from '../core/event.js';
 import { foldAsOf, presentAt, type State } from '../core/fold.js';
 import type { Machine } from '../core/machine.js';
 import type { Policy } from '../core/policy.js';
-import { BATCH_TIMEOUT_MS, unavailable, withTimeout } from '../store/connect.js';
+import { BATCH_TIMEOUT_MS, isUnavailable, unavailable, withTimeout } from '../store/connect.js';
 import type { Shared } from '../store/contact-aliases.js';
 import type { Contact, Contacts, StoredEvent } from '../store/contacts.js';
 import type { Ledger } from '../store/ledger.js';
@@ -120,19 +120,13 @@ export function createDecisions(parts: {
     }
   }
 
-  async function readAll(subjects: readonly DecisionSubject[]): Promise<Shared[]> {
-    const found = await withTimeout(machine, contacts.findShared(subjects.map(groupOf)));
-    return subjects.map(({ key }) => found.get(key.toString('hex')) ?? NOBODY);
-  }
-
-  // Two at a time: a contact that takes long to read keeps the pages of others waiting in one of them only.
-  const lanes = [0, 1].map(() => createGroupCommit(readAll, { largest: READ_TOGETHER }));
-  let turn = 0;
-
-  function readTogether(subject: DecisionSubject): Promise<Shared> {
-    turn = (turn + 1) % lanes.length;
-    return lanes[turn]?.(subject) ?? Promise.reject(new Error('there is no lane'));
-  }
+  const readTogether = createGroupCommit(
+    async (subjects: readonly DecisionSubject[]) => {
+      const found = await withTimeout(machine, contacts.findShared(subjects.map(groupOf)));
+      return subjects.map(({ key }) => found.get(key.toString('hex')) ?? NOBODY);
+    },
+    { largest: READ_TOGETHER, concernsAll: isUnavailable },
+  );
 
   return {
     decideAll,
