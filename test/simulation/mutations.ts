@@ -162,8 +162,8 @@ export const MUTATIONS: readonly Mutation[] = [
     'repeat-counts',
     'an event that the ledger has is folded in again',
     'src/projection/plan.ts',
-    'const events = pending.filter(({ id }) => (known.get(id) ?? Number.POSITIVE_INFINITY) > contact.entries);',
-    'const events = pending;',
+    '.filter(({ id }) => (known.get(id)?.number ?? Number.POSITIVE_INFINITY) > contact.entries)',
+    '',
   ),
   one(
     'decides-though-behind',
