@@ -1,5 +1,5 @@
 import { decide } from '../../src/core/decide.js';
-import { type ContactEvent, compareEvents } from '../../src/core/event.js';
+import { type ContactEvent, compareEvents, DENIAL_TYPES } from '../../src/core/event.js';
 import { EMPTY_STATE, fold, presentAt } from '../../src/core/fold.js';
 import { leafHash, rootOfHashes } from '../../src/core/merkle.js';
 import { covers } from '../../src/core/scope.js';
@@ -7,21 +7,13 @@ import { inForce } from '../../src/core/standing.js';
 import { createPrivateParts } from '../../src/preferences/private-part.js';
 import type { ContactRow } from '../../src/store/contact-rows.js';
 import type { LedgerRow } from '../../src/store/ledger.js';
-import { naiveDecision } from '../support/naive-rules.js';
+import { ALLOWING_REASONS, naiveDecision } from '../support/naive-rules.js';
 import { type Answer, QUESTIONS } from './clients.js';
-import { AFTER_ROTATION, HEX, LATER_BINDING, POINTS, policy, SPELLINGS } from './installation.js';
+import { AFTER_ROTATION, HEX, LATER_BINDING, POINTS, policy, SPELLINGS, spellingsOf } from './installation.js';
 import type { SimulatedProcess, Site } from './process.js';
 import { Broken, CLOCKS_APART_MS } from './promises.js';
 
-const DENIES: ReadonlySet<string> = new Set([
-  'opted_out',
-  'consent_withdrawn',
-  'objected',
-  'complained',
-  'gpc_received',
-  'paused',
-]);
-const ALLOWS: ReadonlySet<string> = new Set(['legal_notice', 'service', 'consented', 'not_objected']);
+const DENIES: ReadonlySet<string> = new Set(DENIAL_TYPES);
 
 interface Overflow {
   readonly contact: Buffer;
@@ -114,13 +106,9 @@ export function whatIsLeft(site: Site & { readonly processes: readonly Simulated
 
 /** Events that decisions about a contact go by, by the rules: its own, and the denials of the other spellings of its mailbox. */
 function eventsOf(all: ReadonlyMap<string, readonly LedgerRow[]>, hex: string): ContactEvent[] {
-  const others = SPELLINGS.flatMap((group) => {
-    const spellings = group.map((index) => HEX[index] ?? '');
-    return spellings.includes(hex) ? spellings.filter((one) => one !== hex) : [];
-  });
   return [
     ...(all.get(hex) ?? []).map(({ event }) => event),
-    ...others.flatMap((other) =>
+    ...spellingsOf(hex).flatMap((other) =>
       (all.get(other) ?? []).map(({ event }) => event).filter(({ type }) => DENIES.has(type)),
     ),
   ];
@@ -152,7 +140,7 @@ function checkLedger(site: Site, all: ReadonlyMap<string, readonly LedgerRow[]>)
 function checkDestinations(site: Site, all: ReadonlyMap<string, readonly LedgerRow[]>, at: number): void {
   const rows = new Map(site.database.rows<ContactRow>('contacts').map((row) => [row._id.toString('hex'), row]));
   const isAllowed = (hex: string, scope: (typeof QUESTIONS)[number]) =>
-    ALLOWS.has(naiveDecision(eventsOf(all, hex), { ...scope, at }, policy));
+    ALLOWING_REASONS.has(naiveDecision(eventsOf(all, hex), { ...scope, at }, policy));
   for (const provider of site.providers) {
     for (const { name, scope } of provider.bindings) {
       if (!site.setting.bindings.includes(name)) continue;
@@ -286,7 +274,7 @@ function checkAnswers(all: ReadonlyMap<string, readonly LedgerRow[]>, answers: r
     const said = [at - CLOCKS_APART_MS, at + CLOCKS_APART_MS].map((time) =>
       naiveDecision(events, { ...query, at: time }, policy),
     );
-    if (!said.some((reason) => ALLOWS.has(reason) === allowed))
+    if (!said.some((reason) => ALLOWING_REASONS.has(reason) === allowed))
       fail(
         `${by} answers ${allowed} about ${POINTS[contact]?.given} for ${query.brand}/${query.channel}, and it is ${said[0]}`,
       );

@@ -42,6 +42,14 @@ export const SPELLINGS: readonly (readonly number[])[] = [[2, 3]];
 export const KEYS: readonly Buffer[] = POINTS.map((point) => contactKeyBytes(BEFORE_ROTATION, point));
 export const HEX: readonly string[] = KEYS.map((key) => key.toString('hex'));
 
+/** The other spellings of a contact's mailbox, by their keys (hex). */
+export function spellingsOf(contact: string): readonly string[] {
+  return SPELLINGS.flatMap((group) => {
+    const all = group.flatMap((index) => HEX[index] ?? []);
+    return all.includes(contact) ? all.filter((one) => one !== contact) : [];
+  });
+}
+
 const binding = (name: string, scope: Binding['scope']): Binding => ({ name, scope, target: {} });
 
 export const PROVIDERS: readonly ProviderSettings[] = [

@@ -3,10 +3,10 @@ import { type ContactEvent, opens } from '../../src/core/event.js';
 import type { Policy } from '../../src/core/policy.js';
 import type { Accept } from '../../src/preferences/accept.js';
 import type { Accepted, Draft } from '../../src/preferences/draft.js';
-import { naiveDecision } from '../support/naive-rules.js';
+import { ALLOWING_REASONS, naiveDecision } from '../support/naive-rules.js';
+import { spellingsOf } from './installation.js';
 import type { Owner, World } from './world.js';
 
-const ALLOWS: ReadonlySet<string> = new Set(['legal_notice', 'service', 'consented', 'not_objected']);
 /** ms that two clocks of processes may be apart, once they were set by the database's. */
 export const CLOCKS_APART_MS = 400;
 
@@ -37,8 +37,6 @@ export function createPromises(
   parts: {
     readonly policy: Policy;
     readonly keyOf: (draft: Draft) => string;
-    /** Other spellings of the same mailbox (hex). */
-    readonly spellingsOf: (contact: string) => readonly string[];
     /** Ids of events that are on a disk only: until they are replayed, other processes know nothing of them. */
     readonly journaled: (but?: Owner) => readonly string[];
   },
@@ -87,7 +85,7 @@ export function createPromises(
     contact: string,
     asked: { readonly since: number; readonly at: number; readonly unknown: ReadonlySet<string> },
   ): ContactEvent[] {
-    const others = parts.spellingsOf(contact);
+    const others = spellingsOf(contact);
     return said.flatMap((one, index): ContactEvent[] => {
       const isOpener = opens(one.draft.type);
       const isOwn = one.contact === contact;
@@ -161,7 +159,7 @@ export function createPromises(
       const at = world.now() + CLOCKS_APART_MS;
       const events = boundOf(contact, { ...asked, at });
       const least = naiveDecision(events, { ...query, at }, parts.policy);
-      if (ALLOWS.has(least)) return;
+      if (ALLOWING_REASONS.has(least)) return;
       throw new Broken(
         `${contact.slice(0, 6)} was answered ${answer.reason} for ${query.brand}/${query.channel}/${query.purpose} though it is ${least}`,
       );

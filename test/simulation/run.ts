@@ -8,13 +8,11 @@ import {
   BEFORE_ROTATION,
   DURING_ROTATION,
   FIRST,
-  HEX,
   install,
   PROVIDERS,
   policy,
   RECONFIGURED,
   type Setting,
-  SPELLINGS,
 } from './installation.js';
 import { createProcess, type SimulatedProcess, type Site } from './process.js';
 import { Broken, createPromises } from './promises.js';
@@ -42,13 +40,6 @@ export interface Outcome {
   readonly digest: number;
 }
 
-function spellingsOf(contact: string): readonly string[] {
-  return SPELLINGS.flatMap((group) => {
-    const all = group.flatMap((index) => HEX[index] ?? []);
-    return all.includes(contact) ? all.filter((one) => one !== contact) : [];
-  });
-}
-
 interface RunningSite extends Site {
   readonly processes: SimulatedProcess[];
   /** ms */
@@ -63,7 +54,6 @@ function createSite(world: World): RunningSite {
     policy,
     keyOf: ({ subject }) =>
       ('point' in subject ? contactKeyBytes(BEFORE_ROTATION, subject.point) : subject.key).toString('hex'),
-    spellingsOf,
     journaled: disk.eventIds,
   });
   const processes: SimulatedProcess[] = [];

@@ -2,6 +2,9 @@ import type { Query } from '../../src/core/decide.js';
 import { type ContactEvent, compareEvents } from '../../src/core/event.js';
 import type { Policy } from '../../src/core/policy.js';
 
+/** Reasons of `naiveDecision` that allow; all others deny. */
+export const ALLOWING_REASONS: ReadonlySet<string> = new Set(['legal_notice', 'service', 'consented', 'not_objected']);
+
 /**
  * docs/decision-rules.md read word by word over the raw events: no state, no compaction, no shared code with
  * `core/decide.ts` beyond the order of events. Slow and plain on purpose. Quiet hours are left out.
