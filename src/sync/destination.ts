@@ -42,6 +42,13 @@ export interface Sent {
   readonly parked?: readonly { readonly ref: string; readonly why: string }[];
 }
 
+/**
+ * How a job stands. `failed` sends the batch again. `incomplete`: some entries were not taken, the provider does not say
+ * whose, and sending them again would change nothing: the batch stays `accepted`. `stopped`: all failed for a reason that
+ * somebody must remove first, so that what waits is sent when the destination is resumed.
+ */
+export type JobState = 'working' | 'done' | 'failed' | { readonly incomplete: string } | { readonly stopped: string };
+
 export interface ReadBackEntry {
   /** As the provider has it. */
   readonly address: string;
@@ -125,8 +132,8 @@ export interface Destination {
   readonly lanes?: number;
   /** Must be safe to repeat: the outcome of a call that timed out is unknown. Resolves only when all were taken. */
   send(binding: Binding, action: Action, entries: readonly Entry[], signal: AbortSignal): Promise<Sent>;
-  /** Asks how an accepted job went; `failed` sends the batch again. */
-  poll?(job: string, signal: AbortSignal): Promise<'working' | 'done' | 'failed'>;
+  /** Asks how an accepted job went. */
+  poll?(job: string, signal: AbortSignal): Promise<JobState>;
   /** True where a lift changes nothing at the provider, so that whoever was suppressed stays listed there. */
   liftsNothing?(binding: Binding): boolean;
   /** One page of what the provider holds for a binding. */

@@ -6,7 +6,7 @@ import { type Leader, whileLeading } from '../store/leader.js';
 import type { Reconciled, Reconciliation } from '../store/reconciliations.js';
 import { driftOf, totalsOf } from './compare.js';
 import type { BoundDestination } from './destination.js';
-import { ProviderError } from './provider-error.js';
+import { ProviderError, UNTIL_RESUMED } from './provider-error.js';
 import { beginRun, type ReconciliationContext, stepRun } from './reconciliation.js';
 
 const HOUR_MS = 3_600_000;
@@ -66,7 +66,7 @@ async function afterFault(
     }
     case 'credentials':
       await states.fault(name, 'credentials', why, now);
-      await states.waitUntil(name, now + CREDENTIAL_PAUSE_MS);
+      await states.waitUntil(name, error.untilResumed ? UNTIL_RESUMED : now + CREDENTIAL_PAUSE_MS);
       log.error({ destination: name }, 'the destination refuses our credentials; its list is not read');
       return { ...run, failures, dueAt: now + CREDENTIAL_PAUSE_MS, why };
     case 'refused': {

@@ -1,6 +1,7 @@
 import { abortAfter } from '../core/machine.js';
 import type { Round, SyncContext } from './context.js';
 import { type Action, type Binding, ProviderError, type Sent } from './destination.js';
+import { UNTIL_RESUMED } from './provider-error.js';
 import { withoutProviderOptOuts } from './provider-opt-outs.js';
 import { entryOf, needs, type Task } from './task.js';
 
@@ -144,7 +145,7 @@ async function noteFault(
       return;
     case 'credentials':
       await states.fault(name, 'credentials', error.message, now);
-      await states.waitUntil(name, now + times.credentialPause);
+      await states.waitUntil(name, error.untilResumed ? UNTIL_RESUMED : now + times.credentialPause);
       log.error({ destination: name }, 'the destination refuses our credentials; what is to be sent waits');
       halt(round, tasks);
       return;

@@ -9,7 +9,8 @@ import type { Projector } from '../projection/project.js';
 import { createScheduler } from '../scheduler.js';
 import type { Contact, Contacts } from '../store/contacts.js';
 import type { DestinationStates } from '../store/destination-states.js';
-import type { BoundDestination } from './destination.js';
+import type { BoundDestination, JobState } from './destination.js';
+import { UNTIL_RESUMED } from './provider-error.js';
 import type { SyncWorker } from './worker.js';
 
 /** Between two sweeps (ms). */
@@ -37,6 +38,7 @@ interface SweepContext {
   readonly forget: (contact: Buffer) => Promise<void>;
   readonly clock: Clock;
   readonly machine: Machine;
+  readonly log: Logger;
 }
 
 async function wakeDue({ destinations, contacts, worker, clock }: SweepContext): Promise<void> {
@@ -84,7 +86,8 @@ async function finishErasures(context: SweepContext): Promise<void> {
 }
 
 /** Asks how jobs went that a provider had only accepted; what failed is pending again. */
-async function pollJobs({ contacts, states, destinations, clock, machine }: SweepContext): Promise<void> {
+async function pollJobs(context: SweepContext): Promise<void> {
+  const { states, destinations, clock, machine } = context;
   for (const { name, destination } of destinations) {
     if (!destination.poll) continue;
     for (const job of await states.dueJobs(name, clock.now())) {
@@ -96,19 +99,37 @@ async function pollJobs({ contacts, states, destinations, clock, machine }: Swee
         await states.postponeJob(job.id, clock.now() + JOB_RETRY_MS);
         continue;
       }
-      if (state === 'done') await contacts.confirmSynced(name, job.binding, job.contacts);
-      else await contacts.markPending(name, [job.binding], job.contacts, clock.now());
+      await finishJob(context, name, job, state);
       await states.dropJob(job.id);
     }
   }
 }
 
+/** Writes down how a job ended, and stops the destination where sending again by ourselves is no use. */
+async function finishJob(
+  { contacts, states, clock, log }: SweepContext,
+  name: string,
+  job: { readonly binding: string; readonly contacts: readonly Buffer[] },
+  state: Exclude<JobState, 'working'>,
+): Promise<void> {
+  if (state === 'done') return contacts.confirmSynced(name, job.binding, job.contacts);
+  const now = clock.now();
+  if (state !== 'failed' && 'incomplete' in state) {
+    log.error({ destination: name }, 'the destination did not take a part of what it was sent');
+    return states.fault(name, 'incomplete', state.incomplete, now);
+  }
+  if (state !== 'failed') {
+    log.error({ destination: name }, 'the destination refuses what it is sent; what is to be sent waits');
+    await states.fault(name, 'credentials', state.stopped, now);
+    await states.waitUntil(name, UNTIL_RESUMED);
+  }
+  await contacts.markPending(name, [job.binding], job.contacts, now);
+}
+
 /**
  * Every two seconds: finds what no job was added for, or whose job was lost. Losing every job costs two seconds and nothing else.
  */
-export function createSweeper(
-  context: SweepContext & { readonly log: Logger; readonly intervalMs?: number | undefined },
-) {
+export function createSweeper(context: SweepContext & { readonly intervalMs?: number | undefined }) {
   const { contacts, accept, log, machine } = context;
   const loop = createScheduler({ machine, log, everyMs: context.intervalMs ?? SWEEP_MS, tasks: { sweep } });
   let rareAt = 0;

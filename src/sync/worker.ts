@@ -3,14 +3,24 @@ import type { SyncContext } from './context.js';
 import type { BoundDestination } from './destination.js';
 import { hasWholeCopies } from './list-copies.js';
 import { createPace, type Pace } from './pace.js';
+import { UNTIL_RESUMED } from './provider-error.js';
 import { syncRound } from './round.js';
 import { WORKER_TIMES, type WorkerTimes } from './task.js';
 
-/** Round after round, until nothing is due, or the destination waits. */
-async function syncUntilDone(context: SyncContext, bound: BoundDestination): Promise<void> {
-  while (!context.stopping.aborted) {
-    const state = await context.states.get(bound.name);
-    if (state.paused || (state.waitUntil ?? 0) > context.clock.now()) return;
+/**
+ * Round after round, until nothing is due, or the destination waits.
+ *
+ * @param tried destinations that this process has worked on. One that stands until somebody resumes it is tried once by a
+ * process that starts: its configuration may be another one.
+ */
+async function syncUntilDone(context: SyncContext, bound: BoundDestination, tried: Set<string>): Promise<void> {
+  const { states, clock, stopping } = context;
+  while (!stopping.aborted) {
+    const { paused, waitUntil = 0 } = await states.get(bound.name);
+    if (paused) return;
+    if (waitUntil === UNTIL_RESUMED && !tried.has(bound.name)) await states.waitUntil(bound.name, 0);
+    else if (waitUntil > clock.now()) return;
+    tried.add(bound.name);
     if (!(await hasWholeCopies(context, bound))) return;
     if ((await syncRound(context, bound)) === 0) return;
   }
@@ -35,13 +45,14 @@ export function createSyncWorker(
   const pace = createPaces(parts.machine);
   const context = { ...parts, times: { ...WORKER_TIMES, ...parts.times }, stopping: stopping.signal, pace };
   const running = new Map<string, Promise<void>>();
+  const tried = new Set<string>();
 
   return {
     /** Works on a destination until nothing is due. */
     work(bound: BoundDestination): Promise<void> {
       const current = running.get(bound.name);
       if (current) return current;
-      const started = syncUntilDone(context, bound)
+      const started = syncUntilDone(context, bound, tried)
         .catch((error: unknown) =>
           parts.log.warn({ err: error, destination: bound.name }, 'sync round failed; it is taken up again'),
         )

@@ -23,7 +23,7 @@ export interface Described {
   readonly state: string;
   readonly pending: number;
   readonly backfill?: { readonly total: number; readonly done: number };
-  readonly lastError?: { readonly kind: string };
+  readonly lastError?: { readonly kind: string; readonly message: string };
   readonly reconciliation: Progress;
 }
 

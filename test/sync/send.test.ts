@@ -175,6 +175,15 @@ describe('a fault of the provider', () => {
     expect(faults).toHaveLength(noted);
   });
 
+  test('a refusal that asking again cannot change is not asked again until somebody resumes', async () => {
+    const to = bound(() => {
+      throw new ProviderError('credentials', 'write another adapter', undefined, { untilResumed: true });
+    });
+    await sendBinding(context(), round(to), suppress, tasksOf(2, false));
+    expect(waits).toEqual([Number.MAX_SAFE_INTEGER]);
+    expect(faults).toEqual([[expect.anything(), 'credentials', 'write another adapter', NOW]]);
+  });
+
   test.each([
     [new ProviderError('unavailable', 'down', 7), 7000],
     [new Error('a bug'), undefined],

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Adapter, Destination, Entry, Sent } from '../destination.js';
 import { ProviderError } from '../destination.js';
 import { redact } from '../http.js';
-import { type Call, createApi, misconfigured, read, targetReader } from './mechanics/api.js';
+import { createApi, misconfigured, read, refusedForGood, targetReader } from './mechanics/api.js';
 import { audienceUse, moveOf, refusedAsAWhole } from './mechanics/audience.js';
 import { inForce } from './mechanics/each.js';
 import { createGoogleToken } from './mechanics/google-token.js';
@@ -88,16 +88,15 @@ export const googleCustomerMatch: Adapter<Settings, Target> = {
     });
     const customer = `customers/${options.customerId}`;
 
-    async function call(path: string, signal: AbortSignal, json: unknown, more: Call = {}) {
+    async function call(path: string, signal: AbortSignal, json: unknown) {
       const headers = { authorization: `Bearer ${await token.get(signal)}` };
       try {
-        return await api('POST', path, signal, { json, headers, ...more });
+        // An answer is pages long, and what is wrong stands near its end: it is read here, whole.
+        const answer = await refusedAsAWhole(api('POST', path, signal, { json, headers, also: [400, 403] }));
+        if (answer.status >= 400) throw faultIn(answer.status, answer.text, [headers.authorization.slice(7)]);
+        return answer;
       } catch (error) {
-        if (!(error instanceof ProviderError)) throw error;
-        if (error.fault === 'credentials') token.again();
-        // Another job works on the same list.
-        if (error.fault === 'refused' && /CONCURRENT_MODIFICATION/.test(error.message))
-          throw new ProviderError('unavailable', 'another job works on this user list', undefined, { cause: error });
+        if (error instanceof ProviderError && error.fault === 'credentials') token.again();
         throw error;
       }
     }
@@ -120,24 +119,20 @@ export const googleCustomerMatch: Adapter<Settings, Target> = {
         if (move === undefined) return inForce();
         const job = read(
           createdJob,
-          await refusedAsAWhole(
-            call(`/${customer}/offlineUserDataJobs:create`, signal, {
-              job: {
-                type: 'CUSTOMER_MATCH_USER_LIST',
-                customerMatchUserListMetadata: { userList: `${customer}/userLists/${where.audience}` },
-              },
-            }),
-          ),
+          await call(`/${customer}/offlineUserDataJobs:create`, signal, {
+            job: {
+              type: 'CUSTOMER_MATCH_USER_LIST',
+              customerMatchUserListMetadata: { userList: `${customer}/userLists/${where.audience}` },
+            },
+          }),
         ).resourceName;
         const operation = move === 'add' ? 'create' : 'remove';
-        const answer = await refusedAsAWhole(
-          call(`/${job}:addOperations`, signal, {
-            enablePartialFailure: true,
-            operations: entries.map((entry) => ({ [operation]: { userIdentifiers: [identifier(entry)] } })),
-          }),
-        );
+        const answer = await call(`/${job}:addOperations`, signal, {
+          enablePartialFailure: true,
+          operations: entries.map((entry) => ({ [operation]: { userIdentifiers: [identifier(entry)] } })),
+        });
         const parked = failuresOf(entries, answer);
-        await refusedAsAWhole(call(`/${job}:run`, signal, {}));
+        await call(`/${job}:run`, signal, {});
         return { status: 'accepted', job, ...(parked.length > 0 ? { parked } : {}) };
       },
 
@@ -150,6 +145,26 @@ export const googleCustomerMatch: Adapter<Settings, Target> = {
     };
   },
 };
+
+/**
+ * Google takes Customer Match through this interface from developer tokens alone that used it before April 2026.
+ * @see https://developers.google.com/google-ads/api/docs/remarketing/audience-segments/customer-match/get-started
+ */
+const CLOSED = 'CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE';
+const MOVE = `${CLOSED}: Google takes Customer Match from this developer token through its Data Manager API only. Write adapter: google-data-manager for this destination (docs/destinations/google-data-manager.md) and start anew`;
+
+/** A refusal about the account or the list: it stops the destination, for good where Google has closed this way. */
+function stopped(text: string, shown: string): ProviderError {
+  return text.includes(CLOSED) ? refusedForGood(MOVE) : misconfigured(shown);
+}
+
+/** What a refused call means. People are hashes here, which cannot be wrong one by one: nobody is parked for it. */
+function faultIn(status: number, text: string, secrets: readonly string[]): ProviderError {
+  // Another job works on the same list.
+  if (text.includes('CONCURRENT_MODIFICATION'))
+    return new ProviderError('unavailable', 'another job works on this user list');
+  return stopped(text, `${status} ${redact(text, secrets)}`.trim());
+}
 
 /** Codes that are about the account or the list, whichever operation they are said of. */
 const NOT_ABOUT_A_PERSON =
@@ -166,7 +181,10 @@ function failuresOf(entries: readonly Entry[], answer: Parameters<typeof read>[1
   const account = errors.find(({ errorCode, message }) =>
     NOT_ABOUT_A_PERSON.test(`${Object.values(errorCode).join(' ')} ${message}`),
   );
-  if (account) throw misconfigured(redact(`${Object.values(account.errorCode).join(' ')} ${account.message}`.trim()));
+  if (account) {
+    const said = `${Object.values(account.errorCode).join(' ')} ${account.message}`.trim();
+    throw stopped(said, redact(said));
+  }
   const parked = failure.details.flatMap(({ errors }) =>
     errors.flatMap(({ message, location }) => {
       const at = location?.fieldPathElements.find((element) => element.fieldName === 'operations')?.index;

@@ -4,6 +4,7 @@ import { brevo } from './brevo.js';
 import { customerio } from './customerio.js';
 import { file } from './file.js';
 import { googleCustomerMatch } from './google-customer-match.js';
+import { googleDataManager } from './google-data-manager.js';
 import { hubspot } from './hubspot.js';
 import { iterable } from './iterable.js';
 import { klaviyo } from './klaviyo.js';
@@ -27,6 +28,7 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   customerio,
   file,
   'google-customer-match': googleCustomerMatch,
+  'google-data-manager': googleDataManager,
   hubspot,
   iterable,
   klaviyo,

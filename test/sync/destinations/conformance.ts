@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { machine } from '../../../src/machine.js';
-import type { Adapter, Binding, Destination, Entry, ReadBackEntry } from '../../../src/sync/destination.js';
+import type { Adapter, Binding, Destination, Entry, JobState, ReadBackEntry } from '../../../src/sync/destination.js';
 import { ProviderError } from '../../../src/sync/destination.js';
 import { createHttp } from '../../../src/sync/http.js';
 import { providerAddress } from '../../../src/sync/provider-address.js';
@@ -130,10 +130,10 @@ export async function settle(
     const sent = await destination.send(binding, action, entries.slice(i, i + limit), never());
     parked.push(...(sent.parked ?? []));
     if (sent.job === undefined) continue;
-    let state = 'working';
+    let state: JobState | 'no poll' = 'working';
     for (let tries = 0; state === 'working' && tries < 20; tries++)
       state = (await destination.poll?.(sent.job, never())) ?? 'no poll';
-    if (state !== 'done') throw new Error(`the job ended as ${state}`);
+    if (state !== 'done') throw new Error(`the job ended as ${JSON.stringify(state)}`);
   }
   return { parked };
 }

@@ -118,11 +118,30 @@ describe('Google Customer Match', () => {
     ['at addOperations', 2, { status: 400, json: { error: { message: 'refused', details: [failure] } } }],
     ['in part of an answer', 2, { status: 200, json: { partialFailureError: { message: 'x', details: [failure] } } }],
     ['of every operation', 2, { status: 200, json: { partialFailureError: { message: 'x', details: [located] } } }],
-  ])('an account that may not use Customer Match stops the destination, by name, %s', async (_at, skip, answer) => {
+    ['as a 403', 1, { status: 403, json: { error: { message: 'refused', details: [failure] } } }],
+    [
+      'at the end of a long answer',
+      1,
+      { status: 400, text: JSON.stringify({ error: { message: 'x'.repeat(3000), details: [failure] } }, undefined, 2) },
+    ],
+  ])(
+    'an account that may not use Customer Match stops the destination for good, and says what to move to, %s',
+    async (_at, skip, answer) => {
+      const { server, binding, destination } = await start('exclusion');
+      server.fault({ kind: 'answer', answer }, skip);
+      const fault = await faultOf(destination.send(binding, 'suppress', batch(3), never()));
+      expect([fault.fault, fault.untilResumed]).toEqual(['credentials', true]);
+      expect(fault.message).toContain(CODE);
+      expect(fault.message).toContain('adapter: google-data-manager');
+    },
+  );
+
+  test('other refusals of the account stop it for a while only', async () => {
     const { server, binding, destination } = await start('exclusion');
-    server.fault({ kind: 'answer', answer }, skip);
+    const json = { error: { message: 'DEVELOPER_TOKEN_NOT_APPROVED' } };
+    server.fault({ kind: 'answer', answer: { status: 403, json } }, 1);
     const fault = await faultOf(destination.send(binding, 'suppress', batch(3), never()));
-    expect([fault.fault, fault.message]).toEqual(['credentials', expect.stringContaining(CODE)]);
+    expect([fault.fault, fault.untilResumed]).toEqual(['credentials', false]);
   });
 
   test('another job on the same list is waited for', async () => {

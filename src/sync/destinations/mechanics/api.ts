@@ -86,6 +86,11 @@ export function misconfigured(message: string): ProviderError {
   return new ProviderError('credentials', message);
 }
 
+/** What the provider will never do for this account: nothing is sent until somebody has changed that and resumes. */
+export function refusedForGood(message: string): ProviderError {
+  return new ProviderError('credentials', message, undefined, { untilResumed: true });
+}
+
 /** Reads a binding's target by the adapter's schema, once per binding. */
 export function targetReader<T>(schema: z.ZodType<T>): (binding: Binding) => T {
   const seen = new WeakMap<object, T>();
