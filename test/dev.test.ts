@@ -36,15 +36,20 @@ setInterval(() => undefined, 1000);`,
   try {
     await until(() => printed.includes(`${files.at(-1)} old`));
     for (const file of files) {
-      // Written until it is seen: the first write may come before the watcher is at work.
-      await until(async () => {
+      // Written again, as the first write may come before the watcher is at work; ever later, as each write starts the program anew.
+      let wait = 500;
+      for (let isSeen = false; !isSeen; wait *= 2) {
         await write(file, 'new');
-        return printed.includes(`${file} new`);
-      });
+        const since = Date.now();
+        isSeen = await until(() => {
+          const seen = printed.includes(`${file} new`);
+          return seen || Date.now() - since > wait ? { seen } : undefined;
+        }).then(({ seen }) => seen);
+      }
     }
   } finally {
     child.kill('SIGTERM');
     await ended;
     await rm(folder, { recursive: true, force: true });
   }
-}, 60_000);
+}, 600_000);
