@@ -62,7 +62,12 @@ async function appendOrJournal(context: AcceptContext, item: Append, { retryUnti
     await (limit === undefined ? appended : withTimeout(machine, appended, limit));
   } catch (error) {
     if (!journal || item.event.type !== 'opted_out' || !isUnavailable(error)) throw error;
-    await journal.write(item);
+    try {
+      await journal.write(item);
+    } catch {
+      // The journal has said why. Without either there is no acknowledgement, and whoever asked is told so.
+      throw error;
+    }
   }
 }
 

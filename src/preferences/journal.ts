@@ -148,6 +148,7 @@ export function createJournal(parts: JournalParts) {
       held -= appends.length;
       // What was written may be half a line, which the next one must not be joined to.
       await finish();
+      log.error({ err: error }, 'an opt-out could not be written to the journal');
       throw error;
     }
     return appends.map(() => undefined);
