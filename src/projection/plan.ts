@@ -148,7 +148,7 @@ export function planProjection(context: PlanContext, contact: Contact, known: Kn
       overflow: contact.more ? undefined : contact.overflow,
       pendingSyncs: pendingSyncsOf(change, destinations, { policy, now }),
       keyedOnly: !hasAddress,
-      erasing: erasing && (erasedNow || (contact.dataKey ?? dataKey) !== undefined),
+      erasing: erasing && (erasedNow || contact.erasing || (contact.dataKey ?? dataKey) !== undefined),
       changed: events.length > 0 || contact.touched || isOutdated(contact, context) || othersSaySomething(contact),
       configuration,
       ...(wakeAt === undefined ? {} : { wakeAt }),

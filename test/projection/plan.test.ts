@@ -186,6 +186,9 @@ describe('the plan of a contact', () => {
     const again = event('again', { type: 'erased', scope: EVERYTHING, at: NOW - 1000 });
     const { projection } = planProjection(context, contact({ state, keyedOnly: true, pending: [again] }));
     expect(projection.erasing).toBe(true);
+    // Another spelling has touched the contact before that was done.
+    const touched = contact({ state: projection.state, keyedOnly: true, erasing: true, touched: true });
+    expect(planProjection(context, touched).projection.erasing).toBe(true);
   });
 
   test('says nothing again that is in the snapshot, and keeps what another projector has numbered', () => {
