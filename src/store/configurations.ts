@@ -6,6 +6,8 @@ import { collectionSchema } from './schema.js';
 export interface Evaluation {
   readonly hash: string;
   readonly since: Date;
+  /** When a worker with it was there last. */
+  readonly seen?: Date;
   /** Contacts not yet looked at under this configuration. */
   readonly left?: number;
   readonly total?: number;
@@ -16,6 +18,7 @@ const configurationSchema = collectionSchema<Evaluation & { readonly _id: 'curre
   _id: { type: String, required: true, enum: ['current'] },
   hash: { type: String, required: true },
   since: { type: Date, required: true },
+  seen: Date,
   left: Number,
   total: Number,
   finished: Date,
@@ -27,8 +30,8 @@ export function leftOf(evaluation: Evaluation | undefined): number {
 }
 
 /**
- * The configuration in force: that of the process started last. While a new version is rolled out, processes with the
- * former one do not evaluate contacts back.
+ * The configuration in force: that of the process started last, as long as there are workers with it. While a new version is
+ * rolled out, processes with the former one do not evaluate contacts back.
  */
 export function createConfigurations(connection: Connection, machine: Pick<Machine, 'now'>) {
   const model = connection.model('Configuration', configurationSchema);
@@ -44,12 +47,17 @@ export function createConfigurations(connection: Connection, machine: Pick<Machi
     async enforce(hash: string): Promise<void> {
       const replaced = await model.updateOne(
         { ...id, hash: { $ne: hash } },
-        { $set: { hash, since: new Date(machine.now()) }, $unset: { left: '', total: '', finished: '' } },
+        { $set: { hash, since: new Date(machine.now()) }, $unset: { left: '', total: '', finished: '', seen: '' } },
         { writeConcern: DURABLE },
       );
       if (replaced.matchedCount === 1) return;
       const first = { $setOnInsert: { hash, since: new Date(machine.now()) } };
       await model.updateOne(id, first, { upsert: true, writeConcern: DURABLE });
+    },
+
+    /** A worker with this configuration is there. */
+    async see(hash: string): Promise<void> {
+      await model.updateOne({ ...id, hash }, { $set: { seen: new Date(machine.now()) } });
     },
 
     async progress(hash: string, left: number): Promise<void> {

@@ -11,6 +11,10 @@ export interface Settlement {
   readonly synced?: SyncedState;
   /** Remove the pending sync if it is still at this version. */
   readonly clearVersion?: number;
+  /** The configuration that the contact was evaluated under when it was read, `null` for none: cleared only while that is so. */
+  readonly evaluatedUnder?: string | null;
+  /** What was sent follows from another configuration: once it is cleared, the contact is evaluated again. */
+  readonly evaluateAgain?: boolean;
   /** Otherwise: the pending sync as it is left, and whether the lease ends. */
   readonly pendingSync: {
     readonly due?: number;
@@ -162,13 +166,18 @@ function leases({ raw }: Pick<ContactCollections, 'raw'>, find: Find) {
           ? 0
           : (
               await bulk(
-                clearing.map(({ key, synced, clearVersion }) => ({
+                clearing.map(({ key, synced, clearVersion, evaluatedUnder, evaluateAgain }) => ({
                   updateOne: {
                     filter: {
                       _id: key,
                       marks: { $elemMatch: { destination, by: leaseOwner, version: clearVersion } },
+                      ...(evaluatedUnder === undefined ? {} : { configuration: evaluatedUnder ?? { $exists: false } }),
                     },
-                    update: { $pull: { marks: { destination } }, ...(synced ? { $set: written(synced) } : {}) },
+                    update: {
+                      $pull: { marks: { destination } },
+                      ...(synced ? { $set: written(synced) } : {}),
+                      ...(evaluateAgain ? { $unset: { configuration: '' } } : {}),
+                    },
                   },
                 })),
               )

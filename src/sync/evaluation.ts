@@ -12,6 +12,10 @@ const BATCH_SIZE = 200;
 const ROUNDS = 10;
 /** Between looks (ms) for contacts that a process of the former configuration has touched since. */
 const REPEAT_MS = 30_000;
+/** Between two notes (ms) that a worker with the configuration in force is there. */
+const SEEN_EVERY_MS = 15_000;
+/** Without such a note (ms) the configuration in force is nobody's any more. */
+const ABANDONED_MS = 60_000;
 
 /**
  * After a change of catalog or policy every contact is looked at again, by one process at a time. How far it is shows in
@@ -37,11 +41,21 @@ export function createEvaluation(parts: {
     tasks: { 're-evaluation': evaluate },
   });
   let lookedAt = Number.NEGATIVE_INFINITY;
+  let seenAt = Number.NEGATIVE_INFINITY;
 
   async function evaluate(): Promise<void> {
     const current = await configurations.current();
     // While a new version is rolled out, processes with the former configuration do not evaluate contacts back.
-    if (current?.hash !== configuration) return;
+    if (current?.hash !== configuration) {
+      // One of the former version, started again in the middle of a roll-out, put its configuration in force, and has gone.
+      if (current && machine.now() - (current.seen ?? current.since).getTime() > ABANDONED_MS)
+        await configurations.enforce(configuration);
+      return;
+    }
+    if (machine.elapsed() - seenAt >= SEEN_EVERY_MS) {
+      await configurations.see(configuration);
+      seenAt = machine.elapsed();
+    }
     if (current.finished && machine.elapsed() - lookedAt < REPEAT_MS) return;
     await whileLeading(machine, leader, look);
   }

@@ -87,7 +87,12 @@ interface SettlingParts {
 
 /** What is written back once the calls are made. */
 export function settlementOf(task: Task, parts: SettlingParts): Settlement {
-  const settlement = settlementOfOutcome(task, parts);
+  const { configuration } = task.contact;
+  const settlement: Settlement = {
+    ...settlementOfOutcome(task, parts),
+    evaluatedUnder: configuration ?? null,
+    evaluateAgain: configuration !== parts.configuration,
+  };
   if (!task.isSuperseded || settlement.clearVersion === undefined) return settlement;
   const { clearVersion: _left, ...rest } = settlement;
   // A refused address is not sent again every two seconds.

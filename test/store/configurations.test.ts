@@ -25,3 +25,13 @@ test('another configuration begins anew, the same one goes on', async () => {
   await configurations.enforce('two');
   expect(await configurations.current()).toEqual({ _id: 'current', hash: 'two', since: expect.any(Date) });
 });
+
+test('only the configuration in force is seen, and another one has not been', async () => {
+  await configurations.enforce('three');
+  await configurations.see('two');
+  expect((await configurations.current())?.seen).toBeUndefined();
+  await configurations.see('three');
+  expect((await configurations.current())?.seen).toBeInstanceOf(Date);
+  await configurations.enforce('four');
+  expect((await configurations.current())?.seen).toBeUndefined();
+});

@@ -59,3 +59,21 @@ test('a comparison makes a sync pending; a job that is done is in force', async 
   expect((await contacts.get(keyOf(2)))?.synced.crm?.bindings.news?.status).toBe('in_force');
   for (const row of await contacts.models[0].find()) await expect(row.validate()).resolves.toBeUndefined();
 });
+
+test('a worker clears what it sent under another configuration only if nothing was evaluated since, and that is done again', async () => {
+  await contacts.append([optOut(3)]);
+  await contacts.project([projection(3, { pendingSyncs: [pendingSync()] })]);
+  const [leased] = await contacts.lease('crm', 'one', 1000, 2000, 10);
+  const settled = async (evaluatedUnder: string | null) => {
+    await contacts.settle('crm', 'one', [
+      { key: keyOf(3), clearVersion: 1, evaluatedUnder, evaluateAgain: true, pendingSync: { release: false } },
+    ]);
+    const contact = await contacts.get(keyOf(3));
+    return [contact?.pendingSyncs.length, contact?.configuration];
+  };
+  const under = leased?.configuration ?? '';
+  expect(await settled('another')).toEqual([1, under]);
+  expect(await settled(null)).toEqual([1, under]);
+  expect(await settled(under)).toEqual([0, undefined]);
+  expect(await contacts.outdated(under, 10)).toContainEqual(keyOf(3));
+});

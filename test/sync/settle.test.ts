@@ -52,6 +52,8 @@ describe('after the calls', () => {
       key: KEY,
       synced: { bindings: suppressed, version: 7, configuration: 'now' },
       clearVersion: 7,
+      evaluatedUnder: null,
+      evaluateAgain: true,
       pendingSync: { due: NOW, release: true, uncertainBindings: [], reassert: false, failures: 0 },
     });
   });
