@@ -4,9 +4,6 @@ import type { Machine } from '../core/machine.js';
 import { DURABLE } from './connect.js';
 import type { ContactCollections, StoredEvent } from './contact-rows.js';
 
-/** Beyond this many pending events further ones go to documents of their own: long arrays slow every append. */
-export const PENDING_LIMIT = 200;
-
 /** One event to be appended to one contact. */
 export interface Append {
   readonly key: Buffer;
@@ -25,7 +22,7 @@ export type AppendResult = 'appended' | 'busy' | Error;
 /** The appends of accepted events: raw, docs/decisions/raw-commands.md. */
 export function contactAppends(
   connection: Connection,
-  { raw, rawOverflow }: ContactCollections,
+  { raw, rawOverflow, pendingLimit }: ContactCollections,
   machine: Pick<Machine, 'now'>,
 ) {
   const database = () => {
@@ -41,7 +38,7 @@ export function contactAppends(
       const dirty = new Date(machine.now());
       const updates = appends.map(({ key, type, country, aliasGroup, keySeed, event }) => ({
         // Both conditions turn into a duplicate key when they fail, because the upsert then meets the contact's own _id.
-        q: { _id: key, [`pending.${PENDING_LIMIT - 1}`]: { $exists: false }, 'pending.id': { $ne: event.id } },
+        q: { _id: key, [`pending.${pendingLimit - 1}`]: { $exists: false }, 'pending.id': { $ne: event.id } },
         u: {
           $push: { pending: event },
           $min: { dirty },

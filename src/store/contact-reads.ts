@@ -1,6 +1,5 @@
 import type { Machine } from '../core/machine.js';
 import { contactAliases, type Fields, type FindOwn } from './contact-aliases.js';
-import { PENDING_LIMIT } from './contact-append.js';
 import { type Contact, type ContactCollections, contactFrom, type StoredEvent } from './contact-rows.js';
 
 async function read(
@@ -38,7 +37,9 @@ async function findOwn(
   groups?: readonly string[],
 ): Promise<Map<string, Contact>> {
   const found = await read(collections, keys, fields, groups);
-  const hot = [...found.values()].filter((contact) => contact.overflow > 0 || contact.pending.length >= PENDING_LIMIT);
+  const hot = [...found.values()].filter(
+    (contact) => contact.overflow > 0 || contact.pending.length >= collections.pendingLimit,
+  );
   if (hot.length === 0) return found;
   const hotKeys = hot.map(({ key }) => key);
   const { events, isWhole } = await readOverflow(collections, hotKeys, mostOverflow);

@@ -164,6 +164,8 @@ export interface ContactCollections {
   readonly raw: Collection<ContactRow>;
   readonly overflow: Model<OverflowRow>;
   readonly rawOverflow: Collection<OverflowRow>;
+  /** Beyond this many pending events further ones go to documents of their own: long arrays slow every append. */
+  readonly pendingLimit: number;
 }
 
 function pendingSyncFrom({ by, doubt, again, ...rest }: PendingSyncRow): PendingSync {

@@ -22,8 +22,10 @@ export type { Settlement } from './contact-pending-syncs.js';
 export type { Projection } from './contact-projection.js';
 export type { Contact, StoredEvent } from './contact-rows.js';
 
+const PENDING_LIMIT = 200;
+
 /** Every query to the contacts and their overflow. */
-export function createContacts(connection: Connection, machine: Pick<Machine, 'now'>) {
+export function createContacts(connection: Connection, machine: Pick<Machine, 'now'>, pendingLimit = PENDING_LIMIT) {
   const model = connection.model<ContactRow>('Contact', contactSchema);
   const overflow = connection.model<OverflowRow>('Overflow', overflowSchema);
   const collections: ContactCollections = {
@@ -31,6 +33,7 @@ export function createContacts(connection: Connection, machine: Pick<Machine, 'n
     overflow,
     raw: connection.collection('contacts'),
     rawOverflow: connection.collection('overflow'),
+    pendingLimit,
   };
   const reads = contactReads(collections, machine);
   /** A contact of which nothing but its key is known. */

@@ -43,11 +43,16 @@ async function makeIndexes({ db, collection, schema }: Model<never>): Promise<vo
 }
 
 /** Every collection of an installation, with its indexes made, over an open connection. */
-export async function openStores(connection: Connection, machine: Machine) {
+export async function openStores(
+  connection: Connection,
+  machine: Machine,
+  /** Pending events of a contact beyond which it counts as hot. */
+  options: { readonly pendingLimit?: number } = {},
+) {
   const ledger = createLedger(connection);
   const leaders = createLeaders(connection, machine);
   const stores = {
-    contacts: createContacts(connection, machine),
+    contacts: createContacts(connection, machine, options.pendingLimit),
     ledger,
     persons: createPersons(connection, machine),
     writerIds: createWriterIds(connection, machine),

@@ -79,7 +79,7 @@ export function whatIsLeft(site: Site & { readonly processes: readonly Simulated
   for (const row of site.database.rows<ContactRow>('contacts')) {
     const name = nameOf(row._id.toString('hex'));
     if (row.dirty || (row.pending ?? []).length > 0 || (row.overflow ?? 0) > 0) return `${name} is not projected`;
-    if (!row.keyedOnly && row.configuration !== undefined && row.configuration !== site.setting.configuration)
+    if ((row.entries ?? 0) > 0 && row.configuration !== site.setting.configuration)
       return `${name} is not evaluated again`;
     if (row.touched) return `${name} is touched`;
     if ((row.marks ?? []).length > 0) return `${name} is not synced: ${JSON.stringify(row.marks)}`;

@@ -30,6 +30,12 @@ interface Write {
   readonly lose: (error: Error) => void;
 }
 
+/** A command that says nothing else waits for a majority, as a replica set does by itself. */
+function waitsForMajority({ writeConcern }: Row): boolean {
+  if (typeof writeConcern !== 'object' || writeConcern === null || !('w' in writeConcern)) return true;
+  return writeConcern.w === 'majority';
+}
+
 function wtimeoutOf({ writeConcern }: Row): number | undefined {
   const timeout =
     typeof writeConcern === 'object' && writeConcern !== null && 'wtimeout' in writeConcern ? writeConcern.wtimeout : 0;
@@ -98,7 +104,7 @@ export function createDatabase(world: World) {
       return new Promise((resolve, reject) => {
         const fail = (error: Error, ms = travel()) => world.after(ms, owner, () => reject(error));
         const answer = (reply: Row) => {
-          if (world.happens(network.loss)) fail(connectionLost());
+          if (owner.cutOffUntil > world.now() || world.happens(network.loss)) fail(connectionLost());
           else world.after(travel(), owner, () => resolve(reply));
         };
 
@@ -112,12 +118,13 @@ export function createDatabase(world: World) {
             return;
           }
           const { reply, position } = server.execute(db, command);
+          world.trace(owner, command, reply);
           if (position === undefined) {
             answer(reply);
             return;
           }
           replicate(position, terms);
-          if (position <= committed) {
+          if (position <= committed || !waitsForMajority(command)) {
             answer(reply);
             return;
           }
@@ -132,7 +139,7 @@ export function createDatabase(world: World) {
           });
         }
 
-        if (world.happens(network.loss)) {
+        if (owner.cutOffUntil > world.now() || world.happens(network.loss)) {
           fail(connectionLost());
           return;
         }

@@ -111,6 +111,9 @@ export interface Slot {
   readonly wires: Wires;
 }
 
+/** Pending events that make a contact hot: a fortieth of the product's, so that a few people can. */
+const PENDING_LIMIT = 5;
+
 const free: Slot[] = [];
 /** The commands that make the indexes, in order. */
 const indexCommands: { readonly db: string; readonly command: object }[] = [];
@@ -145,7 +148,7 @@ async function newSlot(): Promise<Slot> {
     randomBytes: (size) => wires.machine.randomBytes(size),
     random: () => wires.machine.random(),
   };
-  return { connection, stores: await openStores(connection, machine), wires };
+  return { connection, stores: await openStores(connection, machine, { pendingLimit: PENDING_LIMIT }), wires };
 }
 
 /** A slot that no process has. */

@@ -40,6 +40,8 @@ export interface Site {
   setting: Setting;
   /** ms; until then processes are started again with another setting. */
   rollsOutUntil: number;
+  /** Nothing goes wrong any more. */
+  isWell: boolean;
   /** Roots (hex) of the log by size, as they were published. */
   readonly publishedRoots: Map<number, string>;
 }
@@ -160,14 +162,14 @@ export type Parts = Awaited<ReturnType<typeof boot>>;
 export function createProcess(site: Site, name: string, role: Role) {
   const { world } = site;
   const clock: WrongClock = { ahead: 0 };
-  let owner: Owner = { name, isAlive: false, pausedUntil: 0 };
+  let owner: Owner = { name, isAlive: false, pausedUntil: 0, cutOffUntil: 0 };
   let slot: Slot | undefined;
   let parts: Parts | undefined;
   let starts = 0;
 
   async function start(setting: Setting): Promise<void> {
     starts++;
-    const own: Owner = { name: `${name}.${starts}`, isAlive: true, pausedUntil: 0 };
+    const own: Owner = { name: `${name}.${starts}`, isAlive: true, pausedUntil: 0, cutOffUntil: 0 };
     owner = own;
     slot = await takeSlot();
     world.note(`${own.name} starts`);
@@ -204,6 +206,13 @@ export function createProcess(site: Site, name: string, role: Role) {
     /** Undefined while it is down or starting. */
     parts: (): Parts | undefined => parts,
     owner: (): Owner => owner,
+    /** Nothing reaches the database from it, while the others go on. */
+    cutOff(ms: number): void {
+      owner.cutOffUntil = Math.max(owner.cutOffUntil, world.now() + ms);
+    },
+    reconnect(): void {
+      owner.cutOffUntil = 0;
+    },
     pause(ms: number): void {
       owner.pausedUntil = Math.max(owner.pausedUntil, world.now() + ms);
       world.note(`${owner.name} stands still for ${Math.round(ms)} ms`);

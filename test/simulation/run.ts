@@ -1,4 +1,5 @@
 import { contactKeyBytes } from '../../src/core/keys.js';
+import { type Fault, HORIZON_MS, type Scenario } from './acts.js';
 import { checkAcknowledged, checkAtQuiet, checkRoots, whatIsLeft } from './checks.js';
 import { type Answer, type Clients, createClients } from './clients.js';
 import { createDatabase, GOOD } from './database.js';
@@ -17,14 +18,15 @@ import {
 import { createProcess, type SimulatedProcess, type Site } from './process.js';
 import { Broken, createPromises } from './promises.js';
 import { createProvider, WELL } from './provider.js';
-import { type Fault, HORIZON_MS, type Scenario } from './scenario.js';
-import { createWorld, EPOCH, type World } from './world.js';
+import { createWorld, EPOCH, type World, type WorldOptions } from './world.js';
 
 /** Simulated ms after the last fault within which everything has to come to rest. */
 const REST_WITHIN_MS = 120_000;
 /** Steps between two looks at whether everything acknowledged is still there. */
 const LOOK_EVERY = 100;
 const CONFIRM_MS = 500;
+/** From the last act or fault (ms) until everything is made well. */
+const LATER_MS = 700;
 /** Between two processes (ms) that are started again. */
 const ROLL_OUT_MS = 700;
 /** Between two looks (ms) of a reader at the change feed. */
@@ -68,6 +70,7 @@ function createSite(world: World): RunningSite {
     processes,
     setting: FIRST,
     publishedRoots: new Map<number, string>(),
+    isWell: false,
     forgetsJobsUntil: 0,
     rollsOutUntil: 0,
     faults: new Map(),
@@ -122,6 +125,13 @@ function cause(site: RunningSite, fault: Fault): void {
     case 'pause':
       processOf(fault.process).pause(fault.forMs);
       return;
+    case 'cut_off':
+      processOf(fault.process).cutOff(fault.forMs);
+      return;
+    case 'disk':
+      site.disk.fail(fault.chance);
+      endsLast('disk', fault.forMs, () => site.disk.fail(0));
+      return;
     case 'fail_over':
       database.failOver(fault.downMs);
       checkAcknowledged(site);
@@ -164,10 +174,13 @@ function heal(site: RunningSite): void {
   const { world, database, providers, processes } = site;
   world.note('everything is well again');
   database.set(GOOD);
+  site.disk.fail(0);
+  site.isWell = true;
   site.forgetsJobsUntil = 0;
   for (const provider of providers) provider.behave(WELL);
   const goesOn = world.happens(0.5);
   for (const process of processes) {
+    process.reconnect();
     process.clock.ahead = Math.max(-200, Math.min(200, process.clock.ahead));
     // Often those that run go on, with whatever they have in memory.
     if (process.isAlive() && goesOn) continue;
@@ -177,10 +190,7 @@ function heal(site: RunningSite): void {
 }
 
 /** Runs a scenario to its rest. */
-export async function runScenario(
-  scenario: Scenario,
-  options: { readonly onLine?: (time: number, line: string) => void } = {},
-): Promise<Outcome> {
+export async function runScenario(scenario: Scenario, options: WorldOptions = {}): Promise<Outcome> {
   const world = createWorld(scenario.chance, options);
   const site = createSite(world);
   let broken: Error | undefined;
@@ -206,8 +216,12 @@ export async function runScenario(
       world.at(EPOCH + 300 + act.at, undefined, () => clients.begin(act, index));
     for (const fault of scenario.faults)
       world.at(EPOCH + 300 + fault.at, undefined, () => checking(() => cause(site, fault)));
-    for (let at = READ_FEED_MS; at < HORIZON_MS; at += READ_FEED_MS) world.at(EPOCH + at, undefined, clients.readFeed);
-    world.at(EPOCH + HORIZON_MS + 300, undefined, () => heal(site));
+    const horizon = Math.min(
+      HORIZON_MS,
+      LATER_MS + Math.max(...[...scenario.acts, ...scenario.faults].map(({ at }) => at)),
+    );
+    for (let at = READ_FEED_MS; at < horizon; at += READ_FEED_MS) world.at(EPOCH + at, undefined, clients.readFeed);
+    world.at(EPOCH + horizon + 300, undefined, () => heal(site));
 
     const goUntil = async (isDone: () => boolean, until: number): Promise<boolean> => {
       for (let look = world.now(); !broken; ) {
@@ -224,7 +238,7 @@ export async function runScenario(
       }
       return false;
     };
-    await goUntil(() => false, EPOCH + HORIZON_MS + 400);
+    await goUntil(() => false, EPOCH + horizon + 400);
     const isAtRest = () => clients.atWork() === 0 && whatIsLeft(site) === undefined;
     const rests = async (until: number) => {
       if ((await goUntil(isAtRest, until)) || broken) return;

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import type { Scenario } from './acts.js';
 import { runScenario } from './run.js';
-import type { Scenario } from './scenario.js';
 import { failureAmong, runSeed } from './seeds.js';
 
 const CORPUS = path.join(import.meta.dirname, 'corpus');

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
+import type { Scenario } from './acts.js';
 import { type Outcome, runScenario } from './run.js';
-import { type Scenario, scenario } from './scenario.js';
+import { scenario } from './scenario.js';
 
 /** Longest (ms) that a failing scenario is made smaller. */
 const SHRINK_MS = 60_000;
@@ -29,10 +30,11 @@ export async function smallestOf(seed: number): Promise<Scenario> {
 }
 
 /** What happened in a scenario, a line each with its simulated time (ms). */
-export async function storyOf(one: Scenario): Promise<string> {
+export async function storyOf(one: Scenario, commands?: RegExp): Promise<string> {
   const lines: string[] = [];
   const { broken, steps, took } = await runScenario(one, {
     onLine: (time, line) => lines.push(`${time.toFixed(1).padStart(9)}  ${line}`),
+    ...(commands ? { commands } : {}),
   });
   lines.push(
     broken ? `broken: ${broken.message}` : 'nothing was broken',

@@ -2,6 +2,7 @@
  * npm run simulate -- [--seeds 10000] [--from 1] [--processes 2] [--keep-going]
  * npm run simulate -- --seed 4711                     the story of one seed
  * npm run simulate -- --scenario file.json            the story of a scenario, as the corpus keeps them
+ * … --commands 'regular expression'                 with the commands to the database that it fits, and their answers
  * npm run simulate -- --mutations [name …]            breaks the program in known ways, and counts the seeds until each is found
  *
  * Runs the scenarios of so many seeds. The first that fails is made smaller and told as a story.
@@ -22,6 +23,7 @@ const { values, positionals } = parseArgs({
     processes: { type: 'string', default: String(Math.min(availableParallelism(), 8)) },
     seed: { type: 'string' },
     scenario: { type: 'string' },
+    commands: { type: 'string' },
     mutations: { type: 'boolean', default: false },
     'keep-going': { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
@@ -33,6 +35,7 @@ const { values, positionals } = parseArgs({
 const first = Number(values.from);
 const seeds = Number(values.seeds);
 const processes = Number(values.processes);
+const commands = values.commands === undefined ? undefined : new RegExp(values.commands);
 
 interface Report {
   readonly seed: number;
@@ -100,11 +103,11 @@ if (values.share !== undefined) {
   if (!(await findMutations(seeds, positionals))) process.exitCode = 1;
 } else if (values.seed !== undefined) {
   process.stdout.write(
-    `${JSON.stringify(scenarioOf(Number(values.seed)), undefined, 2)}\n${await storyOf(scenarioOf(Number(values.seed)))}\n`,
+    `${JSON.stringify(scenarioOf(Number(values.seed)), undefined, 2)}\n${await storyOf(scenarioOf(Number(values.seed)), commands)}\n`,
   );
 } else if (values.scenario !== undefined) {
   const { scenario } = JSON.parse(readFileSync(values.scenario, 'utf8'));
-  process.stdout.write(`${await storyOf(scenario)}\n`);
+  process.stdout.write(`${await storyOf(scenario, commands)}\n`);
 } else {
   const failed = await runAll();
   const [one] = failed;

@@ -13,6 +13,6 @@ export const SIMULATED_TIMES: WorkerTimes = {
   credentialPause: 3000,
 };
 /** Between looks (ms) of the loops. */
-export const SWEEP_MS = 1500;
+export const SWEEP_MS = 2000;
 /** Between rounds (ms) of the sealer and of the change feed. */
-export const SEAL_MS = 1500;
+export const SEAL_MS = 2000;

@@ -7,6 +7,8 @@ export interface Owner {
   isAlive: boolean;
   /** ms; nothing happens in it before. */
   pausedUntil: number;
+  /** ms; until then nothing reaches the database from it. */
+  cutOffUntil: number;
 }
 
 interface Step {
@@ -14,6 +16,21 @@ interface Step {
   readonly order: number;
   readonly owner: Owner | undefined;
   readonly run: () => void;
+}
+
+export interface WorldOptions {
+  /** Hears what happens, with its simulated ms. */
+  readonly onLine?: (time: number, line: string) => void;
+  /** Of the commands that reach the database, those that are told, too. */
+  readonly commands?: RegExp;
+}
+
+/** Keys and what is sealed are told by their first bytes. */
+function shortened(_name: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('type' in value) || value.type !== 'Buffer') return value;
+  return Buffer.from(value as unknown as Buffer)
+    .toString('hex')
+    .slice(0, 8);
 }
 
 /** Midnight of a day on which nothing special happens to calendars. */
@@ -24,7 +41,7 @@ export const EPOCH = Date.parse('2026-03-10T00:00:00Z');
  * and steps happen one after the other, each with all that follows from it without waiting. The seed decides how long what
  * takes, and so in which order the steps come.
  */
-export function createWorld(seed: number, options: { readonly onLine?: (time: number, line: string) => void } = {}) {
+export function createWorld(seed: number, options: WorldOptions = {}) {
   const random = seeded(seed);
   const steps = new TinyQueue<Step>([], (a, b) => a.time - b.time || a.order - b.order);
   let now = EPOCH;
@@ -50,6 +67,13 @@ export function createWorld(seed: number, options: { readonly onLine?: (time: nu
     at,
     after: (ms: number, owner: Owner | undefined, run: () => void): void => at(now + ms, owner, run),
     note,
+    /** Tells of a command and its answer, where that is asked for; nothing happens by it. */
+    trace(owner: Owner, command: object, reply: object): void {
+      if (!options.commands) return;
+      const text = JSON.stringify(command, shortened);
+      if (options.commands.test(text))
+        options.onLine?.(now - EPOCH, `${owner.name}: ${text} ${JSON.stringify(reply, shortened)}`);
+    },
     digest: (): number => digest,
     steps: (): number => done,
     integer: (below: number): number => Math.floor(random() * below),
