@@ -24,6 +24,8 @@ export interface ComposeOptions extends FoundationOptions {
   readonly limits?: Limits;
   readonly workerTimes?: Partial<WorkerTimes>;
   readonly patience?: Partial<Patience>;
+  /** Contacts of one question from which on the decision index is asked. */
+  readonly indexFrom?: number;
   /** ms; what was synced later than this before a comparison is not compared. */
   readonly settling?: number;
 }
@@ -36,7 +38,7 @@ const TASKS_MS = 5000;
 export async function compose(environment: InstalledEnvironment, options: ComposeOptions = {}) {
   const base = await openFoundation(environment, options);
   const { stores, destinations, metrics, keyWatch, queues, country, clock, machine, log } = base;
-  const preferences = await createPreferences(base);
+  const preferences = await createPreferences({ ...base, indexFrom: options.indexFrom });
   const readiness = await createReadiness(base, {
     replayJournal: preferences.replayJournal,
     correctClock: options.machineTime === undefined,
@@ -181,6 +183,7 @@ export async function compose(environment: InstalledEnvironment, options: Compos
         });
       }
       base.listensOn(port);
+      if (runsWeb) base.decisionIndex.start();
       if (runsWorker) {
         queues.work(handlers);
         queues.add('evaluation');
@@ -195,6 +198,7 @@ export async function compose(environment: InstalledEnvironment, options: Compos
       readiness.stop();
       audit.exportJobs.stop();
       await Promise.all([web.server.drain(MAX_DRAIN_MS), inbound.stop()]);
+      base.decisionIndex.stop();
       await projection.settle().catch(() => undefined);
       await projection.stop();
       if (runsWorker) {

@@ -12,6 +12,7 @@ import { createKeyWatch } from './key-watch.js';
 import { createLog } from './logger.js';
 import { machine as thisMachine } from './machine.js';
 import { createMetrics } from './metrics.js';
+import { createDecisionIndex } from './preferences/decision-index.js';
 import { createJournalDisk } from './preferences/journal-disk.js';
 import { createPrivateParts } from './preferences/private-part.js';
 import { checkRedis, createQueues } from './queues.js';
@@ -95,7 +96,15 @@ export async function openFoundation(environment: InstalledEnvironment, options:
       open: await countOpen(stores.requests),
       late: await countLate(stores.requests, clock.now()),
     }),
+    index: () => decisionIndex.status(),
     now: clock.now,
+  });
+  const decisionIndex = createDecisionIndex({
+    contacts: stores.contacts,
+    clock,
+    machine,
+    log,
+    onChange: metrics.indexHeard,
   });
 
   return {
@@ -125,6 +134,7 @@ export async function openFoundation(environment: InstalledEnvironment, options:
       log,
     }),
     metrics,
+    decisionIndex,
     privateParts: createPrivateParts(keyring),
     aliasGroupOf: createAliasGroups(keyring, policy.mailboxes),
     production: environment.production,

@@ -12,6 +12,7 @@ export function createMetrics(parts: {
   readonly requests: () => Promise<{ open: number; late: number }>;
   /** Root keys that this process lacks. */
   readonly missingKeys: () => number;
+  readonly index: () => { readonly phase: string; readonly entries: number; readonly bytes: number };
   readonly now: () => number;
 }) {
   const registry = new Registry();
@@ -112,6 +113,28 @@ export function createMetrics(parts: {
     registers,
   });
 
+  const staleness = new Histogram({
+    name: 'hush_decision_index_staleness_seconds',
+    help: 'From the writing of a change until the decision index heard of it',
+    buckets: FAST,
+    registers,
+  });
+  const indexed = new Gauge({
+    name: 'hush_decision_index_entries',
+    help: 'Contacts and groups of spellings in the decision index',
+    registers,
+  });
+  const indexBytes = new Gauge({
+    name: 'hush_decision_index_bytes',
+    help: 'Memory of their table',
+    registers,
+  });
+  const indexCurrent = new Gauge({
+    name: 'hush_decision_index_current',
+    help: '1 while the decision index answers, 0 while the store does: off, loading or stale',
+    registers,
+  });
+
   return {
     unopened: (contacts: number) => unopened.set(contacts),
     acknowledged: (through: 'one_click' | 'api' | 'page', seconds: number) =>
@@ -120,8 +143,9 @@ export function createMetrics(parts: {
       for (const value of seconds) suppressed.observe({ destination }, value);
     },
     projected: (lagMs: number) => projection.observe(lagMs / 1000),
-    decided: ({ allowed, reason }: { allowed: boolean; reason: string }) =>
-      decisions.inc({ allowed: String(allowed), reason }),
+    decided: ({ allowed, reason }: { allowed: boolean; reason: string }, count: number) =>
+      decisions.inc({ allowed: String(allowed), reason }, count),
+    indexHeard: (ageMs: number) => staleness.observe(ageMs / 1000),
     fault: (destination: string, fault: string) => faults.inc({ destination, fault }),
     reported: (destination: string, kind: string, count: number) => reports.inc({ destination, kind }, count),
     found: (destination: string, counts: Readonly<Record<string, number>>) => {
@@ -134,6 +158,10 @@ export function createMetrics(parts: {
     /** Prometheus text format. What waits is counted now; a store that is away leaves those gauges as they were. */
     async text(): Promise<string> {
       missingKeys.set(parts.missingKeys());
+      const index = parts.index();
+      indexed.set(index.entries);
+      indexBytes.set(index.bytes);
+      indexCurrent.set(index.phase === 'current' ? 1 : 0);
       await Promise.allSettled([
         ...parts.destinations.map(async (destination) => {
           const waiting = await parts.waiting(destination);

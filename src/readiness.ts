@@ -1,5 +1,6 @@
 import type { Foundation } from './foundation.js';
 import type { KeyWatch } from './key-watch.js';
+import type { DecisionIndex } from './preferences/decision-index.js';
 import { createScheduler } from './scheduler.js';
 import { clockOffset, provesDurable, type Stores } from './store/open.js';
 
@@ -16,6 +17,8 @@ const CHECK_EVERY_MS = 10_000;
  */
 export async function createReadiness(
   base: Pick<Foundation, 'machine' | 'clock' | 'log'> & {
+    /** Where there is one: its phase is said, and keeps nobody from being ready, because the store answers too. */
+    readonly decisionIndex?: Pick<DecisionIndex, 'status'>;
     readonly stores: Pick<Stores, 'connection'>;
     readonly keyWatch: Pick<KeyWatch, 'look' | 'missing'>;
   },
@@ -73,7 +76,12 @@ export async function createReadiness(
       if (missing.length > 0) {
         checks.keys = `lacks root ${missing.join(', ')}; add it to HUSH_SECRETS_FILE and restart`;
       }
-      return { ready: Object.keys(checks).length === 0, checks };
+      const index = base.decisionIndex?.status();
+      return {
+        ready: Object.keys(checks).length === 0,
+        checks,
+        ...(index ? { decisionIndex: index.phase } : {}),
+      };
     },
 
     isStopping: (): boolean => stopping,

@@ -7,6 +7,7 @@ import { createProjector } from '../projection/project.js';
 import { createProjectionLoop } from '../projection/projection-loop.js';
 import { type Queues, syncQueue } from '../queues.js';
 import { createAccept } from './accept.js';
+import type { DecisionIndex } from './decision-index.js';
 import { createDecisions } from './decisions.js';
 import { createJournal } from './journal.js';
 import { createLinks } from './links.js';
@@ -36,6 +37,10 @@ export async function createPreferences(
     readonly queues: Pick<Queues, 'add'>;
     readonly keyWatch: Pick<KeyWatch, 'note'>;
     readonly metrics: Pick<Metrics, 'projected' | 'unopened' | 'decided'>;
+    /** In memory, for questions about many contacts; started by whoever has it. */
+    readonly decisionIndex?: Pick<DecisionIndex, 'current'>;
+    /** Contacts of one question from which on it is asked. */
+    readonly indexFrom?: number | undefined;
   },
 ) {
   const {
@@ -108,6 +113,8 @@ export async function createPreferences(
       clock,
       machine,
       onDecision: metrics.decided,
+      ...(base.decisionIndex ? { index: base.decisionIndex } : {}),
+      ...(base.indexFrom === undefined ? {} : { indexFrom: base.indexFrom }),
       ...(journal ? { isBehind: journal.holds } : {}),
     }),
     links: createLinks({ keyring, catalog, publicUrl: base.publicUrl }),

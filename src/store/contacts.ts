@@ -16,6 +16,7 @@ import {
   type OverflowRow,
   overflowSchema,
 } from './contact-rows.js';
+import { contactWatch } from './contact-watch.js';
 
 export type { Append, AppendResult } from './contact-append.js';
 export type { Settlement } from './contact-pending-syncs.js';
@@ -58,6 +59,7 @@ export function createContacts(connection: Connection, machine: Pick<Machine, 'n
     ...contactFeed(collections),
     ...contactPendingSyncs(collections, reads.find),
     ...contactErasure(collections),
+    ...contactWatch(connection, collections),
 
     /**
      * Puts contacts into their groups of spellings, and creates unknown ones, before anything is said for them: what denies for one spelling has to find the others.

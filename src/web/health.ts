@@ -3,6 +3,8 @@ import { Router } from 'express';
 export interface Readiness {
   readonly ready: boolean;
   readonly checks: Readonly<Record<string, 'ok' | string>>;
+  /** Who answers questions about many contacts: the index in memory while it is `current`, else the store. */
+  readonly decisionIndex?: string;
 }
 
 /** `/healthz`: this process lives. `/readyz`: it can acknowledge an opt-out now. */
