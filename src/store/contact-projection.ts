@@ -108,6 +108,15 @@ export function contactProjection({ model, raw, overflow }: ContactCollections, 
       return result.matchedCount;
     },
 
+    /** How many entries are in the snapshot, by contact (hex), as a majority has it. */
+    async entriesOf(keys: readonly Buffer[]): Promise<Map<string, number>> {
+      const rows = await model
+        .find({ _id: { $in: keys } }, { entries: 1 })
+        .readConcern('majority')
+        .lean();
+      return new Map(rows.map(({ _id, entries }) => [_id.toString('hex'), entries]));
+    },
+
     /** Drops overflow documents whose events are in the ledger. */
     async dropOverflow(key: Buffer, ids: readonly string[]): Promise<void> {
       await overflow.deleteMany({ _id: { $in: ids.map((id) => `${key.toString('hex')}:${id}`) } });

@@ -1,5 +1,8 @@
 import { expect, test } from '@jest/globals';
+import { EMPTY_STATE } from '../../src/core/fold.js';
+import { ALL_MARKETING } from '../../src/core/scope.js';
 import { createProjector } from '../../src/projection/project.js';
+import { policy } from '../support/golden.js';
 
 const key = Buffer.alloc(16, 7);
 
@@ -45,4 +48,57 @@ test('whoever waits goes on when the one that had it failed', async () => {
   await quiet();
   reads[1]?.();
   expect(await second).toBe(0);
+});
+
+/** A hot contact with one overflowing event, of which another projector was faster or not. */
+function hot(written: number, entriesNow: number) {
+  const event = {
+    id: 'over',
+    type: 'opted_out',
+    at: 1000,
+    recorded: 1_024_000,
+    scope: ALL_MARKETING,
+    source: { kind: 'api' },
+  };
+  const contact = {
+    key,
+    type: 'email',
+    rev: 4,
+    entries: 2,
+    state: EMPTY_STATE,
+    pending: [event],
+    overflow: 1,
+    pendingSyncs: [],
+    synced: {},
+    configuration: 'now',
+  };
+  const dropped: string[] = [];
+  const projector = createProjector({
+    contacts: {
+      find: async () => new Map([[key.toString('hex'), contact]]),
+      touch: async () => undefined,
+      project: async () => written,
+      entriesOf: async () => new Map([[key.toString('hex'), entriesNow]]),
+      dropOverflow: async (_key: Buffer, ids: readonly string[]) => {
+        dropped.push(...ids);
+      },
+    },
+    ledger: { findIds: async () => new Map(), insert: async () => new Set() },
+    configuration: 'now',
+    policy,
+    destinations: [],
+    clock: { now: () => 2000 },
+    onPending: () => undefined,
+  } as never);
+  return { projector, dropped };
+}
+
+test.each([
+  ['the projection was written', 1, 0, ['over']],
+  ['another projector was faster, and its snapshot lacks it', 0, 2, []],
+  ['another projector was faster, and has it in its snapshot', 0, 3, ['over']],
+])('overflow is dropped once the snapshot has it: %s', async (_name, written, entriesNow, expected) => {
+  const { projector, dropped } = hot(written, entriesNow);
+  await projector.project([key]);
+  expect(dropped).toEqual(expected);
 });
