@@ -115,6 +115,14 @@ export function createClients(site: Site, webs: readonly SimulatedProcess[], onB
     await using((web) => askOf(web, contact, query));
   }
 
+  /** As somebody does who wants to see that it counts: at once, and once more while it is still on its way to the ledger. */
+  async function askAfter(contact: number, brand: Brand): Promise<void> {
+    const question = questionOf(brand === 'shipping' ? 1 : 0);
+    await ask(contact, question);
+    await pause(world.between(0, 40));
+    await ask(contact, question);
+  }
+
   /** Asks one process, and holds its answer against what was acknowledged before. */
   async function askOf(web: Parts, contact: number, query: QueryScope): Promise<boolean> {
     const asked = promises.asks(web.owner);
@@ -148,12 +156,13 @@ export function createClients(site: Site, webs: readonly SimulatedProcess[], onB
           web.acts.optOut(linkOf(act.contact, act.brand), 'one_click', { by: 'click' }),
         );
         if (accepted) done.set(act.contact, accepted);
-        await ask(act.contact, questionOf(act.brand === 'shipping' ? 1 : 0));
+        await askAfter(act.contact, act.brand);
         return;
       }
       case 'stop_all': {
         const accepted = await using((web) => web.acts.stopAll(linkOf(act.contact, '*'), {}));
         if (accepted) done.set(act.contact, accepted);
+        await askAfter(act.contact, '*');
         return;
       }
       case 'opt_in':
@@ -204,6 +213,7 @@ export function createClients(site: Site, webs: readonly SimulatedProcess[], onB
           ...(act.type === 'opted_in' ? { lifts: 'none' as const } : {}),
         });
         await Promise.all(Array.from({ length: act.copies }, () => insisting((web) => web.accept.accept(draft))));
+        if (act.type !== 'opted_in') await askAfter(act.contact, act.brand);
         return;
       }
       case 'join': {
@@ -292,6 +302,13 @@ export function createClients(site: Site, webs: readonly SimulatedProcess[], onB
   }
 
   return {
+    /** What a balancer asks every web that runs. */
+    probe(): void {
+      for (const web of webs) {
+        const parts = web.parts();
+        if (parts) world.after(0, web.owner(), () => void parts.readiness.check());
+      }
+    },
     readFeed: (): void => begin(using((web) => reader.poll(web))),
     askEverything(done: (answers: readonly Answer[]) => void): void {
       begin(askEverything().then(done));

@@ -111,8 +111,8 @@ export interface Slot {
   readonly wires: Wires;
 }
 
-/** Pending events that make a contact hot: a fortieth of the product's, so that a few people can. */
-const PENDING_LIMIT = 5;
+/** Pending events that make a contact hot: a hundredth of the product's, so that a few people can. */
+const PENDING_LIMIT = 2;
 
 const free: Slot[] = [];
 /** The commands that make the indexes, in order. */

@@ -134,6 +134,7 @@ async function boot(site: Site, owner: Owner, role: Role, setting: Setting, cloc
   return {
     owner,
     ...preferences,
+    readiness,
     stores,
     clock,
     machine,

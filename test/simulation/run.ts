@@ -31,6 +31,8 @@ const LATER_MS = 700;
 const ROLL_OUT_MS = 700;
 /** Between two looks (ms) of a reader at the change feed. */
 const READ_FEED_MS = 2000;
+/** Between two probes (ms) of a balancer. */
+const PROBE_MS = 900;
 
 export interface Outcome {
   /** What went wrong; absent when nothing did. */
@@ -221,6 +223,7 @@ export async function runScenario(scenario: Scenario, options: WorldOptions = {}
       LATER_MS + Math.max(...[...scenario.acts, ...scenario.faults].map(({ at }) => at)),
     );
     for (let at = READ_FEED_MS; at < horizon; at += READ_FEED_MS) world.at(EPOCH + at, undefined, clients.readFeed);
+    for (let at = PROBE_MS; at < horizon; at += PROBE_MS) world.at(EPOCH + at, undefined, clients.probe);
     world.at(EPOCH + horizon + 300, undefined, () => heal(site));
 
     const goUntil = async (isDone: () => boolean, until: number): Promise<boolean> => {

@@ -114,12 +114,12 @@ export const THEMES: readonly { readonly weight: number; readonly theme: Theme }
   },
   // Data keys while the roots change.
   {
-    weight: 1,
+    weight: 2,
     theme: {
       acts: { write: 4, one_click: 4, import: 1, opt_in: 1, erase: 1 },
-      faults: { rotate: 4, kill: 2, pause: 1, network: 1 },
+      faults: { rotate: 5, kill: 2, pause: 1, network: 1 },
       contact: oneOf(0, 1, 4, 5),
-      at: anyTime,
+      at: crowded,
       most: { acts: 20, faults: 4 },
     },
   },
