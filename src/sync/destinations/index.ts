@@ -19,6 +19,7 @@ import { sendgrid } from './sendgrid.js';
 import { ses } from './ses.js';
 import { sparkpost } from './sparkpost.js';
 import { tiktok } from './tiktok.js';
+import { twilio } from './twilio.js';
 import { webhook } from './webhook.js';
 
 /** Every adapter by the name the catalog uses. */
@@ -43,5 +44,6 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   ses,
   sparkpost,
   tiktok,
+  twilio,
   webhook,
 };

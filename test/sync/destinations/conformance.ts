@@ -37,6 +37,8 @@ export interface Traits {
   readonly secrets: readonly string[];
   /** Addresses that the provider's own rules exclude from the odd ones. */
   readonly without?: readonly string[];
+  /** What it is tried with: email addresses unless told. */
+  readonly contacts?: 'email' | 'phone';
 }
 
 /** Addresses that break whoever forgets to encode one. */
@@ -57,10 +59,22 @@ export const ODD = [
   `${'l'.repeat(64)}@${'d'.repeat(60)}.example.com`,
 ];
 
+/** Numbers that break whoever compares texts: with a second spelling in use, short, of countries of many lengths. */
+export const ODD_NUMBERS = [
+  '+14155550100',
+  '+5215512345678',
+  '+551187654321',
+  '+541123456789',
+  '+22997123456',
+  '+4915112345678',
+  '+390612345678',
+  '+6738123456',
+];
+
 export function entry(address: string, index = 0): Entry {
   return {
     ref: `ref-${index}`,
-    type: 'email',
+    type: address.startsWith('+') && !address.includes('@') ? 'phone' : 'email',
     address,
     reason: 'opted_out',
     since: Date.UTC(2026, 2, 3),
@@ -90,6 +104,11 @@ export function build<S, T>(
 
 export function bind(target: Readonly<Record<string, unknown>>, name = 'offers', topic = '*'): Binding {
   return { name, scope: { brand: 'jmf', channel: 'email', purpose: 'promotion', topic }, target };
+}
+
+/** People with a telephone. */
+export function phones(size: number, start = 0): Entry[] {
+  return Array.from({ length: size }, (_, i) => entry(`+1415${5_550_000 + start + i}`, start + i));
 }
 
 export const never = () => new AbortController().signal;
@@ -141,7 +160,10 @@ export async function settle(
 /** What every adapter must do, whatever is behind it. */
 export function conformance(name: string, traits: Traits): void {
   const form = traits.form ?? ((address: string) => address.toLowerCase());
-  const odd = ODD.filter((address) => !traits.without?.includes(address));
+  const byPhone = traits.contacts === 'phone';
+  const people = byPhone ? phones : batch;
+  const odd = (byPhone ? ODD_NUMBERS : ODD).filter((address) => !traits.without?.includes(address));
+  const absent = byPhone ? '+14155559999' : 'never.there@example.com';
   const sorted = (addresses: readonly string[]) => [...addresses].sort();
   const forms = (entries: readonly Entry[]) => sorted([...new Set(entries.map((one) => form(one.address)))]);
 
@@ -160,7 +182,7 @@ export function conformance(name: string, traits: Traits): void {
 
     test('a full batch is suppressed, and saying it again changes nothing', async () => {
       const subject = await make();
-      const entries = batch(subject.destination.limits.suppress);
+      const entries = people(subject.destination.limits.suppress);
       for (let round = 0; round < 2; round++) {
         const sent = await settle(subject.destination, subject.binding, 'suppress', entries);
         expect(sent.parked).toEqual([]);
@@ -177,7 +199,7 @@ export function conformance(name: string, traits: Traits): void {
     test('errors name neither addresses nor secrets', async () => {
       const subject = await make();
       if (!subject.server) return;
-      const address = 'somebody.private@example.com';
+      const address = byPhone ? '+14155550123' : 'somebody.private@example.com';
       subject.server.fault({
         kind: 'answer',
         answer: { status: 400, json: { message: `${address} refused for ${traits.secrets.join(' ')}` } },
@@ -193,7 +215,7 @@ export function conformance(name: string, traits: Traits): void {
         const subject = await make();
         await settle(subject.destination, subject.binding, 'suppress', odd.map(entry));
         const lifted = odd.slice(0, -2);
-        await settle(subject.destination, subject.binding, 'lift', [...lifted, 'never.there@example.com'].map(entry));
+        await settle(subject.destination, subject.binding, 'lift', [...lifted, absent].map(entry));
         expect(await held(subject)).toEqual(forms(odd.slice(-2).map(entry)));
         await settle(subject.destination, subject.binding, 'lift', lifted.map(entry));
         expect(await held(subject)).toEqual(forms(odd.slice(-2).map(entry)));
@@ -201,7 +223,7 @@ export function conformance(name: string, traits: Traits): void {
 
       test('a full batch is lifted', async () => {
         const subject = await make();
-        const entries = batch(subject.destination.limits.lift);
+        const entries = people(subject.destination.limits.lift);
         await settle(subject.destination, subject.binding, 'suppress', entries);
         expect(await held(subject)).toEqual(forms(entries));
         await settle(subject.destination, subject.binding, 'lift', entries);
@@ -213,18 +235,18 @@ export function conformance(name: string, traits: Traits): void {
       test('a 503 after a lift took place, at whichever call, is mended by saying it again', async () => {
         const first = await make();
         if (!first.server) return;
-        await settle(first.destination, first.binding, 'suppress', batch(3));
+        await settle(first.destination, first.binding, 'suppress', people(3));
         const before = first.server.asked.length;
-        await settle(first.destination, first.binding, 'lift', batch(2));
+        await settle(first.destination, first.binding, 'lift', people(2));
         const calls = first.server.asked.length - before;
         for (let n = 0; n < Math.min(calls, 4); n++) {
           const subject = await make();
-          await settle(subject.destination, subject.binding, 'suppress', batch(3));
+          await settle(subject.destination, subject.binding, 'suppress', people(3));
           subject.server?.fault({ kind: 'answer', answer: { status: 503, json: {} }, afterEffect: true }, n);
-          const lifting = settle(subject.destination, subject.binding, 'lift', batch(2));
+          const lifting = settle(subject.destination, subject.binding, 'lift', people(2));
           expect((await faultOf(lifting)).fault).toBe('unavailable');
-          await settle(subject.destination, subject.binding, 'lift', batch(2));
-          expect(await held(subject)).toEqual(forms(batch(1, 2)));
+          await settle(subject.destination, subject.binding, 'lift', people(2));
+          expect(await held(subject)).toEqual(forms(people(1, 2)));
         }
       });
     }
@@ -232,7 +254,7 @@ export function conformance(name: string, traits: Traits): void {
     test('wrong credentials stop the destination', async () => {
       if (!(await hasNetwork())) return;
       const subject = await make({ wrongSecret: true });
-      expect((await faultOf(subject.destination.send(subject.binding, 'suppress', batch(2), never()))).fault).toBe(
+      expect((await faultOf(subject.destination.send(subject.binding, 'suppress', people(2), never()))).fault).toBe(
         'credentials',
       );
       expect(await held(subject)).toEqual([]);
@@ -242,7 +264,7 @@ export function conformance(name: string, traits: Traits): void {
       const subject = await make();
       if (!subject.server) return;
       subject.server.fault({ kind: 'answer', answer: { status: 403, json: {} } });
-      expect((await faultOf(subject.destination.send(subject.binding, 'suppress', batch(2), never()))).fault).toBe(
+      expect((await faultOf(subject.destination.send(subject.binding, 'suppress', people(2), never()))).fault).toBe(
         'credentials',
       );
     });
@@ -250,12 +272,12 @@ export function conformance(name: string, traits: Traits): void {
     test('a 429 tells how long to wait, at whichever call it comes', async () => {
       const subject = await make();
       if (!subject.server) return;
-      await settle(subject.destination, subject.binding, 'suppress', batch(2));
+      await settle(subject.destination, subject.binding, 'suppress', people(2));
       const calls = subject.server.asked.length;
       for (let n = 0; n < Math.min(calls, 3); n++) {
         const fresh = await make();
         fresh.server?.fault({ kind: 'answer', answer: { status: 429, headers: { 'retry-after': '7' }, json: {} } }, n);
-        const error = await faultOf(settle(fresh.destination, fresh.binding, 'suppress', batch(2)));
+        const error = await faultOf(settle(fresh.destination, fresh.binding, 'suppress', people(2)));
         expect(error).toMatchObject({ fault: 'rate_limited', retryAfter: 7 });
       }
     });
@@ -263,16 +285,16 @@ export function conformance(name: string, traits: Traits): void {
     test('a 503 after the effect took place, at whichever call, is mended by saying it again', async () => {
       const first = await make();
       if (!first.server) return;
-      await settle(first.destination, first.binding, 'suppress', batch(3));
+      await settle(first.destination, first.binding, 'suppress', people(3));
       const calls = first.server.asked.length;
       for (let n = 0; n < Math.min(calls, 4); n++) {
         const subject = await make();
         subject.server?.fault({ kind: 'answer', answer: { status: 503, json: {} }, afterEffect: true }, n);
-        expect((await faultOf(settle(subject.destination, subject.binding, 'suppress', batch(3)))).fault).toBe(
+        expect((await faultOf(settle(subject.destination, subject.binding, 'suppress', people(3)))).fault).toBe(
           'unavailable',
         );
-        await settle(subject.destination, subject.binding, 'suppress', batch(3));
-        expect(await held(subject)).toEqual(forms(batch(3)));
+        await settle(subject.destination, subject.binding, 'suppress', people(3));
+        expect(await held(subject)).toEqual(forms(people(3)));
       }
     });
 
@@ -280,7 +302,7 @@ export function conformance(name: string, traits: Traits): void {
       const subject = await make();
       if (!subject.server) return;
       subject.server.fault({ kind: 'cut' });
-      expect((await faultOf(subject.destination.send(subject.binding, 'suppress', batch(2), never()))).fault).toBe(
+      expect((await faultOf(subject.destination.send(subject.binding, 'suppress', people(2), never()))).fault).toBe(
         'unavailable',
       );
     });
@@ -290,7 +312,7 @@ export function conformance(name: string, traits: Traits): void {
       if (!subject.server) return;
       subject.server.fault({ kind: 'hang' });
       const lease = new AbortController();
-      const sending = faultOf(subject.destination.send(subject.binding, 'suppress', batch(2), lease.signal));
+      const sending = faultOf(subject.destination.send(subject.binding, 'suppress', people(2), lease.signal));
       setTimeout(() => lease.abort(), 50);
       expect((await sending).fault).toBe('unavailable');
       for (let i = 0; i < 100 && subject.server.dropped() === 0; i++) await new Promise((done) => setTimeout(done, 10));
@@ -301,7 +323,7 @@ export function conformance(name: string, traits: Traits): void {
       const subject = await make();
       const gone = AbortSignal.abort();
       for (const action of ['suppress', ...(traits.lifts === false ? [] : (['lift'] as const))] as const) {
-        expect((await faultOf(subject.destination.send(subject.binding, action, batch(2), gone))).fault).toBe(
+        expect((await faultOf(subject.destination.send(subject.binding, action, people(2), gone))).fault).toBe(
           'unavailable',
         );
       }
@@ -312,7 +334,7 @@ export function conformance(name: string, traits: Traits): void {
     test('a list that does not exist there is a fault of the catalog: nobody is parked for it', async () => {
       const subject = await make();
       if (!subject.nowhere) return;
-      const sending = settle(subject.destination, subject.nowhere, 'suppress', batch(2));
+      const sending = settle(subject.destination, subject.nowhere, 'suppress', people(2));
       expect((await faultOf(sending)).fault).toBe('credentials');
       expect(await held(subject)).toEqual([]);
     });
@@ -321,7 +343,7 @@ export function conformance(name: string, traits: Traits): void {
     if (bad) {
       test('one bad address in a full batch does not keep the others from being suppressed', async () => {
         const subject = await make();
-        const good = batch(subject.destination.limits.suppress - 1);
+        const good = people(subject.destination.limits.suppress - 1);
         const entries = [...good.slice(0, 1), { ...entry(bad.address, 999_999), ref: 'bad' }, ...good.slice(1)];
         if (bad.outcome === 'parked') {
           const sent = await settle(subject.destination, subject.binding, 'suppress', entries);
@@ -343,7 +365,7 @@ export function conformance(name: string, traits: Traits): void {
       const { destination, binding } = subject;
       if (!destination.readBack) return;
       const perCall = destination.limits.suppress;
-      const entries = subject.plant ? batch(1203) : batch(Math.min(perCall, 200));
+      const entries = subject.plant ? people(1203) : people(Math.min(perCall, 200));
       if (subject.plant) for (const one of entries) subject.plant(one.address);
       else await settle(destination, binding, 'suppress', entries);
       const { found } = await readAll(destination, binding);
@@ -368,9 +390,9 @@ export function conformance(name: string, traits: Traits): void {
       const subject = await make();
       const { destination, binding } = subject;
       if (!destination.readBack || traits.lifts === false) return;
-      await settle(destination, binding, 'suppress', batch(3));
-      await settle(destination, binding, 'lift', batch(2));
-      const left = destination.liftsNothing?.(binding) ? batch(3) : batch(1, 2);
+      await settle(destination, binding, 'suppress', people(3));
+      await settle(destination, binding, 'lift', people(2));
+      const left = destination.liftsNothing?.(binding) ? people(3) : people(1, 2);
       const { found } = await readAll(destination, binding);
       expect(sorted(found.map((one) => one.address.toLowerCase()))).toEqual(sorted(left.map((one) => one.address)));
     });
@@ -379,7 +401,7 @@ export function conformance(name: string, traits: Traits): void {
       const subject = await make();
       const { destination, binding, server, plant } = subject;
       if (!destination.readBack || !server || !plant) return;
-      const entries = batch(40);
+      const entries = people(40);
       for (const one of entries) plant(one.address);
       for (const [status, fault] of [
         [429, 'rate_limited'],

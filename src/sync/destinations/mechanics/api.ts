@@ -6,8 +6,8 @@ import type { HttpClient, HttpRequest, HttpResponse } from '../../http.js';
 export interface Call {
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly json?: unknown;
-  /** Sent as application/x-www-form-urlencoded. */
-  readonly form?: Readonly<Record<string, string>>;
+  /** Sent as application/x-www-form-urlencoded; pairs where a field is repeated. */
+  readonly form?: Readonly<Record<string, string>> | readonly (readonly [string, string])[];
   readonly headers?: Readonly<Record<string, string>>;
   readonly also?: readonly number[];
   /** What a 404 says does not exist, such as `list 7`: a fault of the catalog, which stops the destination. */
@@ -35,6 +35,9 @@ export function at(texts: TemplateStringsArray, ...values: readonly (string | nu
   return texts.reduce((path, text, i) => path + encoded(values[i - 1] ?? '') + text);
 }
 
+const isPairs = (form: NonNullable<Call['form']>): form is readonly (readonly [string, string])[] =>
+  Array.isArray(form);
+
 /** One provider's interface: base address and headers in one place. `secrets` are those that go in bodies. */
 export function createApi(
   http: HttpClient,
@@ -49,7 +52,7 @@ export function createApi(
     );
     const form =
       call.form &&
-      Object.entries(call.form)
+      (isPairs(call.form) ? call.form : Object.entries(call.form))
         .map(([k, v]) => `${encoded(k)}=${encoded(v)}`)
         .join('&');
     const also = [...(call.also ?? []), ...(call.missing === undefined ? [] : [404])];
