@@ -14,6 +14,8 @@ export type Act = { readonly at: number } & (
       readonly contact: number;
       readonly brand: Brand;
       readonly type: WrittenType;
+      /** Of an opt-out: one topic of so many; 0 for all of them. What only one event denies shows when that one is missing. */
+      readonly topic: number;
       readonly copies: number;
       readonly late: number;
     }

@@ -73,7 +73,11 @@ export function checkRoots(site: Site): void {
 
 /** What an installation at rest has no more of; undefined when it is at rest. */
 export function whatIsLeft(site: Site & { readonly processes: readonly SimulatedProcess[] }): string | undefined {
-  for (const process of site.processes) if (!process.parts()) return `${process.name} does not run`;
+  for (const process of site.processes) {
+    if (!process.parts()) return `${process.name} does not run`;
+    if (process.owner().pausedUntil > site.world.now()) return `${process.name} stands still`;
+    if (site.promises.isAccepting(process.owner())) return `${process.name} accepts something`;
+  }
   if (site.rollsOutUntil > site.world.now()) return 'processes are started again';
   if (site.disk.eventIds().length > 0) return 'the journal keeps events';
   for (const row of site.database.rows<ContactRow>('contacts')) {

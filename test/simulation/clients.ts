@@ -116,8 +116,8 @@ export function createClients(site: Site, webs: readonly SimulatedProcess[], onB
   }
 
   /** As somebody does who wants to see that it counts: at once, and once more while it is still on its way to the ledger. */
-  async function askAfter(contact: number, brand: Brand): Promise<void> {
-    const question = questionOf(brand === 'shipping' ? 1 : 0);
+  async function askAfter(contact: number, brand: Brand, topic = '*'): Promise<void> {
+    const question = { ...questionOf(brand === 'shipping' ? 1 : 0), topic };
     await ask(contact, question);
     await pause(world.between(0, 40));
     await ask(contact, question);
@@ -204,16 +204,17 @@ export function createClients(site: Site, webs: readonly SimulatedProcess[], onB
         );
         return;
       case 'write': {
+        const topic = act.type === 'opted_out' && act.topic > 0 ? `topic-${act.topic}` : '*';
         const draft = draftOf(act.contact, {
           type: act.type,
-          scope: scopeOf(act.brand),
+          scope: { ...scopeOf(act.brand), topic },
           source: { kind: 'api', ...(act.type === 'complained' ? { destination: 'sender' } : {}) },
           writer: { name: 'api', id: `event-${index}` },
           ...(act.late > 0 ? { at: Math.floor(world.now()) - act.late } : {}),
           ...(act.type === 'opted_in' ? { lifts: 'none' as const } : {}),
         });
         await Promise.all(Array.from({ length: act.copies }, () => insisting((web) => web.accept.accept(draft))));
-        if (act.type !== 'opted_in') await askAfter(act.contact, act.brand);
+        if (act.type !== 'opted_in') await askAfter(act.contact, act.brand, topic);
         return;
       }
       case 'join': {

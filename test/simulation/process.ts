@@ -93,7 +93,7 @@ async function boot(site: Site, owner: Owner, role: Role, setting: Setting, cloc
     journalDisk: site.disk.of(owner),
   };
   const own = await createPreferences(base);
-  const accept = promises.watched(own.accept);
+  const accept = promises.watched(own.accept, owner);
   const preferences = { ...own, accept };
   const readiness = await createReadiness(base, {
     replayJournal: preferences.replayJournal,
@@ -163,14 +163,14 @@ export type Parts = Awaited<ReturnType<typeof boot>>;
 export function createProcess(site: Site, name: string, role: Role) {
   const { world } = site;
   const clock: WrongClock = { ahead: 0 };
-  let owner: Owner = { name, isAlive: false, pausedUntil: 0, cutOffUntil: 0 };
+  let owner: Owner = { name, isAlive: false, pausedUntil: 0, stoodStill: false, cutOffUntil: 0 };
   let slot: Slot | undefined;
   let parts: Parts | undefined;
   let starts = 0;
 
   async function start(setting: Setting): Promise<void> {
     starts++;
-    const own: Owner = { name: `${name}.${starts}`, isAlive: true, pausedUntil: 0, cutOffUntil: 0 };
+    const own: Owner = { name: `${name}.${starts}`, isAlive: true, pausedUntil: 0, stoodStill: false, cutOffUntil: 0 };
     owner = own;
     slot = await takeSlot();
     world.note(`${own.name} starts`);
@@ -215,6 +215,7 @@ export function createProcess(site: Site, name: string, role: Role) {
       owner.cutOffUntil = 0;
     },
     pause(ms: number): void {
+      owner.stoodStill = true;
       owner.pausedUntil = Math.max(owner.pausedUntil, world.now() + ms);
       world.note(`${owner.name} stands still for ${Math.round(ms)} ms`);
     },

@@ -43,6 +43,8 @@ export function createPromises(
 ) {
   const said: Said[] = [];
   const byWriter = new Map<string, Said>();
+  /** How many accepts each process has under way. */
+  const accepting = new Map<Owner, number>();
   /** When lifts were asked for that wait for a second person (ms), by their ids. */
   const lifts = new Map<string, number>();
   /** Who was joined with whom, once that was acknowledged (hex). */
@@ -107,7 +109,7 @@ export function createPromises(
 
   return {
     /** The accept of a process, watched: everything goes through it, whoever says it. */
-    watched(accept: Accept): Accept {
+    watched(accept: Accept, by: Owner): Accept {
       async function acceptAll(drafts: readonly Draft[]): Promise<(Accepted | Error)[]> {
         const tried = drafts.map((draft) => {
           const one = tryToSay(draft);
@@ -115,7 +117,8 @@ export function createPromises(
           if (members && draft.reach === 'person') joined.set(`${one.contact}@${one.triedAt}`, members);
           return one;
         });
-        const results = await accept.acceptAll(drafts);
+        accepting.set(by, (accepting.get(by) ?? 0) + 1);
+        const results = await accept.acceptAll(drafts).finally(() => accepting.set(by, (accepting.get(by) ?? 0) - 1));
         results.forEach((result, index) => {
           const one = tried[index];
           if (one && !(result instanceof Error)) acknowledge(one, result);
@@ -134,6 +137,9 @@ export function createPromises(
       };
     },
 
+    /** Whether a process still accepts something, perhaps for somebody who waits no longer. */
+    isAccepting: (by: Owner): boolean => (accepting.get(by) ?? 0) > 0,
+
     /** What whoever asks this process now has to be told: what it journaled itself, too. */
     asks: (owner: Owner) => ({ since: world.now(), unknown: new Set(parts.journaled(owner)) }),
 
@@ -141,6 +147,10 @@ export function createPromises(
     askForLift(id: string): void {
       lifts.set(id, world.now() + CLOCKS_APART_MS);
     },
+
+    /** Whether a contact may have said yes to something since (ms). */
+    saidYesSince: (contact: string, since: number): boolean =>
+      said.some((one) => one.contact === contact && opens(one.draft.type) && one.triedAt > since - CLOCKS_APART_MS),
 
     /** A join was acknowledged. */
     join(contacts: readonly string[]): void {

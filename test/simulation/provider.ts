@@ -54,8 +54,20 @@ export interface ProviderSettings {
 const LANDS_WITHIN_MS = SIMULATED_TIMES.reassertAfter - 500;
 const PAGE = 3;
 
+/** What a provider sees that must not be. */
+export interface Watch {
+  /** A lift took away what the person said there at `saidAt` (ms), though it could be seen before the lift was sent. */
+  readonly foreignLifted: (binding: string, address: string, saidAt: number) => void;
+  /** Two processes have a call for one address on its way at once, and neither of them stood still meanwhile. */
+  readonly calledAtOnce: (address: string, owners: readonly [Owner, Owner]) => void;
+}
+
 /** An outside system with its lists, and the way to it from each process. */
-export function createProvider(world: World, settings: ProviderSettings) {
+export function createProvider(world: World, settings: ProviderSettings, watch: Watch) {
+  /** By binding and address: when somebody last asked whether it is on the list (ms). */
+  const lookedUp = new Map<string, number>();
+  /** Who has a call on its way, by binding and address. */
+  const calling = new Map<string, Owner>();
   const lists = new Map(settings.bindings.map(({ name }) => [name, new Map<string, Listed>()]));
   let mood = WELL;
   let calls = 0;
@@ -65,9 +77,19 @@ export function createProvider(world: World, settings: ProviderSettings) {
     return list;
   };
 
-  function take(binding: Binding, action: Action, entries: readonly Entry[]): void {
+  const placeOf = (binding: Pick<Binding, 'name'>, address: string): string => `${binding.name} ${address}`;
+
+  function take(
+    binding: Binding,
+    action: Action,
+    entries: readonly Entry[],
+    seenAt: ReadonlyMap<string, number>,
+  ): void {
     const list = listOf(binding);
     for (const { address } of entries) {
+      const listed = list.get(address);
+      if (action === 'lift' && listed?.isForeign && listed.at < (seenAt.get(placeOf(binding, address)) ?? 0))
+        watch.foreignLifted(binding.name, address, listed.at);
       if (action === 'lift') list.delete(address);
       else if (!list.has(address)) list.set(address, { kind: 'unsubscribed', at: world.now(), isForeign: false });
     }
@@ -109,8 +131,10 @@ export function createProvider(world: World, settings: ProviderSettings) {
 
   function send(owner: Owner, binding: Binding, action: Action, entries: readonly Entry[], signal: AbortSignal) {
     const landsUntil = world.now() + LANDS_WITHIN_MS;
+    const seenAt = new Map(lookedUp);
     const takeLate = () =>
-      world.at(world.between(world.now(), landsUntil), undefined, () => take(binding, action, entries));
+      world.at(world.between(world.now(), landsUntil), undefined, () => take(binding, action, entries, seenAt));
+    const ends = begins(owner, binding, entries);
     return call<Sent>(owner, signal, (answer) => {
       const unavailable = () => {
         throw new ProviderError('unavailable', 'answers 503');
@@ -130,13 +154,27 @@ export function createProvider(world: World, settings: ProviderSettings) {
         return;
       }
       if (now === 'late') takeLate();
-      else if (now !== 'down') take(binding, action, entries);
+      else if (now !== 'down') take(binding, action, entries, seenAt);
       // A suppression that is repeated after it was answered, and after a lift, is undone by the next comparison only.
       if (now === 'twice' && action === 'lift') takeLate();
-      else if (now === 'twice') take(binding, action, entries);
+      else if (now === 'twice') take(binding, action, entries, seenAt);
       if (now === 'silent') return;
       answer(now === 'late' || now === 'down' ? unavailable : () => ({ status: 'in_force' }));
-    });
+    }).finally(ends);
+  }
+
+  /** Notes that a call is on its way; returns what notes its end. */
+  function begins(owner: Owner, binding: Binding, entries: readonly Entry[]): () => void {
+    const places = entries.map(({ address }) => placeOf(binding, address));
+    for (const [at, place] of places.entries()) {
+      const other = calling.get(place);
+      if (other && other !== owner && other.isAlive && !other.stoodStill && !owner.stoodStill)
+        watch.calledAtOnce(entries[at]?.address ?? '', [other, owner]);
+      calling.set(place, owner);
+    }
+    return () => {
+      for (const place of places) if (calling.get(place) === owner) calling.delete(place);
+    };
   }
 
   function entriesOf(list: Map<string, Listed>, wanted?: readonly string[]): ReadBackEntry[] {
@@ -196,7 +234,10 @@ export function createProvider(world: World, settings: ProviderSettings) {
           ...(reads
             ? {
                 lookup: (binding: Binding, addresses: readonly string[], signal: AbortSignal) =>
-                  read(owner, signal, () => entriesOf(listOf(binding), addresses)),
+                  read(owner, signal, () => {
+                    for (const address of addresses) lookedUp.set(placeOf(binding, address), world.now());
+                    return entriesOf(listOf(binding), addresses);
+                  }),
                 readBack: (binding: Binding, cursor: string | undefined, signal: AbortSignal) =>
                   read(owner, signal, (): ReadBackPage => {
                     const from = Number(cursor ?? 0);

@@ -9,7 +9,9 @@ import {
   BEFORE_ROTATION,
   DURING_ROTATION,
   FIRST,
+  HEX,
   install,
+  POINTS,
   PROVIDERS,
   policy,
   RECONFIGURED,
@@ -65,7 +67,17 @@ function createSite(world: World): RunningSite {
   const site: RunningSite = {
     world,
     database: createDatabase(world),
-    providers: PROVIDERS.map((settings) => createProvider(world, settings)),
+    providers: PROVIDERS.map((settings) =>
+      createProvider(world, settings, {
+        foreignLifted(binding, address, saidAt) {
+          if (promises.saidYesSince(HEX[POINTS.findIndex(({ given }) => given === address)] ?? '', saidAt)) return;
+          throw new Broken(`${address} unsubscribed from ${binding} at ${settings.name}, and that was lifted`);
+        },
+        calledAtOnce(address, [one, other]) {
+          throw new Broken(`${one.name} and ${other.name} both send ${address} to ${settings.name} at once`);
+        },
+      }),
+    ),
     disk,
     nextProcess: () => ++started,
     promises,

@@ -27,6 +27,7 @@ function actsOf({ acts, contact, at }: Theme): fc.Arbitrary<Act> {
       contact,
       brand,
       type: oneOf<WrittenType>('opted_out', 'opted_out', 'opted_in', 'objected', 'complained'),
+      topic: fc.oneof(fc.constant(0), integer(0, 9)),
       copies: oneOf(1, 1, 2, 3),
       late: oneOf(0, 0, 500, 5000),
     }),
@@ -54,7 +55,7 @@ const chance = oneOf(0, 0, 0.1, 0.4);
 const mood: fc.Arbitrary<Mood> = fc.record({
   silent: chance,
   late: chance,
-  twice: oneOf(0, 0.2),
+  twice: oneOf(0, 0.2, 0.6),
   down: chance,
   rateLimited: oneOf(0, 0.1),
 });

@@ -72,7 +72,7 @@ export const THEMES: readonly { readonly weight: number; readonly theme: Theme }
   {
     weight: 2,
     theme: {
-      acts: { write: 5, one_click: 3, opt_in: 1, ask: 6 },
+      acts: { write: 9, one_click: 1, opt_in: 1, ask: 2 },
       faults: { network: 3, pause: 3, kill: 2, fail_over: 1 },
       contact: oneOf(0, 0, 0, 1),
       at: crowded,
@@ -108,7 +108,7 @@ export const THEMES: readonly { readonly weight: number; readonly theme: Theme }
       acts: { one_click: 5, opt_in: 5, undo: 2, unsubscribe_there: 2, reconcile: 1, write: 1 },
       faults: { provider: 6, pause: 3, kill: 3, forget_jobs: 1, reconfigure: 1 },
       contact: oneOf(0, 0, 1, 2, 3),
-      at: anyTime,
+      at: crowded,
       most: { acts: 16, faults: 7 },
     },
   },

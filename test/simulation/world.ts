@@ -7,6 +7,8 @@ export interface Owner {
   isAlive: boolean;
   /** ms; nothing happens in it before. */
   pausedUntil: number;
+  /** It was paused. */
+  stoodStill: boolean;
   /** ms; until then nothing reaches the database from it. */
   cutOffUntil: number;
 }
