@@ -68,7 +68,7 @@ export function createDecisions(parts: {
   readonly onDecision?: (decision: Decision, count: number) => void;
   /** Answers questions about many contacts, where there is one. */
   readonly index?: Pick<DecisionIndex, 'current'>;
-  /** Subjects from which on it is asked; for tests. */
+  /** Subjects from which on it is asked, or Infinity; for tests. */
   readonly indexFrom?: number;
   /** True while this process has acknowledged something that the store may lack: then nothing is answered. */
   readonly isBehind?: () => boolean;
@@ -155,7 +155,7 @@ export function createDecisions(parts: {
   /** Answers from memory; undefined where they would not be those of the store. @throws HushError `unavailable` */
   async function fromMemory(query: DecisionQuery): Promise<Verdicts | undefined> {
     refuseWhileBehind();
-    const index = await parts.index?.current();
+    const index = parts.indexFrom === Number.POSITIVE_INFINITY ? undefined : await parts.index?.current();
     return index && createVerdicts(index, { ...query, at: query.at ?? clock.now() }, decideState);
   }
 

@@ -3,6 +3,7 @@ import { type CsvError, Parser } from 'csv-parse';
 import { parse } from 'csv-parse/sync';
 import { HushError } from '../core/errors.js';
 import { type ByteSource, byteSource, readLine } from './csv-lines.js';
+import { newSpans, READ_ELSEWHERE, type RowShape, type RowSpans, scanRows } from './csv-ordinary.js';
 
 /** A row with the bytes it came in, its line end included: what passes through is passed on as it came. */
 export interface CsvRow {
@@ -23,6 +24,16 @@ export interface Csv {
   readonly delimiter: string;
   /** The other rows, in order, as many at once as came at once. Throws HushError `invalid` that names the row. */
   readonly rows: AsyncGenerator<CsvRow[]>;
+  /** The same rows, ordinary ones as places in bytes: either of the two can be read. */
+  readonly blocks: AsyncGenerator<CsvBlock>;
+}
+
+/** Rows in order. */
+export interface CsvBlock {
+  readonly bytes: Buffer;
+  readonly spans: RowSpans;
+  /** Those of which the spans say that they were read elsewhere, by their places in the block. */
+  readonly others: ReadonlyMap<number, CsvRow>;
 }
 
 const DELIMITERS = [',', ';', '\t', '|'] as const;
@@ -114,22 +125,15 @@ export async function openCsv(
     header: { number: 1, cells: names, bytes: first, blank: false, broken: false },
     delimiter,
     rows: rowsOf(source, { delimiter, width: names.length, place }),
+    blocks: blocksOf(source, { delimiter, width: names.length, place }),
   };
-}
-
-interface Shape {
-  readonly delimiter: string;
-  /** Columns of the header. */
-  readonly width: number;
-  /** Column of the contact. */
-  readonly place: number;
 }
 
 /**
  * True when a cell with line breaks holds what looks like another row of the list: a quote that was not meant as one was
  * taken for the end of another. Valid by RFC 4180, and yet that row would pass with the answer of this one.
  */
-function holdsAnotherRow(cells: readonly string[], { delimiter, width, place }: Shape): boolean {
+function holdsAnotherRow(cells: readonly string[], { delimiter, width, place }: RowShape): boolean {
   return cells.some((cell, column) => {
     if (!/[\r\n]/.test(cell)) return false;
     return cell.split(/\r\n|\n|\r/).some((line, index) => {
@@ -157,7 +161,7 @@ function cellsOf(line: Buffer, delimiter: string): string[] {
 class WrongQuote extends Error {}
 
 /** Reads on from where it begins until a row is wrong. Rows are collected as they are found: a stream of objects costs twice. */
-function createReader(shape: Shape) {
+function createReader(shape: RowShape) {
   let found: { cells: string[]; end: number }[] = [];
   const parser = new Parser({
     delimiter: shape.delimiter,
@@ -217,32 +221,163 @@ function createReader(shape: Shape) {
   };
 }
 
-async function* rowsOf(source: ByteSource, shape: Shape): AsyncGenerator<CsvRow[]> {
-  let number = 1;
+const rowOf = (number: number, cells: readonly string[], bytes: Buffer, broken = false): CsvRow => ({
+  number,
+  cells,
+  bytes,
+  broken,
+  blank: bytes.every((byte) => byte === 10 || byte === 13),
+});
+
+/**
+ * @param number of the row before
+ * @param isEnough says of what is in no row yet whether another reader may go on with it
+ */
+async function* rowsOf(
+  source: ByteSource,
+  shape: RowShape,
+  number = 1,
+  isEnough: (rest: Buffer) => boolean = () => false,
+): AsyncGenerator<CsvRow[]> {
   let reader = createReader(shape);
-  const rowOf = (cells: readonly string[], bytes: Buffer, broken = false): CsvRow => {
-    number++;
-    return { number, cells, bytes, broken, blank: bytes.every((byte) => byte === 10 || byte === 13) };
-  };
+  let last = number;
   try {
     for (let chunk = await source.next(); ; chunk = await source.next()) {
       const { rows, isWrong } = await reader.read(chunk);
-      const group = rows.map(({ cells, bytes }) => rowOf(cells, bytes));
+      const group = rows.map(({ cells, bytes }) => rowOf(++last, cells, bytes));
       if (isWrong) {
         source.unread(reader.rest());
         reader.close();
         const line = await readLine(source, MAX_ROW_BYTES, false);
-        if (!line) throw tooLong(number + 1);
+        if (!line) throw tooLong(last + 1);
         const cells = cellsOf(line, shape.delimiter);
         const broken = cells.length !== shape.width;
-        group.push(rowOf(broken ? [] : cells, line, broken));
+        group.push(rowOf(++last, broken ? [] : cells, line, broken));
         reader = createReader(shape);
       }
       if (group.length > 0) yield group;
       if (!chunk && !isWrong) return;
+      if (!chunk) continue;
+      const rest = isWrong ? Buffer.alloc(0) : reader.rest();
+      if (group.length === 0 || !isEnough(rest)) continue;
+      source.unread(rest);
+      return;
     }
   } finally {
     reader.close();
+  }
+}
+
+/** A line, with quotes that end on it, as csv-parse reads it alone; undefined where it has to see what follows. */
+function oddRow(bytes: Buffer, from: number, limit: number, shape: RowShape, number: number): CsvRow | undefined {
+  const end = bytes.subarray(0, limit).indexOf(10, from) + 1;
+  if (end === 0 || end - from > MAX_ORDINARY_LINE) return undefined;
+  const line = bytes.subarray(from, end);
+  try {
+    const records = parse(line, {
+      delimiter: shape.delimiter,
+      record_delimiter: ROW_ENDS,
+      relax_column_count: true,
+    }) as string[][];
+    const [cells] = records;
+    if (!cells || records.length > 1 || holdsAnotherRow(cells, shape)) return undefined;
+    return rowOf(number, cells, line);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Bytes of rows that are read together. */
+const BLOCK_BYTES = 128 * 1024;
+const BLOCK_ROWS = 4096;
+/** Longer lines are for the reader that knows which are too long. */
+const MAX_ORDINARY_LINE = 32 * 1024;
+
+/** A block of rows that csv-parse has read. */
+function blockOf(rows: readonly CsvRow[]): CsvBlock {
+  const spans = newSpans(rows.length);
+  const others = new Map<number, CsvRow>();
+  let end = 0;
+  for (const [place, row] of rows.entries()) {
+    end += row.bytes.length;
+    spans.ends[place] = end;
+    spans.cellFrom[place] = READ_ELSEWHERE;
+    others.set(place, row);
+  }
+  spans.count = rows.length;
+  return { bytes: Buffer.concat(rows.map(({ bytes }) => bytes)), spans, others };
+}
+
+/** Rows in blocks of no more than is read together, or of one row. */
+function* blocksIn(rows: readonly CsvRow[]): Generator<CsvBlock> {
+  let from = 0;
+  let size = 0;
+  for (const [place, row] of rows.entries()) {
+    if (place > from && (size + row.bytes.length > BLOCK_BYTES || place - from === BLOCK_ROWS)) {
+      yield blockOf(rows.slice(from, place));
+      [from, size] = [place, 0];
+    }
+    size += row.bytes.length;
+  }
+  yield blockOf(rows.slice(from));
+}
+
+/** Ordinary rows at the beginning of the bytes, with odd ones between them that a line holds whole. */
+function blockAt(
+  bytes: Buffer,
+  shape: RowShape,
+  number: number,
+): { block: CsvBlock | undefined; end: number; isOdd: boolean } {
+  const limit = Math.min(bytes.length, BLOCK_BYTES);
+  const spans = newSpans(Math.min(BLOCK_ROWS, limit));
+  const others = new Map<number, CsvRow>();
+  let end = 0;
+  let isOdd = false;
+  for (;;) {
+    const scan = scanRows(bytes, end, limit, shape, spans);
+    end = scan.end;
+    isOdd = scan.why === 'odd';
+    const row = isOdd ? oddRow(bytes, end, limit, shape, number + spans.count + 1) : undefined;
+    if (!row || spans.count >= spans.ends.length) break;
+    end += row.bytes.length;
+    others.set(spans.count, row);
+    spans.cellFrom[spans.count] = READ_ELSEWHERE;
+    spans.ends[spans.count++] = end;
+  }
+  return { block: spans.count > 0 ? { bytes: bytes.subarray(0, end), spans, others } : undefined, end, isOdd };
+}
+
+/** A row that goes on beyond this many bytes is not waited for: it may be one that is too long. */
+const MAX_UNFINISHED = 32 * 1024;
+
+async function* blocksOf(source: ByteSource, shape: RowShape): AsyncGenerator<CsvBlock> {
+  let number = 1;
+  let rest: Buffer = Buffer.alloc(0);
+  for (;;) {
+    const chunk = await source.next();
+    rest = chunk ? Buffer.concat([rest, chunk]) : rest;
+    let isOdd = !chunk && rest.length > 0;
+    while (!isOdd) {
+      const found = blockAt(rest, shape, number);
+      rest = rest.subarray(found.end);
+      isOdd = found.isOdd || (!found.block && rest.length > MAX_UNFINISHED);
+      if (found.block) {
+        number += found.block.spans.count;
+        yield found.block;
+      }
+      if (!found.block) break;
+    }
+    if (isOdd) {
+      source.unread(rest);
+      rest = Buffer.alloc(0);
+      // Once it has nothing in hand that may be a cell with line breaks, ordinary rows can be read again.
+      const isEnough = (open: Buffer) => chunk !== undefined && open.length < MAX_UNFINISHED && !open.includes('"');
+      for await (const rows of rowsOf(source, shape, number, isEnough)) {
+        number += rows.length;
+        yield* blocksIn(rows);
+      }
+    }
+    if (!chunk) return;
   }
 }
 

@@ -1,23 +1,22 @@
+import type { AddressKeys } from '../core/contact-keys.js';
 import { HushError } from '../core/errors.js';
-import type { DecisionQuery, DecisionSubject, Decisions, SubjectDecision } from '../preferences/decisions.js';
+import type { Machine } from '../core/machine.js';
+import type { DecisionQuery, DecisionSubject, Decisions } from '../preferences/decisions.js';
+import type { Verdicts } from '../preferences/verdicts.js';
 import { contactInCell } from './contact-cell.js';
 import { columnsNamed, contactColumns, onlyColumn } from './contact-column.js';
-import { type Csv, type CsvRow, columnNames, lineEndOf } from './csv-rows.js';
+import { type Csv, type CsvBlock, type CsvRow, columnNames, lineEndOf } from './csv-rows.js';
+import { addAnswers, annotatedBlock, type BlockVerdicts, decideBlock, passed, type RowVerdict } from './scrub-block.js';
 
 export const SCRUB_OUTPUTS = ['allowed', 'denied', 'annotated'] as const;
 export type ScrubOutput = (typeof SCRUB_OUTPUTS)[number];
 
 /** Columns that `annotated` adds behind those that are there. */
 const ADDED = ['allowed', 'reason', 'since'] as const;
-/** Rows answered with one read of the store. */
-const BATCH_SIZE = 1000;
-
-/** What a row gets: a decision, or why none can be asked for. No row of doubt is allowed. */
-type Verdict = Pick<SubjectDecision, 'allowed' | 'since'> & { readonly reason: string };
-const NO_CONTACT: Verdict = { allowed: false, reason: 'invalid_contact' };
-const NO_ROW: Verdict = { allowed: false, reason: 'invalid_row' };
-/** A key that nobody is known under proves no contact. */
-const UNKNOWN_KEY: Verdict = { allowed: false, reason: 'unknown_key' };
+/** Rows that the store is asked about with one read. */
+const STORE_BATCH = 1000;
+/** Blocks that are read ahead, and answered as of one moment. */
+const BLOCKS_AHEAD = 4;
 
 export interface ScrubCounts {
   readonly rows: number;
@@ -55,79 +54,134 @@ function annotated(row: CsvRow, cells: readonly string[], csv: Csv): Buffer {
 }
 
 /**
+ * Reads on while what was read is being answered. `next` gives all that is there, at least one; undefined at the end. Throws
+ * what the reading threw, after what came before it.
+ */
+function readAhead<T>(source: AsyncIterator<T>, most: number) {
+  const ready: T[] = [];
+  let isOver = false;
+  let failure: { readonly error: unknown } | undefined;
+  let signal: (() => void) | undefined;
+  let resume: (() => void) | undefined;
+  const changed = () => {
+    signal?.();
+    signal = undefined;
+  };
+  async function read(): Promise<void> {
+    try {
+      while (!isOver) {
+        const { done, value } = await source.next();
+        if (done) break;
+        ready.push(value);
+        changed();
+        if (ready.length >= most) {
+          await new Promise<void>((resolve) => {
+            resume = resolve;
+          });
+        }
+      }
+    } catch (error) {
+      failure = { error };
+    }
+    isOver = true;
+    changed();
+  }
+  void read();
+  return {
+    async next(): Promise<T[] | undefined> {
+      while (ready.length === 0 && !isOver) {
+        await new Promise<void>((resolve) => {
+          signal = resolve;
+        });
+      }
+      if (ready.length === 0 && failure) throw failure.error;
+      if (ready.length === 0) return undefined;
+      const taken = ready.splice(0);
+      resume?.();
+      return taken;
+    },
+    /** Ends the reading, also in the middle. */
+    close(): void {
+      isOver = true;
+      resume?.();
+      // Not waited for: a sender may take its time with what nobody reads any more.
+      void source.return?.().catch(() => undefined);
+    },
+  };
+}
+
+/**
  * Asks the decision for every row of a CSV file and gives back the rows that are allowed, or those that are denied, byte
  * for byte, or all with the answer added. Cells are not neutralised for spreadsheets: it is the caller's own file.
  */
 export function createScrub(parts: {
-  readonly decisions: Decisions;
+  readonly decisions: Pick<Decisions, 'decideAll' | 'fromMemory' | 'countGiven'>;
   /** Throws HushError `invalid` for what is no contact. */
   readonly subjectOf: (contact: ReturnType<typeof contactInCell>) => DecisionSubject;
+  readonly keys: AddressKeys;
+  readonly machine: Pick<Machine, 'yieldTurn'>;
 }) {
-  async function verdicts(
-    rows: readonly CsvRow[],
-    csv: Csv,
-    place: number,
-    question: DecisionQuery,
-  ): Promise<(Verdict | undefined)[]> {
-    const subjects = rows.map((row): DecisionSubject | Verdict | undefined => {
-      if (row.blank) return undefined;
-      if (row.broken) return NO_ROW;
-      // With too many cells, nobody knows which belongs under which name.
-      if (row.cells.slice(csv.header.cells.length).some((cell) => cell.trim() !== '')) return NO_ROW;
-      const cell = row.cells[place];
-      // Bytes that are no UTF-8 would make one contact of several.
-      if (cell === undefined || cell.includes('\ufffd')) return NO_CONTACT;
-      try {
-        return parts.subjectOf(contactInCell(cell));
-      } catch (error) {
-        if (error instanceof HushError && error.kind === 'invalid') return NO_CONTACT;
-        throw error;
-      }
-    });
-    const verdictsOfBatch = await parts.decisions.decideAll(
-      subjects.flatMap((item) => (item && 'key' in item ? [item] : [])),
-      question,
-    );
-    let next = 0;
-    return subjects.map((item) => (item && 'key' in item ? (verdictsOfBatch[next++] ?? UNKNOWN_KEY) : item));
-  }
+  const { decisions, subjectOf, keys, machine } = parts;
 
   return {
     /**
-     * Pieces of the answer, the first once the first rows are answered. A question about now is about the moment of each
-     * batch. Throws HushError; what was yielded until then is no whole
+     * Pieces of the answer, the first once the first rows are answered. A question about now is about the moment of some
+     * rows that came together. Throws HushError; what was yielded until then is no whole
      * file. `counts` is of the rows so far.
      */
     run(csv: Csv, options: { column: string | undefined; output: ScrubOutput; question: DecisionQuery }) {
       const { output, question } = options;
       const place = columnIn(csv, options.column, output);
+      const columns = csv.header.cells.length;
       const counts = { rows: 0, allowed: 0, denied: 0, reasons: {} as Record<string, number> };
+      const rowParts = { columns, place, contactOf: contactInCell, subjectOf, keys };
 
-      function pieceOf(row: CsvRow, verdict: Verdict | undefined): Buffer | undefined {
-        if (!verdict) return output === 'annotated' ? row.bytes : undefined;
-        counts.rows++;
-        counts[verdict.allowed ? 'allowed' : 'denied']++;
-        counts.reasons[verdict.reason] = (counts.reasons[verdict.reason] ?? 0) + 1;
-        if (output !== 'annotated') return verdict.allowed === (output === 'allowed') ? row.bytes : undefined;
-        const since = verdict.since === undefined ? '' : new Date(verdict.since).toISOString();
-        return annotated(row, [String(verdict.allowed), verdict.reason, since], csv);
+      function count({ verdicts }: BlockVerdicts): void {
+        const rows = new Map<RowVerdict, number>();
+        for (const verdict of verdicts) if (verdict) rows.set(verdict, (rows.get(verdict) ?? 0) + 1);
+        for (const [{ allowed, reason }, number] of rows) {
+          counts.rows += number;
+          counts[allowed ? 'allowed' : 'denied'] += number;
+          counts.reasons[reason] = (counts.reasons[reason] ?? 0) + number;
+        }
+      }
+
+      async function pieceOf(block: CsvBlock, memory: Verdicts | undefined): Promise<Buffer> {
+        const decided = decideBlock(block, rowParts, memory);
+        for (let from = 0; from < decided.open.length; from += STORE_BATCH) {
+          const open = decided.open.slice(from, from + STORE_BATCH);
+          const subjects = open.map(({ subject }) => subject);
+          addAnswers(decided, open, await decisions.decideAll(subjects, question));
+        }
+        count(decided);
+        return output === 'annotated'
+          ? annotatedBlock(block, decided, { delimiter: csv.delimiter, columns })
+          : Buffer.concat(passed(block, decided, output === 'allowed'));
       }
 
       async function* pieces(): AsyncGenerator<Buffer> {
-        let head: Buffer[] = [
+        let head = Buffer.concat([
           csv.preamble,
           output === 'annotated' ? annotated(csv.header, ADDED, csv) : csv.header.bytes,
-        ];
-        for await (const group of csv.rows) {
-          for (let from = 0; from < group.length; from += BATCH_SIZE) {
-            const rows = group.slice(from, from + BATCH_SIZE);
-            const verdictsOfBatch = await verdicts(rows, csv, place, question);
-            const passed = rows.flatMap((row, index) => pieceOf(row, verdictsOfBatch[index]) ?? []);
-            if (head.length + passed.length > 0) yield Buffer.concat([...head, ...passed]);
-            head = [];
+        ]);
+        const ahead = readAhead(csv.blocks, BLOCKS_AHEAD);
+        try {
+          for (let blocks = await ahead.next(); blocks; blocks = await ahead.next()) {
+            // They are here already, so none of their questions is later than this.
+            const memory = await decisions.fromMemory(question);
+            for (const block of blocks) {
+              const piece = await pieceOf(block, memory);
+              if (head.length + piece.length > 0) yield head.length > 0 ? Buffer.concat([head, piece]) : piece;
+              head = Buffer.alloc(0);
+              // Others have their turn: whoever asks about one contact does not wait for a list.
+              await machine.yieldTurn();
+            }
+            if (memory) decisions.countGiven(memory);
           }
+          if (head.length > 0) yield head;
+        } finally {
+          ahead.close();
         }
-        if (head.length > 0) yield Buffer.concat(head);
       }
       return { pieces: pieces(), counts: counts as ScrubCounts };
     },

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Proofs } from '../../audit/proofs.js';
 import type { Catalog } from '../../core/catalog.js';
 import type { Clock } from '../../core/clock.js';
+import { createAddressKeys } from '../../core/contact-keys.js';
 import type { Keyring } from '../../core/keys.js';
 import type { Machine } from '../../core/machine.js';
 import type { Policy } from '../../core/policy.js';
@@ -70,6 +71,7 @@ export function createApi(parts: {
   const { stores, accept, decisions, links, consents, receipts, privateParts, rights, policy, clock, machine, log } =
     parts;
   const { contacts, changes } = stores;
+  const addressKeys = createAddressKeys(parts.keyring, policy.mailboxes);
   const reader = createRequestReader({ catalog: parts.catalog, keyring: parts.keyring });
 
   async function subjectByKey(key: Buffer): Promise<Subject | undefined> {
@@ -88,7 +90,11 @@ export function createApi(parts: {
 
   const routes = createApiRoutes(router, parts.authenticate);
   decisionRoutes(routes, { decisions, reader });
-  scrubRoutes(routes, { scrub: createScrub({ decisions, subjectOf: reader.decisionSubject }), reader, log });
+  scrubRoutes(routes, {
+    scrub: createScrub({ decisions, subjectOf: reader.decisionSubject, keys: addressKeys, machine }),
+    reader,
+    log,
+  });
   const guard = createOpeningGuard({ decisions, keyring: parts.keyring, policy, clock });
   eventRoutes(routes, { accept, reader, writerIds: stores.writerIds, guard, clock, subjectByKey });
   importRoutes(routes, {

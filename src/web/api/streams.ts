@@ -10,8 +10,10 @@ export function bodyOf(request: Request): { body: AsyncIterable<Uint8Array>; rel
   return {
     body,
     async release() {
-      await body.return?.();
-      request.resume();
+      // Not waited for: a piece may still be asked for, and its sender may take its time.
+      void Promise.resolve(body.return?.())
+        .catch(() => undefined)
+        .then(() => request.resume());
     },
   };
 }
