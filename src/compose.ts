@@ -41,6 +41,8 @@ export async function compose(environment: InstalledEnvironment, options: Compos
   const preferences = await createPreferences({ ...base, indexFrom: options.indexFrom });
   const readiness = await createReadiness(base, {
     replayJournal: preferences.replayJournal,
+    checkJournal: preferences.journal?.check,
+    isRedisUp: queues.isUp,
     correctClock: options.machineTime === undefined,
   });
   const { smtpUrl } = environment;

@@ -5,9 +5,11 @@ import { configurationHash, readCatalog } from './config/catalog.js';
 import type { Environment } from './config/environment.js';
 import { readPolicy } from './config/policy.js';
 import { fingerprintsOf } from './config/secrets.js';
+import { AwayError } from './config/yaml-file.js';
 import { createAliasGroups } from './core/alias-group.js';
 import { createClock } from './core/clock.js';
 import type { Machine } from './core/machine.js';
+import { noteJournalOwner } from './journal-owner.js';
 import { createKeyWatch } from './key-watch.js';
 import { createLog } from './logger.js';
 import { machine as thisMachine } from './machine.js';
@@ -78,20 +80,40 @@ export async function openFoundation(environment: InstalledEnvironment, options:
     dataDir: environment.dataDir,
   });
 
-  await checkRedis(environment.redisUrl);
+  const redisIsUp = await checkRedis(environment.redisUrl).then(
+    () => true,
+    (error: unknown) => {
+      // In production it is waited for while all else goes on; somebody who sets Hush up is told at once.
+      if (!environment.production || !(error instanceof AwayError)) throw error;
+      log.error(error.message);
+      return false;
+    },
+  );
   if (environment.journalDir !== undefined) await requireFolder('HUSH_JOURNAL_DIR', environment.journalDir, 0o700);
   if (destinations.some(({ adapter }) => adapter === 'file')) {
     await requireFolder('HUSH_DATA_DIR', environment.dataDir);
   }
   setStoreTimeout(environment.storeTimeoutMs);
   const { stores, installationId } = await openCheckedStores(environment, machine);
+  // Read by a start that the database does not answer, which waits in production only.
+  if (environment.production && environment.journalDir !== undefined) {
+    await noteJournalOwner(environment.journalDir, { installation: installationId, secrets: fingerprintsOf(keyring) });
+  }
   const keyWatch = createKeyWatch({ ours: fingerprintsOf(keyring), recorded: stores.installation.read, log, machine });
   await keyWatch.look();
+  const queues = createQueues({
+    url: environment.redisUrl,
+    namespace,
+    destinations: destinations.map(({ name }) => name),
+    log,
+    wasChecked: redisIsUp,
+  });
   const metrics = createMetrics({
     destinations: destinations.map(({ name }) => name),
     waiting: stores.contacts.waiting,
     backlog: stores.contacts.backlog,
     missingKeys: () => keyWatch.missing().length,
+    isRedisUp: () => queues.isUp(),
     requests: async () => ({
       open: await countOpen(stores.requests),
       late: await countLate(stores.requests, clock.now()),
@@ -127,12 +149,7 @@ export async function openFoundation(environment: InstalledEnvironment, options:
     /** Where opt-outs are kept while the store is unavailable. */
     journalDisk: environment.journalDir === undefined ? undefined : createJournalDisk(environment.journalDir),
     keyWatch,
-    queues: createQueues({
-      url: environment.redisUrl,
-      namespace,
-      destinations: destinations.map(({ name }) => name),
-      log,
-    }),
+    queues,
     metrics,
     decisionIndex,
     privateParts: createPrivateParts(keyring),

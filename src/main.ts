@@ -1,7 +1,7 @@
-import { compose } from './compose.js';
 import { readEnvironment } from './config/environment.js';
 import { ConfigError } from './config/yaml-file.js';
 import { startStores } from './embedded/index.js';
+import { composeWhenReached } from './late-start.js';
 import { requireFolder } from './start-up.js';
 import { developmentKey, tourLines } from './tour.js';
 
@@ -30,22 +30,24 @@ async function main(): Promise<void> {
   );
   const apiKey = read.apiKey ?? (read.production ? undefined : await developmentKey(read.dataDir));
   const environment = { ...read, apiKey, mongoUri: stores.mongoUri, redisUrl: stores.redisUrl };
-  const hush = await compose(environment).catch(async (error: unknown) => {
-    await stores.stop();
-    throw error;
-  });
-
+  let hush: Awaited<ReturnType<typeof composeWhenReached>>;
   let stopping = false;
   const stop = async (why: string) => {
     if (stopping) return;
     stopping = true;
     say(`${why}: finishing what is under way`);
     setTimeout(() => process.exit(1), SHUTDOWN_LIMIT).unref();
-    await hush.stop();
+    await hush?.stop();
     await stores.stop();
     process.exit(0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
+
+  hush = await composeWhenReached(environment, () => stopping).catch(async (error: unknown) => {
+    await stores.stop();
+    throw error;
+  });
+  if (!hush) return;
 
   if (process.env.npm_lifecycle_event !== undefined) whenOrphaned(() => void stop('npm is gone'));
 

@@ -12,6 +12,8 @@ export function createMetrics(parts: {
   readonly requests: () => Promise<{ open: number; late: number }>;
   /** Root keys that this process lacks. */
   readonly missingKeys: () => number;
+  /** Whether Redis answers. */
+  readonly isRedisUp: () => boolean;
   readonly index: () => { readonly phase: string; readonly entries: number; readonly bytes: number };
   readonly now: () => number;
 }) {
@@ -102,6 +104,11 @@ export function createMetrics(parts: {
     registers,
   });
 
+  const redisUp = new Gauge({
+    name: 'hush_redis_up',
+    help: '1 while Redis answers this process, 0 while it is away',
+    registers,
+  });
   const missingKeys = new Gauge({
     name: 'hush_missing_keys',
     help: 'Root keys that records are sealed under and that this process lacks',
@@ -158,6 +165,7 @@ export function createMetrics(parts: {
     /** Prometheus text format. What waits is counted now; a store that is away leaves those gauges as they were. */
     async text(): Promise<string> {
       missingKeys.set(parts.missingKeys());
+      redisUp.set(parts.isRedisUp() ? 1 : 0);
       const index = parts.index();
       indexed.set(index.entries);
       indexBytes.set(index.bytes);

@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { type ConnectionOptions, Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import { ConfigError } from './config/yaml-file.js';
+import { AwayError, ConfigError } from './config/yaml-file.js';
 
 /** Work that is not one destination's, by the name of its queue. */
 export const WORK = ['evaluation', 'reconcile', 'mail', 'access-package', 'export'] as const;
@@ -34,7 +34,7 @@ function redisStartError(url: string, error: unknown): unknown {
     );
   }
   const why = /\b(E[A-Z]{3,}|ENOTFOUND|timed? ?out|Protocol error)\b/i.exec(message)?.[0];
-  return new ConfigError(
+  return new AwayError(
     `REDIS_URL: no Redis answers at ${host}${why ? ` (${why})` : ''}. Start it there, or correct the host and port.`,
   );
 }
@@ -42,7 +42,7 @@ function redisStartError(url: string, error: unknown): unknown {
 /**
  * Redis with `noeviction` or none: with another policy it throws jobs away under memory pressure (measured).
  *
- * @throws ConfigError, one line, when Redis cannot be reached or would drop jobs
+ * @throws AwayError when Redis cannot be reached, ConfigError when it refuses us or would drop jobs; one line each
  */
 export async function checkRedis(url: string): Promise<void> {
   const redis = new Redis(url, {
@@ -83,6 +83,8 @@ export function createQueues(options: {
   readonly namespace: string;
   readonly destinations: readonly string[];
   readonly log: Logger;
+  /** False where Redis was away at the start: its settings are looked at when it comes. */
+  readonly wasChecked?: boolean;
 }) {
   const { url, namespace, log } = options;
   // The hash tag keeps all keys of a queue in one slot of a Redis Cluster.
@@ -94,6 +96,32 @@ export function createQueues(options: {
     enableOfflineQueue: false,
   });
   producer.on('error', (error) => log.debug({ err: error.message }, 'redis (producer)'));
+  /** Undefined until it has been here once. */
+  let isHere: boolean | undefined;
+  let isClosed = false;
+  producer.on('ready', () => {
+    if (isHere === false) log.warn('Redis is back');
+    isHere = true;
+    if (!wasChecked) void check();
+  });
+  producer.on('close', () => {
+    if (isHere !== false && !isClosed)
+      log.warn(
+        'Redis is away: destinations hear from the sweeps, within seconds, and each process counts limits by itself',
+      );
+    isHere = false;
+  });
+  let { wasChecked = true } = options;
+
+  /** What the start could not look at, because Redis was away. */
+  async function check(): Promise<void> {
+    try {
+      await checkRedis(url);
+      wasChecked = true;
+    } catch (error) {
+      if (error instanceof ConfigError && !(error instanceof AwayError)) log.error(error.message);
+    }
+  }
   const names: readonly QueueName[] = [...options.destinations.map(syncQueue), ...WORK];
   const queues = new Map(names.map((name) => [name, openQueue(name)]));
   const adding = new Set<QueueName>();
@@ -110,6 +138,7 @@ export function createQueues(options: {
     /** In the order of the board. */
     queues: [...queues.values()] as readonly Queue[],
     redis: producer,
+    isUp: (): boolean => producer.status === 'ready',
 
     /** Says that there is work: one job however often it is said, and one more when it is said while the job is active. */
     add(name: QueueName): void {
@@ -155,6 +184,7 @@ export function createQueues(options: {
     },
 
     async close(): Promise<void> {
+      isClosed = true;
       const limit = new Promise<void>((resolve) => setTimeout(resolve, MAX_CLOSE_MS).unref());
       for (const open of [workers, [...queues.values()]]) {
         await Promise.race([Promise.all(open.map((one) => one.close())), limit]).catch(() => undefined);

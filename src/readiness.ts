@@ -25,6 +25,10 @@ export async function createReadiness(
   parts: {
     /** Throws while the store cannot be written. */
     readonly replayJournal: () => Promise<void>;
+    /** Throws while the journal cannot be written; undefined without one. */
+    readonly checkJournal?: (() => Promise<void>) | undefined;
+    /** False while Redis is away. */
+    readonly isRedisUp?: () => boolean;
     /** False when a test sets the time. */
     readonly correctClock: boolean;
   },
@@ -34,6 +38,7 @@ export async function createReadiness(
   let skew = 0;
   let stopping = false;
   let provenAt = Number.NEGATIVE_INFINITY;
+  let journalProvenAt = Number.NEGATIVE_INFINITY;
 
   async function measureClock(): Promise<void> {
     skew = await clockOffset(stores.connection, machine);
@@ -52,6 +57,20 @@ export async function createReadiness(
     }
   }
 
+  /** What keeps the journal from taking an opt-out; undefined where nothing does. */
+  async function journalFault(): Promise<string | undefined> {
+    if (!parts.checkJournal) return 'there is none';
+    if (machine.elapsed() - journalProvenAt <= READY_MS) return undefined;
+    try {
+      await parts.checkJournal();
+      journalProvenAt = machine.elapsed();
+      return undefined;
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
+      return `cannot be written${code}: see HUSH_JOURNAL_DIR`;
+    }
+  }
+
   await measureClock();
   const upkeep = createScheduler({
     machine,
@@ -64,11 +83,21 @@ export async function createReadiness(
     },
   });
   return {
-    /** What keeps this process from acknowledging, by name. */
-    async check() {
+    /**
+     * Whether this process can acknowledge an opt-out now, in the store or in its journal, and what keeps it from that, by name.
+     * `full`: whether nothing at all is missing, with everything that is.
+     */
+    async check(full = false) {
       const checks: Record<string, string> = {};
       if (stopping) checks.process = 'is shutting down';
-      if (!(await isDurable())) checks.store = 'does not confirm durable writes';
+      const durable = await isDurable();
+      const journal = durable && !full ? undefined : await journalFault();
+      const journaled = !durable && journal === undefined;
+      if (!durable) {
+        checks.store = `does not confirm durable writes${journaled ? '; opt-outs are kept in the journal' : ''}`;
+      }
+      if (full && parts.checkJournal && journal !== undefined) checks.journal = journal;
+      if (full && parts.isRedisUp?.() === false) checks.redis = 'is away; destinations hear from the sweeps';
       if (Math.abs(skew) >= MAX_SKEW_MS) {
         checks.clock = `differs from the database's by ${Math.round(Math.abs(skew))} ms; set both by NTP`;
       }
@@ -76,12 +105,9 @@ export async function createReadiness(
       if (missing.length > 0) {
         checks.keys = `lacks root ${missing.join(', ')}; add it to HUSH_SECRETS_FILE and restart`;
       }
+      const ready = Object.keys(checks).every((name) => !full && name === 'store' && journaled);
       const index = base.decisionIndex?.status();
-      return {
-        ready: Object.keys(checks).length === 0,
-        checks,
-        ...(index ? { decisionIndex: index.phase } : {}),
-      };
+      return { ready, checks, ...(index ? { decisionIndex: index.phase } : {}) };
     },
 
     isStopping: (): boolean => stopping,

@@ -3,7 +3,7 @@ import { access, mkdir } from 'node:fs/promises';
 import { types } from 'node:util';
 import type { Environment } from './config/environment.js';
 import { fingerprintsOf, refuseOtherSecrets } from './config/secrets.js';
-import { ConfigError } from './config/yaml-file.js';
+import { AwayError, ConfigError } from './config/yaml-file.js';
 import type { Machine } from './core/machine.js';
 import { connectStore, keepsMajorities } from './store/connect.js';
 import { openStores, type Stores } from './store/open.js';
@@ -25,7 +25,7 @@ export function mongoStartError(uri: string, error: unknown): unknown {
   const { name, message } = types.isNativeError(error) ? error : { name: '', message: '' };
   const code = fieldOf(error, 'code');
   if (/ServerSelection|MongoNetwork|MongoTimeout/.test(name) || code === 'ENOTFOUND' || code === 'ECONNREFUSED') {
-    return new ConfigError(
+    return new AwayError(
       `MONGODB_URI: no primary answers at ${hostsOf(uri)}. Start MongoDB there, correct the host, or check that replicaSet= names its set.`,
     );
   }

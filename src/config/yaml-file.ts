@@ -7,6 +7,11 @@ export class ConfigError extends Error {
   override name = 'ConfigError';
 }
 
+/** A store that is configured well, as far as we know, and does not answer: it may come back by itself. */
+export class AwayError extends ConfigError {
+  override name = 'AwayError';
+}
+
 const ENVIRONMENT = /\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}/g;
 
 /** Replaces `${NAME}` and `${NAME:-default}` in every text by the environment's value; lists what is missing. */

@@ -1,7 +1,7 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { AliasGroupOf } from '../core/alias-group.js';
 import type { Clock } from '../core/clock.js';
-import { contactKeyText, eventId, type Keyring } from '../core/keys.js';
+import type { Keyring } from '../core/keys.js';
 import {
   ANSWER_TIMEOUT_MS,
   BATCH_TIMEOUT_MS,
@@ -14,7 +14,7 @@ import type { Append, Contacts } from '../store/contacts.js';
 import type { Persons } from '../store/persons.js';
 import type { WriterIds } from '../store/writer-ids.js';
 import { type AppendContext, type AppendOne, createAppend } from './append.js';
-import { type Accepted, checkDraft, type Draft, newContact, type Subject, storedEvent, subjectKey } from './draft.js';
+import { type Accepted, appendOf, checkDraft, type Draft, type Subject } from './draft.js';
 import type { Journal } from './journal.js';
 import { createReplayedJournal } from './journal-replay.js';
 import { sharedPart } from './person-reach.js';
@@ -77,24 +77,16 @@ async function acceptOne(
   patience: Patience,
   personWide: LimitFunction,
 ): Promise<Accepted> {
-  const { keyring, clock } = context;
-  const key = subjectKey(keyring, draft.subject);
-  const id = eventId(keyring, key, draft.writer);
-  // What is acknowledged is in force: a clock ahead of ours does not put it off.
-  const now = clock.now();
-  const at = Math.min(draft.at ?? now, now);
-  const event = storedEvent(context, draft, { key, id, at });
-  const contact = newContact(context, draft.subject, key);
+  const { item, accepted } = appendOf(context, draft);
+  const { event } = item;
   const shared = event.reach === 'person' ? sharedPart(event) : undefined;
   if (shared) {
-    await personWide(() =>
-      withTimeout(context.machine, reachPerson(context, { ...contact, event }, shared), BATCH_TIMEOUT_MS),
-    );
+    await personWide(() => withTimeout(context.machine, reachPerson(context, item, shared), BATCH_TIMEOUT_MS));
   } else {
     const { reach: _reach, ...own } = event;
-    await appendOrJournal(context, { ...contact, event: own }, patience);
+    await appendOrJournal(context, { ...item, event: own }, patience);
   }
-  return { id, contact: contactKeyText(key), at };
+  return accepted;
 }
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

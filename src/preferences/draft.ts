@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.js';
 import type { ContactPoint, ContactType } from '../core/contact-point.js';
 import { HushError } from '../core/errors.js';
 import type { ContactEvent } from '../core/event.js';
-import { type ContactKey, contactKeyBytes, type EventId, type Keyring } from '../core/keys.js';
+import { type ContactKey, contactKeyBytes, contactKeyText, type EventId, eventId, type Keyring } from '../core/keys.js';
 import type { Append, StoredEvent } from '../store/contacts.js';
 import { EVIDENCE_LIMIT, type PrivatePart, type PrivateParts } from './private-part.js';
 
@@ -96,4 +96,26 @@ export function newContact(
   const { type, country } = subject.point;
   const aliasGroup = aliasGroupOf(subject.point)?.id;
   return { key, type, keySeed, ...(country ? { country } : {}), ...(aliasGroup ? { aliasGroup } : {}) };
+}
+
+/** What a draft is appended as, and what its acknowledgement says. */
+export function appendOf(
+  context: NewContactParts & {
+    readonly keyring: Keyring;
+    readonly privateParts: Pick<PrivateParts, 'newKeySeed' | 'sealPending'>;
+    readonly clock: Clock;
+  },
+  draft: Draft,
+): { readonly item: Append; readonly accepted: Accepted } {
+  const { keyring, clock } = context;
+  const key = subjectKey(keyring, draft.subject);
+  const id = eventId(keyring, key, draft.writer);
+  // What is acknowledged is in force: a clock ahead of ours does not put it off.
+  const now = clock.now();
+  const at = Math.min(draft.at ?? now, now);
+  const event = storedEvent(context, draft, { key, id, at });
+  return {
+    item: { ...newContact(context, draft.subject, key), event },
+    accepted: { id, contact: contactKeyText(key), at },
+  };
 }

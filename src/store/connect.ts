@@ -49,7 +49,13 @@ export async function connectStore(uri: string, namespace: string): Promise<Conn
     promoteBuffers: true,
     ...(/^mongodb(\+srv)?:\/\/[^/]+\/[^?]/.test(uri) ? {} : { dbName: namespace }),
   });
-  await connection.asPromise();
+  try {
+    await connection.asPromise();
+  } catch (error) {
+    // Else its driver would go on looking for the servers.
+    await connection.destroy().catch(() => undefined);
+    throw error;
+  }
   return connection;
 }
 

@@ -7,12 +7,18 @@ export interface Readiness {
   readonly decisionIndex?: string;
 }
 
-/** `/healthz`: this process lives. `/readyz`: it can acknowledge an opt-out now. */
-export function healthRoutes(parts: { readonly readiness: () => Promise<Readiness> }): Router {
+/**
+ * `/livez`, formerly `/healthz`: this process lives. `/readyz`: it can acknowledge an opt-out now, in the store or in its journal.
+ * `/readyz?full`: nothing is missing.
+ */
+export function healthRoutes(parts: { readonly readiness: (full: boolean) => Promise<Readiness> }): Router {
   const router = Router();
-  router.get('/healthz', (_request, response) => response.set('Cache-Control', 'no-store').json({ alive: true }));
-  router.get('/readyz', async (_request, response) => {
-    const readiness = await parts.readiness();
+  router.get(['/livez', '/healthz'], (_request, response) =>
+    response.set('Cache-Control', 'no-store').json({ alive: true }),
+  );
+  router.get('/readyz', async (request, response) => {
+    const full = request.query.full !== undefined && request.query.full !== 'false';
+    const readiness = await parts.readiness(full);
     response
       .status(readiness.ready ? 200 : 503)
       .set('Cache-Control', 'no-store')

@@ -137,7 +137,8 @@ describe.each(['refuse', 'stall'] as const)('with MongoDB away (%s)', (how) => {
       expect(text).toContain(PHONE);
     }
     expect((await answer(`${hush.url}/readyz`)).status).toBe(503);
-    expect((await answer(`${hush.url}/healthz`)).status).toBe(200);
+    expect((await answer(`${hush.url}/readyz?full`)).status).toBe(503);
+    for (const probe of ['livez', 'healthz']) expect((await answer(`${hush.url}/${probe}`)).status).toBe(200);
     expect((await answer(url)).status).toBe(200);
   });
 
@@ -175,6 +176,10 @@ describe.each(['refuse', 'stall'] as const)('with Redis away (%s)', (how) => {
         .status,
     ).toBe(401);
     expect(await answer(`${hush.url}/readyz`)).toMatchObject({ status: 200 });
+    if (how === 'refuse') {
+      await until(async () => (await answer(`${hush.url}/readyz?full`)).status === 503);
+      expect((await answer(`${hush.url}/readyz?full`)).text).toContain('"redis"');
+    }
     expect((await answer(`${hush.url}/metrics`)).status).toBe(200);
     const receipt = `/v1/receipts/r_${/Receipt: (\S+)/.exec(text)?.[1]}`;
     await until(async () => {
@@ -210,7 +215,13 @@ test('with a journal declared durable an opt-out is kept while MongoDB is away, 
     expect(status).toBe(200);
     const receipt = `r_${/Receipt: (\S+)/.exec(text)?.[1]}`;
     expect(await kept()).toBe(1);
-    expect((await answer(`${first.url}/readyz`)).status).toBe(503);
+    // It can acknowledge an opt-out, so that a balancer goes on sending people here; and it says what is missing.
+    expect((await answer(`${first.url}/readyz`)).status).toBe(200);
+    const full = await answer(`${first.url}/readyz?full`);
+    expect([full.status, JSON.parse(full.text).checks.store]).toEqual([
+      503,
+      expect.stringContaining('kept in the journal'),
+    ]);
     // A decision does not know of it yet: never "unknown, so allowed".
     expect(
       (
@@ -234,7 +245,7 @@ test('with a journal declared durable an opt-out is kept while MongoDB is away, 
       expect((await oneClick(second.url + new URL(links.oneClickUrl).pathname)).status).toBe(200);
       expect(await kept()).toBe(1);
       mongo.open();
-      await until(async () => (await answer(`${second.url}/readyz`)).status === 200);
+      await until(async () => (await answer(`${second.url}/readyz?full`)).status === 200);
       expect(await kept()).toBe(0);
       expect(await ask(second.url, '/v1/decisions', { contact: other, ...OFFERS })).toMatchObject({ allowed: false });
     } finally {

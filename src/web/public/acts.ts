@@ -8,6 +8,21 @@ import type { Accepted, Draft } from '../../preferences/draft.js';
 import type { Link } from '../../preferences/links.js';
 import { type Undo, undoDraft } from '../../preferences/undo.js';
 
+/** One-click, or the button of the page for it: the scope of the link, for this contact. */
+export function optOutDraft(link: Link, kind: 'one_click' | 'link', evidence: Readonly<Record<string, string>>): Draft {
+  return {
+    subject: { point: link.point },
+    type: 'opted_out',
+    scope: link.scope,
+    source: { kind, destination: link.tag },
+    link: {
+      brand: link.brand.id,
+      ...(link.reference && link.kind === 'mailed' ? { campaign: link.reference } : {}),
+    },
+    evidence,
+  };
+}
+
 /** What a person does through a link or a form, as events. */
 export function createActs(parts: { readonly accept: Accept; readonly decisions: Decisions; readonly undo: Undo }) {
   const { accept, decisions, undo } = parts;
@@ -19,20 +34,8 @@ export function createActs(parts: { readonly accept: Accept; readonly decisions:
   return {
     isLinked,
 
-    /** One-click: the scope of the link, for this contact. */
-    optOut(link: Link, kind: 'one_click' | 'link', evidence: Readonly<Record<string, string>>): Promise<Accepted> {
-      return accept.accept({
-        subject: { point: link.point },
-        type: 'opted_out',
-        scope: link.scope,
-        source: { kind, destination: link.tag },
-        link: {
-          brand: link.brand.id,
-          ...(link.reference && link.kind === 'mailed' ? { campaign: link.reference } : {}),
-        },
-        evidence,
-      });
-    },
+    optOut: (link: Link, kind: 'one_click' | 'link', evidence: Readonly<Record<string, string>>): Promise<Accepted> =>
+      accept.accept(optOutDraft(link, kind, evidence)),
 
     /** All marketing, for all the person's contacts where we know them. */
     async stopAll(link: Link, evidence: Readonly<Record<string, string>>): Promise<Accepted> {
