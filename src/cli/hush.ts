@@ -11,6 +11,7 @@ import { HushError } from '../core/errors.js';
 import { KEY_SCOPES, type KeyScope } from '../core/key-scopes.js';
 import { machine } from '../machine.js';
 import type { Stores } from '../store/open.js';
+import type { ImportOptions } from './import.js';
 import type { VerifyOptions } from './verify.js';
 
 /*
@@ -175,6 +176,41 @@ program
       say(`${leaves} entries in ${file}. Check it with: hush verify ${file} --vkey <key of the log>`);
     }),
   );
+
+program
+  .command('import <file...>')
+  .description(
+    'brings opt-outs, complaints and bounces from another product, as the product exports them, to a running Hush',
+  )
+  .option(
+    '--from <product>',
+    'whose export it is, such as mailchimp; auto finds it out; csv is a list with columns of ours',
+  )
+  .option('--list <name>', 'name of the list: a row of a list counts once, however often it is sent; else the product')
+  .option('--dry-run', 'reads all of it and records nothing')
+  .option('--brand <brand>', 'what is recorded is about this brand alone')
+  .option('--channel <channel>', 'email, where a product says no other')
+  .option('--purpose <purpose>', 'marketing, where nothing else is said')
+  .option('--topic <topic>', 'what is recorded is about this topic alone, as of a list or group there')
+  .option('--only <name>', 'the group, tag, topic or subscription type there whose opt-outs count too')
+  .option('--at <time>', 'when it happened, for rows that do not say')
+  .option('--time-zone <zone>', 'of times that name none, such as America/Chicago; else UTC')
+  .option('--column <name>', 'with csv: the column that has the contact')
+  .option('--type <type>', 'with csv: what happened, where rows do not say; else opted_out')
+  .option('--url <url>', 'of the running Hush; else PUBLIC_URL')
+  .option('--key <key>', 'API key with the scope imports; else HUSH_API_KEY')
+  .option('--json', 'the report as JSON, one line a file')
+  .addHelpText(
+    'after',
+    '\nEnds with 1 when rows were wrong or a file could not be read; the others are recorded.\nExample: hush import --from mailchimp audience_export.zip --dry-run',
+  )
+  .action(async (files: string[], options: ImportOptions) => {
+    const { importFiles } = await import('./import.js');
+    const environment = readEnvironment();
+    const url = options.url ?? environment.publicUrl ?? `http://localhost:${environment.port}`;
+    const at = { url, key: options.key ?? environment.apiKey };
+    if (!(await importFiles(files, options, at, say))) process.exitCode = 1;
+  });
 
 program
   .command('reconcile <destination>')

@@ -39,12 +39,17 @@ function put(event: ListEvent, [first = '', ...rest]: readonly string[], value: 
   }
 }
 
-/** A row of a CSV list as an event of the API. Throws RowFault. */
-export function eventInRow(csv: Csv, contact: { name: string; place: number }, row: CsvRow): ListEvent {
+/** Refuses a row whose cells cannot be told apart. Throws RowFault. */
+export function checkCells(csv: Csv, row: CsvRow): void {
   if (row.cells.slice(csv.header.cells.length).some((cell) => cell.trim() !== ''))
     throw new RowFault('row', 'the row has more cells than the header: put cells with a delimiter into quotes');
   if (row.broken)
     throw new RowFault('row', 'the row has a quote that is wrong: write a quote in a cell twice, "6"" nails"');
+}
+
+/** A row of a CSV list as an event of the API. Throws RowFault. */
+export function eventInRow(csv: Csv, contact: { name: string; place: number }, row: CsvRow): ListEvent {
+  checkCells(csv, row);
   const isExport = isOwnExport(csv.header.cells);
   if (row.cells[csv.header.cells.indexOf('action')] === 'lift')
     throw new RowFault('row', 'the row is a lift: a list can deny, and lifts nothing');

@@ -1,12 +1,15 @@
 import { z } from 'zod';
+import { isTimeZone } from '../../core/calendar.js';
 import { HushError } from '../../core/errors.js';
 import { CHANNELS, PURPOSES } from '../../core/scope.js';
 import type { ImportRecord } from '../../store/imports.js';
 import { type Csv, openCsv } from '../../suppression/csv-rows.js';
+import { PRODUCT_NAMES } from '../../suppression/exports/index.js';
 import { type ImportRow, type Imports, MAX_ERRORS, RowFault } from '../../suppression/import.js';
 import { columnOf, eventInRow, IMPORT_COLUMNS } from '../../suppression/import-columns.js';
 import { contactColumn, contactPlaces } from '../../suppression/import-contact.js';
 import { IMPORT_TYPES } from '../../suppression/import-policy.js';
+import { begun, type ExportFindings, exportRows } from './import-exports.js';
 import { draftOfRow, eventInLine, type ImportContext, type ImportRowParts, listTime } from './import-rows.js';
 import { linesOf, TOO_LONG } from './ndjson.js';
 import { iso } from './requests.js';
@@ -15,6 +18,9 @@ import { bodyOf } from './streams.js';
 
 const CSV = 'text/csv';
 const NDJSON = 'application/x-ndjson';
+const JSON_TYPE = 'application/json';
+const ZIP = 'application/zip';
+const BYTES = 'application/octet-stream';
 const MAX_LINE_BYTES = 64 * 1024;
 const LATEST = 50;
 
@@ -75,6 +81,10 @@ const importListQuery = z.strictObject({
   channel: z.enum([...CHANNELS, '*']).optional(),
   purpose: z.enum([...PURPOSES, 'marketing', '*']).optional(),
   topic: z.string().min(1).max(32).optional(),
+  from: z.enum([...PRODUCT_NAMES, 'csv', 'auto']).optional(),
+  file: z.string().max(200).optional(),
+  only: z.string().min(1).max(200).optional(),
+  time_zone: z.string().max(64).refine(isTimeZone, 'write an IANA time zone such as America/Chicago').optional(),
 });
 
 const latestImportsQuery = z.strictObject({ list: list.optional() });
@@ -130,7 +140,7 @@ async function importList(
   { query, key, request }: ApiRequest<undefined, z.infer<typeof importListQuery>>,
 ) {
   const { reader, imports } = parts;
-  const { list: name, dry_run, column, ...defaults } = query;
+  const { list: name, dry_run, column, from, file = '', only, time_zone: timeZone = 'UTC', ...defaults } = query;
   const { brand, topic } = defaults;
   reader.checkScope({ ...(brand === undefined ? {} : { brand }), ...(topic === undefined ? {} : { topic }) }, '');
   const context = { list: name, defaults, key };
@@ -138,6 +148,27 @@ async function importList(
   const reading = (more: object) => JSON.stringify([name, defaults, key.scopes.includes('lift'), more]);
   const { body, release } = bodyOf(request);
   try {
+    if (from !== undefined && from !== 'csv') {
+      const findings: ExportFindings = { files: [], leftOut: new Map() };
+      const exported = { from, file, only, timeZone };
+      // What other products keep is about marketing by email, where the caller says nothing narrower.
+      const scoped = { ...defaults, channel: defaults.channel ?? 'email', purpose: defaults.purpose ?? 'marketing' };
+      const rows = exportRows(
+        { ...parts, idOf: imports.idOf },
+        body,
+        exported,
+        { ...context, defaults: scoped },
+        findings,
+      );
+      const format = request.is([NDJSON, JSON_TYPE]) ? 'ndjson' : 'csv';
+      const record = await imports.run(await begun(rows), {
+        ...options,
+        format,
+        reading: reading({ exported, scoped }),
+      });
+      const leftOut = [...findings.leftOut].map(([status, count]) => ({ status, rows: count }));
+      return { ...importJson(record), files: findings.files, leftOut };
+    }
     if (request.is(NDJSON)) {
       const rows = lineRows(parts, body, context);
       return importJson(await imports.run(rows, { ...options, format: 'ndjson', reading: reading({}) }));
@@ -179,11 +210,16 @@ export function importRoutes(routes: ApiRoutes, parts: ImportParts): void {
     method: 'post',
     path: '/imports',
     summary: 'Import a list of opt-outs',
-    description: `A list from another system, as CSV or NDJSON (a line is an event as /v1/events takes it), without limit. \`list\` names it: the same row of the same list is one event, however often it is sent, so after a failure send the whole list again. Rows that do not say what happened mean \`type\`, \`at\`, \`brand\`, \`channel\`, \`purpose\`, \`topic\`. CSV: \`column\` names the column with the contact (else the one whose header says email, phone or contact, in the usual spellings and languages; an export of ours is known by its columns); further columns that count: ${IMPORT_COLUMNS.join(', ')}. A list can deny; it lifts nothing but by a consent with notice, date and evidence. Wrong rows are left out and told, the first ${MAX_ERRORS} of them, by the number of the row (the header is row 1). \`dry_run=true\` records nothing.`,
+    description: `A list from another system, as CSV or NDJSON (a line is an event as /v1/events takes it), without limit. \`list\` names it: the same row of the same list is one event, however often it is sent, so after a failure send the whole list again. Rows that do not say what happened mean \`type\`, \`at\`, \`brand\`, \`channel\`, \`purpose\`, \`topic\`. CSV: \`column\` names the column with the contact (else the one whose header says email, phone or contact, in the usual spellings and languages; an export of ours is known by its columns); further columns that count: ${IMPORT_COLUMNS.join(', ')}. A list can deny; it lifts nothing but by a consent with notice, date and evidence. Wrong rows are left out and told, the first ${MAX_ERRORS} of them, by the number of the row (the header is row 1). \`dry_run=true\` records nothing.\n\n\`from\` names the product that a file was exported from (\`auto\` finds it out), and the file is read as it is: CSV in any delimiter, UTF-8 or UTF-16, JSON as the product's interface gives it, or a zip of such files. Its own statuses say what happened: unsubscribes are \`opted_out\` and spam reports \`complained\`, of all marketing by email unless the query says otherwise; hard bounces are \`bounced\`; everything else is left out and counted in \`leftOut\`. \`file\` is the name of the file, which some products need; \`only\` names a group, topic or subscription type whose opt-outs count as well; \`time_zone\` is that of times which name none (docs/migrating).`,
     scope: 'imports',
     query: importListQuery,
     streams: [CSV, NDJSON],
-    answer: importSchema.extend({ ignoredColumns: z.array(z.string()).optional() }),
+    streamsWith: { query: 'from', types: [JSON_TYPE, ZIP, BYTES] },
+    answer: importSchema.extend({
+      ignoredColumns: z.array(z.string()).optional(),
+      files: z.array(z.object({ name: z.string(), from: z.string(), kind: z.string() })).optional(),
+      leftOut: z.array(z.object({ status: z.string(), rows: z.number() })).optional(),
+    }),
     handle: (call) => importList(parts, call),
   });
 

@@ -32,6 +32,8 @@ export interface RouteDefinition<Body, Query> {
   readonly takesContactKeys?: boolean;
   /** Media types of a body that the handler reads itself as a stream; the only ones when there is no `body`. */
   readonly streams?: readonly string[];
+  /** Further media types that are streams where the query has this field, and are refused without it. */
+  readonly streamsWith?: { readonly query: string; readonly types: readonly string[] };
   /** A value is sent as JSON; undefined means the handler answered by itself. */
   readonly handle: (request: ApiRequest<Body, Query>) => Promise<unknown>;
 }
@@ -104,13 +106,20 @@ async function authorise(authenticate: Authenticate, request: Request, scope: Ke
   });
 }
 
+function streamsOf(
+  { streams = [], streamsWith }: Pick<RouteDefinition<unknown, unknown>, 'streams' | 'streamsWith'>,
+  { query }: Request,
+): string[] {
+  return [...streams, ...(streamsWith && query[streamsWith.query] !== undefined ? streamsWith.types : [])];
+}
+
 /** Reads a body of JSON, unless the handler reads a stream. Throws HushError `invalid` for one of another media type. */
 async function readBody<Body, Query>(
   route: RouteDefinition<Body, Query>,
   request: Request,
   response: Response,
 ): Promise<Body | undefined> {
-  if (route.streams !== undefined && request.is([...route.streams])) return undefined;
+  if (route.streams !== undefined && request.is(streamsOf(route, request))) return undefined;
   await readJson(request, response);
   if (route.body ? request.body === undefined && hasBody(request) : route.streams) {
     const types = [...(route.body ? ['application/json'] : []), ...(route.streams ?? [])];
@@ -155,9 +164,15 @@ const successOf = ({ answer }: Pick<RouteDefinition<unknown, unknown>, 'answer'>
     typeof answer === 'string' ? { [answer]: { schema: z.string() } } : { 'application/json': { schema: answer } },
 });
 
-function bodyDescription({ body, streams }: Pick<RouteDefinition<unknown, unknown>, 'body' | 'streams'>) {
+function bodyDescription({
+  body,
+  streams,
+  streamsWith,
+}: Pick<RouteDefinition<unknown, unknown>, 'body' | 'streams' | 'streamsWith'>) {
   if (!body && !streams) return {};
-  const streamed = Object.fromEntries((streams ?? []).map((type) => [type, { schema: z.string() }]));
+  const streamed = Object.fromEntries(
+    [...(streams ?? []), ...(streamsWith?.types ?? [])].map((type) => [type, { schema: z.string() }]),
+  );
   return {
     body: { required: true, content: { ...(body ? { 'application/json': { schema: body } } : {}), ...streamed } },
   };
