@@ -47,6 +47,11 @@ async function* inUtf8(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   yield Buffer.from(decoder.decode());
 }
 
+/** The record at the end of a zip, and how far before the last byte it may begin: its comment has 64 kB at most. */
+const END_OF_ZIP = Buffer.from('PK\u0005\u0006');
+const MAX_END = 66_000;
+const damaged = () => invalid('the zip is damaged', 'download it again, or send its files one by one');
+
 const isExportName = (name: string): boolean =>
   /\.(csv|tsv|txt|json|ndjson|jsonl)$/i.test(name) && !/(^|\/)(__MACOSX|granular_activity|\.)/.test(name);
 
@@ -69,17 +74,20 @@ async function* unzipped(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Sent
   unzip.register(UnzipInflate);
   const chunks = stream[Symbol.asyncIterator]();
   let isOver = false;
+  let tail = Buffer.alloc(0);
 
   /** Unpacks more until there is something, or nothing is left. */
   async function more(): Promise<boolean> {
     while (found.length === 0 && !isOver) {
       const { done, value } = await chunks.next();
       isOver = done === true;
+      if (!done) tail = Buffer.concat([tail, value]).subarray(-MAX_END);
+      else if (!tail.includes(END_OF_ZIP)) throw damaged();
       try {
         unzip.push(done ? new Uint8Array(0) : value, isOver);
       } catch (error) {
         if (error instanceof HushError) throw error;
-        throw invalid('the zip is damaged', 'download it again, or send its files one by one');
+        throw damaged();
       }
     }
     return found.length > 0;

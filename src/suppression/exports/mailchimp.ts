@@ -17,6 +17,11 @@ export const mailchimp: Product = {
       contact,
       read(row, options) {
         const said = { row, options, contact, status: 'unsubscribed', times: ['UNSUB_TIME', 'unsubscribe_time'] };
+        // Files that somebody has joined have the columns of all: who never left has no time there.
+        if (row.text(...said.times) === '' && !/^un|\/un/i.test(options.file)) {
+          if (row.text('CLEAN_TIME') === '') return leftOut('without a time of leaving');
+          return bounced({ ...said, status: 'cleaned', times: ['CLEAN_TIME'] });
+        }
         return SPAM.test(row.text('UNSUB_REASON', 'unsubscribe_reason'))
           ? complained({ ...said, status: 'reported as spam' })
           : optedOut(said);

@@ -66,7 +66,12 @@ function importRows(
     .map((event, index) => ({
       number: row.number,
       bytes: index === 0 ? row.bytes : Buffer.concat([row.bytes, Buffer.from(`#${index}`)]),
-      read: () => draftOfRow(parts, event, context),
+      read: () =>
+        draftOfRow(parts, event, context).catch((error: unknown) => {
+          // The contact came from a column of another name.
+          if (!(error instanceof RowFault) || !error.field.startsWith('contact')) throw error;
+          throw new RowFault(found.file.contact[0] ?? 'row', error.message, error.code);
+        }),
     }));
 }
 

@@ -64,6 +64,19 @@ spam@example.com,Bo,${values},"2019-08-21 10:11:12","August",1,"The emails are s
     expect(csv('mailchimp', subscribed)).toEqual(['– subscribed or non-subscribed']);
   });
 
+  test('in files that somebody has joined, who never left is neither', () => {
+    const joined = `Email Address,${common},UNSUB_TIME,UNSUB_REASON,CLEAN_TIME\nin@example.com,${values},,,\ngone@example.com,${values},2019-08-20 10:11:12,,\nbad@example.com,${values},,,2020-01-02 03:04:05\n`;
+    expect(csv('mailchimp', joined)).toEqual([
+      '– without a time of leaving',
+      'opted_out gone@example.com 2019-08-20T10:11:12Z',
+      'bounced bad@example.com 2020-01-02T03:04:05Z',
+    ]);
+    const unsubscribed = `Email Address,UNSUB_TIME\ngone@example.com,\n`;
+    expect(csv('mailchimp', unsubscribed, { file: 'unsubscribed_members_export_1.csv' })).toEqual([
+      'opted_out gone@example.com',
+    ]);
+  });
+
   test('members as the interface gives them', () => {
     const members = ['subscribed', 'unsubscribed', 'cleaned', 'pending', 'transactional', 'archived'].map((status) => ({
       email_address: `${status}@example.com`,

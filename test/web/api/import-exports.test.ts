@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { makeZip } from 'client-zip';
 import { zipSync } from 'fflate';
 import { API_KEY, type Hush, startHush } from '../../support/hush.js';
 import { program } from '../../support/process.js';
@@ -95,6 +96,17 @@ describe('an export of another product', () => {
     });
   });
 
+  test('a zip whose sizes stand behind its files, as services write them while they send', async () => {
+    const files = [
+      { name: 'export/cleaned_1.csv', input: CLEANED.replace('@mc.', '@stream.') },
+      { name: 'export/subscribed_1.csv', input: SUBSCRIBED.repeat(500) },
+      { name: 'export/unsubscribed_1.csv', input: UNSUBSCRIBED.replaceAll('@mc.', '@stream.') },
+    ];
+    const zip = new Uint8Array(await new Response(makeZip(files)).arrayBuffer());
+    expect(await run(zip, { from: 'auto', list: 'stream' }, 'application/octet-stream')).toMatchObject({ accepted: 3 });
+    expect(await reasonOf('gone@stream.example.com')).toBe('opted_out');
+  });
+
   test('what the query says of brand and topic narrows it', async () => {
     await run(UNSUBSCRIBED.replaceAll('@mc.', '@narrow.'), { from: 'mailchimp', brand: 'jmf', topic: 'tips' });
     expect(await reasonOf('gone@narrow.example.com', { topic: 'tips' })).toBe('opted_out');
@@ -157,6 +169,11 @@ describe('an export of another product', () => {
     const zip = zipSync({ 'notes.csv': bytes('about,text\nx,y\n') });
     expect(await refusal(zip, { from: 'mailchimp' }, 'application/zip')).toMatch(/no export of Mailchimp/);
     expect(await refusal(zipSync({ 'a.pdf': bytes('x') }), { from: 'mailchimp' }, 'application/zip')).toMatch(/no CSV/);
+    const cut = zipSync({ 'unsubscribed_1.csv': bytes(UNSUBSCRIBED), 'cleaned_1.csv': bytes(CLEANED) });
+    for (const length of [cut.length - 30, 200])
+      expect(await refusal(cut.slice(0, length), { from: 'mailchimp', dry_run: 'true' }, 'application/zip')).toMatch(
+        /damaged/,
+      );
     expect(await refusal('{"Suppressions": [', { from: 'postmark' }, 'application/json')).toMatch(/to its end/);
     expect(await refusal('{}', { from: 'postmark' }, 'application/json')).toMatch(/no list of entries/);
     expect(await refusal('[]', {}, 'application/json')).toMatch(/text\/csv or application\/x-ndjson/);
@@ -173,7 +190,7 @@ describe('an export of another product', () => {
     expect(report).toMatchObject({ accepted: 1, rejected: 4 });
     expect(report.errors.map(({ row, field }) => [row, field])).toEqual([
       [3, 'status'],
-      [4, 'contact.email'],
+      [4, 'email'],
       [5, 'updated_at'],
       [6, 'at'],
     ]);
