@@ -52,15 +52,15 @@ module.exports = {
       to: { path: '^src', pathNot: '^src/(store|core)/' },
     },
     {
-      name: 'only-compose-imports-web',
+      name: 'only-composers-import-web',
       severity: 'error',
-      from: { path: '^src', pathNot: '^src/(web/|compose\\.ts$)' },
+      from: { path: '^src', pathNot: '^src/(web/|compose\\.ts$|late-start\\.ts$)' },
       to: { path: '^src/web' },
     },
     {
-      name: 'only-main-imports-compose',
+      name: 'only-starters-import-compose',
       severity: 'error',
-      from: { path: '^src', pathNot: '^src/(main\\.ts|cli/)' },
+      from: { path: '^src', pathNot: '^src/(main\\.ts|late-start\\.ts|cli/)' },
       to: { path: '^src/compose\\.ts$' },
     },
     {

@@ -8,11 +8,10 @@ import { AwayError } from './config/yaml-file.js';
 import { createAliasGroups } from './core/alias-group.js';
 import type { Catalog } from './core/catalog.js';
 import { createClock } from './core/clock.js';
-import { sleep } from './core/machine.js';
+import { type Machine, sleep } from './core/machine.js';
 import type { InstalledEnvironment } from './foundation.js';
 import { journalOwner } from './journal-owner.js';
 import { createLog } from './logger.js';
-import { machine } from './machine.js';
 import { appendOf } from './preferences/draft.js';
 import { createJournal, type Journal } from './preferences/journal.js';
 import { createJournalDisk } from './preferences/journal-disk.js';
@@ -30,11 +29,12 @@ const RETRY_EVERY_MS = 2000;
 interface Late {
   readonly environment: InstalledEnvironment;
   readonly catalog: Catalog;
+  readonly machine: Machine;
   readonly log: Logger;
 }
 
 /** The journal of this installation; undefined where there is none, or no start has noted yet whose it is. */
-async function ownJournal({ environment, log }: Late): Promise<Journal | undefined> {
+async function ownJournal({ environment, machine, log }: Late): Promise<Journal | undefined> {
   const { journalDir, keyring, secretsFrom } = environment;
   const owner = journalDir === undefined ? undefined : await journalOwner(journalDir);
   if (journalDir === undefined || !owner) return undefined;
@@ -47,7 +47,10 @@ async function ownJournal({ environment, log }: Late): Promise<Journal | undefin
 }
 
 /** One-click opt-outs straight into a journal, as the write path does while the store is away. */
-function journaledOneClick({ environment, catalog, log }: Late, journal: Journal): ReturnType<typeof createOneClick> {
+function journaledOneClick(
+  { environment, catalog, machine, log }: Late,
+  journal: Journal,
+): ReturnType<typeof createOneClick> {
   const keyring = { ...environment.keyring, randomBytes: machine.randomBytes };
   const clock = createClock(machine.now);
   const { mailboxes } = readPolicy(path.join(environment.configDir, 'policy.yaml'));
@@ -102,7 +105,7 @@ async function openRoom(late: Late, missing: () => string): Promise<{ leave(): P
  */
 export async function composeWhenReached(
   environment: InstalledEnvironment,
-  isStopping: () => boolean,
+  { machine, isStopping }: { readonly machine: Machine; readonly isStopping: () => boolean },
 ): Promise<Awaited<ReturnType<typeof compose>> | undefined> {
   let missing = '';
   let room: Awaited<ReturnType<typeof openRoom>> | undefined;
@@ -119,7 +122,7 @@ export async function composeWhenReached(
         missing = error.message;
       }
       room ??= await openRoom(
-        { environment, catalog: readCatalog(path.join(environment.configDir, 'catalog.yaml')), log },
+        { environment, catalog: readCatalog(path.join(environment.configDir, 'catalog.yaml')), machine, log },
         () => missing,
       );
       await sleep(machine, RETRY_EVERY_MS);

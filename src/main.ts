@@ -2,6 +2,7 @@ import { readEnvironment } from './config/environment.js';
 import { ConfigError } from './config/yaml-file.js';
 import { startStores } from './embedded/index.js';
 import { composeWhenReached } from './late-start.js';
+import { machine } from './machine.js';
 import { requireFolder } from './start-up.js';
 import { developmentKey, tourLines } from './tour.js';
 
@@ -43,10 +44,12 @@ async function main(): Promise<void> {
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
 
-  hush = await composeWhenReached(environment, () => stopping).catch(async (error: unknown) => {
-    await stores.stop();
-    throw error;
-  });
+  hush = await composeWhenReached(environment, { machine, isStopping: () => stopping }).catch(
+    async (error: unknown) => {
+      await stores.stop();
+      throw error;
+    },
+  );
   if (!hush) return;
 
   if (process.env.npm_lifecycle_event !== undefined) whenOrphaned(() => void stop('npm is gone'));

@@ -29,7 +29,7 @@ try {
   blind = [
     'core-imports-nothing',
     'only-store-imports-mongoose',
-    'only-main-imports-compose',
+    'only-starters-import-compose',
     'only-starters-import-the-machine',
   ].filter((name) => !found.has(name));
 } finally {
