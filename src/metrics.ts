@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { DecisionIndex } from './preferences/decision-index.js';
 
 const FAST = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 const SLOW = [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 3600, 6 * 3600, 86_400];
@@ -14,7 +15,7 @@ export function createMetrics(parts: {
   readonly missingKeys: () => number;
   /** Whether Redis answers. */
   readonly isRedisUp: () => boolean;
-  readonly index: () => { readonly phase: string; readonly entries: number; readonly bytes: number };
+  readonly index: () => Pick<ReturnType<DecisionIndex['status']>, 'phase' | 'entries' | 'bytes' | 'loadedInMs'>;
   readonly now: () => number;
 }) {
   const registry = new Registry();
@@ -136,6 +137,11 @@ export function createMetrics(parts: {
     help: 'Memory of their table',
     registers,
   });
+  const indexLoad = new Gauge({
+    name: 'hush_decision_index_load_seconds',
+    help: 'How long the last loading of the decision index took',
+    registers,
+  });
   const indexCurrent = new Gauge({
     name: 'hush_decision_index_current',
     help: '1 while the decision index answers, 0 while the store does: off, loading or stale',
@@ -169,6 +175,7 @@ export function createMetrics(parts: {
       const index = parts.index();
       indexed.set(index.entries);
       indexBytes.set(index.bytes);
+      indexLoad.set((index.loadedInMs ?? 0) / 1000);
       indexCurrent.set(index.phase === 'current' ? 1 : 0);
       await Promise.allSettled([
         ...parts.destinations.map(async (destination) => {

@@ -29,8 +29,8 @@ export interface Verdicts {
   isOfNobody(): boolean;
   /** Of the last answer, where it is `dated`: ms. */
   since(): number;
-  /** The same; `keys` and `at` as they were given. */
-  eventId(keys: Uint32Array, at: number): string;
+  /** The id of that event, as three words; `keys` and `at` as they were given. */
+  eventWords(keys: Uint32Array, at: number, ids: Uint32Array, place: number): void;
   /** The last answer, whole. */
   decision(verdict: Verdict, keys: Uint32Array, at: number): SubjectDecision;
   /** All that were given. */
@@ -104,7 +104,13 @@ export function createVerdicts(
     },
     isOfNobody: () => isNobody,
     since: () => found.time,
-    eventId: (keys, at) => eventIdOf(keys[at] ?? 0, keys[at + 1] ?? 0, found),
+    eventWords(keys, at, ids, place) {
+      const word1 = keys[at + 1] ?? 0;
+      const { high, low } = found;
+      ids[place] = keys[at] ?? 0;
+      ids[place + 1] = (word1 & 0xff000000) | (high >>> 8);
+      ids[place + 2] = (high << 24) | low;
+    },
     decision({ decision, dated }, keys, at) {
       return dated
         ? { ...decision, since: found.time, event: eventIdOf(keys[at] ?? 0, keys[at + 1] ?? 0, found) }

@@ -1,25 +1,31 @@
-import type { Response } from 'express';
 import { z } from 'zod';
+import { ADDRESS_KIND } from '../../core/contact-keys.js';
 import { HushError } from '../../core/errors.js';
-import type { DecisionQuery, DecisionSubject, Decisions } from '../../preferences/decisions.js';
+import type { DecisionQuery, DecisionSubject } from '../../preferences/decisions.js';
 import { parseJson, utf8 } from '../middleware/json.js';
-import { problemOf } from '../middleware/problem.js';
-import { linesOf, TOO_LONG } from './ndjson.js';
-import { decisionJson, type RequestReader, unknownKey } from './requests.js';
-import { type ApiRequest, type ApiRoutes, invalidFrom } from './route.js';
+import {
+  answerAddresses,
+  createAnswerWriter,
+  giveAddress,
+  MAX_ADDRESSES,
+  newAnswers,
+  subjectOfItem,
+} from './address-answers.js';
+import { type BatchAddresses, batchAddresses } from './batch-body.js';
+import { type DecisionParts, streamDecisions } from './decision-lines.js';
+import { type ContactRequest, decisionJson, type RequestReader, unknownKey } from './requests.js';
+import type { ApiRequest, ApiRoutes } from './route.js';
 import { contactSchema, decisionSchema, questionFields, questionSchema } from './schemas.js';
-import { drained } from './streams.js';
 
 const NDJSON = 'application/x-ndjson';
-/** Lines answered with one read of the store. */
-const CHUNK = 500;
-const MAX_LINE_BYTES = 64 * 1024;
 
-const isBlank = (line: Uint8Array): boolean => line.every((byte) => byte === 32 || byte === 9);
+const MAX_CONTACTS = 10_000;
+/** As the schema of a contact has it. */
+const MAX_EMAIL = 1000;
 
 const batchSchema = z.strictObject({
   ...questionFields,
-  contacts: z.array(contactSchema).max(10_000, 'at most 10,000 contacts; send application/x-ndjson for more'),
+  contacts: z.array(contactSchema).max(MAX_CONTACTS, 'at most 10,000 contacts; send application/x-ndjson for more'),
 });
 
 /** A batch is answered whole or not at all: a decision that is left out would shift those behind it. */
@@ -30,11 +36,23 @@ function unknownKeys(fields: readonly string[]): HushError {
   return new HushError(kind, message, { ...detail, errors });
 }
 
-type Line = { subject: DecisionSubject; query: DecisionQuery } | { problem: HushError };
+/** What an answer takes on the average. */
+const ANSWER_BYTES = 100;
 
-interface DecisionParts {
-  readonly decisions: Decisions;
-  readonly reader: RequestReader;
+type BatchBody = z.infer<typeof batchSchema> & { readonly addresses?: BatchAddresses & { readonly bytes: Buffer } };
+
+/** A batch of email addresses, which need not be read as JSON. */
+function quickBatch(bytes: Buffer): BatchBody | undefined {
+  const addresses = batchAddresses(bytes, MAX_CONTACTS);
+  if (!addresses || addresses.to.some((to, place) => to - addresses.from[place]! > MAX_EMAIL)) return undefined;
+  try {
+    const rest = batchSchema.safeParse(parseJson(utf8(addresses.rest)));
+    return rest.success && rest.data.contacts.length === 0
+      ? { ...rest.data, addresses: { ...addresses, bytes } }
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 async function decideOne(
@@ -47,109 +65,92 @@ async function decideOne(
   return decisionJson(decision);
 }
 
-async function decideBatch(
-  parts: Pick<DecisionParts, 'reader' | 'decisions'>,
-  { body, request, response }: ApiRequest<z.infer<typeof batchSchema>>,
-) {
+async function decideBatch(parts: DecisionParts, { body, request, response }: ApiRequest<BatchBody>) {
   const { reader, decisions } = parts;
   if (request.is(NDJSON)) {
     response.status(200).type(NDJSON);
     await streamDecisions(parts, request, response);
     return undefined;
   }
-  const { contacts, ...fields } = body;
+  const { contacts, addresses, ...fields } = body;
   const query = reader.decisionQuery(fields);
-  const subjects = contacts.map((contact, index) => {
-    try {
-      return reader.decisionSubject(contact);
-    } catch (error) {
-      if (!(error instanceof HushError)) throw error;
-      throw new HushError(error.kind, error.message, {
-        ...error.detail,
-        field: `contacts.${index}.${error.detail.field?.replace(/^contact\./, '') ?? ''}`,
-      });
-    }
-  });
+  if (addresses) {
+    response
+      .set('Content-Type', 'application/json; charset=utf-8')
+      .send(await decideAddresses(parts, addresses, query));
+    return undefined;
+  }
+  const subjects = contacts.map((contact, index) => subjectAt(reader, contact, index));
   const results = await decisions.decideAll(subjects, query);
   const unknown = results.flatMap((decision, index) => (decision ? [] : [`contacts.${index}.key`]));
   if (unknown.length > 0) throw unknownKeys(unknown);
   return { decisions: results.flatMap((decision) => (decision ? [decisionJson(decision)] : [])) };
 }
 
-function readLine({ reader }: Pick<DecisionParts, 'reader'>, line: Buffer | typeof TOO_LONG): Line {
+function subjectAt(reader: RequestReader, contact: ContactRequest, index: number): DecisionSubject {
   try {
-    if (line === TOO_LONG) {
-      throw new HushError('invalid', 'the line is longer than 64 kB', {
-        field: 'line',
-        remedy: 'send one question a line',
-      });
-    }
-    const parsed = questionSchema.safeParse(parseJson(utf8(line)));
-    if (!parsed.success) throw invalidFrom(parsed.error);
-    const { contact, ...query } = parsed.data;
-    return { subject: reader.decisionSubject(contact), query: reader.decisionQuery(query) };
+    return reader.decisionSubject(contact);
   } catch (error) {
-    if (error instanceof HushError) return { problem: error };
-    throw error;
+    if (!(error instanceof HushError)) throw error;
+    throw new HushError(error.kind, error.message, {
+      ...error.detail,
+      field: `contacts.${index}.${error.detail.field?.replace(/^contact\./, '') ?? ''}`,
+    });
   }
 }
 
-async function decideLines({ decisions }: Pick<DecisionParts, 'decisions'>, lines: readonly Line[]): Promise<string> {
-  // Questions that are alike but for the contact are answered together.
-  const groups = new Map<string, { query: DecisionQuery; members: { index: number; subject: DecisionSubject }[] }>();
-  lines.forEach((line, index) => {
-    if ('problem' in line) return;
-    const { brand, channel, purpose, topic, at } = line.query;
-    const key = `${brand}|${channel}|${purpose}|${topic}|${at}`;
-    const group = groups.get(key) ?? { query: line.query, members: [] };
-    group.members.push({ index, subject: line.subject });
-    groups.set(key, group);
-  });
-  const out: string[] = lines.map((line) =>
-    'problem' in line ? JSON.stringify({ problem: problemOf(line.problem) }) : '',
-  );
-  await Promise.all(
-    [...groups.values()].map(async ({ query, members }) => {
-      const results = await decisions.decideAll(
-        members.map(({ subject }) => subject),
-        query,
-      );
-      members.forEach(({ index }, at) => {
-        const decision = results[at];
-        out[index] = JSON.stringify(
-          decision ? decisionJson(decision) : { problem: problemOf(unknownKey('contact.key')) },
-        );
-      });
-    }),
-  );
-  return `${out.join('\n')}\n`;
-}
-
-async function streamDecisions(
-  parts: Pick<DecisionParts, 'decisions' | 'reader'>,
-  request: AsyncIterable<Uint8Array>,
-  response: Response,
-): Promise<void> {
-  let chunk: Line[] = [];
-  const flush = async () => {
-    if (chunk.length === 0) return;
-    const text = await decideLines(parts, chunk);
-    chunk = [];
-    if (!response.write(text)) await drained(response);
-  };
-  try {
-    for await (const line of linesOf(request, MAX_LINE_BYTES)) {
-      if (line !== TOO_LONG && isBlank(line)) continue;
-      chunk.push(readLine(parts, line));
-      if (chunk.length >= CHUNK) await flush();
-      if (response.destroyed) return;
+/** The answer to a batch of email addresses, as JSON. */
+async function decideAddresses(
+  { reader, decisions, keys, machine }: DecisionParts,
+  { bytes, from, to, count }: BatchAddresses & { readonly bytes: Buffer },
+  query: DecisionQuery,
+): Promise<Buffer> {
+  const memory = await decisions.fromMemory(query);
+  const answers = newAnswers(count);
+  const open: { place: number; subject: DecisionSubject }[] = [];
+  for (let first = 0; first < count; first += MAX_ADDRESSES) {
+    // Others have their turn: whoever asks about one contact does not wait for a batch.
+    if (first > 0) await machine.yieldTurn();
+    const items = Math.min(MAX_ADDRESSES, count - first);
+    let at = 0;
+    for (let item = 0; item < items; item++) {
+      at = giveAddress(keys, item, at, bytes, from[first + item]!, to[first + item]!);
     }
-    await flush();
-    response.end();
-  } catch (error) {
-    // The status is sent: only a broken connection says that the answer is not whole.
-    response.destroy(error instanceof Error ? error : new Error('failed part-way'));
+    keys.make(items);
+    const place = (item: number) => first + item;
+    answerAddresses(
+      keys,
+      items,
+      () => memory,
+      answers,
+      place,
+      (item) => {
+        const email = bytes.toString('latin1', from[place(item)], to[place(item)]);
+        const isOdd = keys.kinds[item] === ADDRESS_KIND.odd;
+        const subject = isOdd ? subjectAt(reader, { email }, place(item)) : subjectOfItem(keys, item);
+        open.push({ place: place(item), subject });
+      },
+    );
   }
+  if (open.length > 0) {
+    const results = await decisions.decideAll(
+      open.map(({ subject }) => subject),
+      query,
+    );
+    open.forEach(({ place }, index) => {
+      const result = results[index];
+      if (result) answers.others.set(place, result);
+    });
+  }
+  if (memory) decisions.countGiven(memory);
+  const out = createAnswerWriter(answers, count * ANSWER_BYTES);
+  out.text('{"decisions":[');
+  for (let place = 0; place < count; place++) {
+    if (place > 0) out.text(',');
+    out.answer(place);
+  }
+  out.text(']}');
+  return out.bytes();
 }
 
 export function decisionRoutes(routes: ApiRoutes, parts: DecisionParts): void {
@@ -175,6 +176,7 @@ export function decisionRoutes(routes: ApiRoutes, parts: DecisionParts): void {
     scope: 'decisions',
     takesContactKeys: true,
     body: batchSchema,
+    quickBody: quickBatch,
     streams: [NDJSON],
     answer: z.object({ decisions: z.array(decisionSchema) }),
     handle: (call) => decideBatch(parts, call),

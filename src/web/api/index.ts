@@ -89,7 +89,7 @@ export function createApi(parts: {
   });
 
   const routes = createApiRoutes(router, parts.authenticate);
-  decisionRoutes(routes, { decisions, reader });
+  decisionRoutes(routes, { decisions, reader, keys: addressKeys, machine });
   scrubRoutes(routes, {
     scrub: createScrub({ decisions, subjectOf: reader.decisionSubject, keys: addressKeys, machine }),
     reader,

@@ -24,6 +24,8 @@ export interface RouteDefinition<Body, Query> {
   readonly description?: string;
   readonly scope: KeyScope;
   readonly body?: z.ZodType<Body>;
+  /** Reads bodies of a usual form faster, as `body` would; undefined for every other, and for whatever is wrong. */
+  readonly quickBody?: (bytes: Buffer) => Body | undefined;
   readonly query?: z.ZodType<Query>;
   readonly answer: z.ZodType | string;
   /** When this route answers 409. */
@@ -120,7 +122,8 @@ async function readBody<Body, Query>(
   response: Response,
 ): Promise<Body | undefined> {
   if (route.streams !== undefined && request.is(streamsOf(route, request))) return undefined;
-  await readJson(request, response);
+  const known = await readJson(request, response, route.quickBody);
+  if (known !== undefined) return known;
   if (route.body ? request.body === undefined && hasBody(request) : route.streams) {
     const types = [...(route.body ? ['application/json'] : []), ...(route.streams ?? [])];
     throw new HushError('invalid', `the body is not marked as ${route.body ? 'JSON' : types.join(' or ')}`, {
