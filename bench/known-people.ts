@@ -86,6 +86,7 @@ export async function startWithKnownPeople(count: number, profile = process.env.
         LOG_LEVEL: 'warn',
         MONGODB_URI: uri.href.replace(/^http:/, 'mongodb:'),
         HUSH_NAMESPACE: NAMESPACE,
+        HUSH_ROLE: process.env.HUSH_ROLE ?? 'all',
         HUSH_SECRET: SECRET,
         HUSH_DATA_DIR: join(folder, 'hush'),
         HUSH_API_KEY: KEY,

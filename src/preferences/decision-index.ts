@@ -71,12 +71,21 @@ export function createDecisionIndex(parts: {
 
   async function load(current: Round): Promise<void> {
     const began = machine.elapsed();
-    for await (const page of contacts.scan(current.watch.from)) {
-      if (stopped || round !== current) return;
+    const pages = contacts.scan(current.watch.from);
+    // The database reads a page while the one before is taken.
+    let next = pages.next();
+    for (let page = await next; !page.done; page = await next) {
+      if (stopped || round !== current) {
+        await pages.return(undefined);
+        return;
+      }
+      next = pages.next();
+      next.catch(() => undefined);
       // What is there already was read later, or has changed since.
-      for (const contact of page) if (!current.index.has(contact.key)) current.index.put(contact);
+      for (const contact of page.value) if (!current.index.has(contact.key)) current.index.put(contact);
       await machine.yieldTurn();
     }
+    if (stopped || round !== current) return;
     loadedInMs = machine.elapsed() - began;
     current.isLoaded = true;
     phase = 'current';
