@@ -58,7 +58,7 @@ const PAGE = 3;
 export interface Watch {
   /** A lift took away what the person said there at `saidAt` (ms), though it could be seen before the lift was sent. */
   readonly foreignLifted: (binding: string, address: string, saidAt: number) => void;
-  /** Two processes have a call for one address on its way at once, and neither of them stood still meanwhile. */
+  /** Two calls for one address are on their way at once, of processes that did not stand still meanwhile. */
   readonly calledAtOnce: (address: string, owners: readonly [Owner, Owner]) => void;
 }
 
@@ -168,7 +168,7 @@ export function createProvider(world: World, settings: ProviderSettings, watch: 
     const places = entries.map(({ address }) => placeOf(binding, address));
     for (const [at, place] of places.entries()) {
       const other = calling.get(place);
-      if (other && other !== owner && other.isAlive && !other.stoodStill && !owner.stoodStill)
+      if (other?.isAlive && !other.stoodStill && !owner.stoodStill)
         watch.calledAtOnce(entries[at]?.address ?? '', [other, owner]);
       calling.set(place, owner);
     }

@@ -30,7 +30,7 @@ const CONFIRM_MS = 500;
 /** From the last act or fault (ms) until everything is made well. */
 const LATER_MS = 700;
 /** Between two processes (ms) that are started again. */
-const ROLL_OUT_MS = 700;
+const ROLL_OUT_MS = 1100;
 /** Between two looks (ms) of a reader at the change feed. */
 const READ_FEED_MS = 2000;
 /** Between two probes (ms) of a balancer. */
@@ -54,7 +54,7 @@ interface RunningSite extends Site {
   readonly faults: Map<string, number>;
 }
 
-function createSite(world: World): RunningSite {
+function createSite(world: World, onBroken: (error: Error) => void): RunningSite {
   const disk = createDisk(world);
   const promises = createPromises(world, {
     policy,
@@ -71,10 +71,11 @@ function createSite(world: World): RunningSite {
       createProvider(world, settings, {
         foreignLifted(binding, address, saidAt) {
           if (promises.saidYesSince(HEX[POINTS.findIndex(({ given }) => given === address)] ?? '', saidAt)) return;
-          throw new Broken(`${address} unsubscribed from ${binding} at ${settings.name}, and that was lifted`);
+          onBroken(new Broken(`${address} unsubscribed from ${binding} at ${settings.name}, and that was lifted`));
         },
         calledAtOnce(address, [one, other]) {
-          throw new Broken(`${one.name} and ${other.name} both send ${address} to ${settings.name} at once`);
+          // Not thrown: the program would take it for a fault of its adapter.
+          onBroken(new Broken(`${one.name} and ${other.name} both send ${address} to ${settings.name} at once`));
         },
       }),
     ),
@@ -206,11 +207,11 @@ function heal(site: RunningSite): void {
 /** Runs a scenario to its rest. */
 export async function runScenario(scenario: Scenario, options: WorldOptions = {}): Promise<Outcome> {
   const world = createWorld(scenario.chance, options);
-  const site = createSite(world);
   let broken: Error | undefined;
   const onBroken = (error: Error) => {
     broken ??= error;
   };
+  const site = createSite(world, onBroken);
   const checking = (check: () => void) => {
     try {
       check();

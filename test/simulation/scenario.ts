@@ -9,7 +9,7 @@ const oneOf = fc.constantFrom;
 
 const bindings = PROVIDERS.flatMap(({ reads, bindings: list }) => (reads ? list.map(({ name }) => name) : []));
 
-function actsOf({ acts, contact, at }: Theme): fc.Arbitrary<Act> {
+function actsOf({ acts, contact, at, onTopics }: Theme): fc.Arbitrary<Act> {
   const brand = oneOf<Brand>('jmf', 'jmf', 'shipping', '*');
   const said = <Kind extends Act['kind']>(kind: Kind) => fc.record({ at, kind: fc.constant(kind), contact, brand });
   const all: Readonly<Record<Act['kind'], fc.Arbitrary<Act>>> = {
@@ -26,8 +26,10 @@ function actsOf({ acts, contact, at }: Theme): fc.Arbitrary<Act> {
       kind: fc.constant('write'),
       contact,
       brand,
-      type: oneOf<WrittenType>('opted_out', 'opted_out', 'opted_in', 'objected', 'complained'),
-      topic: fc.oneof(fc.constant(0), integer(0, 9)),
+      type: onTopics
+        ? fc.constant('opted_out')
+        : oneOf<WrittenType>('opted_out', 'opted_out', 'opted_in', 'objected', 'complained'),
+      topic: onTopics ? integer(1, 15) : oneOf(0, 0, 1, 2, 3),
       copies: oneOf(1, 1, 2, 3),
       late: oneOf(0, 0, 500, 5000),
     }),
@@ -111,7 +113,7 @@ function chosen<Kind extends string, Item>(
   return fc.oneof(...options);
 }
 
-function scenariosOf(theme: Theme): fc.Arbitrary<Scenario> {
+export function scenariosOf(theme: Theme): fc.Arbitrary<Scenario> {
   return fc.record({
     chance: fc.noShrink(fc.nat()),
     webs: oneOf(1, 2, 2),
