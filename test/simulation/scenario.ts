@@ -62,7 +62,8 @@ const mood: fc.Arbitrary<Mood> = fc.record({
   rateLimited: oneOf(0, 0.1),
 });
 
-function faultsOf({ faults, at }: Theme): fc.Arbitrary<Fault> {
+function faultsOf({ faults, at: actsAt, faultsAt }: Theme): fc.Arbitrary<Fault> {
+  const at = faultsAt ?? actsAt;
   const process = integer(0, 3);
   const forMs = integer(200, 5000);
   const all: Readonly<Record<Fault['kind'], fc.Arbitrary<Fault>>> = {

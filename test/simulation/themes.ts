@@ -14,6 +14,8 @@ export interface Theme {
   readonly contact: fc.Arbitrary<number>;
   /** ms */
   readonly at: fc.Arbitrary<number>;
+  /** ms; of faults, where they come at other times. */
+  readonly faultsAt?: fc.Arbitrary<number>;
   /** Writes are opt-outs of one topic each, so that each event decides something by itself. */
   readonly onTopics?: boolean;
   readonly most: { readonly acts: number; readonly faults: number };
@@ -104,15 +106,16 @@ export const THEMES: readonly { readonly weight: number; readonly theme: Theme }
       most: { acts: 14, faults: 3 },
     },
   },
-  // Back and forth at providers that do not answer, or late.
+  // Back and forth at providers that do not answer, or late, or do things again.
   {
-    weight: 2,
+    weight: 3,
     theme: {
-      acts: { one_click: 5, opt_in: 5, undo: 2, unsubscribe_there: 2, reconcile: 1, write: 1 },
-      faults: { provider: 6, pause: 3, kill: 3, forget_jobs: 1, reconfigure: 1 },
-      contact: oneOf(0, 0, 1, 2, 3),
+      acts: { one_click: 6, opt_in: 6, undo: 1, unsubscribe_there: 2, reconcile: 1 },
+      faults: { provider: 12, pause: 2, kill: 2, forget_jobs: 1, reconfigure: 1 },
+      contact: oneOf(0, 0, 0, 2, 3),
       at: crowded,
-      most: { acts: 16, faults: 7 },
+      faultsAt: fc.oneof({ weight: 3, arbitrary: integer(0, 300) }, { weight: 1, arbitrary: integer(0, 2500) }),
+      most: { acts: 18, faults: 6 },
     },
   },
   // Data keys while the roots change.
