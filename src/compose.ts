@@ -185,7 +185,7 @@ export async function compose(environment: InstalledEnvironment, options: Compos
         });
       }
       base.listensOn(port);
-      if (runsWeb) base.decisionIndex.start();
+      if (runsWeb && environment.decisionIndex) base.decisionIndex.start();
       if (runsWorker) {
         queues.work(handlers);
         queues.add('evaluation');

@@ -29,6 +29,8 @@ export interface Environment {
   readonly journalDir: string | undefined;
   readonly inbound: InboundEnvironment;
   readonly trustProxy: string | undefined;
+  /** Whether a web process keeps an index of what decisions go by. */
+  readonly decisionIndex: boolean;
   readonly logLevel: string;
   /** Witnesses of the log: submission prefix and verifier key (C2SP tlog-witness). */
   readonly witnesses: readonly { readonly url: string; readonly vkey: string }[];
@@ -304,6 +306,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     journalDir: raw('HUSH_JOURNAL_DIR'),
     inbound: inboundFrom(env, raw, production ? warnings : []),
     trustProxy: trustProxyFrom(raw),
+    decisionIndex: oneOf('HUSH_DECISION_INDEX', ['on', 'off'], raw('HUSH_DECISION_INDEX') ?? 'on') === 'on',
     logLevel: oneOf('LOG_LEVEL', LOG_LEVELS, raw('LOG_LEVEL') ?? 'info'),
     witnesses: witnessesFrom(raw('HUSH_WITNESSES')),
     staff: staffFrom(raw, production),

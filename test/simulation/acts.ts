@@ -24,7 +24,12 @@ export type Act = { readonly at: number } & (
   | { readonly kind: 'request_lift'; readonly contact: number; readonly brand: Brand }
   | { readonly kind: 'confirm_lift' }
   | { readonly kind: 'import'; readonly contacts: readonly number[]; readonly list: number }
-  | { readonly kind: 'unsubscribe_there'; readonly contact: number; readonly binding: string }
+  | {
+      readonly kind: 'unsubscribe_there';
+      readonly contact: number;
+      readonly binding: string;
+      readonly complains?: boolean;
+    }
   | { readonly kind: 'reconcile' }
 );
 export type Brand = 'jmf' | 'shipping' | '*';

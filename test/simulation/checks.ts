@@ -8,6 +8,7 @@ import { createPrivateParts } from '../../src/preferences/private-part.js';
 import type { ContactRow } from '../../src/store/contact-rows.js';
 import type { LedgerRow } from '../../src/store/ledger.js';
 import { ALLOWING_REASONS, naiveDecision } from '../support/naive-rules.js';
+import { checkPersons } from './check-persons.js';
 import { type Answer, QUESTIONS } from './clients.js';
 import { AFTER_ROTATION, HEX, LATER_BINDING, POINTS, policy, SPELLINGS, spellingsOf } from './installation.js';
 import type { SimulatedProcess, Site } from './process.js';
@@ -296,6 +297,7 @@ export function checkAtQuiet(site: Site, at: number, answers: readonly Answer[] 
   checkLog(site, all);
   checkErased(site, all, at);
   checkPages(site, at);
+  checkPersons(site, all);
   checkFeed(site);
   checkEvidence(site, all);
 }

@@ -279,7 +279,8 @@ export function createClients(site: Site, webs: readonly SimulatedProcess[], onB
       case 'unsubscribe_there': {
         const point = POINTS[act.contact];
         const provider = site.providers.find(({ bindings }) => bindings.some(({ name }) => name === act.binding));
-        if (point && provider) provider.unsubscribeThere(act.binding, point.given);
+        if (point && provider)
+          provider.unsubscribeThere(act.binding, point.given, act.complains ? 'complained' : 'unsubscribed');
         return;
       }
       case 'reconcile':

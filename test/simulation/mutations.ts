@@ -94,13 +94,6 @@ export const MUTATIONS: readonly Mutation[] = [
     'uncertainBindings: [],',
   ),
   one(
-    'foreign-entry-lifted',
-    'whatever is found at a provider before a lift counts as ours',
-    'src/sync/provider-opt-outs.ts',
-    'if (!entry || isOurs(name, binding, task, entry)) continue;',
-    'if (!entry || isOurs(name, binding, task, entry) || entry.kind) continue;',
-  ),
-  one(
     'overflow-forgotten',
     'a projection says that no overflow is left, whatever arrived meanwhile',
     'src/store/contact-projection.ts',
@@ -120,13 +113,6 @@ export const MUTATIONS: readonly Mutation[] = [
     'src/store/contact-feed.ts',
     'filter: { _id: key, feed }',
     'filter: { _id: key }',
-  ),
-  one(
-    'sealed-before-majority',
-    'leaves are signed that a majority does not have',
-    'src/store/transparency-log.ts',
-    "const COMMITTED = 'majority';",
-    "const COMMITTED = 'local';",
   ),
   one(
     'person-not-finished',
@@ -178,5 +164,40 @@ export const MUTATIONS: readonly Mutation[] = [
     'src/sync/settle.ts',
     'if (!task.isSuperseded || settlement.clearVersion === undefined) return settlement;',
     'return settlement;',
+  ),
+  one(
+    'overflow-dropped',
+    'overflow is dropped though another projector was faster, and its snapshot lacks it',
+    'src/projection/project.ts',
+    'await dropOverflow(context, done, count === done.length);',
+    'await dropOverflow(context, done, count < Infinity);',
+  ),
+  one(
+    'erasure-forgotten',
+    'an erasure that is asked for again is forgotten when another spelling touches the contact',
+    'src/projection/plan.ts',
+    'erasedNow || contact.erasing ||',
+    'erasedNow ||',
+  ),
+  one(
+    'evaluated-once',
+    'what was sent under another configuration counts as sent under the one in force',
+    'src/sync/settle.ts',
+    'evaluateAgain: configuration !== parts.configuration,',
+    'evaluateAgain: false,',
+  ),
+  one(
+    'replayed-without-waiting',
+    'a journal file is removed before the store has what it keeps',
+    'src/preferences/journal.ts',
+    'await Promise.all(appends.map((item) => append(item)));',
+    'void Promise.allSettled(appends.map((item) => append(item)));',
+  ),
+  one(
+    'unknown-counts-as-done',
+    'a write of which nobody knows whether it happened is acknowledged',
+    'src/preferences/append.ts',
+    'if (!isUnavailable(error) || machine.elapsed() >= retryUntil) throw error;',
+    'if (!isUnavailable(error)) throw error;\n      if (machine.elapsed() >= retryUntil) return;',
   ),
 ];

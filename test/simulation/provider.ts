@@ -30,8 +30,10 @@ export const WELL: Mood = { silent: 0, late: 0, twice: 0, down: 0, rateLimited: 
 /** What it has on a list. */
 export interface Listed {
   readonly kind: ReadBackEntry['kind'];
-  /** ms */
+  /** ms, by the provider's own clock. */
   readonly at: number;
+  /** ms */
+  readonly saidAt: number;
   /** Put there by the person, at the provider. */
   readonly isForeign: boolean;
 }
@@ -53,6 +55,8 @@ export interface ProviderSettings {
 /** Latest (ms) that a call takes effect after it was begun: `reassertAfter` counts on it. */
 const LANDS_WITHIN_MS = SIMULATED_TIMES.reassertAfter - 500;
 const PAGE = 3;
+/** ms that the clock of those who note complaints is ahead: such an entry is told from our own by its time. */
+const COMPLAINTS_AHEAD_MS = 5 * 60_000;
 
 /** What a provider sees that must not be. */
 export interface Watch {
@@ -88,10 +92,11 @@ export function createProvider(world: World, settings: ProviderSettings, watch: 
     const list = listOf(binding);
     for (const { address } of entries) {
       const listed = list.get(address);
-      if (action === 'lift' && listed?.isForeign && listed.at < (seenAt.get(placeOf(binding, address)) ?? 0))
-        watch.foreignLifted(binding.name, address, listed.at);
+      if (action === 'lift' && listed?.isForeign && listed.saidAt < (seenAt.get(placeOf(binding, address)) ?? 0))
+        watch.foreignLifted(binding.name, address, listed.saidAt);
       if (action === 'lift') list.delete(address);
-      else if (!list.has(address)) list.set(address, { kind: 'unsubscribed', at: world.now(), isForeign: false });
+      else if (!list.has(address))
+        list.set(address, { kind: 'unsubscribed', at: world.now(), saidAt: world.now(), isForeign: false });
     }
     world.note(`${settings.name}: ${action} ${binding.name} ${entries.map(({ address }) => address).join(' ')}`);
   }
@@ -205,12 +210,14 @@ export function createProvider(world: World, settings: ProviderSettings, watch: 
       mood = next;
     },
 
-    /** Somebody unsubscribes there, past us. */
-    unsubscribeThere(bindingName: string, address: string): void {
+    /** Somebody unsubscribes there, past us, or complains, by a clock of its own. */
+    unsubscribeThere(bindingName: string, address: string, kind: 'unsubscribed' | 'complained'): void {
       const list = listOf({ name: bindingName });
-      if (list.has(address)) return;
-      list.set(address, { kind: 'unsubscribed', at: world.now(), isForeign: true });
-      world.note(`${settings.name}: ${address} unsubscribes there from ${bindingName}`);
+      // A complaint takes the place of what we put there.
+      if (list.has(address) && kind === 'unsubscribed') return;
+      const at = world.now() + (kind === 'complained' ? COMPLAINTS_AHEAD_MS : 0);
+      list.set(address, { kind, at, saidAt: world.now(), isForeign: true });
+      world.note(`${settings.name}: ${address} ${kind} there: ${bindingName}`);
     },
 
     /** The destination as one process has it, with the bindings of its catalog. */

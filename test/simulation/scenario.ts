@@ -47,6 +47,7 @@ function actsOf({ acts, contact, at, onTopics }: Theme): fc.Arbitrary<Act> {
       kind: fc.constant('unsubscribe_there'),
       contact: contact.map((one) => Math.min(one, 4)),
       binding: oneOf(...bindings),
+      complains: fc.boolean(),
     }),
     reconcile: fc.record({ at, kind: fc.constant('reconcile') }),
   };

@@ -15,7 +15,7 @@ const ADDRESSES = [
 
 let hush: Hush;
 beforeAll(async () => {
-  hush = await startHush({ destinations: [] });
+  hush = await startHush({ destinations: [], env: { HUSH_DECISION_INDEX: 'on' } });
   await until(() => hush.hush.decisionIndex.status().phase === 'current');
   const optOut = (email: string, scope: object) => ({
     contact: { email },

@@ -21,6 +21,7 @@ describe.each(['the store', 'the index'])('answered by %s', (by) => {
 
   beforeAll(async () => {
     hush = await startHush({
+      env: { HUSH_DECISION_INDEX: 'on' },
       destinations: [],
       machineTime: () => time.now,
       indexFrom: by === 'the index' ? 1 : Number.POSITIVE_INFINITY,
@@ -121,6 +122,7 @@ test.each(['the store', 'the index'])('every golden case as a present question t
   for (const c of goldenCases) moments.set(c.ask.at, [...(moments.get(c.ask.at) ?? []), c]);
   const clock = { now: 0 };
   const present = await startHush({
+    env: { HUSH_DECISION_INDEX: 'on' },
     destinations: [],
     machineTime: () => clock.now,
     indexFrom: by === 'the index' ? 1 : Number.POSITIVE_INFINITY,
