@@ -6,11 +6,15 @@ import { type ContactWatch, type Moment, type ResumeToken, WatchEnded } from '..
 import type { Contacts } from '../store/contacts.js';
 import { type ContactIndex, createContactIndex } from './contact-index.js';
 
-/** How long (ms) the database holds a look for changes open that finds none. */
-const LOOK_MS = 100;
-/** The same while somebody waits to be told that there are none, and while others are expected to. */
+/**
+ * Between two looks for changes (ms), and while others are expected to ask. A look that the database held open instead would
+ * have it look again at every write to anything.
+ */
+const PAUSE_MS = 50;
+const BUSY_PAUSE_MS = 10;
+/** How long (ms) the database holds a look open that finds none; longer while somebody waits to be told. */
+const LOOK_MS = 1;
 const HASTY_LOOK_MS = 2;
-const BUSY_LOOK_MS = 10;
 /** For so long (ms) after somebody asked, others are expected to ask. */
 const BUSY_MS = 1000;
 /** Longer (ms) nobody waits for the index: the store answers instead. */
@@ -61,6 +65,8 @@ export function createDecisionIndex(parts: {
   let lastAsked = Number.NEGATIVE_INFINITY;
   let waiting: Waiting[] = [];
   let loadedInMs: number | undefined;
+  let hurry: (() => void) | undefined;
+  let restTimer: Timer | undefined;
 
   function wake(until: Moment | undefined): void {
     const isOver = ({ moment }: Waiting) => until === undefined || moment <= until;
@@ -98,6 +104,17 @@ export function createDecisionIndex(parts: {
     });
   }
 
+  /** Ends after so many ms, or as soon as somebody waits for the next look. */
+  async function untilAsked(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      hurry = resolve;
+      restTimer = machine.after(ms, resolve);
+      restTimer.unref();
+    });
+    restTimer?.cancel();
+    hurry = undefined;
+  }
+
   async function reread(current: Round): Promise<void> {
     while (current.changed.size > 0 && round === current) {
       const keys = new Map([...current.changed].slice(0, REREAD));
@@ -116,8 +133,9 @@ export function createDecisionIndex(parts: {
   }
 
   async function look(current: Round): Promise<void> {
-    const isBusy = machine.elapsed() - lastAsked < BUSY_MS;
-    const found = await current.watch.next(waiting.length > 0 ? HASTY_LOOK_MS : isBusy ? BUSY_LOOK_MS : LOOK_MS);
+    if (waiting.length === 0) await untilAsked(machine.elapsed() - lastAsked < BUSY_MS ? BUSY_PAUSE_MS : PAUSE_MS);
+    if (stopped || round !== current) return;
+    const found = await current.watch.next(waiting.length > 0 ? HASTY_LOOK_MS : LOOK_MS);
     for (const { key, aliasGroup } of found.contacts) {
       current.index.forget(key, aliasGroup);
       current.changed.set(key.toString('hex'), key);
@@ -230,6 +248,7 @@ export function createDecisionIndex(parts: {
     if (moment <= current.until) return Promise.resolve(true);
     return new Promise((resolve) => {
       waiting.push({ moment, resolve });
+      hurry?.();
     });
   }
 
@@ -243,6 +262,7 @@ export function createDecisionIndex(parts: {
     stop(): void {
       stopped = true;
       retry?.cancel();
+      hurry?.();
       round = undefined;
       phase = 'off';
       wake(undefined);
