@@ -106,7 +106,7 @@ export async function createReadiness(
         checks.keys = `lacks root ${missing.join(', ')}; add it to HUSH_SECRETS_FILE and restart`;
       }
       const ready = Object.keys(checks).every((name) => !full && name === 'store' && journaled);
-      const index = base.decisionIndex?.status();
+      const index = full ? base.decisionIndex?.status() : undefined;
       return { ready, checks, ...(index ? { decisionIndex: index.phase } : {}) };
     },
 
