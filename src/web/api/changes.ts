@@ -29,6 +29,8 @@ export function changeRoutes(
   routes.add({
     method: 'get',
     path: '/changes',
+    operationId: 'listChanges',
+    tag: 'Change feed',
     summary: 'The change feed',
     description:
       'Contacts about which something changed, in order, each at least once: ask for the decision. Go on with the cursor of the answer. `wait` holds the answer for up to 60 seconds until there is a change. A cursor from more than 90 days ago, or from before an older backup was restored, is refused: begin again with an export.',

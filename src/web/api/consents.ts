@@ -26,6 +26,8 @@ export function consentRoutes(
   routes.add({
     method: 'post',
     path: '/consents',
+    operationId: 'recordConsent',
+    tag: 'Consent',
     summary: 'Start double opt-in, or record a consent with its evidence',
     description:
       '`double_opt_in` mails a button; nothing counts until it is pressed. `record` keeps a consent that was given elsewhere, with the notice agreed to.',

@@ -181,6 +181,8 @@ export function contactRoutes(routes: ApiRoutes, parts: ContactParts): void {
   routes.add({
     method: 'post',
     path: '/contacts/lookup',
+    operationId: 'lookUpContact',
+    tag: 'Contacts',
     summary: 'What is known of a contact',
     description:
       'The present state: denials and grants with their receipts, the facts that decisions go by, and what each destination was told. A denial is `standing` unless it is over or was lifted for all of its scope; `except` are the parts for which it was lifted. The address is masked.',
@@ -194,6 +196,8 @@ export function contactRoutes(routes: ApiRoutes, parts: ContactParts): void {
   routes.add({
     method: 'post',
     path: '/contacts/link',
+    operationId: 'linkContacts',
+    tag: 'Contacts',
     summary: 'Join contacts to one person',
     description: 'An event with reach `person` given for one of them then counts for all, those of the past included.',
     scope: 'contacts',
@@ -206,6 +210,8 @@ export function contactRoutes(routes: ApiRoutes, parts: ContactParts): void {
   routes.add({
     method: 'post',
     path: '/contacts/replace',
+    operationId: 'replaceContact',
+    tag: 'Contacts',
     summary: 'Say that one address takes another’s place',
     description:
       'What stands denied for `from` is recorded for `to`, as events of its own that say where they come from: opt-outs, objections, complaints, pauses, a restriction, an erasure (as an opt-out of all marketing), that somebody is a minor. Nothing that allows goes along, and what is the address’s own stays with it (bounces, registries). The two share nothing afterwards; join them for that. The same again adds nothing, unless something was lifted for `to` meanwhile. An Idempotency-Key gives the same answer for 24 hours.',

@@ -157,6 +157,8 @@ export function decisionRoutes(routes: ApiRoutes, parts: DecisionParts): void {
   routes.add({
     method: 'post',
     path: '/decisions',
+    operationId: 'decide',
+    tag: 'Decisions',
     summary: 'Ask whether a contact may be contacted',
     description:
       'Whether a brand may use a channel for a purpose to reach a contact, and why. Ask right before sending; treat no answer as no.',
@@ -170,6 +172,8 @@ export function decisionRoutes(routes: ApiRoutes, parts: DecisionParts): void {
   routes.add({
     method: 'post',
     path: '/decisions/batch',
+    operationId: 'decideBatch',
+    tag: 'Decisions',
     summary: 'May we, for up to 10,000 contacts, or for any number as NDJSON',
     description:
       'As application/json: one question, many contacts; decisions in order. One contact that is wrong, or a key that nobody is known under, refuses the request and is named in `errors`. As application/x-ndjson: a whole question a line, an answer a line, in order, without limit; a line that is wrong is answered by a line {"problem": …}.',

@@ -139,6 +139,8 @@ export function destinationRoutes(routes: ApiRoutes, parts: DestinationParts): v
   routes.add({
     method: 'get',
     path: '/destinations',
+    operationId: 'listDestinations',
+    tag: 'Destinations',
     summary: 'What each destination knows, and what it is still to be told',
     description:
       '`evaluation` shows how far a change of catalog or policy has been applied; a new binding is backfilled by it, and `backfill` shows how far each destination is with it.',
@@ -151,6 +153,8 @@ export function destinationRoutes(routes: ApiRoutes, parts: DestinationParts): v
     routes.add({
       method: 'post',
       path: `/destinations/:name/${action}`,
+      operationId: `${action}Destination`,
+      tag: 'Destinations',
       summary: action === 'pause' ? 'Tell this destination nothing for now' : 'Go on telling it',
       description:
         action === 'pause'
@@ -169,6 +173,8 @@ export function destinationRoutes(routes: ApiRoutes, parts: DestinationParts): v
   routes.add({
     method: 'post',
     path: '/destinations/:name/reconcile',
+    operationId: 'reconcileDestination',
+    tag: 'Destinations',
     summary: 'Compare what this destination holds with what it was told',
     description:
       'Reads its list back in pages and repairs both ways: what is missing there is told again, what is unknown here becomes an opt-out. Where nothing can be read back, denials are said again. `dryRun` counts and changes nothing. A worker takes it up within seconds; GET /v1/destinations shows its progress. One that is under way is finished first.',

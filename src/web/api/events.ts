@@ -158,6 +158,8 @@ export function eventRoutes(routes: ApiRoutes, parts: EventParts): void {
   routes.add({
     method: 'post',
     path: '/events',
+    operationId: 'recordEvents',
+    tag: 'Events',
     summary: 'Record what happened to contacts',
     description:
       'Up to 1,000 events. Each accepted event is durable before the answer. A fault in one rejects that one only. The same id again gives the same answer and no second event. What can turn a denial into an allowance needs the scope `lift`, `erased` the scope `erase`: without it an event is taken as far as it denies, and `leftOut` names what was not, or it is rejected. An Idempotency-Key makes the whole request repeatable for 24 hours.',

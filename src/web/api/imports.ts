@@ -209,6 +209,8 @@ export function importRoutes(routes: ApiRoutes, parts: ImportParts): void {
   routes.add({
     method: 'post',
     path: '/imports',
+    operationId: 'importOptOuts',
+    tag: 'Imports',
     summary: 'Import a list of opt-outs',
     description: `A list from another system, as CSV or NDJSON (a line is an event as /v1/events takes it), without limit. \`list\` names it: the same row of the same list is one event, however often it is sent, so after a failure send the whole list again. Rows that do not say what happened mean \`type\`, \`at\`, \`brand\`, \`channel\`, \`purpose\`, \`topic\`. CSV: \`column\` names the column with the contact (else the one whose header says email, phone or contact, in the usual spellings and languages; an export of ours is known by its columns); further columns that count: ${IMPORT_COLUMNS.join(', ')}. A list can deny; it lifts nothing but by a consent with notice, date and evidence. Wrong rows are left out and told, the first ${MAX_ERRORS} of them, by the number of the row (the header is row 1). \`dry_run=true\` records nothing.\n\n\`from\` names the product that a file was exported from (\`auto\` finds it out), and the file is read as it is: CSV in any delimiter, UTF-8 or UTF-16, JSON as the product's interface gives it, or a zip of such files. Its own statuses say what happened: unsubscribes are \`opted_out\` and spam reports \`complained\`, of all marketing by email unless the query says otherwise; hard bounces are \`bounced\`; everything else is left out and counted in \`leftOut\`. \`file\` is the name of the file, which some products need; \`only\` names a group, topic or subscription type whose opt-outs count as well; \`time_zone\` is that of times which name none (docs/migrating).`,
     scope: 'imports',
@@ -226,6 +228,8 @@ export function importRoutes(routes: ApiRoutes, parts: ImportParts): void {
   routes.add({
     method: 'get',
     path: '/imports',
+    operationId: 'listImports',
+    tag: 'Imports',
     summary: 'The latest imports',
     description: `The last ${LATEST}, of one \`list\` or of all, the latest first: here an import that is under way is found.`,
     scope: 'imports',
@@ -237,6 +241,8 @@ export function importRoutes(routes: ApiRoutes, parts: ImportParts): void {
   routes.add({
     method: 'get',
     path: '/imports/:id',
+    operationId: 'getImport',
+    tag: 'Imports',
     summary: 'How far an import came',
     description:
       'Counts so far, also while it runs. `accepted` are rows recorded now (or, in a dry run, that would be), `repeated` rows that were recorded before, `rejected` rows left out. `interrupted`: send the whole list again.',

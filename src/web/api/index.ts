@@ -138,5 +138,6 @@ export function createApi(parts: {
     machine,
   });
 
+  routes.refuseOtherMethods();
   return { router, document: routes.document };
 }

@@ -37,6 +37,8 @@ export function linkRoutes(routes: ApiRoutes, parts: { readonly links: Links; re
   routes.add({
     method: 'post',
     path: '/links',
+    operationId: 'createLinks',
+    tag: 'Links',
     summary: 'Links and headers for one message or many',
     description:
       'Send one object for one message, or {"links": […]} with up to 10,000. Put all three headers into the message and have them covered by its DKIM signature (RFC 8058, RFC 9477).',

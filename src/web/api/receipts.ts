@@ -101,6 +101,8 @@ export function receiptRoutes(routes: ApiRoutes, parts: ReceiptParts): void {
   routes.add({
     method: 'get',
     path: '/receipts/:id',
+    operationId: 'getReceipt',
+    tag: 'Receipts',
     summary: 'What happened, when, through what, and which destinations know it',
     description:
       '`opening` holds the salt and the text that the log entry commits to: with /proof and /entry anybody can check the event without asking us. A consent comes with a signed receipt in the terms of ISO/IEC TS 27560.',
@@ -122,6 +124,8 @@ export function receiptRoutes(routes: ApiRoutes, parts: ReceiptParts): void {
   routes.add({
     method: 'get',
     path: '/receipts/:id/proof',
+    operationId: 'getReceiptProof',
+    tag: 'Receipts',
     summary: 'Proof that the event is in the log (C2SP tlog-proof)',
     scope: 'receipts',
     answer: 'text/plain',
@@ -131,6 +135,8 @@ export function receiptRoutes(routes: ApiRoutes, parts: ReceiptParts): void {
   routes.add({
     method: 'get',
     path: '/receipts/:id/entry',
+    operationId: 'getReceiptEntry',
+    tag: 'Receipts',
     summary: 'The log entry the proof is about, as bytes',
     scope: 'receipts',
     answer: 'application/octet-stream',

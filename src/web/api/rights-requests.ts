@@ -164,6 +164,8 @@ export function rightsRequestRoutes(routes: ApiRoutes, parts: RightsRequestParts
   routes.add({
     method: 'post',
     path: '/requests',
+    operationId: 'createRightsRequest',
+    tag: 'Rights requests',
     summary: 'Take in a rights request',
     description:
       'For requests that reach another system first. What only denies (opt_out, objection, consent_withdrawal) is in force when the answer is there; everything else is verified first. `receivedAt` is when the person asked: the clock runs from there.',
@@ -178,6 +180,8 @@ export function rightsRequestRoutes(routes: ApiRoutes, parts: RightsRequestParts
   routes.add({
     method: 'get',
     path: '/requests',
+    operationId: 'listRightsRequests',
+    tag: 'Rights requests',
     summary: 'Rights requests by due date',
     description: 'Those that are due first, first. `state=late` are open ones past their deadline.',
     scope: 'requests',
@@ -189,6 +193,8 @@ export function rightsRequestRoutes(routes: ApiRoutes, parts: RightsRequestParts
   routes.add({
     method: 'get',
     path: '/requests/:id',
+    operationId: 'getRightsRequest',
+    tag: 'Rights requests',
     summary: 'One rights request with its history in codes',
     scope: 'requests',
     answer: requestSchema,

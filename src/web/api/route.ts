@@ -20,6 +20,10 @@ export interface RouteDefinition<Body, Query> {
   readonly method: 'get' | 'post' | 'delete' | 'patch';
   /** Express path under /v1, such as `/receipts/:id`. */
   readonly path: string;
+  /** What a generated client calls it, as `recordEvents`. */
+  readonly operationId: string;
+  /** The group it is shown in. */
+  readonly tag: string;
   readonly summary: string;
   readonly description?: string;
   readonly scope: KeyScope;
@@ -195,6 +199,8 @@ function describeRoute<Body, Query>(
   registry.registerPath({
     method: route.method,
     path: `/v1${route.path.replace(/:(\w+)/g, '{$1}')}`,
+    operationId: route.operationId,
+    tags: [route.tag],
     summary: route.summary,
     ...(route.description ? { description: route.description } : {}),
     security: [{ key: [route.scope] }],
@@ -216,13 +222,34 @@ export function createApiRoutes(router: Router, authenticate: Authenticate) {
     description: 'An API key, hk_…',
   });
   const problem = registry.register('Problem', problemSchema());
+  /** By path: what may be done there. */
+  const methods = new Map<string, string[]>();
 
   return {
     add<Body = undefined, Query = undefined>(route: RouteDefinition<Body, Query>): void {
       router[route.method](route.path, (request: Request, response: Response) =>
         answerRequest(route, authenticate, request, response),
       );
+      const others = route.method === 'get' ? ['GET', 'HEAD'] : [route.method.toUpperCase()];
+      methods.set(route.path, [...(methods.get(route.path) ?? []), ...others]);
       describeRoute(registry, problem, route);
+    },
+
+    /** Answers every other method of the paths that were added: 405 with what is allowed, and OPTIONS with the same. */
+    refuseOtherMethods(): void {
+      for (const [path, known] of methods) {
+        const allowed = [...known, 'OPTIONS'].join(', ');
+        router.all(path, (request: Request, response: Response) => {
+          response.set('Allow', allowed);
+          if (request.method === 'OPTIONS') {
+            response.status(204).end();
+            return;
+          }
+          throw new HushError('method_not_allowed', `${request.method} cannot be used here`, {
+            remedy: `use ${known.join(' or ')}; see /docs`,
+          });
+        });
+      }
     },
 
     /** OpenAPI 3.1 of everything added so far. */

@@ -26,6 +26,8 @@ export function scrubRoutes(
   routes.add({
     method: 'post',
     path: '/scrub',
+    operationId: 'scrubList',
+    tag: 'Decisions',
     summary: 'Scrub a list: which rows may be used',
     description:
       'CSV in, CSV out, both as a stream without limit: read the answer while you send. `column` names the column with the contact (email, phone, `system:value` or `c_…`); without it, and as `email` or `phone`, the usual headers are known (Email, E-Mail, Email Address, Telefon, …). A first line `sep=;` says the delimiter. Rows pass byte for byte, or with `output=annotated` with the columns allowed, reason and since added. A cell that is no contact is denied as `invalid_contact`, a row with more cells than the header, or with a wrong quote that hides where its cells end, as `invalid_row`. Trailers count: Hush-Rows, Hush-Allowed, Hush-Denied, Hush-Reasons. A connection that breaks is no whole answer: discard what came.',

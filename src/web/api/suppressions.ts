@@ -97,6 +97,8 @@ export function suppressionRoutes(routes: ApiRoutes, parts: SuppressionParts): v
   routes.add({
     method: 'get',
     path: '/suppressions',
+    operationId: 'exportSuppressions',
+    tag: 'Suppressions',
     summary: 'Every contact the decision denies',
     description:
       'Streamed; resume with `after` set to the last `contact` received. The header Hush-Cursor says from where to go on with /v1/changes. `include=standing` leaves out who merely lacks consent. Readable addresses need the scope `export`. `readers=people` (CSV) neutralises cells that a spreadsheet would run as formulas; /v1/imports and /v1/scrub read them back.',

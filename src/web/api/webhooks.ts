@@ -185,6 +185,8 @@ export function webhookRoutes(routes: ApiRoutes, parts: WebhookParts): void {
   routes.add({
     method: 'post',
     path: '/webhooks',
+    operationId: 'createWebhook',
+    tag: 'Webhooks',
     summary: 'Subscribe a URL to the change feed',
     description:
       'Deliveries follow Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`. The body is `{type: "contacts.changed", timestamp, data: {changes, cursor}}`: ask for the decision of each contact. In order, at least once; answer 2xx within 15 seconds. `after` begins after a cursor, else with the next change. The secret is shown in this answer only.',
@@ -198,6 +200,8 @@ export function webhookRoutes(routes: ApiRoutes, parts: WebhookParts): void {
   routes.add({
     method: 'get',
     path: '/webhooks',
+    operationId: 'listWebhooks',
+    tag: 'Webhooks',
     summary: 'All subscriptions, and how far each has the feed',
     scope: 'webhooks',
     answer: z.object({ webhooks: z.array(subscriptionSchema) }),
@@ -207,6 +211,8 @@ export function webhookRoutes(routes: ApiRoutes, parts: WebhookParts): void {
   routes.add({
     method: 'get',
     path: '/webhooks/:id',
+    operationId: 'getWebhook',
+    tag: 'Webhooks',
     summary: 'One subscription',
     scope: 'webhooks',
     answer: subscriptionSchema,
@@ -216,6 +222,8 @@ export function webhookRoutes(routes: ApiRoutes, parts: WebhookParts): void {
   routes.add({
     method: 'delete',
     path: '/webhooks/:id',
+    operationId: 'deleteWebhook',
+    tag: 'Webhooks',
     summary: 'End a subscription',
     scope: 'webhooks',
     answer: z.object({ deleted: z.string() }),
@@ -225,6 +233,8 @@ export function webhookRoutes(routes: ApiRoutes, parts: WebhookParts): void {
   routes.add({
     method: 'post',
     path: '/webhooks/:id/rotate-secret',
+    operationId: 'rotateWebhookSecret',
+    tag: 'Webhooks',
     summary: 'Give a subscription a new secret',
     description: 'Shown in this answer only. For a day deliveries carry a signature by the former secret too.',
     scope: 'webhooks',
@@ -235,6 +245,8 @@ export function webhookRoutes(routes: ApiRoutes, parts: WebhookParts): void {
   routes.add({
     method: 'post',
     path: '/webhooks/:id/enable',
+    operationId: 'enableWebhook',
+    tag: 'Webhooks',
     summary: 'Deliver again',
     description:
       'After it was disabled, or to try a failing receiver at once. Goes on after the last change that was delivered: nothing is left out.',
@@ -246,6 +258,8 @@ export function webhookRoutes(routes: ApiRoutes, parts: WebhookParts): void {
   routes.add({
     method: 'post',
     path: '/webhooks/:id/replay',
+    operationId: 'replayWebhook',
+    tag: 'Webhooks',
     summary: 'Deliver again what came after a cursor',
     scope: 'webhooks',
     conflict: 'The feed cannot go on after this cursor; begin again with /v1/suppressions',

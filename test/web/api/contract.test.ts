@@ -18,7 +18,13 @@ afterAll(() => hush?.stop());
 
 interface OpenApi {
   readonly openapi: string;
-  readonly paths: Record<string, Record<string, { security: { key: string[] }[]; responses: Record<string, unknown> }>>;
+  readonly paths: Record<
+    string,
+    Record<
+      string,
+      { operationId: string; tags: string[]; security: { key: string[] }[]; responses: Record<string, unknown> }
+    >
+  >;
   readonly components: { schemas: Record<string, unknown> };
 }
 const description = async (): Promise<OpenApi> =>
@@ -35,6 +41,37 @@ describe('the description of the API', () => {
     for (const methods of Object.values(document.paths))
       for (const { responses } of Object.values(methods))
         expect(Object.keys(responses)).toEqual(expect.arrayContaining(['200', '400', '401', '403', '503']));
+  });
+
+  test('gives each operation a name of its own that a program can use, and a group', async () => {
+    const { paths } = await description();
+    const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
+    const names = operations.map(({ operationId }) => operationId);
+    for (const name of names) expect(name).toMatch(/^[a-z][A-Za-z]+$/);
+    expect(new Set(names).size).toBe(names.length);
+    for (const { tags } of operations) expect(tags).toEqual([expect.stringMatching(/^[A-Z]/)]);
+  });
+
+  test('every other method of a path is answered 405 with those that are allowed', async () => {
+    const { paths } = await description();
+    for (const [to, operations] of Object.entries(paths)) {
+      const url = hush.url + to.replaceAll(/\{\w+\}/g, 'x');
+      const known = Object.keys(operations).map((method) => method.toUpperCase());
+      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((one) => !known.includes(one))) {
+        const answer = await fetch(url, { method });
+        expect([method, to, answer.status, await answer.json()]).toEqual([
+          method,
+          to,
+          405,
+          expect.objectContaining({ code: 'method_not_allowed', remedy: expect.stringMatching(/^use /) }),
+        ]);
+        const allowed = answer.headers.get('allow')?.split(', ') ?? [];
+        expect(allowed).toEqual(expect.arrayContaining(known));
+        expect(allowed).not.toContain(method);
+      }
+      const options = await fetch(url, { method: 'OPTIONS' });
+      expect([options.status, options.headers.get('allow')]).toEqual([204, expect.stringContaining(known[0] ?? '')]);
+    }
   });
 
   test('names every route, each behind a key, and /docs shows them all', async () => {
