@@ -1,3 +1,5 @@
+import { opens } from '../../src/core/event.js';
+import { superseded } from '../../src/core/fold.js';
 import { eventId } from '../../src/core/keys.js';
 import { sharedPart } from '../../src/preferences/person-reach.js';
 import type { StoredEvent } from '../../src/store/contacts.js';
@@ -9,7 +11,10 @@ import { Broken } from './promises.js';
 
 const keyring = { ...AFTER_ROTATION, randomBytes: () => Buffer.alloc(0) };
 
-/** What was said for a person is at every contact of theirs. */
+/**
+ * What was said for a person and still denies is at every contact of theirs. Where somebody of them said yes meanwhile, it may
+ * have been taken back for those who join later.
+ */
 export function checkPersons(site: Site, all: ReadonlyMap<string, readonly LedgerRow[]>): void {
   const persons = site.database.rows<{
     readonly _id: string;
@@ -19,8 +24,13 @@ export function checkPersons(site: Site, all: ReadonlyMap<string, readonly Ledge
   const events = site.database.rows<{ readonly person: string; readonly event: StoredEvent }>('person_events');
   for (const { _id, members = [], mergedInto } of persons) {
     if (mergedInto !== undefined) continue;
-    for (const { event } of events.filter(({ person }) => person === _id)) {
-      if (sharedPart(event) === undefined) continue;
+    const own = events.filter(({ person }) => person === _id).map(({ event }) => event);
+    const superfluous = superseded(own);
+    const saidYes = members.some(({ key }) =>
+      (all.get(key.toString('hex')) ?? []).some((row) => opens(row.event.type)),
+    );
+    for (const event of own) {
+      if (saidYes || superfluous.has(event.id) || sharedPart(event) === undefined) continue;
       for (const { key } of members) {
         // Under the id of any person that was merged into this one.
         const ids: readonly string[] = persons.map((person) =>

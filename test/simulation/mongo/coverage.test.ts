@@ -13,11 +13,14 @@ function operatorsIn(text: string): Set<string> {
   return new Set(text.match(/(?<![\w`}\\/])\$\$?[a-zA-Z]+/g) ?? []);
 }
 
+/** Change streams are not simulated: where there are none the decision index is off. Held against a real one by preferences/decision-index.test.ts. */
+const NOT_SIMULATED = 'contact-watch.ts';
+
 /** The source without comments. */
 function sourceOfStores(): string {
   const folder = path.join(import.meta.dirname, '../../../src/store');
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
+    .filter((file) => file.endsWith('.ts') && file !== NOT_SIMULATED)
     .map((file) => readFileSync(path.join(folder, file), 'utf8'))
     .join('\n')
     .replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
