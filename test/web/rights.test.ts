@@ -341,7 +341,7 @@ describe('the link that verifies', () => {
       (await mailsTo(hush, 'verify@example.com')).find((raw) => /confirm that it is you/i.test(raw)),
     );
     for (const at of [0, 3, 20, 60, token.length - 1]) {
-      const changed = token.slice(0, at) + (token[at] === 'A' ? 'B' : 'A') + token.slice(at + 1);
+      const changed = token.slice(0, at) + (/a/i.test(token[at] ?? '') ? 'b' : 'a') + token.slice(at + 1);
       for (const answer of [await view(`/rights/${changed}`), await send(`/rights/${changed}`, { act: 'verify' })]) {
         expect(answer.status).toBe(404);
         expect(answer.text).toContain('This link does not work');
