@@ -124,7 +124,8 @@ describe('a destination that refuses for good', () => {
     const stopped = await until(async () => {
       await running.settle();
       const now = await lastError(running);
-      return now.state === 'credentials_refused' && now;
+      // The refusal is noted a moment before what it is about waits again.
+      return now.state === 'credentials_refused' && now.pending === 1 && now;
     });
     expect(stopped).toMatchObject({ pending: 1, lastError: { message: expect.stringMatching(/NO_CONSENT \(1\)/) } });
     const sent = manager.jobs.size;
