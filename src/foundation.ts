@@ -83,7 +83,7 @@ export async function openFoundation(environment: InstalledEnvironment, options:
   const redisIsUp = await checkRedis(environment.redisUrl).then(
     () => true,
     (error: unknown) => {
-      // In production it is waited for while all else goes on; somebody who sets Hush up is told at once.
+      // In production it is waited for while all else goes on; in development the start fails at once.
       if (!environment.production || !(error instanceof AwayError)) throw error;
       log.error(error.message);
       return false;

@@ -65,7 +65,7 @@ async function appendOrJournal(context: AcceptContext, item: Append, { retryUnti
     try {
       await journal.write(item);
     } catch {
-      // The journal has said why. Without either there is no acknowledgement, and whoever asked is told so.
+      // The journal has logged why. Without either there is no acknowledgement, but an honest 503.
       throw error;
     }
   }

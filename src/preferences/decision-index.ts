@@ -12,7 +12,7 @@ import { type ContactIndex, createContactIndex } from './contact-index.js';
  */
 const PAUSE_MS = 50;
 const BUSY_PAUSE_MS = 10;
-/** How long (ms) the database holds a look open that finds none; longer while somebody waits to be told. */
+/** How long (ms) the database holds a look open that finds none; longer while a question waits for it. */
 const LOOK_MS = 1;
 const HASTY_LOOK_MS = 2;
 /** For so long (ms) after somebody asked, others are expected to ask. */
@@ -285,7 +285,7 @@ export function createDecisionIndex(parts: {
         const heard = presentMoment().then((moment) => heardOf(moment, asked));
         return (await Promise.race([heard, late])) && round === asked ? asked.index : undefined;
       } catch {
-        // A store that is away is for whoever reads it to say.
+        // A store that is away fails the read that follows, and that is reported.
         return undefined;
       } finally {
         timer?.cancel();

@@ -66,12 +66,12 @@ export function onlyEventOf({ atoms, horizon }: State, key: Buffer): ShapedEvent
   return { time: first.at, high: id.readUInt32BE(5), low: id.readUIntBE(9, 3) };
 }
 
-/** The state that a shape and an event stand for. `recorded` is told nowhere, and orders events only: there is one. */
+/** The state that a shape and an event stand for. No answer shows `recorded`, which only orders events: there is one. */
 export function stateOfShape({ atoms }: Pick<Shape, 'atoms'>, time: number, id: string): State {
   return { atoms: atoms.map((atom) => ({ ...atom, at: time, recorded: 0, id })), horizon: 0 };
 }
 
-/** Shapes, equal ones once. More than `most` are not told apart: contacts of further ones have to be asked of the store. */
+/** Shapes, equal ones once. At most `most` are kept: contacts of further ones are read from the store. */
 export function createShapes(most: number) {
   const shapes: Shape[] = [];
   const places = new Map<string, number>();

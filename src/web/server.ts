@@ -45,6 +45,17 @@ function endSlow(request: IncomingMessage, response: ServerResponse): void {
   response.end(body, () => request.destroy());
 }
 
+/** Opens a port; resolves with its number. */
+export function listenOn(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address ? address.port : port);
+    });
+  });
+}
+
 export interface WebServer {
   readonly server: Server;
   /** Resolves with the port. */
@@ -112,14 +123,7 @@ export function createWebServer(
 
   return {
     server,
-    listen: (port) =>
-      new Promise((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(port, () => {
-          const address = server.address();
-          resolve(typeof address === 'object' && address ? address.port : port);
-        });
-      }),
+    listen: (port) => listenOn(server, port),
     drain: createDrain(server, patience),
   };
 }

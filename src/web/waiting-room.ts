@@ -3,6 +3,7 @@ import { HushError } from '../core/errors.js';
 import { isMachinePath } from './app.js';
 import { mendLinkTarget } from './link-target.js';
 import { problemOf } from './middleware/problem.js';
+import { listenOn } from './server.js';
 
 const HTML = 'text/html; charset=utf-8';
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -110,14 +111,7 @@ export function createWaitingRoom(parts: {
   });
 
   return {
-    listen: (port) =>
-      new Promise((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(port, () => {
-          const address = server.address();
-          resolve(typeof address === 'object' && address ? address.port : port);
-        });
-      }),
+    listen: (port) => listenOn(server, port),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { googleTokens } from './google-token.js';
 import { refuse, startServer } from './server.js';
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
@@ -34,7 +35,7 @@ export async function startGoogleAds(refreshToken = 'google-stand-in-refresh') {
   const jobs = new Map<string, Job>();
   /** A hash whose operation is refused, as one that looks unhashed would be. */
   const refusedHashes = new Set<string>();
-  let tokens = 0;
+  const token = googleTokens(refreshToken);
   const fail = (status: number, code: string) =>
     refuse(status, { error: { code: status, status: code, message: `Request contains an invalid argument: ${code}` } });
   const parse = <T>(schema: z.ZodType<T>, json: unknown): T => {
@@ -46,17 +47,10 @@ export async function startGoogleAds(refreshToken = 'google-stand-in-refresh') {
   const server = await startServer({
     authorised: ({ path, headers }) =>
       path === '/token' ||
-      (headers.authorization === `Bearer access-${tokens}` && headers['developer-token'] === 'developer-stand-in'),
+      (token.isCurrent(headers.authorization) && headers['developer-token'] === 'developer-stand-in'),
     unauthorised: { status: 401, json: { error: { code: 401, status: 'UNAUTHENTICATED' } } },
     routes: {
-      'POST /token': ({ raw }) => {
-        const fields = new URLSearchParams(raw.toString());
-        if (fields.get('grant_type') !== 'refresh_token' || fields.get('client_secret') !== 'google-stand-in-secret')
-          return refuse(401, { error: 'invalid_client' });
-        if (fields.get('refresh_token') !== refreshToken) return refuse(400, { error: 'invalid_grant' });
-        tokens++;
-        return { status: 200, json: { access_token: `access-${tokens}`, expires_in: 3599, token_type: 'Bearer' } };
-      },
+      'POST /token': token.issue,
       [`POST ${base}/offlineUserDataJobs:create`]: ({ json }) => {
         const { userList } = parse(jobBody, json).job.customerMatchUserListMetadata;
         if (userList !== 'customers/123/userLists/456') return fail(400, 'USER_LIST_NOT_FOUND');
@@ -107,9 +101,9 @@ export async function startGoogleAds(refreshToken = 'google-stand-in-refresh') {
     removed,
     refusedHashes,
     jobs,
-    tokens: () => tokens,
+    tokens: token.count,
     endTokens: () => {
-      tokens++;
+      token.expire();
     },
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { googleTokens } from './google-token.js';
 import { refuse, startServer } from './server.js';
 
 const account = z.strictObject({
@@ -74,7 +75,7 @@ export async function startGoogleDataManager(refreshToken = 'google-stand-in-ref
   const consents: unknown[] = [];
   /** Hashes that are not valid, as those of something that was hashed twice would be. */
   const invalidHashes = new Set<string>();
-  let tokens = 0;
+  const token = googleTokens(refreshToken);
   const fail = (code: number, status: string, ...violations: Violation[]) =>
     refuse(code, dataManagerError(code, status, violations));
 
@@ -112,17 +113,10 @@ export async function startGoogleDataManager(refreshToken = 'google-stand-in-ref
   }
 
   const server = await startServer({
-    authorised: ({ path, headers }) => path === '/token' || headers.authorization === `Bearer access-${tokens}`,
+    authorised: ({ path, headers }) => path === '/token' || token.isCurrent(headers.authorization),
     unauthorised: { status: 401, json: dataManagerError(401, 'UNAUTHENTICATED') },
     routes: {
-      'POST /token': ({ raw }) => {
-        const fields = new URLSearchParams(raw.toString());
-        if (fields.get('grant_type') !== 'refresh_token' || fields.get('client_secret') !== 'google-stand-in-secret')
-          return refuse(401, { error: 'invalid_client' });
-        if (fields.get('refresh_token') !== refreshToken) return refuse(400, { error: 'invalid_grant' });
-        tokens++;
-        return { status: 200, json: { access_token: `access-${tokens}`, expires_in: 3599, token_type: 'Bearer' } };
-      },
+      'POST /token': token.issue,
       'POST /v1/audienceMembers:ingest': ({ json }) => take(true, json),
       'POST /v1/audienceMembers:remove': ({ json }) => take(false, json),
       'GET /v1/requestStatus:retrieve': ({ query }) => {
@@ -139,5 +133,5 @@ export async function startGoogleDataManager(refreshToken = 'google-stand-in-ref
       },
     },
   });
-  return { ...server, refreshToken, members, removed, invalidHashes, jobs, consents, tokens: () => tokens };
+  return { ...server, refreshToken, members, removed, invalidHashes, jobs, consents, tokens: token.count };
 }
