@@ -158,8 +158,10 @@ export function contactWatch(connection: Connection, { raw }: Pick<ContactCollec
     /** Begins to watch from now on, or after `after`. Throws where the database has no change streams, or none so old. */
     async watch(after?: ResumeToken): Promise<ContactWatch> {
       const session = connection.getClient().startSession({ causalConsistency: false });
+      // A command has nothing of the connection's options: keys come as Buffers only where that is asked for.
+      const options = { session, promoteLongs: false, promoteBuffers: true } as const;
       const command = async (document: object): Promise<CursorReply> =>
-        (await database().command(document, { session, promoteLongs: false })) as CursorReply;
+        (await database().command(document, options)) as CursorReply;
       try {
         const { cursor } = await command({
           aggregate: raw.collectionName,

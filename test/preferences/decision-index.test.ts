@@ -26,7 +26,7 @@ const policy = readPolicy(path.join(CONFIG, 'policy.yaml'));
 const keyring = keyringFromSecret('a secret for tests that is long enough', machine.randomBytes);
 const aliasGroupOf = createAliasGroups(keyring, policy.mailboxes);
 const warned: unknown[] = [];
-const log = { warn: (fault: unknown) => warned.push(fault), info: () => undefined };
+const log = { warn: (fault: unknown) => warned.push(fault), debug: () => undefined };
 const DAY = 86_400_000;
 
 let setting: StoreSetting;
@@ -195,6 +195,8 @@ describe('the index says what the store says', () => {
       ),
       { numRuns: 60 },
     );
+    // It heard of every change, and never had to begin anew.
+    expect([warned, index.status().phase]).toEqual([[], 'current']);
     // What it could say itself was no exception.
     expect(looks.shape).toBeGreaterThan(300);
     expect(looks.nobody).toBeGreaterThan(300);
