@@ -53,7 +53,7 @@ export function createDecisionIndex(parts: {
   readonly contacts: Pick<Contacts, 'watch' | 'scan' | 'reread' | 'presentMoment'>;
   readonly clock: Pick<Clock, 'now'>;
   readonly machine: Machine;
-  readonly log: Pick<Logger, 'warn' | 'info'>;
+  readonly log: Pick<Logger, 'warn' | 'debug'>;
   /** Told how long (ms) ago a change was written when it was heard of. */
   readonly onChange?: (ageMs: number) => void;
 }) {
@@ -95,7 +95,7 @@ export function createDecisionIndex(parts: {
     loadedInMs = machine.elapsed() - began;
     current.isLoaded = true;
     phase = 'current';
-    log.info({ contacts: current.index.size, ms: Math.round(loadedInMs) }, 'the decision index is loaded');
+    log.debug({ contacts: current.index.size, ms: Math.round(loadedInMs) }, 'the decision index is loaded');
   }
 
   function pause(ms: number): Promise<void> {

@@ -43,7 +43,7 @@ function indexOnFake() {
     contacts,
     clock: { now: () => 0 },
     machine,
-    log: { warn: () => undefined, info: () => undefined },
+    log: { warn: () => undefined, debug: () => undefined },
   });
   index.start();
   const hear = async (moment: bigint, ...changed: number[]) =>
